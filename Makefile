@@ -1,0 +1,46 @@
+# make demo   the whole job on real solar cells
+# make test   lint, types and all tests
+# Both set up what they need in .venv and .venv-torch.
+
+PYTHON ?= python3
+CORE = .venv/bin
+TORCH = .venv-torch/bin
+PIP = -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: demo test check core-test torch-test docs clean
+
+demo: .venv/ready
+	$(CORE)/blemish demo --output demo-out
+
+test: check core-test torch-test
+
+check: .venv/ready
+	$(CORE)/ruff check .
+	$(CORE)/ruff format --check .
+	$(CORE)/mypy
+
+core-test: .venv/ready .venv/wheelhouse
+	$(CORE)/python -c "import importlib.util as u; assert u.find_spec('torch') is None, 'torch is in the core environment'"
+	BLEMISH_WHEELHOUSE=.venv/wheelhouse $(CORE)/python -m pytest -m "not torch and not slow"
+
+torch-test: .venv-torch/ready
+	$(TORCH)/python -m pytest -m torch
+
+docs: .venv/ready
+	$(CORE)/python scripts/write_cli_docs.py
+
+.venv/ready: pyproject.toml constraints.txt $(wildcard setup.py)
+	$(PYTHON) -m venv .venv
+	$(CORE)/python $(PIP) --editable '.[dev,demo]'
+	touch $@
+
+.venv/wheelhouse: .venv/ready
+	$(CORE)/python -m pip wheel --quiet --disable-pip-version-check --constraint constraints.txt --wheel-dir $@ .
+
+.venv-torch/ready: pyproject.toml constraints.txt $(wildcard setup.py)
+	$(PYTHON) -m venv .venv-torch
+	$(TORCH)/python $(PIP) --editable '.[dev,torch]'
+	touch $@
+
+clean:
+	rm -rf .venv .venv-torch build dist demo-out

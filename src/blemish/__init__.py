@@ -1,0 +1,71 @@
+"""blemish learns what a good part looks like and finds, scores and outlines whatever deviates.
+
+detector = blemish.fit("good/")
+result = detector.inspect("part.png")
+result.verdict, result.score, result.anomaly_map
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from blemish.detector import Detector, load
+    from blemish.errors import (
+        BackboneError,
+        BlemishError,
+        DataError,
+        ImageError,
+        ModelFileError,
+        OptionError,
+        ProviderError,
+    )
+    from blemish.fitting import fit
+    from blemish.result import Box, Nearest, Region, Result, Verdict
+    from blemish.settings import Settings
+
+__all__ = [
+    "BackboneError",
+    "BlemishError",
+    "Box",
+    "DataError",
+    "Detector",
+    "ImageError",
+    "ModelFileError",
+    "Nearest",
+    "OptionError",
+    "ProviderError",
+    "Region",
+    "Result",
+    "Settings",
+    "Verdict",
+    "fit",
+    "load",
+]
+
+_HOMES = {
+    "detector": ("Detector", "load"),
+    "errors": (
+        "BackboneError",
+        "BlemishError",
+        "DataError",
+        "ImageError",
+        "ModelFileError",
+        "OptionError",
+        "ProviderError",
+    ),
+    "fitting": ("fit",),
+    "result": ("Box", "Nearest", "Region", "Result", "Verdict"),
+    "settings": ("Settings",),
+}
+"""Where each public name lives; it is imported when it is first used, so that `import blemish` costs nothing."""
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f"blemish.{module}"), name)
+    raise AttributeError(f"module 'blemish' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

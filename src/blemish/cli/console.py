@@ -1,0 +1,55 @@
+"""What the commands print, and how: text and progress to stderr, results to stdout."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+from blemish.progress import Progress, silent
+
+__all__ = ["fail", "print_json", "progress_bar", "say"]
+
+ERROR = 2
+
+
+def say(text: str) -> None:
+    """Tell the user something that is not a result."""
+    print(text, file=sys.stderr)
+
+
+def print_json(value: Any) -> None:
+    """Print a result for programs: one JSON document, NaN as null."""
+    print(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False, default=str))
+
+
+def fail(sentence: str) -> NoReturn:
+    """End with one sentence and the exit code of errors."""
+    try:
+        say(f"blemish: {sentence}")
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+    raise SystemExit(ERROR)
+
+
+@contextmanager
+def progress_bar() -> Iterator[Progress]:
+    """Show long steps as bars where someone watches; be silent where output goes to a file."""
+    if not sys.stderr.isatty():
+        yield silent
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    columns = TextColumn("{task.description:<12}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Bars(*columns, console=Console(stderr=True)) as bars:
+        tasks: dict[str, Any] = {}
+
+        def report(step: str, done: int, total: int) -> None:
+            if step not in tasks:
+                tasks[step] = bars.add_task(step, total=total)
+            bars.update(tasks[step], completed=done, total=total)
+
+        yield report

@@ -1,0 +1,52 @@
+"""blemish evaluate: how well a model separates labelled test images."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from blemish.cli.console import print_json, progress_bar
+
+__all__ = ["evaluate"]
+
+
+def evaluate(
+    model: Annotated[Path, typer.Argument(help="A model file made by blemish fit.")],
+    data: Annotated[
+        Path | None, typer.Argument(help="A folder in the MVTec AD layout, or a CSV path,label,split,mask,group.")
+    ] = None,
+    good: Annotated[Path | None, typer.Option(help="Instead of DATA: a folder of good images.")] = None,
+    defective: Annotated[Path | None, typer.Option(help="Instead of DATA: a folder of defective images.")] = None,
+    masks: Annotated[Path | None, typer.Option(help="Masks of the defective images, named like them.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the evaluation as JSON.")] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Draws the bootstrap samples.")] = 0,
+    provider: Annotated[str, typer.Option(help="Hardware that runs the network.")] = "cpu",
+    threads: Annotated[int | None, typer.Option(min=1, help="Processors to use; all by default.")] = None,
+) -> None:
+    """Measure a model on labelled images: AUROC, AP, F1-max (oracle), pixel AUROC, AUPRO, per defect type."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from blemish.detector import load
+    from blemish.errors import OptionError
+    from blemish.evaluate.run import evaluate as measure
+    from blemish.images.samples import read_pair, read_samples
+
+    if data is not None and good is None and defective is None and masks is None:
+        samples = read_samples(data)
+    elif data is None and good is not None and defective is not None:
+        samples = read_pair(good, defective, masks=masks)
+    else:
+        raise OptionError("Give either DATA, or both --good and --defective (and perhaps --masks).")
+    detector = load(model, provider=provider, threads=threads)
+    with progress_bar() as progress:
+        evaluation = measure(detector, samples, seed=seed, progress=progress)
+    if json:
+        print_json(evaluation.to_dict())
+        return
+    table = Table("measure", "value", "")
+    for row in evaluation.rows():
+        table.add_row(*row)
+    Console().print(table)
+    for note in evaluation.notes:
+        print(note)

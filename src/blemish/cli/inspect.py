@@ -1,0 +1,87 @@
+"""blemish inspect: images in; verdicts, tables, overlays and masks out."""
+
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated, Protocol
+
+import typer
+
+from blemish.cli.console import print_json, progress_bar, say
+from blemish.result import Result, Verdict
+
+__all__ = ["exit_code", "inspect"]
+
+
+class Writer(Protocol):
+    """Takes each result as it comes."""
+
+    def add(self, result: Result) -> None: ...
+
+
+def inspect(
+    model: Annotated[Path, typer.Argument(help="A model file made by blemish fit.")],
+    images: Annotated[list[str], typer.Argument(help="Images to inspect: files, folders or patterns.")],
+    csv: Annotated[Path | None, typer.Option(help="Write one row an image to this CSV file.")] = None,
+    jsonl: Annotated[Path | None, typer.Option(help="Write one JSON object an image to this file.")] = None,
+    overlays: Annotated[Path | None, typer.Option(help="Draw heat maps and outlines into this folder.")] = None,
+    masks: Annotated[Path | None, typer.Option(help="Write masks of the regions into this folder.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print all results as one JSON list.")] = False,
+    provider: Annotated[str, typer.Option(help="Hardware that runs the network.")] = "cpu",
+    threads: Annotated[int | None, typer.Option(min=1, help="Processors to use; all by default.")] = None,
+) -> None:
+    """Score images and say which deviate; exit code 0: all OK, 1: some NG, 3: some REVIEW, 2: some ERROR."""
+    from blemish.detector import load
+    from blemish.images.samples import list_images
+    from blemish.report.folders import MaskFolder, OverlayFolder
+    from blemish.report.table import CsvFile, JsonLines, as_row
+
+    paths = list_images(images)
+    detector = load(model, provider=provider, threads=threads)
+    with ExitStack() as stack:
+        writers: list[Writer] = []
+        if csv:
+            writers.append(stack.enter_context(CsvFile(csv)))
+        if jsonl:
+            writers.append(stack.enter_context(JsonLines(jsonl)))
+        if overlays:
+            writers.append(OverlayFolder(overlays, paths, detector.manifest))
+        if masks:
+            writers.append(MaskFolder(masks, paths))
+        progress = stack.enter_context(progress_bar())
+        counts: Counter[Verdict] = Counter()
+        rows = []
+        for number, result in enumerate(detector.inspect_many(paths), start=1):
+            for writer in writers:
+                writer.add(result)
+            counts[result.verdict] += 1
+            if json:
+                rows.append(as_row(result))
+            else:
+                _print_line(result)
+            progress("inspect", number, len(paths))
+    if json:
+        print_json(rows)
+    else:
+        say(", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict]))
+    raise SystemExit(exit_code(counts))
+
+
+def exit_code(verdicts: Iterable[Verdict]) -> int:
+    """2 where something is ERROR, else 1 where something is NG, else 3 where something is for REVIEW, else 0."""
+    seen = set(verdicts)
+    for verdict, code in ((Verdict.ERROR, 2), (Verdict.NG, 1), (Verdict.REVIEW, 3)):
+        if verdict in seen:
+            return code
+    return 0
+
+
+def _print_line(result: Result) -> None:
+    if result.error:
+        print(f"{result.verdict:<6} {'':>9} {result.path}  {result.error}")
+        return
+    places = " ".join(f"[{r.box.x},{r.box.y} {r.box.width}x{r.box.height}]" for r in result.regions[:3])
+    print(f"{result.verdict:<6} {result.score:9.4f} {result.path}  {places}".rstrip())
+    sys.stdout.flush()

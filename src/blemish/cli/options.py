@@ -1,0 +1,48 @@
+"""Turn `Settings` into command-line options, so that each option is described in one place only."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import typer
+
+from blemish.settings import PRESETS, Settings
+
+__all__ = ["given", "with_settings"]
+
+
+def with_settings(command: Callable[..., None]) -> Callable[..., None]:
+    """Add one option per field of `Settings` to a command that takes `**options`."""
+    signature = inspect.signature(command)
+    own = [p for p in signature.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
+    added = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            annotation=str | None,
+            default=typer.Option(None, f"--{name.replace('_', '-')}", help=_help(name), show_default=False),
+        )
+        for name in Settings.model_fields
+    ]
+    command.__signature__ = signature.replace(parameters=[*own, *added])  # type: ignore[attr-defined]
+    command.__annotations__ |= {parameter.name: str | None for parameter in added}
+    return command
+
+
+def given(options: dict[str, str | None]) -> dict[str, str]:
+    """Only the options the user typed."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _help(name: str) -> str:
+    """The description of a setting, with its default in each preset where they differ."""
+    field = Settings.model_fields[name]
+    default = _shown(field.default)
+    presets = [f"{preset}: {_shown(values[name])}" for preset, values in PRESETS.items() if name in values]
+    return f"{field.description} Default {'; preset '.join([default, *presets])}."
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list):
+        return ",".join(map(str, value)) or "none"
+    return "none" if value is None else str(value)

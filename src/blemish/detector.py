@@ -1,0 +1,190 @@
+"""The object users hold: a fitted method with its transform, graph and thresholds."""
+
+import time
+from collections.abc import Iterable, Iterator
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from blemish.arrays import Array, Doubles
+from blemish.errors import ImageError
+from blemish.features.extract import Extractor
+from blemish.features.network import open_network
+from blemish.images.read import Channels, Source, image_name, read_image
+from blemish.memory.bank import Bank
+from blemish.memory.store import ModelManifest, read_model, write_model
+from blemish.patchcore import PatchCore, PatchScores
+from blemish.result import Nearest, Result, Verdict
+from blemish.scoring.heatmap import anomaly_map, spread
+from blemish.scoring.regions import find_regions
+from blemish.stream import available_threads, stream
+
+__all__ = ["Detector", "load"]
+
+
+class Detector:
+    """Inspects images; made by `blemish.fit` or `blemish.load`."""
+
+    def __init__(
+        self,
+        manifest: ModelManifest,
+        method: PatchCore,
+        graph: bytes,
+        scores: Doubles,
+        peaks: Doubles,
+        *,
+        provider: str,
+        threads: int,
+    ) -> None:
+        self.manifest = manifest
+        self.method = method
+        self.graph = graph
+        self.scores = scores
+        """The held-out score of each good training image."""
+        self.peaks = peaks
+        """The highest value of each good training image's held-out map."""
+        self.provider = provider
+        self.threads = threads
+
+    @property
+    def threshold(self) -> float:
+        """Scores above it are NG."""
+        return self.manifest.calibration.threshold
+
+    def inspect(self, image: Source, *, channels: Channels = "RGB") -> Result:
+        """Score one image on all threads; `channels="BGR"` says that an array is in OpenCV's order.
+
+        Raises ImageError where the image cannot be read or is of another kind than those fitted on.
+        """
+        return self._inspect(self._all_threads, image, channels)
+
+    def inspect_many(self, images: Iterable[Source], *, channels: Channels = "RGB") -> Iterator[Result]:
+        """Score images one after the other, in order, one per thread, holding only a few at a time.
+
+        An image that cannot be used gets the verdict ERROR, and the rest goes on.
+        """
+        yield from stream(partial(self._inspect_or_error, channels=channels), images, threads=self.threads)
+
+    def save(self, path: str | Path) -> None:
+        """Write the model file, whole or not at all (docs/file-format.md). Raises ModelFileError."""
+        bank = self.method.bank
+        tensors: dict[str, Array] = {
+            "bank.rows": bank.rows_KD,
+            "bank.image": bank.image_K,
+            "bank.cell": bank.cell_K,
+            "bank.radii": bank.radii_K,
+            "calibration.scores": self.scores,
+            "calibration.peaks": self.peaks,
+            "graph.onnx": np.frombuffer(self.graph, np.uint8),
+        }
+        write_model(Path(path), self.manifest, tensors)
+
+    def info(self) -> dict[str, Any]:
+        """What this model is: settings, data, bank, thresholds, backbone, and the provider in use."""
+        manifest, bank = self.manifest, self.method.bank
+        return {
+            "method": manifest.method,
+            "created": manifest.created,
+            "blemish": manifest.blemish,
+            "format": manifest.format,
+            "input": {"height": manifest.transform.height, "width": manifest.transform.width},
+            "pixels": manifest.transform.pixels,
+            "images": len(manifest.images),
+            "groups": len({image.group for image in manifest.images}),
+            "bank": {"rows": bank.rows_KD.shape[0], "dimension": bank.rows_KD.shape[1]},
+            "radius": float(bank.radii_K[-1]),
+            "calibration": manifest.calibration.model_dump(),
+            "backbone": manifest.backbone.model_dump(include={"name", "source", "licence", "sha256"}),
+            "provider": self.provider,
+            "threads": self.threads,
+            "settings": manifest.settings.model_dump(),
+        }
+
+    @cached_property
+    def _all_threads(self) -> Extractor:
+        return self._extractor(self.threads)
+
+    @cached_property
+    def _one_thread(self) -> Extractor:
+        return self._extractor(1)
+
+    def _extractor(self, threads: int) -> Extractor:
+        transform = self.manifest.transform
+        return Extractor(self.graph, transform.height, transform.width, provider=self.provider, threads=threads)
+
+    def _inspect_or_error(self, image: Source, *, channels: Channels) -> Result:
+        try:
+            return self._inspect(self._one_thread, image, channels)
+        except ImageError as error:
+            return Result(image_name(image), Verdict.ERROR, float("nan"), self.threshold, error=str(error))
+
+    def _inspect(self, extractor: Extractor, image: Source, channels: Channels) -> Result:
+        """The whole way of one image: read, size, network, search, map, regions, verdict."""
+        clock = _Clock()
+        manifest, transform = self.manifest, self.manifest.transform
+        name = image_name(image)
+        sized, placement = transform(read_image(image, channels=channels), name)
+        clock.lap("read")
+        grid_hwD = extractor(sized)
+        clock.lap("network")
+        window = placement.window(manifest.grid, transform.height, transform.width)
+        patches_hwD = grid_hwD[window]
+        answer = self.method.score(patches_hwD.reshape(-1, patches_hwD.shape[2]))
+        clock.lap("search")
+        scores_hw = spread(answer.patches_Q, window, manifest.grid)
+        map_HW = placement.to_image(anomaly_map(scores_hw, transform.height, transform.width, manifest.settings.sigma))
+        mask_HW, regions = find_regions(map_HW, manifest.calibration.map_threshold)
+        clock.lap("map")
+        return Result(
+            path=name,
+            verdict=Verdict.NG if answer.image > self.threshold else Verdict.OK,
+            score=answer.image,
+            threshold=self.threshold,
+            anomaly_map=map_HW,
+            mask=mask_HW,
+            regions=regions,
+            nearest=self._nearest(answer),
+            timings=clock.seconds,
+        )
+
+    def _nearest(self, answer: PatchScores) -> Nearest:
+        """The good patch nearest to the farthest one, in pixels of the training image it was seen in."""
+        bank, transform, grid = self.method.bank, self.manifest.transform, self.manifest.grid
+        image = self.manifest.images[bank.image_K[answer.nearest_row]]
+        row, column = divmod(int(bank.cell_K[answer.nearest_row]), grid[1])
+        centre_x = (column + 0.5) * transform.width / grid[1]
+        centre_y = (row + 0.5) * transform.height / grid[0]
+        x, y = transform.place(image.height, image.width).to_image_point(centre_x, centre_y)
+        return Nearest(image.path, x, y, float(answer.patches_Q[answer.farthest]))
+
+
+class _Clock:
+    """Seconds per step of one image."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, step: str) -> None:
+        now = time.perf_counter()
+        self.seconds[step] = now - self._last
+        self._last = now
+
+
+def load(path: str | Path, *, provider: str = "cpu", threads: int | None = None) -> Detector:
+    """Read a model file and make its detector. Raises ModelFileError naming the field that is wrong."""
+    manifest, tensors = read_model(Path(path))
+    graph = tensors["graph.onnx"].tobytes()
+    open_network(graph)
+    bank = Bank(tensors["bank.rows"], tensors["bank.image"], tensors["bank.cell"], tensors["bank.radii"])
+    return Detector(
+        manifest,
+        PatchCore(bank, manifest.settings),
+        graph,
+        tensors["calibration.scores"],
+        tensors["calibration.peaks"],
+        provider=provider,
+        threads=threads or available_threads(),
+    )

@@ -1,0 +1,76 @@
+"""Examine this installation: what is there, what works, and what to do where it does not."""
+
+import platform
+import sys
+import tempfile
+from importlib.metadata import PackageNotFoundError, distributions, version
+from pathlib import Path
+from typing import Any
+
+from blemish.errors import BackboneError
+from blemish.features.backbone import backbone_folder, load_backbone
+from blemish.features.extract import available_providers
+from blemish.settings import Settings
+from blemish.stream import available_threads
+
+__all__ = ["examine"]
+
+_PACKAGES = ("blemish", "numpy", "onnx", "onnxruntime", "onnxruntime-gpu", "opencv-python-headless", "pillow")
+
+
+def examine() -> dict[str, Any]:
+    """Versions, providers, threads, folders, the built-in backbone, and problems in words (empty where all is well)."""
+    problems = [*_runtime_problems(), *_backbone_problems(), *_folder_problems()]
+    return {
+        "python": f"{platform.python_version()} on {platform.platform()}",
+        "versions": {name: found for name in _PACKAGES if (found := _version(name))},
+        "providers": available_providers(),
+        "threads": available_threads(),
+        "backbones": str(backbone_folder()),
+        "temporary": tempfile.gettempdir(),
+        "torch": "loaded" if "torch" in sys.modules else "not loaded (only exporting needs it)",
+        "problems": problems,
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _runtime_problems() -> list[str]:
+    """Two builds of ONNX Runtime share one module: the one installed last wins, and removing one breaks both."""
+    names = {str(found.metadata["Name"]).lower() for found in distributions()}
+    both = sorted(name for name in names if name.startswith("onnxruntime") and "extension" not in name)
+    if len(both) < 2:
+        return []
+    return [f"{' and '.join(both)} are both installed; uninstall all of them, then install the one you want."]
+
+
+def _backbone_problems() -> list[str]:
+    try:
+        load_backbone(Settings.model_fields["backbone"].default)
+    except BackboneError as error:
+        return [f"{error} Install blemish again."]
+    return []
+
+
+def _folder_problems() -> list[str]:
+    return [
+        f"The folder {folder} cannot be written ({reason})."
+        for folder in (Path(tempfile.gettempdir()), backbone_folder())
+        if (reason := _not_writable(folder))
+    ]
+
+
+def _not_writable(folder: Path) -> str | None:
+    """Why no file can be made in a folder, or in the nearest folder above it that exists."""
+    while not folder.exists():
+        folder = folder.parent
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return None
+    except OSError as error:
+        return error.strerror or str(error)

@@ -1,0 +1,50 @@
+"""What can go wrong, in words for the person who can mend it.
+
+    BlemishError
+    ├── OptionError      an option or argument has a value that cannot work
+    ├── ImageError       one image cannot be used
+    ├── DataError        a folder, list or data set cannot be used
+    ├── BackboneError    a network or its manifest cannot be used
+    ├── ProviderError    the hardware asked for is not available
+    └── ModelFileError   a model file cannot be read or written
+
+Every message is one sentence or two: what came, what is wanted, what to do.
+"""
+
+__all__ = [
+    "BackboneError",
+    "BlemishError",
+    "DataError",
+    "ImageError",
+    "ModelFileError",
+    "OptionError",
+    "ProviderError",
+]
+
+
+class BlemishError(Exception):
+    """Anything blemish tells its user about; `str(error)` is the whole message."""
+
+
+class OptionError(BlemishError, ValueError):
+    """An option or argument has a value that cannot work."""
+
+
+class ImageError(BlemishError):
+    """One image cannot be used; the message names it."""
+
+
+class DataError(BlemishError):
+    """A folder, list or data set cannot be used."""
+
+
+class BackboneError(BlemishError):
+    """A network or its manifest cannot be used."""
+
+
+class ProviderError(BlemishError):
+    """The execution provider asked for is not available on this machine."""
+
+
+class ModelFileError(BlemishError):
+    """A model file cannot be read or written; the message names the field that is wrong."""

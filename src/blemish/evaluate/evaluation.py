@@ -1,0 +1,149 @@
+"""What an evaluation answers."""
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from blemish.evaluate.pixels import PixelScores
+from blemish.result import Verdict
+
+__all__ = ["Confusion", "DefectScore", "Estimate", "Evaluation", "Prediction"]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A metric and its 95 % bootstrap interval, which is None where there are too few groups to draw from."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the detector said of one test image; with verdict ERROR the score is NaN and `error` says why."""
+
+    path: str
+    label: int
+    defect: str
+    group: str
+    score: float
+    verdict: Verdict
+    error: str | None
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """Test images by label and verdict, at the detector's own threshold."""
+
+    good_ok: int
+    good_review: int
+    good_ng: int
+    defective_ok: int
+    defective_review: int
+    defective_ng: int
+
+    @property
+    def false_reject_rate(self) -> float | None:
+        """The share of good images called NG; None without good images."""
+        return _share(self.good_ng, self.good_ok + self.good_review + self.good_ng)
+
+    @property
+    def miss_rate(self) -> float | None:
+        """The share of defective images called OK; None without defective images."""
+        return _share(self.defective_ok, self.defective_ok + self.defective_review + self.defective_ng)
+
+
+@dataclass(frozen=True)
+class DefectScore:
+    """One type of defect against all good test images."""
+
+    defect: str
+    images: int
+    missed: int
+    """Those called OK at the detector's own threshold."""
+    auroc: float | None
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a detector does on test images; what cannot be measured is None, and `notes` says why."""
+
+    good: int
+    defective: int
+    groups: int
+    auroc: Estimate | None
+    average_precision: Estimate | None
+    f1_max: Estimate | None
+    """The best F1 over all thresholds: an oracle, chosen on these test images."""
+    f1_max_oracle_threshold: float | None
+    pixels: PixelScores | None
+    defects: list[DefectScore]
+    threshold: float
+    """The detector's own, to which `confusion` belongs."""
+    confusion: Confusion
+    seconds_per_image: float
+    """Waited for the detector, file to result, the first image included."""
+    predictions: list[Prediction]
+    notes: list[str]
+
+    @property
+    def errors(self) -> list[Prediction]:
+        """Images that could not be inspected: listed here and in `notes`, and part of no metric."""
+        return [each for each in self.predictions if each.verdict is Verdict.ERROR]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON; NaN and infinity become None."""
+        plain: dict[str, Any] = _plain(dataclasses.asdict(self))
+        plain["confusion"]["false_reject_rate"] = self.confusion.false_reject_rate
+        plain["confusion"]["miss_rate"] = self.confusion.miss_rate
+        plain["errors"] = [each.path for each in self.errors]
+        return plain
+
+    def rows(self) -> list[tuple[str, str, str]]:
+        """A table for people: measure, value, remark."""
+        return [
+            ("images", str(len(self.predictions)), f"{self.good} good, {self.defective} defective"),
+            ("image AUROC", *_estimate(self.auroc)),
+            ("average precision", *_estimate(self.average_precision)),
+            ("F1-max (oracle)", *_estimate(self.f1_max)),
+            *self._pixel_rows(),
+            *((f"AUROC {each.defect}", _figure(each.auroc), f"{each.images} images") for each in self.defects),
+            ("threshold", f"{self.threshold:.4g}", "the detector's own"),
+            ("false rejects", _figure(self.confusion.false_reject_rate), f"{self.confusion.good_ng} good called NG"),
+            ("misses", _figure(self.confusion.miss_rate), f"{self.confusion.defective_ok} defective called OK"),
+            ("errors", str(len(self.errors)), "could not be inspected"),
+            ("seconds per image", f"{self.seconds_per_image:.3f}", ""),
+        ]
+
+    def _pixel_rows(self) -> list[tuple[str, str, str]]:
+        if self.pixels is None:
+            return []
+        return [
+            ("pixel AUROC", _figure(self.pixels.auroc), f"{self.pixels.pixels:,} pixels"),
+            (f"AUPRO at {self.pixels.limit:g}", _figure(self.pixels.aupro), f"{self.pixels.components} components"),
+        ]
+
+
+def _share(part: int, whole: int) -> float | None:
+    return part / whole if whole else None
+
+
+def _estimate(estimate: Estimate | None) -> tuple[str, str]:
+    """A metric's cells: value and remark."""
+    if estimate is None or estimate.low is None:
+        return _figure(estimate.value if estimate else None), ""
+    return _figure(estimate.value), f"95 %: {_figure(estimate.low)} to {_figure(estimate.high)}"
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _plain(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,198 @@
+"""Measure a fitted detector on the test samples of a data set."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import numpy as np
+
+from blemish.arrays import Bools
+from blemish.errors import DataError
+from blemish.evaluate.bootstrap import Interval, intervals
+from blemish.evaluate.evaluation import Confusion, DefectScore, Estimate, Evaluation, Prediction
+from blemish.evaluate.metrics import auroc, average_precision, f1_max
+from blemish.evaluate.pixels import PixelCurve, PixelScores
+from blemish.images.samples import Sample, read_mask
+from blemish.progress import Progress, silent
+from blemish.result import Result, Verdict
+
+__all__ = ["Inspector", "evaluate"]
+
+Answer = TypeVar("Answer")
+
+
+class Inspector(Protocol):
+    """What is asked of a detector here."""
+
+    @property
+    def threshold(self) -> float: ...
+
+    def inspect_many(self, images: Iterable[Path]) -> Iterator[Result]:
+        """One result for each image, in order."""
+        ...
+
+
+def evaluate(
+    detector: Inspector,
+    samples: Sequence[Sample],
+    *,
+    resamples: int = 1000,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> Evaluation:
+    """Inspect all samples of split `test` and measure the results.
+
+    Intervals hold 95 % of `resamples` bootstrap draws over groups, seeded by `seed`. Pixel metrics pool all pixels of
+    good images and of defective ones with a mask, at the size of the image.
+    Raises DataError without test samples, for a mask of another size than its image, and for a good image whose mask
+    marks a defect; an image with verdict ERROR is listed, and the rest goes on.
+    """
+    tests = [sample for sample in samples if sample.split == "test"]
+    if not tests:
+        raise DataError(f"None of {len(samples)} samples belongs to the split test; nothing can be measured.")
+    notes: list[str] = []
+    masked = any(sample.mask and sample.label for sample in tests)
+    with PixelCurve() as curve:
+        predictions, seconds = _inspect(detector, tests, curve if masked else None, notes, progress)
+        pixels = _measured(curve.scores, notes) if masked else None
+    if not masked:
+        notes.append("No masks came with the defective images, so there are no pixel metrics.")
+    if pixels and pixels.unseen:
+        notes.append(f"{pixels.unseen:.1%} of the defective pixels were not looked at and are in no pixel metric.")
+    return _summary(detector.threshold, predictions, seconds, pixels, notes, resamples, seed)
+
+
+def _inspect(
+    detector: Inspector, tests: Sequence[Sample], curve: PixelCurve | None, notes: list[str], progress: Progress
+) -> tuple[list[Prediction], float]:
+    """Run the detector over the samples; maps go to `curve` and are dropped. Returns predictions and seconds waited."""
+    predictions: list[Prediction] = []
+    oddities: Counter[str] = Counter()
+    seconds = 0.0
+    results = detector.inspect_many(sample.path for sample in tests)
+    for sample in tests:
+        began = time.perf_counter()
+        result = next(results)
+        seconds += time.perf_counter() - began
+        assert Path(result.path) == sample.path, "inspect_many keeps the order"
+        predictions.append(_prediction(sample, result))
+        if curve is not None and result.verdict is not Verdict.ERROR:
+            oddities[_add_pixels(curve, sample, result)] += 1
+        progress("inspect", len(predictions), len(tests))
+    failed = [each.path for each in predictions if each.verdict is Verdict.ERROR]
+    if failed:
+        names = ", ".join(failed[:3]) + (", ..." if len(failed) > 3 else "")
+        notes.append(f"{len(failed)} of {len(tests)} images could not be inspected and are in no metric: {names}.")
+    notes.extend(f"{oddity}: {count} images." for oddity, count in oddities.items() if oddity)
+    return predictions, seconds
+
+
+def _prediction(sample: Sample, result: Result) -> Prediction:
+    return Prediction(
+        path=str(sample.path),
+        label=sample.label,
+        defect=sample.defect,
+        group=sample.group,
+        score=result.score,
+        verdict=result.verdict,
+        error=result.error,
+    )
+
+
+def _add_pixels(curve: PixelCurve, sample: Sample, result: Result) -> str:
+    """Give one image's pixels to the curve; answers what is odd about them, or nothing."""
+    if result.anomaly_map is None:
+        return "Left out of pixel metrics for want of an anomaly map"
+    if sample.label and sample.mask is None:
+        return "Left out of pixel metrics for want of a mask"
+    mask = _mask(sample, result.anomaly_map.shape)
+    curve.add(result.anomaly_map, mask)
+    return "Defective but with an empty mask" if sample.label and not mask.any() else ""
+
+
+def _mask(sample: Sample, shape: tuple[int, ...]) -> Bools:
+    """The mask as it is, never resized, which would move the edge of the defect; a good image needs none."""
+    if sample.mask is None:
+        return np.zeros(shape, bool)
+    mask = read_mask(sample.mask)
+    if mask.shape != shape:
+        raise DataError(
+            f"The mask {sample.mask} is {mask.shape[1]} x {mask.shape[0]} pixels but the image {sample.path} is "
+            f"{shape[1]} x {shape[0]}; give a mask of the image's size."
+        )
+    if not sample.label and mask.any():
+        raise DataError(f"{sample.path} is labelled good but its mask {sample.mask} marks a defect; mend one of them.")
+    return mask
+
+
+def _summary(
+    threshold: float,
+    predictions: list[Prediction],
+    seconds: float,
+    pixels: PixelScores | None,
+    notes: list[str],
+    resamples: int,
+    seed: int,
+) -> Evaluation:
+    """Measure what can be measured; what cannot adds its reason to the notes."""
+    scored = [each for each in predictions if each.verdict is not Verdict.ERROR]
+    scores, labels = [each.score for each in scored], [each.label for each in scored]
+    groups = [each.group for each in scored]
+    ranges = _measured(lambda: intervals(scores, labels, groups, resamples=resamples, seed=seed), notes)
+    area = _measured(lambda: auroc(scores, labels), notes)
+    precision = _measured(lambda: average_precision(scores, labels), notes)
+    best = _measured(lambda: f1_max(scores, labels), notes)
+    defective = sum(each.label for each in predictions)
+    return Evaluation(
+        good=len(predictions) - defective,
+        defective=defective,
+        groups=len({each.group for each in predictions}),
+        auroc=_estimate(area, ranges.auroc if ranges else None),
+        average_precision=_estimate(precision, ranges.average_precision if ranges else None),
+        f1_max=_estimate(best.value if best else None, ranges.f1_max if ranges else None),
+        f1_max_oracle_threshold=best.threshold if best else None,
+        pixels=pixels,
+        defects=_defects(scored, notes),
+        threshold=threshold,
+        confusion=_confusion(scored),
+        seconds_per_image=seconds / len(predictions),
+        predictions=predictions,
+        notes=list(dict.fromkeys(notes)),
+    )
+
+
+def _defects(scored: Sequence[Prediction], notes: list[str]) -> list[DefectScore]:
+    """Each type of defect, by name, against all good images."""
+    good = [each.score for each in scored if not each.label]
+
+    def score(defect: str) -> DefectScore:
+        own = [each for each in scored if each.label and each.defect == defect]
+        scores, labels = good + [each.score for each in own], [0] * len(good) + [1] * len(own)
+        missed = sum(each.verdict is Verdict.OK for each in own)
+        area = _measured(lambda: auroc(scores, labels), notes) if good else None
+        return DefectScore(defect, len(own), missed, area)
+
+    return [score(defect) for defect in sorted({each.defect for each in scored if each.label})]
+
+
+def _confusion(scored: Sequence[Prediction]) -> Confusion:
+    counts = Counter((bool(each.label), each.verdict) for each in scored)
+    verdicts = (Verdict.OK, Verdict.REVIEW, Verdict.NG)
+    return Confusion(*(counts[label, verdict] for label in (False, True) for verdict in verdicts))
+
+
+def _estimate(value: float | None, interval: Interval | None) -> Estimate | None:
+    if value is None:
+        return None
+    return Estimate(value, *((interval.low, interval.high) if interval else (None, None)))
+
+
+def _measured(measure: Callable[[], Answer], notes: list[str]) -> Answer | None:
+    """The answer, or None with the reason among the notes."""
+    try:
+        return measure()
+    except DataError as error:
+        notes.append(str(error))
+        return None

@@ -1,0 +1,102 @@
+"""One graph from sized pixels to patches: normalise, backbone, neighbourhood pooling, resize, merge.
+
+Fitting, inspection and export all run this graph, so they cannot disagree.
+Its input "image" is height x width x 3 (uint8 or uint16), its output "patches" h x w x d (float32).
+PatchCore, equations 1 to 3; the merge "adaptive" is that of the published code.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import onnx
+import onnx.version_converter
+from onnx import TensorProto, helper
+
+from blemish.errors import OptionError
+from blemish.features.backbone import Backbone, Tap
+from blemish.features.merge import PREFIX, Merge, constant, merge_nodes
+from blemish.features.network import keep_taps, open_network
+
+__all__ = ["build_graph", "choose_taps"]
+
+OPSET = 17
+"""Networks of an older operator set are brought up to this one before they are joined."""
+
+
+def choose_taps(backbone: Backbone, taps: Sequence[str | int]) -> list[Tap]:
+    """The backbone's taps by name or level, shallowest first; its default ones for an empty sequence."""
+    known = backbone.manifest.taps
+    wanted = list(taps) or list(backbone.manifest.default_taps)
+    chosen = [tap for tap in known if tap.name in wanted or tap.level in wanted or str(tap.level) in wanted]
+    found = {name for tap in chosen for name in (tap.name, tap.level, str(tap.level))}
+    missing = [str(name) for name in wanted if name not in found]
+    if missing:
+        offered = ", ".join(f"{tap.name} (level {tap.level}, stride {tap.stride})" for tap in known)
+        raise OptionError(f"Backbone {backbone.manifest.name} has no tap {', '.join(missing)}; it offers {offered}.")
+    return sorted(chosen, key=lambda tap: (tap.stride, tap.level))
+
+
+def build_graph(
+    backbone: Backbone,
+    taps: Sequence[Tap],
+    *,
+    patch_size: int = 3,
+    patch_stride: int = 1,
+    merge: Merge = "concat",
+    pixels: Literal["uint8", "uint16"] = "uint8",
+) -> bytes:
+    """Join normalisation, the backbone up to its deepest tap, and patch aggregation into one ONNX graph.
+
+    `merge="concat"` averages each neighbourhood (patch_size x patch_size, zero padding counted) and stacks the taps'
+    channels; `merge="adaptive"` pools each tap's unfolded neighbourhoods, then their stack, to 1024 values.
+    """
+    model = keep_taps(_modern(open_network(backbone.onnx)), [tap.name for tap in taps])
+    network = model.graph
+    merging = merge_nodes(taps, merge, patch_size=patch_size, patch_stride=patch_stride)
+    nodes = [
+        *_normalise(backbone.manifest.input),
+        *network.node,
+        *merging.nodes,
+        helper.make_node("Squeeze", [PREFIX + "merged", PREFIX + "batch_axis"], [PREFIX + "grid"]),
+        helper.make_node("Transpose", [PREFIX + "grid"], ["patches"], perm=[1, 2, 0]),
+    ]
+    size: Sequence[int | str] = backbone.manifest.size or ("height", "width")
+    pixel_type = TensorProto.UINT8 if pixels == "uint8" else TensorProto.UINT16
+    graph = helper.make_graph(
+        nodes,
+        "blemish",
+        [helper.make_tensor_value_info("image", pixel_type, [*size, 3])],
+        [helper.make_tensor_value_info("patches", TensorProto.FLOAT, ["h", "w", "d"])],
+        [*network.initializer, *_normalise_constants(backbone, pixels), *merging.constants],
+    )
+    joined = helper.make_model(graph, opset_imports=model.opset_import, ir_version=model.ir_version)
+    onnx.checker.check_model(joined)
+    return bytes(joined.SerializeToString())
+
+
+def _modern(model: onnx.ModelProto) -> onnx.ModelProto:
+    version = next(opset.version for opset in model.opset_import if opset.domain in ("", "ai.onnx"))
+    return model if version >= OPSET else onnx.version_converter.convert_version(model, OPSET)
+
+
+def _normalise(network_input: str) -> list[onnx.NodeProto]:
+    """Codes to the network's input: channels first, then one multiplication and one addition per channel."""
+    return [
+        helper.make_node("Cast", ["image"], [PREFIX + "values"], to=TensorProto.FLOAT),
+        helper.make_node("Transpose", [PREFIX + "values"], [PREFIX + "planes"], perm=[2, 0, 1]),
+        helper.make_node("Unsqueeze", [PREFIX + "planes", PREFIX + "batch_axis"], [PREFIX + "batch"]),
+        helper.make_node("Mul", [PREFIX + "batch", PREFIX + "unit"], [PREFIX + "units"]),
+        helper.make_node("Sub", [PREFIX + "units", PREFIX + "mean"], [PREFIX + "centred"]),
+        helper.make_node("Div", [PREFIX + "centred", PREFIX + "std"], [network_input]),
+    ]
+
+
+def _normalise_constants(backbone: Backbone, pixels: Literal["uint8", "uint16"]) -> list[onnx.TensorProto]:
+    per_channel = (1, 3, 1, 1)
+    return [
+        constant("unit", np.array(1 / 255 if pixels == "uint8" else 1 / 65535, np.float32)),
+        constant("mean", np.asarray(backbone.manifest.mean, np.float32).reshape(per_channel)),
+        constant("std", np.asarray(backbone.manifest.std, np.float32).reshape(per_channel)),
+        constant("batch_axis", np.array([0], np.int64)),
+    ]

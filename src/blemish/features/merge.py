@@ -1,0 +1,134 @@
+"""Merge taps into patches: neighbourhood pooling, resizing to one grid, and joining, as ONNX nodes.
+
+PatchCore, equations 1 to 3, and the adaptive pooling of the published code.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import gcd
+from typing import Literal
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+
+from blemish.arrays import Array, Doubles
+from blemish.features.backbone import Tap
+
+__all__ = ["PREFIX", "Merge", "MergeNodes", "constant", "merge_nodes"]
+
+Merge = Literal["concat", "adaptive"]
+
+PREFIX = "blemish/"
+"""Starts every name we add, so that none collides with the network's own."""
+
+ADAPTIVE_DIMENSION = 1024
+"""Both the pretraining and the target dimension of the published code."""
+
+
+def constant(name: str, values: Array) -> onnx.TensorProto:
+    """A constant tensor under our prefix."""
+    return numpy_helper.from_array(values, PREFIX + name)
+
+
+@dataclass(frozen=True)
+class MergeNodes:
+    """The nodes that turn taps into one tensor "blemish/merged" (1 x d x h x w), with their constants."""
+
+    nodes: list[onnx.NodeProto]
+    constants: list[onnx.TensorProto]
+
+
+def merge_nodes(taps: Sequence[Tap], merge: Merge, *, patch_size: int, patch_stride: int) -> MergeNodes:
+    """Pool each tap over patch_size x patch_size at every patch_stride, and join them on the first tap's grid."""
+    pad = patch_size // 2
+    window = {"kernel_shape": [patch_size] * 2, "strides": [patch_stride] * 2, "pads": [pad] * 4}
+    return _concat(taps, window) if merge == "concat" else _adaptive(taps, window, patch_size)
+
+
+def _concat(taps: Sequence[Tap], window: dict[str, list[int]]) -> MergeNodes:
+    """Mean of each neighbourhood (zero padding counted), the taps' channels one after the other."""
+    nodes: list[onnx.NodeProto] = []
+    for index, tap in enumerate(taps):
+        pooled = [f"{PREFIX}pooled{index}"]
+        nodes.append(helper.make_node("AveragePool", [tap.name], pooled, count_include_pad=1, **window))
+        nodes += _to_first_grid(index)
+    resized = [f"{PREFIX}resized{index}" for index in range(len(taps))]
+    return MergeNodes([*nodes, helper.make_node("Concat", resized, [PREFIX + "merged"], axis=1)], [])
+
+
+def _adaptive(taps: Sequence[Tap], window: dict[str, list[int]], patch_size: int) -> MergeNodes:
+    """Both adaptive poolings are linear and so is the resize between them: one convolution per tap is all."""
+    nodes: list[onnx.NodeProto] = []
+    constants: list[onnx.TensorProto] = []
+    for index, (tap, kernel) in enumerate(zip(taps, _adaptive_kernels(taps, patch_size), strict=True)):
+        used = np.flatnonzero(kernel.any(axis=(1, 2, 3)))
+        first, last = int(used[0]), int(used[-1]) + 1
+        weights, groups = _grouped(kernel[first:last])
+        constants += [
+            constant(f"weights{index}", weights.astype(np.float32)),
+            constant(f"rows{index}", np.array([0, first, 0, 0, 0, len(kernel) - last, 0, 0], np.int64)),
+        ]
+        inputs, pooled = [tap.name, f"{PREFIX}weights{index}"], [f"{PREFIX}pooled{index}"]
+        resized, padded = [f"{PREFIX}resized{index}", f"{PREFIX}rows{index}"], [f"{PREFIX}padded{index}"]
+        nodes += [
+            helper.make_node("Conv", inputs, pooled, group=groups, **window),
+            *_to_first_grid(index),
+            helper.make_node("Pad", resized, padded),
+        ]
+    padded_all = [f"{PREFIX}padded{index}" for index in range(len(taps))]
+    return MergeNodes([*nodes, helper.make_node("Sum", padded_all, [PREFIX + "merged"])], constants)
+
+
+def _to_first_grid(index: int) -> list[onnx.NodeProto]:
+    """Resize tap `index` bilinearly (half-pixel centres) to the grid of the first one."""
+    pooled, resized, name = f"{PREFIX}pooled{index}", f"{PREFIX}resized{index}", f"{PREFIX}shape{index}"
+    if index == 0:
+        return [
+            helper.make_node("Identity", [pooled], [resized]),
+            helper.make_node("Shape", [pooled], [PREFIX + "grid_shape"], start=2),
+        ]
+    return [
+        helper.make_node("Shape", [pooled], [name], start=0, end=2),
+        helper.make_node("Concat", [name, PREFIX + "grid_shape"], [name + "/wanted"], axis=0),
+        helper.make_node(
+            "Resize",
+            [pooled, "", "", name + "/wanted"],
+            [resized],
+            mode="linear",
+            coordinate_transformation_mode="half_pixel",
+        ),
+    ]
+
+
+def _adaptive_kernels(taps: Sequence[Tap], patch_size: int) -> list[Doubles]:
+    """One kernel per tap (1024 x channels x patch_size x patch_size) whose answers add up to the merged patches."""
+    dimension = ADAPTIVE_DIMENSION
+    target = _adaptive_average(len(taps) * dimension, dimension)
+    kernels = []
+    for index, tap in enumerate(taps):
+        pretrain = _adaptive_average(tap.channels * patch_size**2, dimension)
+        kernel = target[:, index * dimension : (index + 1) * dimension] @ pretrain
+        kernels.append(kernel.reshape(dimension, tap.channels, patch_size, patch_size))
+    return kernels
+
+
+def _adaptive_average(length: int, bins: int) -> Doubles:
+    """Adaptive average pooling as a matrix: bin k is the mean of floor(k L / B) up to ceil((k + 1) L / B)."""
+    matrix = np.zeros((bins, length))
+    for k in range(bins):
+        start, end = k * length // bins, -(-(k + 1) * length // bins)
+        matrix[k, start:end] = 1 / (end - start)
+    return matrix
+
+
+def _grouped(weights: Doubles) -> tuple[Doubles, int]:
+    """The same convolution with as many groups as its zeros allow: (weights of one group's channels, groups)."""
+    rows, channels = weights.shape[:2]
+    most = gcd(rows, channels)
+    for groups in sorted((g for g in range(1, most + 1) if most % g == 0), reverse=True):
+        blocks = weights.reshape(groups, rows // groups, groups, channels // groups, *weights.shape[2:])
+        own = np.stack([blocks[g, :, g] for g in range(groups)])
+        if np.count_nonzero(own) == np.count_nonzero(weights):
+            return own.reshape(rows, channels // groups, *weights.shape[2:]), groups
+    raise AssertionError("one group always fits")

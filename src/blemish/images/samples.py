@@ -1,0 +1,314 @@
+"""Find images, and read what is known about them: label, defect type, mask, group and split."""
+
+import csv
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from blemish.arrays import Bools
+from blemish.errors import DataError
+from blemish.images.read import read_image
+
+__all__ = ["SUFFIXES", "Sample", "list_images", "read_mask", "read_pair", "read_samples"]
+
+SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+"""File name endings taken for images, in lower case."""
+
+_GOOD_LABELS = frozenset({"0", "good", "ok", "false"})
+_DEFECTIVE_LABELS = frozenset({"1", "bad", "defective", "ng", "true"})
+_COLUMNS = ("path", "label", "split", "mask", "group")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image and what is known about it."""
+
+    path: Path
+    label: int
+    """0 good, 1 defective."""
+    defect: str
+    """`good`, or the type of defect."""
+    mask: Path | None
+    """An image of the same size, above zero where the defect is."""
+    group: str
+    """Pictures of one part share it; folds, shots and resamples never divide a group."""
+    split: Literal["train", "test"]
+
+
+def read_samples(source: Path) -> list[Sample]:
+    """Read a data set from one path: a CSV file, a folder in the MVTec AD layout, or one holding a pair of folders.
+
+    - `CATEGORY/` with `train/good`, `test/TYPE` and `ground_truth/TYPE/NAME_mask.png`;
+    - a folder with `good/`, `defective/` and perhaps `masks/`, as `read_pair` takes them;
+    - a CSV `path,label,split,mask,group`, paths relative to the CSV with either slash. A label is 0, 1, good, bad or
+      the name of a defect. Without a label column an image with a mask is defective; split defaults to test, group to
+      the path.
+
+    Raises DataError, listing the files, for absent images, masks without image and defective images without mask
+    (unless there are no masks at all).
+    """
+    if source.is_file():
+        return _read_csv(source)
+    if (source / "test").is_dir():
+        return _read_mvtec(source)
+    if (source / "good").is_dir() and (source / "defective").is_dir():
+        masks = source / "masks"
+        return read_pair(source / "good", source / "defective", masks=masks if masks.is_dir() else None)
+    raise DataError(
+        f"{source} is not a data set that can be read ({_contents(source)}); give a folder with train/good and "
+        "test/TYPE (MVTec AD), a folder with good/ and defective/, or a CSV with a path column."
+    )
+
+
+def read_pair(good: Path, defective: Path, *, masks: Path | None = None) -> list[Sample]:
+    """Read a folder of good and a folder of defective images, both with all their sub-folders, as test samples.
+
+    A defect's type is the sub-folder of `defective` it lies in, or that folder's own name. `masks` mirrors
+    `defective`: the mask of `TYPE/NAME.jpg` is `TYPE/NAME.png` or `TYPE/NAME_mask.png`.
+    Raises DataError as `read_samples` does, and for images that lie in both folders.
+    """
+    good_images, defective_images = list_images(good / "**" / "*"), list_images(defective / "**" / "*")
+    shared = {path.resolve() for path in good_images} & {path.resolve() for path in defective_images}
+    if shared:
+        raise DataError(f"{_listed(shared)} in both {good} and {defective}; give folders that do not overlap.")
+    mask_of = {} if masks is None else _match_masks(defective_images, defective, masks)
+
+    def defect(path: Path) -> str:
+        inside = path.relative_to(defective).parts
+        return inside[0] if len(inside) > 1 else defective.resolve().name
+
+    samples = [_sample(path, "good", "test") for path in good_images]
+    return samples + [_sample(path, defect(path), "test", mask_of.get(path)) for path in defective_images]
+
+
+def read_mask(path: Path) -> Bools:
+    """Read a mask as H x W, true where any channel is above zero (1-bit, 8-bit, 16-bit, palette or colour).
+
+    Raises DataError for JPEG, whose compression leaves faint pixels around a defect, and ImageError as `read_image`.
+    """
+    if path.suffix.lower() in {".jpg", ".jpeg"}:
+        raise DataError(f"The mask {path} is a JPEG, whose compression blurs edges; save masks as PNG.")
+    above = read_image(path) > 0
+    return np.asarray(above if above.ndim == 2 else above.any(axis=2))
+
+
+def list_images(sources: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> list[Path]:
+    """Find the images that files, folders and patterns (`*`, `?`, `[ab]`, `**` for any depth) name.
+
+    Patterns are expanded here, alike on every system, ignoring case; whatever exists under the literal name comes
+    first, so `part[1].png` may be a file's name. A folder gives the images directly in it. Within one source images
+    are sorted as people count (`img2` before `img10`); an image named twice is listed once. Hidden files are left out.
+    Raises DataError for what is absent, for a file that is no image, and for a folder or pattern without images.
+    """
+    several = [sources] if isinstance(sources, str | os.PathLike) else list(sources)
+    if not several:
+        raise DataError("No images were named; give files, folders or patterns such as line-3/*.png.")
+    return list(dict.fromkeys(path for source in several for path in _images_of(Path(source))))
+
+
+def _images_of(source: Path) -> list[Path]:
+    """The images one file, folder or pattern names, sorted."""
+    if source.is_file():
+        if not _is_image(source):
+            raise DataError(f"{source} does not end like an image; known are {', '.join(sorted(SUFFIXES))}.")
+        return [source]
+    if source.is_dir():
+        found = [path for path in source.iterdir() if path.is_file() and _is_image(path)]
+    elif any(character in str(source) for character in "*?["):
+        found = [path for path in _expand(*_literal_prefix(source)) if _is_image(path)]
+    else:
+        raise DataError(f"{source} does not exist; check the path.")
+    if not found and source.is_dir():
+        raise DataError(
+            f"{source} holds no images ({_contents(source)}); name a folder that does, or {source / '**'} to search "
+            "all below it."
+        )
+    if not found:
+        raise DataError(f"No image matches {source}; check the pattern.")
+    return sorted(found, key=_natural)
+
+
+def _is_image(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+
+
+def _natural(path: Path) -> tuple[list[str | int], str]:
+    """A sorting key that compares runs of digits as numbers."""
+    # Splitting at a captured group alternates text and digits, so strings never meet numbers.
+    pieces: list[str | int] = list(re.split(r"([0-9]+)", str(path).lower()))
+    pieces[1::2] = map(int, pieces[1::2])
+    return pieces, str(path)
+
+
+def _literal_prefix(pattern: Path) -> tuple[Path, Sequence[str]]:
+    """Split a pattern into the longest folder that exists under its literal name, and the parts left to match."""
+    for depth in range(len(pattern.parts) - 1, 0, -1):
+        folder = Path(*pattern.parts[:depth])
+        if folder.is_dir():
+            return folder, pattern.parts[depth:]
+    return Path(), pattern.parts
+
+
+def _expand(folder: Path, parts: Sequence[str]) -> Iterator[Path]:
+    """The files below `folder` whose relative path matches the pattern's parts, in no order."""
+    first, rest = parts[0], parts[1:]
+    entries = [entry for entry in os.scandir(folder) if not entry.name.startswith(".")]
+    if first == "**":
+        yield from _expand(folder, rest or ["*"])
+        for entry in entries:
+            # A link to a folder could lead back up and never end.
+            if entry.is_dir(follow_symlinks=False):
+                yield from _expand(folder / entry.name, parts)
+        return
+    for entry in entries:
+        if not fnmatchcase(entry.name.lower(), first.lower()):
+            continue
+        if rest and entry.is_dir():
+            yield from _expand(folder / entry.name, rest)
+        elif not rest and entry.is_file():
+            yield folder / entry.name
+
+
+def _sample(path: Path, defect: str, split: Literal["train", "test"], mask: Path | None = None) -> Sample:
+    return Sample(path, int(defect != "good"), defect, mask, str(path), split)
+
+
+def _read_mvtec(category: Path) -> list[Sample]:
+    """Read one category in the layout of MVTec AD (Bergmann et al., CVPR 2019)."""
+    train = list_images(category / "train" / "good")
+    test = list_images(category / "test" / "*" / "*")
+    truth = category / "ground_truth"
+    defective = [path for path in test if path.parent.name != "good"]
+    mask_of = _match_masks(defective, category / "test", truth) if truth.is_dir() else {}
+    samples = [_sample(path, "good", "train") for path in train]
+    return samples + [_sample(path, path.parent.name, "test", mask_of.get(path)) for path in test]
+
+
+def _match_masks(images: Sequence[Path], images_root: Path, masks_root: Path) -> dict[Path, Path]:
+    """Pair each defective image with the mask of the same relative name, with or without `_mask` at its end."""
+    by_name: dict[str, list[Path]] = {}
+    for image in images:
+        by_name.setdefault(_relative_name(image, images_root), []).append(image)
+    twins = [path for paths in by_name.values() if len(paths) > 1 for path in paths]
+    if twins:
+        raise DataError(f"{_listed(twins)} alike but for the suffix, so masks cannot be told apart; rename them.")
+    mask_of: dict[Path, Path] = {}
+    orphans: list[Path] = []
+    for mask in list_images(masks_root / "**" / "*"):
+        name = _relative_name(mask, masks_root)
+        owners = by_name.get(name) or by_name.get(name.removesuffix("_mask"))
+        if owners is None:
+            orphans.append(mask)
+        else:
+            mask_of[owners[0]] = mask
+    if orphans:
+        raise DataError(f"{_listed(orphans)} without an image of that name under {images_root}; remove or rename.")
+    _require_masks(images, mask_of, masks_root)
+    return mask_of
+
+
+def _require_masks(images: Iterable[Path], masked: Iterable[Path], where: Path) -> None:
+    """Refuse a defective image without mask beside others that have one: its defect would count as good pixels."""
+    have = set(masked)
+    missing = [path for path in images if path not in have]
+    if have and missing:
+        raise DataError(f"{_listed(missing)} defective but without mask in {where}; add the masks or remove them all.")
+
+
+def _relative_name(path: Path, root: Path) -> str:
+    return path.relative_to(root).with_suffix("").as_posix()
+
+
+def _read_csv(table: Path) -> list[Sample]:
+    """Read a list of images with a header; columns may come in any order, and all but `path` may be missing."""
+    try:
+        with table.open(encoding="utf-8-sig", newline="") as file:
+            rows = csv.DictReader(file)
+            columns = [name.strip().lower() for name in rows.fieldnames or []]
+            _check_columns(table, columns)
+            rows.fieldnames = columns
+            samples = [_csv_sample(table, rows.line_num, row) for row in rows]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{table} is not a CSV in UTF-8 ({error}); save it as CSV UTF-8.") from None
+    _check_csv_files(table, samples)
+    return samples
+
+
+def _check_columns(table: Path, columns: Sequence[str]) -> None:
+    unknown = [name for name in columns if name not in _COLUMNS]
+    if "path" not in columns or unknown:
+        raise DataError(
+            f"{table} has the columns {', '.join(columns) or 'none'}; wanted is a first line with path and any of "
+            f"{', '.join(_COLUMNS[1:])}, separated by commas."
+        )
+
+
+def _csv_sample(table: Path, line: int, row: dict[str, str | None]) -> Sample:
+    """One line of a CSV; `line` is for messages."""
+    cells = {name: (cell or "").strip() for name, cell in row.items() if name in _COLUMNS}
+    if None in row or not cells["path"]:
+        raise DataError(f"{table}, line {line}: no path or more cells than columns; quote cells that hold commas.")
+    split = cells.get("split", "").lower() or "test"
+    if split not in ("train", "test"):
+        raise DataError(f'{table}, line {line}: split "{split}" is neither train nor test.')
+    path = _csv_path(table, cells["path"])
+    mask = _csv_path(table, cells["mask"]) if cells.get("mask") else None
+    label = cells.get("label", "1" if mask else "0")
+    if not label:
+        raise DataError(f"{table}, line {line}: the label of {cells['path']} is empty; write 0, 1 or a defect's name.")
+    return Sample(
+        path=path,
+        label=int(label.lower() not in _GOOD_LABELS),
+        defect=_defect(label),
+        mask=mask,
+        group=cells.get("group") or str(path),
+        split="train" if split == "train" else "test",
+    )
+
+
+def _defect(label: str) -> str:
+    if label.lower() in _GOOD_LABELS:
+        return "good"
+    return "defective" if label.lower() in _DEFECTIVE_LABELS else label
+
+
+def _csv_path(table: Path, cell: str) -> Path:
+    # Lists made on Windows are read elsewhere too; a backslash inside a name is not worth losing that.
+    return table.parent / cell.replace("\\", "/")
+
+
+def _check_csv_files(table: Path, samples: Sequence[Sample]) -> None:
+    """Raise DataError unless a list names images, all there, each once, defective ones all or never with a mask."""
+    if not samples:
+        raise DataError(f"{table} lists no images below its first line.")
+    named = [path for sample in samples for path in (sample.path, sample.mask) if path is not None]
+    absent = list(dict.fromkeys(path for path in named if not path.is_file()))
+    if absent:
+        raise DataError(f"{_listed(absent)} named in {table} but absent; paths count from the folder of the CSV.")
+    twice = [path for path, lines in Counter(sample.path for sample in samples).items() if lines > 1]
+    if twice:
+        raise DataError(f"{_listed(twice)} named more than once in {table}; keep one line for each image.")
+    defective = [sample for sample in samples if sample.label and sample.split == "test"]
+    _require_masks((s.path for s in defective), (s.path for s in defective if s.mask), table)
+
+
+def _listed(paths: Iterable[Path], shown: int = 3) -> str:
+    """Name the first few files and count them all, as the beginning of a sentence with its verb."""
+    names = sorted(map(str, paths))
+    more = f" and {len(names) - shown} more ({len(names)} in all)" if len(names) > shown else ""
+    return f"{', '.join(names[:shown])}{more} {'is' if len(names) == 1 else 'are'}"
+
+
+def _contents(folder: Path) -> str:
+    """What a folder holds instead, for messages."""
+    if not folder.is_dir():
+        return "it does not exist"
+    names = sorted(f"{path.name}/" if path.is_dir() else path.name for path in folder.iterdir())
+    return f"found {', '.join(names[:5])}{', ...' if len(names) > 5 else ''}" if names else "it is empty"

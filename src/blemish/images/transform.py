@@ -1,0 +1,150 @@
+"""Bring an image of any size to the network's input size, and its map back to the image.
+
+The way there and the way back are one object, so that no map is ever laid over the wrong pixels.
+Resizing is Pillow's bilinear filter with antialias, on the whole image, before anything else.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import cv2
+import numpy as np
+from PIL import Image
+from pydantic import BaseModel, ConfigDict
+
+from blemish.arrays import Array, Floats
+from blemish.errors import ImageError
+from blemish.result import Box
+
+__all__ = ["PixelType", "Placement", "Resize", "Transform"]
+
+Resize = Literal["letterbox", "stretch", "crop"]
+PixelType = Literal["uint8", "uint16", "float32"]
+
+CROP_MARGIN = 256 / 224
+"""A crop of s pixels is cut from an image whose shorter side was brought to s * 256 / 224 (PatchCore's code)."""
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where an image lies in the network's input: `content` of the input shows `seen` of the image."""
+
+    content: Box
+    seen: Box
+    image_height: int
+    image_width: int
+
+    def window(self, grid: tuple[int, int], height: int, width: int) -> tuple[slice, slice]:
+        """The rows and columns of an h x w grid over the input whose centres lie on the image, not on padding."""
+        return (
+            _inside(grid[0], height, self.content.y, self.content.height),
+            _inside(grid[1], width, self.content.x, self.content.width),
+        )
+
+    def to_image(self, input_map: Floats) -> Floats:
+        """Carry a map of the input (height x width) to the image (H x W); NaN where the image was not seen."""
+        content, seen = self.content, self.seen
+        part = input_map[content.y : content.y + content.height, content.x : content.x + content.width]
+        resized = cv2.resize(part, (seen.width, seen.height), interpolation=cv2.INTER_LINEAR)
+        part = np.asarray(resized, np.float32)
+        if (seen.width, seen.height) == (self.image_width, self.image_height):
+            return part
+        image_map = np.full((self.image_height, self.image_width), np.nan, np.float32)
+        image_map[seen.y : seen.y + seen.height, seen.x : seen.x + seen.width] = part
+        return image_map
+
+    def to_image_point(self, x: float, y: float) -> tuple[int, int]:
+        """Carry a point of the input to the pixel of the image it shows."""
+        content, seen = self.content, self.seen
+        image_x = seen.x + (x - content.x) * seen.width / content.width
+        image_y = seen.y + (y - content.y) * seen.height / content.height
+        return min(max(int(image_x), 0), self.image_width - 1), min(max(int(image_y), 0), self.image_height - 1)
+
+
+def _inside(cells: int, length: int, start: int, extent: int) -> slice:
+    """Cells whose centre lies in [start, start + extent) of a side; the nearest one where that is none."""
+    centres = (np.arange(cells) + 0.5) * length / cells
+    inside = np.flatnonzero((centres >= start) & (centres < start + extent))
+    if len(inside) == 0:
+        inside = np.array([np.abs(centres - (start + extent / 2)).argmin()])
+    return slice(int(inside[0]), int(inside[-1]) + 1)
+
+
+class Transform(BaseModel):
+    """From decoded pixels to height x width x 3 codes of one type, the same for every image of a model."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    height: int
+    width: int
+    resize: Resize
+    pixels: PixelType = "uint8"
+    low: float = 0.0
+    high: float = 65535.0
+    """For uint16 and float32 pixels: the values that become the darkest and the brightest code."""
+
+    def __call__(self, image: Array, name: str) -> tuple[Array, Placement]:
+        """Size one image; `name` is for messages. Returns uint8 or uint16 (height, width, 3) and its placement."""
+        if image.dtype != self.pixels:
+            raise ImageError(
+                f"{name} has {image.dtype} pixels, but the model was fitted on {self.pixels} images; "
+                f"convert the image, or fit on images of its kind."
+            )
+        placement = self.place(image.shape[0], image.shape[1])
+        sized = self._sized(image, placement)
+        if self.pixels != "uint8":
+            scaled = (sized - self.low) / (self.high - self.low)
+            sized = np.rint(np.clip(scaled, 0, 1) * 65535).astype(np.uint16)
+        if sized.ndim == 2:
+            sized = np.repeat(sized[:, :, None], 3, axis=2)
+        return sized, placement
+
+    def place(self, image_height: int, image_width: int) -> Placement:
+        """Where an image of this size will lie in the input."""
+        whole = Box(0, 0, image_width, image_height)
+        content = Box(0, 0, self.width, self.height)
+        if self.resize == "letterbox":
+            scale = min(self.height / image_height, self.width / image_width)
+            height, width = max(1, round(image_height * scale)), max(1, round(image_width * scale))
+            content = Box((self.width - width) // 2, (self.height - height) // 2, width, height)
+        elif self.resize == "crop":
+            resized_height, resized_width, top, left = self._crop(image_height, image_width)
+            y, x = round(top * image_height / resized_height), round(left * image_width / resized_width)
+            height = max(1, round(self.height * image_height / resized_height))
+            width = max(1, round(self.width * image_width / resized_width))
+            whole = Box(x, y, min(width, image_width - x), min(height, image_height - y))
+        return Placement(content, whole, image_height, image_width)
+
+    def _crop(self, image_height: int, image_width: int) -> tuple[int, int, int, int]:
+        """Size after bringing the shorter side to its target, then top and left of the centre crop."""
+        shorter = round(min(self.height, self.width) * CROP_MARGIN)
+        if image_height <= image_width:
+            resized = shorter, int(shorter * image_width / image_height)
+        else:
+            resized = int(shorter * image_height / image_width), shorter
+        return *resized, round((resized[0] - self.height) / 2), round((resized[1] - self.width) / 2)
+
+    def _sized(self, image: Array, placement: Placement) -> Array:
+        content = placement.content
+        if self.resize == "crop":
+            height, width, top, left = self._crop(placement.image_height, placement.image_width)
+            return resize(image, height, width)[top : top + self.height, left : left + self.width]
+        sized = resize(image, content.height, content.width)
+        if (content.height, content.width) == (self.height, self.width):
+            return sized
+        # Repeating the edge keeps convolutions from seeing a line that is not on the part.
+        rows = content.y, self.height - content.height - content.y
+        columns = content.x, self.width - content.width - content.x
+        return np.pad(sized, [rows, columns, (0, 0)][: sized.ndim], mode="edge")
+
+
+def resize(image: Array, height: int, width: int) -> Array:
+    """Resize with Pillow's antialiased bilinear filter; uint16 is resized, and returned, as float32."""
+    if image.dtype == np.uint8:
+        return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR))
+    planes = image[:, :, None] if image.ndim == 2 else image
+    resized = [
+        np.asarray(Image.fromarray(plane).resize((width, height), Image.Resampling.BILINEAR))
+        for plane in np.moveaxis(planes.astype(np.float32), 2, 0)
+    ]
+    return resized[0] if image.ndim == 2 else np.stack(resized, axis=2)

@@ -1,0 +1,1 @@
+"""Room 6, the report: tables, pictures and pages made of results."""

@@ -1,0 +1,63 @@
+"""Pictures of results, one file an image, in folders that mirror where the images lie."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from blemish.arrays import Array
+from blemish.errors import DataError
+from blemish.images.read import read_image
+from blemish.memory.store import ModelManifest
+from blemish.report.draw import displayable, overlay
+from blemish.result import Result
+
+__all__ = ["MaskFolder", "OverlayFolder"]
+
+
+class _PictureFolder:
+    """PNG files named like the images, below one folder; two images of one name keep apart by their own folders."""
+
+    def __init__(self, folder: Path, paths: Sequence[Path]) -> None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise DataError(f"The folder {folder} cannot be made: {error.strerror}.") from None
+        self._folder = folder
+        self._root = Path(os.path.commonpath([path.resolve().parent for path in paths]))
+
+    def _write(self, image_path: str, picture: Array) -> None:
+        inside = Path(image_path).resolve().relative_to(self._root)
+        target = self._folder / inside.parent / f"{inside.name}.png"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = target.with_name(f".{target.name}.part")
+        try:
+            Image.fromarray(picture).save(temporary, format="PNG", compress_level=1)
+            os.replace(temporary, target)
+        except OSError as error:
+            raise DataError(f"{target} cannot be written: {error.strerror or error}.") from None
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+class OverlayFolder(_PictureFolder):
+    """Heat map and outlines over each image."""
+
+    def __init__(self, folder: Path, paths: Sequence[Path], manifest: ModelManifest) -> None:
+        super().__init__(folder, paths)
+        self._manifest = manifest
+
+    def add(self, result: Result) -> None:
+        if result.error is None:
+            image = displayable(read_image(result.path), self._manifest.transform)
+            self._write(result.path, overlay(image, result, self._manifest.calibration.map_threshold))
+
+
+class MaskFolder(_PictureFolder):
+    """The regions of each image: 255 inside, 0 outside."""
+
+    def add(self, result: Result) -> None:
+        if result.mask is not None:
+            self._write(result.path, result.mask.astype(np.uint8) * 255)

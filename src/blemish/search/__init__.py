@@ -1,0 +1,1 @@
+"""Nearest neighbours: exact by bounds in few dimensions, or approximate on huge banks."""

@@ -1,0 +1,128 @@
+"""Every option of fitting, in one place: Python checks it, the CLI and the docs print it."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from blemish.errors import OptionError
+
+__all__ = ["PRESETS", "Settings", "make_settings"]
+
+
+def _coreset(value: object) -> object:
+    """Accept "1%" beside 0.01, and "5000" beside 5000."""
+    if isinstance(value, str):
+        try:
+            number = float(value.removesuffix("%"))
+        except ValueError:
+            raise ValueError("give a share such as 0.01 or 1%, or a number of rows such as 5000") from None
+        value = number / 100 if value.endswith("%") else number
+    if isinstance(value, float) and value > 1 and value.is_integer():
+        return int(value)
+    return value
+
+
+def _coreset_in_range(value: float) -> float:
+    if value <= 0 or (value > 1 and value != int(value)):
+        raise ValueError("give a share above 0 and up to 1, or a whole number of rows")
+    return value
+
+
+def _listed(value: object) -> object:
+    """Accept "layer2,layer3" or "2,3" beside a list."""
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _sides(value: object) -> object:
+    """Accept "320x256" (height x width) beside 256 and (320, 256)."""
+    if isinstance(value, str) and "x" in value:
+        return tuple(value.split("x"))
+    return value
+
+
+Side = Annotated[int, Field(ge=32, le=8192)]
+
+
+class Settings(BaseModel):
+    """How a detector is fitted; the defaults are the preset `default`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    preset: Literal["default", "paper"] = Field("default", description="default, or paper for PatchCore as published.")
+    backbone: str = Field("efficientnet_lite0", description="Network that describes patches: a name, or an .onnx file.")
+    taps: Annotated[list[str | int], BeforeValidator(_listed)] = Field(
+        [], description="Stages of the network to use, by name or level (2,3); none: the network's own choice."
+    )
+    size: Annotated[Side | tuple[Side, Side], BeforeValidator(_sides)] = Field(
+        256,
+        description="Input size: one number sets the area (256: as many pixels as 256 x 256, in the images' median "
+        "aspect), 320x256 sets height and width.",
+    )
+    resize: Literal["letterbox", "stretch", "crop"] = Field(
+        "letterbox",
+        description="How an image of another aspect meets the input: letterbox pads (padding never scores), stretch "
+        "distorts, crop looks at the centre only.",
+    )
+    patch_size: int = Field(3, ge=1, le=15, description="Neighbourhood averaged into a patch, odd.")
+    patch_stride: int = Field(1, ge=1, le=8, description="Keep every s-th patch in each direction.")
+    merge: Literal["concat", "adaptive"] = Field(
+        "concat", description="How taps become one vector: concat, or adaptive pooling to 1024 values (the paper's)."
+    )
+    coreset: Annotated[float, BeforeValidator(_coreset), AfterValidator(_coreset_in_range)] = Field(
+        0.01, description="Patches kept in the memory bank: a share (0.01, 1%) or a number of rows (5000)."
+    )
+    projection: int | None = Field(
+        None, ge=1, description="Choose the coreset in a random projection to this many dimensions; none: exactly."
+    )
+    image_score: Literal["max", "reweighted", "top"] = Field(
+        "max",
+        description="From patch scores to one number: the maximum, the maximum re-weighted by its neighbours "
+        "(the paper's), or the mean of the top patches.",
+    )
+    neighbours: int = Field(9, ge=2, description="Bank neighbours that re-weight the maximum.")
+    top: float = Field(0.01, gt=0, le=1, description="Share of patches averaged when image_score is top.")
+    sigma: float = Field(4.0, ge=0, description="Blur of the anomaly map, in input pixels.")
+    quantile: float = Field(0.99, gt=0, lt=1, description="Share of held-out good images that the threshold lets pass.")
+    folds: int = Field(5, ge=2, description="Parts the good images are held out in, one after the other.")
+    pixel_range: tuple[float, float] | None = Field(
+        None, description="Darkest and brightest value of 16-bit or float images; none: from the good images."
+    )
+    seed: int = Field(0, ge=0, description="Draws the folds and the first row of the coreset.")
+    provider: str = Field("cpu", description="Hardware that runs the network: cpu, cuda, tensorrt, openvino, ...")
+    threads: int | None = Field(None, ge=1, description="Processors to use; none: all that are available.")
+
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "default": {},
+    "paper": {
+        "taps": [2, 3],
+        "size": 224,
+        "resize": "crop",
+        "merge": "adaptive",
+        "coreset": 0.1,
+        "projection": 128,
+        "image_score": "reweighted",
+    },
+}
+
+
+def make_settings(**options: Any) -> Settings:
+    """Settings from a preset and the options that differ from it; raises OptionError naming the option."""
+    preset = options.get("preset", "default")
+    try:
+        settings = Settings.model_validate(PRESETS.get(preset, {}) | options)
+    except ValidationError as error:
+        raise OptionError(_sentence(error)) from None
+    if settings.patch_size % 2 == 0:
+        raise OptionError(f"Option patch_size={settings.patch_size} must be odd, so that a patch has a centre.")
+    if settings.pixel_range and settings.pixel_range[0] >= settings.pixel_range[1]:
+        raise OptionError(f"Option pixel_range={settings.pixel_range} must rise: darkest value first.")
+    return settings
+
+
+def _sentence(error: ValidationError) -> str:
+    first = error.errors()[0]
+    name = str(first["loc"][0]) if first["loc"] else "?"
+    if first["type"] == "extra_forbidden":
+        return f'There is no option "{name}"; the options are {", ".join(Settings.model_fields)}.'
+    return f"Option {name}={first['input']!r} cannot be used: {first['msg'][0].lower()}{first['msg'][1:]}."
