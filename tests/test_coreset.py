@@ -59,8 +59,8 @@ def test_equals_the_textbook_when_the_pool_is_a_small_part() -> None:
 @given(st.integers(1, 80), st.integers(1, 10), st.integers(0, 2**32 - 1), st.booleans())
 def test_equals_the_textbook(count: int, dimension: int, seed: int, coarse: bool) -> None:
     generator = np.random.default_rng(seed)
-    patches = generator.normal(size=(count, dimension))
-    patches = np.round(patches * 2).astype(np.float32) if coarse else patches.astype(np.float32)
+    drawn = generator.normal(size=(count, dimension))
+    patches = np.asarray(np.round(drawn * 2) if coarse else drawn, np.float32)
     rows = int(generator.integers(1, count + 1))
     coreset = greedy_coreset(patches, rows, seed=seed)
     chosen, radii = textbook(patches, rows, int(coreset.indices[0]))

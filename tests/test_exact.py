@@ -62,9 +62,10 @@ def test_constant_rows_are_all_equally_near() -> None:
 
 def test_norms_of_very_different_size_in_one_bank() -> None:
     generator = np.random.default_rng(2)
-    bank: Floats = generator.normal(size=(300, 24)).astype(np.float32)
-    bank *= (10.0 ** generator.uniform(-15, 15, size=(300, 1))).astype(np.float32)
-    queries = bank[::-1] * np.float32(1.01)
+    scales = 10.0 ** generator.uniform(-15, 15, size=(300, 1))
+    bank: Floats = (generator.normal(size=(300, 24)) * scales).astype(np.float32)
+    queries: Floats = bank[::-1].copy()
+    queries *= np.float32(1.01)
     distances, numbers = ExactSearch(bank).query(queries, k=4)
     expected_distances, expected_numbers = brute_force(queries, bank, 4)
     assert (numbers == expected_numbers).all()
@@ -82,8 +83,8 @@ def test_norms_of_very_different_size_in_one_bank() -> None:
 )
 def test_search_equals_brute_force(rows: int, queries: int, dimension: int, k: int, seed: int, coarse: bool) -> None:
     generator = np.random.default_rng(seed)
-    both = generator.normal(size=(rows + queries, dimension))
-    both = np.round(both * 2).astype(np.float32) if coarse else both.astype(np.float32)
+    drawn = generator.normal(size=(rows + queries, dimension))
+    both = np.asarray(np.round(drawn * 2) if coarse else drawn, np.float32)
     distances, numbers = ExactSearch(both[:rows]).query(both[rows:], min(k, rows))
     expected_distances, expected_numbers = brute_force(both[rows:], both[:rows], min(k, rows))
     assert (numbers == expected_numbers).all()
@@ -92,7 +93,8 @@ def test_search_equals_brute_force(rows: int, queries: int, dimension: int, k: i
 
 def test_the_answer_depends_neither_on_threads_nor_on_company() -> None:
     generator = np.random.default_rng(3)
-    bank, queries = generator.normal(size=(700, 50)).astype(np.float32), generator.normal(size=(400, 50)).astype("f4")
+    bank = generator.normal(size=(700, 50)).astype(np.float32)
+    queries = generator.normal(size=(400, 50)).astype(np.float32)
     one, two = ExactSearch(bank, threads=1).query(queries, 2), ExactSearch(bank, threads=4).query(queries, 2)
     alone = [ExactSearch(bank).query(queries[[i]], 2) for i in range(0, 400, 37)]
     assert (one[0] == two[0]).all()

@@ -14,13 +14,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from reference import Image, aupro, pixel_auroc
 from sklearn.metrics import roc_auc_score
 
 from blemish.arrays import Bools, Floats
 from blemish.errors import DataError
 from blemish.evaluate import pixels
 from blemish.evaluate.pixels import PixelCurve, PixelScores
-from reference import Image, aupro, pixel_auroc
 
 special = [0.0, -0.0, 1.0, np.nan, np.inf, -np.inf, 1e-45, -1e-45, 3.4e38, -2.5, 1.0000001]
 

@@ -48,6 +48,7 @@ def solar_cells() -> Cells:
 def run_demo(folder: Path, *, progress: Progress = silent) -> dict[str, Any]:
     """Fit, save, evaluate and draw; returns the numbers it also leaves in `folder`."""
     cells = solar_cells()
+    folder.mkdir(parents=True, exist_ok=True)
     random = np.random.default_rng(0)
     functional = [cells.functional[i] for i in random.permutation(len(cells.functional))]
     defective = [cells.defective[i] for i in random.permutation(len(cells.defective))]
@@ -58,7 +59,6 @@ def run_demo(folder: Path, *, progress: Progress = silent) -> dict[str, Any]:
     started = time.perf_counter()
     detector = fit(functional[:GOOD_TO_FIT], progress=progress)
     fitted = time.perf_counter()
-    folder.mkdir(parents=True, exist_ok=True)
     detector.save(folder / "solar-cells.blemish")
     evaluation = evaluate(detector, samples, progress=progress)
     assert evaluation.auroc is not None, "both labels are there"

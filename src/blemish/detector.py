@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 
 from blemish.arrays import Array, Doubles
-from blemish.errors import ImageError
+from blemish.errors import BackboneError, ImageError, ModelFileError, OptionError
 from blemish.features.extract import Extractor
 from blemish.features.network import open_network
+from blemish.features.patches import ImagePatches
 from blemish.images.read import Channels, Source, image_name, read_image
 from blemish.memory.bank import Bank
 from blemish.memory.store import ModelManifest, read_model, write_model
 from blemish.patchcore import PatchCore, PatchScores
 from blemish.result import Nearest, Result, Verdict
-from blemish.scoring.heatmap import anomaly_map, spread
 from blemish.scoring.regions import find_regions
 from blemish.stream import available_threads, stream
 
@@ -47,6 +47,8 @@ class Detector:
         """The highest value of each good training image's held-out map."""
         self.provider = provider
         self.threads = threads
+        # Made at once, so that a provider that is not there is told before anything is written.
+        self._one_thread = self._extractor(1)
 
     @property
     def threshold(self) -> float:
@@ -58,7 +60,7 @@ class Detector:
 
         Raises ImageError where the image cannot be read or is of another kind than those fitted on.
         """
-        return self._inspect(self._all_threads, image, channels)
+        return self._inspect(image, self._all_threads, channels)
 
     def inspect_many(self, images: Iterable[Source], *, channels: Channels = "RGB") -> Iterator[Result]:
         """Score images one after the other, in order, one per thread, holding only a few at a time.
@@ -106,21 +108,23 @@ class Detector:
     def _all_threads(self) -> Extractor:
         return self._extractor(self.threads)
 
-    @cached_property
-    def _one_thread(self) -> Extractor:
-        return self._extractor(1)
-
     def _extractor(self, threads: int) -> Extractor:
         transform = self.manifest.transform
         return Extractor(self.graph, transform.height, transform.width, provider=self.provider, threads=threads)
 
     def _inspect_or_error(self, image: Source, *, channels: Channels) -> Result:
         try:
-            return self._inspect(self._one_thread, image, channels)
+            return self._inspect(image, self._one_thread, channels)
         except ImageError as error:
             return Result(image_name(image), Verdict.ERROR, float("nan"), self.threshold, error=str(error))
 
-    def _inspect(self, extractor: Extractor, image: Source, channels: Channels) -> Result:
+    def _inspect(self, image: Source, extractor: Extractor, channels: Channels) -> Result:
+        try:
+            return self._whole_way(image, extractor, channels)
+        except MemoryError:
+            raise ImageError(f"{image_name(image)} does not fit in memory; tile or shrink it first.") from None
+
+    def _whole_way(self, image: Source, extractor: Extractor, channels: Channels) -> Result:
         """The whole way of one image: read, size, network, search, map, regions, verdict."""
         clock = _Clock()
         manifest, transform = self.manifest, self.manifest.transform
@@ -128,13 +132,13 @@ class Detector:
         sized, placement = transform(read_image(image, channels=channels), name)
         clock.lap("read")
         grid_hwD = extractor(sized)
+        if not np.isfinite(grid_hwD).all():
+            raise ImageError(f"{name} makes the network answer NaN or infinity; it cannot be scored.")
         clock.lap("network")
         window = placement.window(manifest.grid, transform.height, transform.width)
-        patches_hwD = grid_hwD[window]
-        answer = self.method.score(patches_hwD.reshape(-1, patches_hwD.shape[2]))
+        answer = self.method.score(ImagePatches.seen(grid_hwD, window), threads=extractor.threads)
         clock.lap("search")
-        scores_hw = spread(answer.patches_Q, window, manifest.grid)
-        map_HW = placement.to_image(anomaly_map(scores_hw, transform.height, transform.width, manifest.settings.sigma))
+        map_HW = placement.to_image(answer.map_HW)
         mask_HW, regions = find_regions(map_HW, manifest.calibration.map_threshold)
         clock.lap("map")
         return Result(
@@ -157,7 +161,7 @@ class Detector:
         centre_x = (column + 0.5) * transform.width / grid[1]
         centre_y = (row + 0.5) * transform.height / grid[0]
         x, y = transform.place(image.height, image.width).to_image_point(centre_x, centre_y)
-        return Nearest(image.path, x, y, float(answer.patches_Q[answer.farthest]))
+        return Nearest(image.path, x, y, answer.farthest_score)
 
 
 class _Clock:
@@ -174,14 +178,22 @@ class _Clock:
 
 
 def load(path: str | Path, *, provider: str = "cpu", threads: int | None = None) -> Detector:
-    """Read a model file and make its detector. Raises ModelFileError naming the field that is wrong."""
+    """Read a model file and make its detector.
+
+    Raises ModelFileError naming the field that is wrong, ProviderError where the provider is not there.
+    """
+    if threads is not None and threads < 1:
+        raise OptionError(f"threads={threads} cannot be used: give 1 or more, or None for all that are available.")
     manifest, tensors = read_model(Path(path))
     graph = tensors["graph.onnx"].tobytes()
-    open_network(graph)
+    try:
+        open_network(graph)
+    except BackboneError as error:
+        raise ModelFileError(f"{path} cannot be used: tensor graph.onnx: {error}") from None
     bank = Bank(tensors["bank.rows"], tensors["bank.image"], tensors["bank.cell"], tensors["bank.radii"])
     return Detector(
         manifest,
-        PatchCore(bank, manifest.settings),
+        PatchCore(bank, manifest.settings, manifest.transform),
         graph,
         tensors["calibration.scores"],
         tensors["calibration.peaks"],

@@ -9,23 +9,35 @@ from typing import Any
 
 from blemish.errors import BackboneError
 from blemish.features.backbone import backbone_folder, load_backbone
-from blemish.features.extract import available_providers
 from blemish.settings import Settings
 from blemish.stream import available_threads
 
 __all__ = ["examine"]
 
-_PACKAGES = ("blemish", "numpy", "onnx", "onnxruntime", "onnxruntime-gpu", "opencv-python-headless", "pillow")
+_PACKAGES = (
+    "blemish",
+    "numpy",
+    "onnx",
+    "onnxruntime",
+    "onnxruntime-gpu",
+    "opencv-python-headless",
+    "pillow",
+    "pydantic",
+    "safetensors",
+)
 
 
 def examine() -> dict[str, Any]:
     """Versions, providers, threads, folders, the built-in backbone, and problems in words (empty where all is well)."""
-    problems = [*_runtime_problems(), *_backbone_problems(), *_folder_problems()]
+    providers, broken = _providers()
+    backbone, damaged = _built_in_backbone()
+    problems = [*_runtime_problems(), *broken, *damaged, *_folder_problems()]
     return {
         "python": f"{platform.python_version()} on {platform.platform()}",
         "versions": {name: found for name in _PACKAGES if (found := _version(name))},
-        "providers": available_providers(),
+        "providers": providers,
         "threads": available_threads(),
+        "backbone": backbone,
         "backbones": str(backbone_folder()),
         "temporary": tempfile.gettempdir(),
         "torch": "loaded" if "torch" in sys.modules else "not loaded (only exporting needs it)",
@@ -49,12 +61,26 @@ def _runtime_problems() -> list[str]:
     return [f"{' and '.join(both)} are both installed; uninstall all of them, then install the one you want."]
 
 
-def _backbone_problems() -> list[str]:
+def _providers() -> tuple[list[str], list[str]]:
+    """What ONNX Runtime offers, and what is wrong with it."""
     try:
-        load_backbone(Settings.model_fields["backbone"].default)
+        # A half-removed installation leaves an empty module, or one that cannot be loaded.
+        from blemish.features.extract import available_providers
+
+        return available_providers(), []
+    except (ImportError, AttributeError) as error:
+        return [], [
+            f"ONNX Runtime cannot be loaded ({error}); uninstall all its builds, then install the one you want."
+        ]
+
+
+def _built_in_backbone() -> tuple[str, list[str]]:
+    """The backbone that comes with the package, checked against the hash of its manifest."""
+    name = Settings.model_fields["backbone"].default
+    try:
+        return f"{name}, sha256 {load_backbone(name).manifest.sha256}", []
     except BackboneError as error:
-        return [f"{error} Install blemish again."]
-    return []
+        return f"{name}, damaged", [f"{error} Install blemish again."]
 
 
 def _folder_problems() -> list[str]:

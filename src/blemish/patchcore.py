@@ -15,16 +15,25 @@ This file is the two middle steps joined: `fit` makes the bank, `score` compares
 
 from dataclasses import dataclass
 
-from blemish.arrays import Floats
-from blemish.features.patches import TrainingPatches
-from blemish.memory.bank import Bank
-from blemish.memory.coreset import greedy_coreset
-from blemish.progress import Progress, silent
-from blemish.scoring.score import maximum, reweighted_maximum, top_mean
-from blemish.search.exact import ExactSearch
-from blemish.settings import Settings
+import numpy as np
 
-__all__ = ["PatchCore", "PatchScores"]
+from blemish.arrays import Bools, Floats, Ints
+from blemish.features.patches import ImagePatches, TrainingPatches
+from blemish.images.transform import Transform
+from blemish.memory.bank import Bank
+from blemish.memory.coreset import greedy_coreset, random_projection
+from blemish.memory.shards import ArrayShard
+from blemish.memory.spill import PatchStore
+from blemish.progress import Progress, silent
+from blemish.scoring.heatmap import anomaly_map, spread
+from blemish.scoring.score import reweighted_maximum, top_mean
+from blemish.search.exact import ExactSearch
+from blemish.settings import Resources, Settings
+
+__all__ = ["PatchCore", "PatchScores", "coreset_shard", "patch_store"]
+
+PROJECTED_AT_ONCE = 65_536
+"""Patches projected in one product, so that a projection needs no second copy of all of them."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +42,10 @@ class PatchScores:
 
     image: float
     """The image score."""
-    patches_Q: Floats
-    """The distance of each patch to its nearest row of the bank."""
-    farthest: int
-    """The patch of the largest distance."""
+    map_HW: Floats
+    """The anomaly map, as large as the network's input."""
+    farthest_score: float
+    """The largest distance of a patch to its nearest row of the bank."""
     nearest_row: int
     """The bank row nearest to that patch."""
 
@@ -44,31 +53,69 @@ class PatchScores:
 class PatchCore:
     """A memory bank of good patches; new patches are scored by their distance to it."""
 
-    def __init__(self, bank: Bank, settings: Settings) -> None:
+    def __init__(self, bank: Bank, settings: Settings, transform: Transform) -> None:
         self.bank = bank
         self.settings = settings
+        self.transform = transform
         self.search = ExactSearch(bank.rows_KD)
 
     @classmethod
-    def fit(cls, patches: TrainingPatches, settings: Settings, *, progress: Progress = silent) -> "PatchCore":
-        """Keep a coreset of the good patches (equations 4 and 5, algorithm 1)."""
-        count = coreset_rows(len(patches.values_ND), settings.coreset)
-        coreset = greedy_coreset(patches.values_ND, count, seed=settings.seed, progress=progress)
-        return cls(Bank.of(patches, coreset), settings)
+    def fit(
+        cls,
+        patches: TrainingPatches,
+        shard: ArrayShard,
+        settings: Settings,
+        transform: Transform,
+        *,
+        images: Bools | None = None,
+        progress: Progress = silent,
+    ) -> "PatchCore":
+        """Keep a coreset of the good patches (equations 4 and 5, algorithm 1), of some `images` or of all.
 
-    def score(self, patches_QD: Floats) -> PatchScores:
-        """Compare an image's patches with the bank (equations 6 and 7)."""
-        distances_Q1, nearest_Q1 = self.search.query(patches_QD)
+        `shard` holds the patches as the coreset sees them, in the same order; see `coreset_shard`.
+        """
+        among_N = None if images is None else images[patches.image_N]
+        count = coreset_rows(len(patches.image_N) if among_N is None else int(among_N.sum()), settings.coreset)
+        coreset = greedy_coreset(shard, count, among=among_N, seed=settings.seed, progress=progress)
+        return cls(Bank.of(patches, coreset), settings, transform)
+
+    def score(self, patches: ImagePatches, *, threads: int = 1) -> PatchScores:
+        """Compare an image's patches with the bank: distances, map, image score (equations 6 and 7, section 3.3)."""
+        distances_Q1, nearest_Q1 = self.search.query(patches.values_QD, threads=threads)
         distances_Q, nearest_Q = distances_Q1[:, 0], nearest_Q1[:, 0]
-        settings = self.settings
-        if settings.image_score == "max":
-            image = maximum(distances_Q)
-        elif settings.image_score == "top":
-            image = top_mean(distances_Q, settings.top)
-        else:
-            image = reweighted_maximum(distances_Q, nearest_Q, patches_QD, self.search, settings.neighbours)
+        scores_hw = spread(distances_Q, patches.window, patches.grid)
+        map_HW = anomaly_map(scores_hw, self.transform.height, self.transform.width, self.settings.sigma)
         farthest = int(distances_Q.argmax())
-        return PatchScores(image, distances_Q, farthest, int(nearest_Q[farthest]))
+        image = self._image_score(distances_Q, nearest_Q, patches.values_QD, map_HW)
+        return PatchScores(image, map_HW, float(distances_Q[farthest]), int(nearest_Q[farthest]))
+
+    def _image_score(self, distances_Q: Floats, nearest_Q: Ints, patches_QD: Floats, map_HW: Floats) -> float:
+        settings = self.settings
+        if settings.image_score == "peak":
+            return float(map_HW.max())
+        if settings.image_score == "max":
+            return float(distances_Q.max())
+        if settings.image_score == "top":
+            return top_mean(distances_Q, settings.top)
+        return reweighted_maximum(distances_Q, nearest_Q, patches_QD, self.search, settings.neighbours)
+
+
+def coreset_shard(patches: TrainingPatches, settings: Settings, resources: Resources) -> ArrayShard:
+    """The patches as the coreset sees them: in full, or in a random projection; made once for several coresets."""
+    if settings.projection is None:
+        return ArrayShard(patches.values_ND, threads=resources.threads)
+    store = patch_store(len(patches.values_ND), settings.projection, resources)
+    for start in range(0, len(patches.values_ND), PROJECTED_AT_ONCE):
+        block_ND = patches.values_ND[start : start + PROJECTED_AT_ONCE].astype(np.float32)
+        store.append(random_projection(block_ND, settings.projection, seed=settings.seed))
+    return ArrayShard(store.patches(), threads=resources.threads)
+
+
+def patch_store(rows: int, dimension: int, resources: Resources) -> PatchStore:
+    """Room for patches, within the memory budget."""
+    return PatchStore(
+        rows, dimension, memory=resources.memory, folder=resources.spill_folder, dtype=resources.spill_type
+    )
 
 
 def coreset_rows(patches: int, coreset: float) -> int:

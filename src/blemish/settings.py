@@ -1,36 +1,58 @@
 """Every option of fitting, in one place: Python checks it, the CLI and the docs print it."""
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from blemish.errors import OptionError
+from blemish.memory.spill import parse_memory
 
-__all__ = ["PRESETS", "Settings", "make_settings"]
+__all__ = ["PRESETS", "Resources", "Settings", "divide_options", "make_settings"]
+
+Checked = TypeVar("Checked", bound=BaseModel)
 
 
 def _coreset(value: object) -> object:
     """Accept "1%" beside 0.01, and "5000" beside 5000."""
-    if isinstance(value, str):
-        try:
-            number = float(value.removesuffix("%"))
-        except ValueError:
-            raise ValueError("give a share such as 0.01 or 1%, or a number of rows such as 5000") from None
-        value = number / 100 if value.endswith("%") else number
-    if isinstance(value, float) and value > 1 and value.is_integer():
-        return int(value)
-    return value
+    if not isinstance(value, str):
+        return value
+    try:
+        number = float(value.removesuffix("%"))
+    except ValueError:
+        raise ValueError("give a share such as 0.01 or 1%, or a number of rows such as 5000") from None
+    if value.endswith("%") and number > 100:
+        raise ValueError("give at most 100%")
+    return number / 100 if value.endswith("%") else number
 
 
 def _coreset_in_range(value: float) -> float:
-    if value <= 0 or (value > 1 and value != int(value)):
+    if value <= 0 or (value > 1 and not value.is_integer()):
         raise ValueError("give a share above 0 and up to 1, or a whole number of rows")
     return value
 
 
+def _or_none(value: object) -> object:
+    """Accept the word "none", so that the command line can take back what a preset sets."""
+    return None if value == "none" else value
+
+
 def _listed(value: object) -> object:
-    """Accept "layer2,layer3" or "2,3" beside a list."""
+    """Accept "layer2,layer3" or "2,3" beside a list, and "none" for an empty one."""
+    if value == "none":
+        return []
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _bytes(value: object) -> object:
+    """Accept "2GB" beside 2000000000."""
+    if not isinstance(value, str) or value == "none":
+        return _or_none(value)
+    try:
+        return parse_memory(value)
+    except OptionError as error:
+        raise ValueError(str(error)) from None
 
 
 def _sides(value: object) -> object:
@@ -41,12 +63,13 @@ def _sides(value: object) -> object:
 
 
 Side = Annotated[int, Field(ge=32, le=8192)]
+PixelRange = Annotated[tuple[float, float], BeforeValidator(_listed)]
 
 
 class Settings(BaseModel):
     """How a detector is fitted; the defaults are the preset `default`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     preset: Literal["default", "paper"] = Field("default", description="default, or paper for PatchCore as published.")
     backbone: str = Field("efficientnet_lite0", description="Network that describes patches: a name, or an .onnx file.")
@@ -54,14 +77,15 @@ class Settings(BaseModel):
         [], description="Stages of the network to use, by name or level (2,3); none: the network's own choice."
     )
     size: Annotated[Side | tuple[Side, Side], BeforeValidator(_sides)] = Field(
-        256,
-        description="Input size: one number sets the area (256: as many pixels as 256 x 256, in the images' median "
-        "aspect), 320x256 sets height and width.",
+        224,
+        description="Input size: one number sets the area (224: as many pixels as 224 x 224), 320x256 sets height and "
+        "width.",
     )
-    resize: Literal["letterbox", "stretch", "crop"] = Field(
-        "letterbox",
-        description="How an image of another aspect meets the input: letterbox pads (padding never scores), stretch "
-        "distorts, crop looks at the centre only.",
+    resize: Literal["auto", "letterbox", "stretch", "crop"] = Field(
+        "auto",
+        description="How an image meets the input: letterbox takes the good images' median aspect and pads others "
+        "(padding never scores), stretch distorts all to a square, crop looks at the centre only; auto is letterbox "
+        "where the good images share an aspect, else stretch.",
     )
     patch_size: int = Field(3, ge=1, le=15, description="Neighbourhood averaged into a patch, odd.")
     patch_stride: int = Field(1, ge=1, le=8, description="Keep every s-th patch in each direction.")
@@ -71,25 +95,43 @@ class Settings(BaseModel):
     coreset: Annotated[float, BeforeValidator(_coreset), AfterValidator(_coreset_in_range)] = Field(
         0.01, description="Patches kept in the memory bank: a share (0.01, 1%) or a number of rows (5000)."
     )
-    projection: int | None = Field(
+    projection: Annotated[int | None, BeforeValidator(_or_none)] = Field(
         None, ge=1, description="Choose the coreset in a random projection to this many dimensions; none: exactly."
     )
-    image_score: Literal["max", "reweighted", "top"] = Field(
-        "max",
-        description="From patch scores to one number: the maximum, the maximum re-weighted by its neighbours "
-        "(the paper's), or the mean of the top patches.",
+    image_score: Literal["peak", "max", "reweighted", "top"] = Field(
+        "peak",
+        description="From patch scores to one number: the peak of the anomaly map, the largest patch score, that one "
+        "re-weighted by its neighbours (the paper's), or the mean of the top patches.",
     )
     neighbours: int = Field(9, ge=2, description="Bank neighbours that re-weight the maximum.")
     top: float = Field(0.01, gt=0, le=1, description="Share of patches averaged when image_score is top.")
-    sigma: float = Field(4.0, ge=0, description="Blur of the anomaly map, in input pixels.")
+    sigma: float = Field(4.0, ge=0, le=100, description="Blur of the anomaly map, in input pixels.")
     quantile: float = Field(0.99, gt=0, lt=1, description="Share of held-out good images that the threshold lets pass.")
     folds: int = Field(5, ge=2, description="Parts the good images are held out in, one after the other.")
-    pixel_range: tuple[float, float] | None = Field(
+    pixel_range: Annotated[PixelRange | None, BeforeValidator(_or_none)] = Field(
         None, description="Darkest and brightest value of 16-bit or float images; none: from the good images."
     )
     seed: int = Field(0, ge=0, description="Draws the folds and the first row of the coreset.")
+
+
+class Resources(BaseModel):
+    """What fitting may use of this machine; none of it changes what is fitted, but for the last."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
     provider: str = Field("cpu", description="Hardware that runs the network: cpu, cuda, tensorrt, openvino, ...")
-    threads: int | None = Field(None, ge=1, description="Processors to use; none: all that are available.")
+    threads: Annotated[int | None, BeforeValidator(_or_none)] = Field(
+        None, ge=1, description="Processors to use; none: all that are available."
+    )
+    memory: Annotated[int | None, BeforeValidator(_bytes)] = Field(
+        None, description="Memory for the good images' patches, such as 2GB; beyond it they wait in a file."
+    )
+    spill_folder: Annotated[Path | None, BeforeValidator(_or_none)] = Field(
+        None, description="Folder of that file; none: the system's temporary one."
+    )
+    spill_type: Literal["float32", "float16"] = Field(
+        "float32", description="Numbers in that file: float32 changes nothing, float16 takes half the disk."
+    )
 
 
 PRESETS: dict[str, dict[str, Any]] = {
@@ -109,10 +151,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 def make_settings(**options: Any) -> Settings:
     """Settings from a preset and the options that differ from it; raises OptionError naming the option."""
     preset = options.get("preset", "default")
-    try:
-        settings = Settings.model_validate(PRESETS.get(preset, {}) | options)
-    except ValidationError as error:
-        raise OptionError(_sentence(error)) from None
+    settings = _checked(Settings, PRESETS.get(str(preset), {}) | options)
     if settings.patch_size % 2 == 0:
         raise OptionError(f"Option patch_size={settings.patch_size} must be odd, so that a patch has a centre.")
     if settings.pixel_range and settings.pixel_range[0] >= settings.pixel_range[1]:
@@ -120,9 +159,24 @@ def make_settings(**options: Any) -> Settings:
     return settings
 
 
+def divide_options(options: Mapping[str, Any]) -> tuple[Settings, Resources]:
+    """Sort what was given to `fit` into settings and resources; raises OptionError naming the option."""
+    resources = {name: value for name, value in options.items() if name in Resources.model_fields}
+    settings = {name: value for name, value in options.items() if name not in resources}
+    return make_settings(**settings), _checked(Resources, resources)
+
+
+def _checked(kind: type[Checked], options: dict[str, Any]) -> Checked:
+    try:
+        return kind.model_validate(options)
+    except ValidationError as error:
+        raise OptionError(_sentence(error)) from None
+
+
 def _sentence(error: ValidationError) -> str:
     first = error.errors()[0]
     name = str(first["loc"][0]) if first["loc"] else "?"
     if first["type"] == "extra_forbidden":
-        return f'There is no option "{name}"; the options are {", ".join(Settings.model_fields)}.'
+        known = ", ".join([*Settings.model_fields, *Resources.model_fields])
+        return f'There is no option "{name}"; the options are {known}.'
     return f"Option {name}={first['input']!r} cannot be used: {first['msg'][0].lower()}{first['msg'][1:]}."

@@ -28,9 +28,9 @@ def stream(function: Callable[[Item], Answer], items: Iterable[Item], *, threads
         running: deque[Future[Answer]] = deque(pool.submit(function, item) for item in islice(remaining, 2 * threads))
         try:
             while running:
-                answer = running.popleft().result()
+                # Answer before asking for more: the next item may be a camera's, and long in coming.
+                yield running.popleft().result()
                 running.extend(pool.submit(function, item) for item in islice(remaining, 1))
-                yield answer
         finally:
             for future in running:
                 future.cancel()

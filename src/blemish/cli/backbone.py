@@ -9,7 +9,11 @@ from blemish.cli.console import print_json, say
 
 __all__ = ["app"]
 
-app = typer.Typer(help="List, describe, export and import the networks that describe patches.", no_args_is_help=True)
+app = typer.Typer(
+    help="List, describe, export and import the networks that describe patches.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 
 Json = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
 Three = tuple[float, float, float]

@@ -5,11 +5,11 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 from blemish.progress import Progress, silent
 
-__all__ = ["fail", "print_json", "progress_bar", "say"]
+__all__ = ["fail", "give_up_output", "print_json", "progress_bar", "say"]
 
 ERROR = 2
 
@@ -20,17 +20,34 @@ def say(text: str) -> None:
 
 
 def print_json(value: Any) -> None:
-    """Print a result for programs: one JSON document, NaN as null."""
-    print(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False, default=str))
+    """Print a result for programs: one JSON document, escaped where the console's encoding has no such character."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False, default=str)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(value, indent=2, allow_nan=False, default=str)
+    print(text)
 
 
 def fail(sentence: str) -> NoReturn:
     """End with one sentence and the exit code of errors."""
     try:
         say(f"blemish: {sentence}")
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+    except OSError:
+        _drop(sys.stderr)
     raise SystemExit(ERROR)
+
+
+def give_up_output() -> None:
+    """Forget what stdout still holds where it cannot be written, or Python would fail once more at its end."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _drop(sys.stdout)
+
+
+def _drop(stream: TextIO) -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 @contextmanager
@@ -44,7 +61,8 @@ def progress_bar() -> Iterator[Progress]:
     from rich.progress import Progress as Bars
 
     columns = TextColumn("{task.description:<12}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Bars(*columns, console=Console(stderr=True)) as bars:
+    # Where only stderr is watched, results go to a file or a pipe, and must not be drawn above the bars instead.
+    with Bars(*columns, console=Console(stderr=True), redirect_stdout=sys.stdout.isatty()) as bars:
         tasks: dict[str, Any] = {}
 
         def report(step: str, done: int, total: int) -> None:

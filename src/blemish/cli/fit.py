@@ -1,5 +1,6 @@
 """blemish fit: good images in, a model file out."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -26,6 +27,8 @@ def fit(
         raise DataError(f"The folder {output.parent} for {output.name} does not exist; create it first.")
     if output.is_dir():
         raise DataError(f"{output} is a folder; name a file in it, such as {output / 'part.blemish'}.")
+    if not os.access(output.resolve().parent, os.W_OK):
+        raise DataError(f"The folder {output.parent} cannot be written; choose another for {output.name}.")
     paths, groups = _good_images(images)
     with progress_bar() as progress:
         detector = fit_detector(paths, groups=groups, progress=progress, **given(options))

@@ -47,5 +47,5 @@ def _print_tree(values: Mapping[str, Any], indent: str = "") -> None:
             print(f"{indent}{name}")
             _print_tree(value, indent + "  ")
         else:
-            shown = ", ".join(map(str, value)) if isinstance(value, list) else value
+            shown = (", ".join(map(str, value)) or "none") if isinstance(value, list) else value
             print(f"{indent}{name:<12} {shown}".rstrip())

@@ -1,22 +1,52 @@
 """The `blemish` command: its subcommands, and how it ends (0 all OK, 1 something NG, 3 REVIEW, 2 error or usage)."""
 
 import sys
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
 from blemish.cli import backbone, demo, evaluate, fit, info, inspect
-from blemish.cli.console import fail
+from blemish.cli.console import fail, give_up_output
 from blemish.errors import BlemishError
 
 __all__ = ["app", "main"]
 
+
+class _Commands(TyperGroup):
+    """What goes wrong for the user is one sentence on stderr and exit code 2, never a traceback.
+
+    It is caught here because Typer would end a stop (130) and a closed pipe (1, which means NG) by codes of its own.
+    """
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            try:
+                return super().invoke(ctx)
+            finally:
+                sys.stdout.flush()
+        except BlemishError as error:
+            fail(str(error))
+        except KeyboardInterrupt:
+            fail("Stopped; what was already written is whole.")
+        except BrokenPipeError:
+            give_up_output()
+            fail("Stopped: whoever read the output went away.")
+        except MemoryError:
+            fail("There is not enough memory for this; fit on fewer or smaller images (--size, --coreset).")
+        except OSError as error:
+            give_up_output()
+            fail(f"{error.filename or 'The output'}: {error.strerror or error}.")
+
+
 app = typer.Typer(
+    cls=_Commands,
     name="blemish",
     help="Learns what a good part looks like from images of good parts alone; finds, scores and outlines deviations.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
 )
 app.command("fit")(fit.fit)
 app.command("inspect")(inspect.inspect)
@@ -28,19 +58,10 @@ app.add_typer(backbone.app, name="backbone")
 
 
 def main() -> NoReturn:
-    """Run the command; what goes wrong for the user is one sentence on stderr and exit code 2, never a traceback."""
+    """Run the command and end with its exit code."""
     for stream in (sys.stdout, sys.stderr):
         # Consoles that cannot print a character show a substitute instead of failing.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
-    try:
-        app()
-    except BlemishError as error:
-        fail(str(error))
-    except KeyboardInterrupt:
-        fail("Stopped; what was already written is whole.")
-    except BrokenPipeError:
-        fail("Stopped: whoever read the output went away.")
-    except OSError as error:
-        fail(f"{error.filename or 'The system'}: {error.strerror or error}; nothing half-written is left.")
+    app()
     raise AssertionError("the command ends by raising SystemExit")

@@ -6,13 +6,15 @@ from typing import Any
 
 import typer
 
-from blemish.settings import PRESETS, Settings
+from blemish.settings import PRESETS, Resources, Settings
 
 __all__ = ["given", "with_settings"]
 
+_FIELDS = Settings.model_fields | Resources.model_fields
+
 
 def with_settings(command: Callable[..., None]) -> Callable[..., None]:
-    """Add one option per field of `Settings` to a command that takes `**options`."""
+    """Add one option per field of `Settings` and `Resources` to a command that takes `**options`."""
     signature = inspect.signature(command)
     own = [p for p in signature.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
     added = [
@@ -22,7 +24,7 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
             annotation=str | None,
             default=typer.Option(None, f"--{name.replace('_', '-')}", help=_help(name), show_default=False),
         )
-        for name in Settings.model_fields
+        for name in _FIELDS
     ]
     command.__signature__ = signature.replace(parameters=[*own, *added])  # type: ignore[attr-defined]
     command.__annotations__ |= {parameter.name: str | None for parameter in added}
@@ -36,7 +38,7 @@ def given(options: dict[str, str | None]) -> dict[str, str]:
 
 def _help(name: str) -> str:
     """The description of a setting, with its default in each preset where they differ."""
-    field = Settings.model_fields[name]
+    field = _FIELDS[name]
     default = _shown(field.default)
     presets = [f"{preset}: {_shown(values[name])}" for preset, values in PRESETS.items() if name in values]
     return f"{field.description} Default {'; preset '.join([default, *presets])}."

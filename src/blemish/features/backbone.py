@@ -16,6 +16,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from blemish.errors import BackboneError
+from blemish.whole_file import write_whole
 
 __all__ = [
     "Backbone",
@@ -215,8 +216,8 @@ def write_backbone(
         raise BackboneError(f"The backbone {name!r} cannot be described: {_first_problem(error)}.") from error
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _write(folder / f"{name}.onnx", onnx)
-        _write(folder / f"{name}.json", (manifest.model_dump_json(indent=2) + "\n").encode())
+        write_whole(folder / f"{name}.onnx", onnx)
+        write_whole(folder / f"{name}.json", (manifest.model_dump_json(indent=2) + "\n").encode())
     except OSError as error:
         raise BackboneError(f"The backbone {name!r} cannot be written to {folder}: {error.strerror}.") from error
     return manifest
@@ -255,19 +256,6 @@ def _first_problem(error: ValidationError) -> str:
     problem = error.errors()[0]
     field = ".".join(str(part) for part in problem["loc"])
     return f"{field}: {problem['msg']}" if field else problem["msg"]
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write under a temporary name, then rename, so that no reader ever sees half a file."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _user_data() -> Path:

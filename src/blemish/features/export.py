@@ -15,8 +15,8 @@ from blemish.features.network import run_taps
 try:
     import safetensors.torch
     import timm
-
     import torch
+
     from blemish.features.trace import trace
 except ImportError as error:
     raise BackboneError(

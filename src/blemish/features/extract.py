@@ -44,6 +44,7 @@ class Extractor:
         options.add_free_dimension_override_by_name("height", height)
         options.add_free_dimension_override_by_name("width", width)
         options.log_severity_level = 3
+        self.threads = threads
         wanted = PROVIDERS[provider]
         self._session = ort.InferenceSession(graph, options, providers=[wanted])
         if self._session.get_providers()[0] != wanted:

@@ -20,8 +20,11 @@ from blemish.features.network import keep_taps, open_network
 
 __all__ = ["build_graph", "choose_taps"]
 
-OPSET = 17
-"""Networks of an older operator set are brought up to this one before they are joined."""
+OPSET, IR_VERSION = 17, 8
+"""Networks of an older operator set or file version are brought up to these before they are joined."""
+
+OWN_NAMES = ("image", "patches")
+"""The names of our input and output; a tensor of the network that bears one is renamed."""
 
 
 def choose_taps(backbone: Backbone, taps: Sequence[str | int]) -> list[Tap]:
@@ -51,11 +54,14 @@ def build_graph(
     `merge="concat"` averages each neighbourhood (patch_size x patch_size, zero padding counted) and stacks the taps'
     channels; `merge="adaptive"` pools each tap's unfolded neighbourhoods, then their stack, to 1024 values.
     """
-    model = keep_taps(_modern(open_network(backbone.onnx)), [tap.name for tap in taps])
+    model = _modern(keep_taps(open_network(backbone.onnx), [tap.name for tap in taps]))
     network = model.graph
+    for name in OWN_NAMES:
+        _rename(network, name, _free(name))
+    taps = [tap.model_copy(update={"name": _free(tap.name)}) for tap in taps]
     merging = merge_nodes(taps, merge, patch_size=patch_size, patch_stride=patch_stride)
     nodes = [
-        *_normalise(backbone.manifest.input),
+        *_normalise(_free(backbone.manifest.input)),
         *network.node,
         *merging.nodes,
         helper.make_node("Squeeze", [PREFIX + "merged", PREFIX + "batch_axis"], [PREFIX + "grid"]),
@@ -76,8 +82,27 @@ def build_graph(
 
 
 def _modern(model: onnx.ModelProto) -> onnx.ModelProto:
+    # Files before version 4 list every weight among the inputs too, which keep_taps has undone.
+    model.ir_version = max(model.ir_version, IR_VERSION)
     version = next(opset.version for opset in model.opset_import if opset.domain in ("", "ai.onnx"))
     return model if version >= OPSET else onnx.version_converter.convert_version(model, OPSET)
+
+
+def _free(name: str) -> str:
+    """What a tensor of the network is called in our graph."""
+    return f"network/{name}" if name in OWN_NAMES else name
+
+
+def _rename(graph: onnx.GraphProto, old: str, new: str) -> None:
+    """Give a tensor another name wherever it is made or read, in subgraphs too."""
+    for node in graph.node:
+        for names in (node.input, node.output):
+            names[:] = [new if name == old else name for name in names]
+        for attribute in node.attribute:
+            for inner in (attribute.g, *attribute.graphs):
+                _rename(inner, old, new)
+    for named in (*graph.input, *graph.output, *graph.initializer):
+        named.name = new if named.name == old else named.name
 
 
 def _normalise(network_input: str) -> list[onnx.NodeProto]:

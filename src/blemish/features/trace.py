@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import onnx
+import torch
 from timm.layers import Conv2dSame
 
-import torch
 from blemish.errors import BackboneError
 
 __all__ = ["trace"]

@@ -2,6 +2,7 @@
 
 import io
 import os
+import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
 
+import cv2
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
@@ -21,28 +23,28 @@ Source = str | os.PathLike[str] | bytes | Image.Image | Array
 Channels = Literal["RGB", "BGR"]
 PixelType = Literal["uint8", "uint16", "float32"]
 
-MAX_PIXELS = 400_000_000
-"""Larger images are refused before they are decoded: a few kilobytes can claim any size."""
+MAX_PIXELS = 178_956_970
+"""Larger images are refused before they are decoded (Pillow's own bound): a few kilobytes can claim any size."""
 
 _WIDE_GREY = {"I;16", "I;16L", "I;16B", "I;16N", "I"}
 
 
 @dataclass(frozen=True)
 class ImageKind:
-    """What can be told of an image without decoding it."""
+    """What fitting must know of an image before it chooses a size."""
 
     height: int
     width: int
     pixels: PixelType
 
 
-def image_name(source: Source) -> str:
+def image_name(source: object) -> str:
     """How messages and results call an image: its path, or what it is where it has none."""
-    if isinstance(source, bytes):
-        return "<bytes>"
+    if isinstance(source, str | os.PathLike):
+        return str(os.fspath(source))
     if isinstance(source, Image.Image):
         return str(getattr(source, "filename", "")) or "<image>"
-    return "<array>" if isinstance(source, np.ndarray) else os.fspath(source)
+    return "<array>" if isinstance(source, np.ndarray) else f"<{type(source).__name__}>"
 
 
 def read_image(source: Source, *, channels: Channels = "RGB") -> Array:
@@ -52,23 +54,38 @@ def read_image(source: Source, *, channels: Channels = "RGB") -> Array:
     Returns H x W (grey) or H x W x 3 (RGB) of uint8, uint16 or float32.
     Raises ImageError, naming the image, for anything that cannot be decoded wholly.
     """
+    if channels not in ("RGB", "BGR"):
+        raise OptionError(f'channels="{channels}" is not known; give "RGB" or "BGR" (OpenCV\'s order).')
     if isinstance(source, np.ndarray):
         return _from_array(source, channels)
     with _opened(source) as image:
+        if not isinstance(source, Image.Image) and _is_wide_colour(image):
+            return _wide_colour(source, image)
         return _from_pillow(image, image_name(source))
 
 
 def probe_image(source: Source) -> ImageKind:
-    """The upright size and the pixel type of an image, from its header alone. Raises ImageError."""
+    """The upright size and the pixel type of an image, from its header where its format allows. Raises ImageError."""
     if isinstance(source, np.ndarray):
-        pixels = _from_array(source, "RGB")
-        return ImageKind(pixels.shape[0], pixels.shape[1], cast(PixelType, str(pixels.dtype)))
+        array = _from_array(source, "RGB")
+        return ImageKind(array.shape[0], array.shape[1], cast(PixelType, str(array.dtype)))
     with _opened(source) as image:
         _check_size(image, image_name(source))
-        turned = image.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
+        pixels = _pixel_type(source, image)  # first: a PNG is decoded to look for its orientation
+        # Pillow already gives the upright size of a TIFF.
+        turned = _orientation(image) in (5, 6, 7, 8) and image.format != "TIFF"
         height, width = (image.width, image.height) if turned else (image.height, image.width)
-        kind: PixelType = "uint16" if image.mode in _WIDE_GREY else "float32" if image.mode == "F" else "uint8"
-        return ImageKind(height, width, kind)
+        return ImageKind(height, width, pixels)
+
+
+def _pixel_type(source: Source, image: Image.Image) -> PixelType:
+    if image.mode in _WIDE_GREY or (not isinstance(source, Image.Image) and _is_wide_colour(image)):
+        return "uint16"
+    return "float32" if image.mode == "F" else "uint8"
+
+
+def _orientation(image: Image.Image) -> int:
+    return int(image.getexif().get(ExifTags.Base.Orientation, 1))
 
 
 @contextmanager
@@ -82,8 +99,7 @@ def _opened(source: str | os.PathLike[str] | bytes | Image.Image) -> Iterator[Im
             if isinstance(source, Image.Image):
                 yield source
                 return
-            if not isinstance(source, bytes):
-                _check_file(Path(source), name)
+            _check_file(source, name)
             with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
                 yield image
     except UnidentifiedImageError:
@@ -92,11 +108,18 @@ def _opened(source: str | os.PathLike[str] | bytes | Image.Image) -> Iterator[Im
         raise ImageError(f"{name} claims more pixels than are ever read ({MAX_PIXELS:,}).") from None
     except MemoryError:
         raise ImageError(f"{name} does not fit in memory; tile or shrink it first.") from None
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
+    except (OSError, SyntaxError, ValueError, EOFError, TypeError, IndexError, struct.error) as error:
         raise ImageError(f"{name} cannot be decoded ({error}); is it damaged or cut short?") from None
 
 
-def _check_file(path: Path, name: str) -> None:
+def _check_file(source: object, name: str) -> None:
+    if isinstance(source, bytes):
+        if not source:
+            raise ImageError(f"{name} is empty (0 bytes); was it read wholly?")
+        return
+    if not isinstance(source, str | os.PathLike):
+        raise ImageError(f"{name} is no image; pass a path, encoded bytes, a Pillow image or a NumPy array.")
+    path = Path(source)
     if not path.exists():
         raise ImageError(f"{name} does not exist; check the path.")
     if path.is_dir():
@@ -126,6 +149,32 @@ def _from_pillow(image: Image.Image, name: str) -> Array:
     return np.asarray(upright.convert("RGB"))
 
 
+def _is_wide_colour(image: Image.Image) -> bool:
+    """Whether a file just opened holds 16-bit colours, of which Pillow would keep the upper 8 bits only."""
+    return len(image.getbands()) > 1 and any(";16" in str(tile[3]) for tile in getattr(image, "tile", []))
+
+
+def _wide_colour(source: str | os.PathLike[str] | bytes, image: Image.Image) -> Array:
+    """Decode 16-bit colours with OpenCV, after Pillow has found the file whole."""
+    name = image_name(source)
+    orientation = 1 if image.format == "TIFF" else _orientation(image)  # OpenCV turns TIFF upright, and no PNG
+    _from_pillow(image, name)
+    encoded = np.frombuffer(source, np.uint8) if isinstance(source, bytes) else np.fromfile(source, np.uint8)
+    values = cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED)
+    if values is None or values.dtype != np.uint16 or values.ndim != 3:
+        raise ImageError(f"{name} holds 16-bit colours in a form that cannot be read; save it as a plain PNG.")
+    return np.ascontiguousarray(_upright(values[:, :, 2::-1], orientation))
+
+
+def _upright(values: Array, orientation: int) -> Array:
+    """Apply an EXIF orientation: 2, 4, 5 and 7 mirror as well, 3 turns by half, 5 to 8 by a quarter."""
+    if orientation in (5, 6, 7, 8):
+        values = np.swapaxes(values, 0, 1)
+    rows = -1 if orientation in (3, 4, 7, 8) else 1
+    columns = -1 if orientation in (2, 3, 6, 7) else 1
+    return values[::rows, ::columns]
+
+
 def _wide_grey(image: Image.Image, name: str) -> Array:
     """Grey values of 16 bits, however Pillow holds them."""
     values = np.asarray(image)
@@ -142,8 +191,6 @@ def _finite(values: Array, name: str) -> Array:
 
 def _from_array(array: Array, channels: Channels) -> Array:
     """Check shape and type of an array, and bring its colours into RGB order."""
-    if channels not in ("RGB", "BGR"):
-        raise OptionError(f'channels="{channels}" is not known; give "RGB" or "BGR" (OpenCV\'s order).')
     shape = "x".join(map(str, array.shape))
     if array.ndim == 3 and array.shape[0] in (1, 3, 4) and array.shape[2] not in (1, 3, 4):
         raise ImageError(f"An array of shape {shape} has its channels first; pass height x width x channels.")
@@ -151,8 +198,9 @@ def _from_array(array: Array, channels: Channels) -> Array:
         raise ImageError(f"An array of shape {shape} is no image; pass height x width, or height x width x 1, 3 or 4.")
     if array.size == 0:
         raise ImageError(f"An array of shape {shape} holds no pixels.")
-    if array.dtype == np.float64 or array.dtype == np.float16:
-        array = array.astype(np.float32)
+    if array.dtype in (np.float64, np.float16):
+        with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused below
+            array = array.astype(np.float32)
     if array.dtype not in (np.uint8, np.uint16, np.float32):
         raise ImageError(f"An array of {array.dtype} is no image; convert it to uint8, uint16 or float32.")
     if array.dtype == np.float32:

@@ -14,15 +14,15 @@ from pydantic import BaseModel, ConfigDict
 
 from blemish.arrays import Array, Floats
 from blemish.errors import ImageError
+from blemish.images.read import PixelType
 from blemish.result import Box
 
-__all__ = ["PixelType", "Placement", "Resize", "Transform"]
+__all__ = ["Placement", "Resize", "Transform"]
 
 Resize = Literal["letterbox", "stretch", "crop"]
-PixelType = Literal["uint8", "uint16", "float32"]
 
 CROP_MARGIN = 256 / 224
-"""A crop of s pixels is cut from an image whose shorter side was brought to s * 256 / 224 (PatchCore's code)."""
+"""A crop of s pixels is cut from an image whose side was brought to s * 256 / 224 (PatchCore's code)."""
 
 
 @dataclass(frozen=True)
@@ -116,12 +116,13 @@ class Transform(BaseModel):
         return Placement(content, whole, image_height, image_width)
 
     def _crop(self, image_height: int, image_width: int) -> tuple[int, int, int, int]:
-        """Size after bringing the shorter side to its target, then top and left of the centre crop."""
-        shorter = round(min(self.height, self.width) * CROP_MARGIN)
-        if image_height <= image_width:
-            resized = shorter, int(shorter * image_width / image_height)
+        """Size after bringing the side that is shorter for this crop to its target, then the crop's top and left."""
+        if image_height * self.width <= image_width * self.height:
+            height = round(self.height * CROP_MARGIN)
+            resized = height, int(height * image_width / image_height)
         else:
-            resized = int(shorter * image_height / image_width), shorter
+            width = round(self.width * CROP_MARGIN)
+            resized = int(width * image_height / image_width), width
         return *resized, round((resized[0] - self.height) / 2), round((resized[1] - self.width) / 2)
 
     def _sized(self, image: Array, placement: Placement) -> Array:

@@ -2,22 +2,26 @@
 
 Greedy k-centre (Gonzalez 1985; PatchCore, Roth et al. 2022, eq. 5): start somewhere, then always take
 the patch farthest from the chosen ones. A patch's distance to its nearest chosen row only falls, so an
-old value is an upper bound, and only a pool of the patches with the largest bounds is kept fresh.
+old value is an upper bound; only a pool of patches with the largest values is kept fresh, and as long
+as its best is ahead of every bound outside, it is the choice among all (docs/kernels.md).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from blemish.arrays import Doubles, Floats, Ints
+from blemish.arrays import Array, Bools, Floats, Ints
 from blemish.errors import OptionError
+from blemish.memory.shards import ArrayShard, Shard, Top
 from blemish.progress import Progress, silent
-from blemish.search.distance import squared_distances
-from blemish.search.exact import ExactSearch
+from blemish.search.bound import Bound
+from blemish.search.kernels import Kernels, best_kernels
 
-__all__ = ["Coreset", "greedy_coreset"]
+__all__ = ["Coreset", "coreset_of_shards", "greedy_coreset", "random_projection", "rows_of_fraction"]
 
-POOL = 2048
+POOL = 4096
+SAMPLE = 2048
 
 
 @dataclass(frozen=True)
@@ -30,81 +34,130 @@ class Coreset:
 
 
 def greedy_coreset(
-    patches_ND: Floats, rows: int, *, seed: int = 0, progress: Progress = silent, threads: int | None = None
-) -> Coreset:
-    """Choose `rows` of the patches so that the farthest patch is as near as the greedy rule makes it.
-
-    The first row is drawn by the seed; ties go to the lowest index; the result does not depend on
-    `threads`. Raises OptionError for patches that are not finite rows or for more rows than patches.
-    """
-    _check(patches_ND, rows)
-    patches_ND = np.ascontiguousarray(patches_ND, np.float32)
-    first = int(np.random.default_rng(seed).integers(len(patches_ND)))
-    chosen = [first]
-    squared: list[float] = []
-    bound_N = squared_distances(patches_ND, patches_ND[[first]])
-    bound_N[first] = -1.0
-    met_N = np.ones(len(patches_ND), np.int64)
-    while len(squared) < rows:
-        pool, outside = _freshest(patches_ND, bound_N, met_N, chosen)
-        _greedy_in_pool(patches_ND[pool], pool, bound_N, outside, chosen, squared, rows)
-        met_N[pool] = len(chosen)
-        progress("coreset", len(squared), rows)
-    radii = np.sqrt(np.maximum(np.array(squared[:rows]), 0.0)).astype(np.float32)
-    return Coreset(np.array(chosen[:rows], np.int64), radii)
-
-
-def _check(patches_ND: Floats, rows: int) -> None:
-    if patches_ND.ndim != 2 or 0 in patches_ND.shape:
-        raise OptionError(f"a coreset needs patches (N x d), both at least 1; they came as {patches_ND.shape}")
-    if not 1 <= rows <= len(patches_ND):
-        raise OptionError(f"a coreset of {rows} rows was asked of {len(patches_ND)} patches; ask for 1 to that many")
-    if not np.isfinite(patches_ND).all():
-        raise OptionError("the patches hold NaN or infinity; leave out the image they come from")
-
-
-def _ahead(values: Doubles, indices: Ints) -> Ints:
-    """Positions in the order of choice: the largest value first, ties to the lowest index."""
-    return np.lexsort((indices, -values))
-
-
-def _freshest(patches_ND: Floats, bound_N: Doubles, met_N: Ints, chosen: list[int]) -> tuple[Ints, tuple[float, int]]:
-    """Bring patches up to date until the pool of largest bounds is all fresh.
-
-    Returns the pool, ascending, and the (value, index) of the largest bound outside it.
-    """
-    while True:
-        order = _ahead(bound_N, np.arange(len(bound_N)))
-        pool = np.sort(order[:POOL])
-        stale = pool[met_N[pool] < len(chosen)]
-        if len(stale) == 0:
-            after = int(order[POOL]) if len(order) > POOL else -1
-            return pool, (float(bound_N[after]) if after >= 0 else -np.inf, after)
-        for age in np.unique(met_N[stale]):
-            group = stale[met_N[stale] == age]
-            _, nearest = ExactSearch(patches_ND[chosen[age:]]).query(patches_ND[group])
-            fresh = squared_distances(patches_ND[group], patches_ND[chosen[age:]][nearest[:, 0]])
-            bound_N[group] = np.minimum(bound_N[group], fresh)
-        met_N[stale] = len(chosen)
-
-
-def _greedy_in_pool(
-    pool_PD: Floats,
-    pool: Ints,
-    bound_N: Doubles,
-    outside: tuple[float, int],
-    chosen: list[int],
-    squared: list[float],
+    patches_ND: Array | ArrayShard,
     rows: int,
-) -> None:
-    """Run the plain greedy loop on the pool for as long as its choice is the choice among all patches."""
-    value_P = bound_N[pool]
-    while len(squared) < rows:
-        best = int(np.argmax(value_P))
-        if (-value_P[best], pool[best]) > (-outside[0], outside[1]):
-            break
-        squared.append(float(value_P[best]))
-        chosen.append(int(pool[best]))
-        value_P = np.minimum(value_P, squared_distances(pool_PD, pool_PD[[best]]))
-        value_P[best] = -1.0
-    bound_N[pool] = value_P
+    *,
+    radius: float | None = None,
+    among: Bools | None = None,
+    seed: int = 0,
+    progress: Progress = silent,
+    threads: int | None = None,
+    kernels: Kernels | None = None,
+) -> Coreset:
+    """Choose at most `rows` of the patches so that the farthest patch is as near as the greedy rule makes it.
+
+    With `radius` it stops as soon as every patch is within that distance of a chosen row. `among` marks
+    the patches that take part. The first row is drawn by the seed; ties go to the lowest index; the
+    result does not depend on `threads`. For several coresets of the same patches make the ArrayShard
+    once. Raises OptionError for patches that are not finite rows or for more rows than patches.
+    """
+    shard = patches_ND
+    if not isinstance(shard, ArrayShard):
+        shard = ArrayShard(shard, threads=threads, kernels=kernels)
+    return coreset_of_shards([shard], rows, radius=radius, among=among, seed=seed, progress=progress, kernels=kernels)
+
+
+def coreset_of_shards(
+    shards: Sequence[Shard],
+    rows: int,
+    *,
+    radius: float | None = None,
+    among: Bools | None = None,
+    seed: int = 0,
+    progress: Progress = silent,
+    kernels: Kernels | None = None,
+) -> Coreset:
+    """The coreset of patches that live in several shards, in order: the same as of one array."""
+    count = sum(len(shard) for shard in shards)
+    if among is not None and among.shape != (count,):
+        raise OptionError(f"`among` must mark each of the {count} patches; it came as {among.shape}")
+    members = np.arange(count) if among is None else np.nonzero(among)[0]
+    if not 1 <= rows <= len(members):
+        raise OptionError(f"a coreset of {rows} rows was asked of {len(members)} patches; ask for 1 to {len(members)}")
+    for shard in shards:
+        shard.start(None if among is None else among[shard.first : shard.first + len(shard)])
+    first = int(members[np.random.default_rng(seed).integers(len(members))])
+    home = next(shard for shard in shards if shard.first <= first < shard.first + len(shard))
+    return _Greedy(shards, rows, radius, kernels or best_kernels(), progress).run(first, home.patch(first))
+
+
+class _Greedy:
+    """One run: rounds of a fresh pool, greedy choices inside it, and the new centres sent to the shards."""
+
+    def __init__(
+        self, shards: Sequence[Shard], rows: int, radius: float | None, kernels: Kernels, progress: Progress
+    ) -> None:
+        self._shards, self._rows, self._kernels, self._progress = shards, rows, kernels, progress
+        self._enough = -1.0 if radius is None else float(radius) ** 2
+        self._count = sum(len(shard) for shard in shards)
+        self._bound: Bound | None = None
+
+    def run(self, first: int, patch_1D: Floats) -> Coreset:
+        chosen: list[Ints] = []
+        squared: list[float] = []
+        numbers, centres_RD = np.array([first]), patch_1D
+        while True:
+            for shard in self._shards:
+                shard.meet(centres_RD, numbers)
+            chosen.append(numbers)
+            numbers, centres_RD, values = self._round(self._rows - len(squared))
+            squared += values
+            self._progress("coreset", len(squared), self._rows)
+            if len(squared) >= self._rows or squared[-1] <= self._enough:
+                break
+        return self._result(np.concatenate([*chosen, numbers]), np.array(squared))
+
+    def _result(self, chosen: Ints, squared: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> Coreset:
+        enough = np.nonzero(squared <= self._enough)[0]
+        rows = int(enough[0]) + 1 if len(enough) else self._rows
+        self._progress("coreset", self._rows, self._rows)
+        return Coreset(chosen[:rows], np.sqrt(squared[:rows]).astype(np.float32))
+
+    def _round(self, wanted: int) -> tuple[Ints, Floats, list[float]]:
+        """The next choices: their numbers, patches, and squared distances when chosen."""
+        threshold = self._threshold()
+        tops = [shard.top(threshold, 4 * POOL) for shard in self._shards]
+        numbers = np.concatenate([top.numbers_P for top in tops])
+        pool_PD = np.concatenate([top.patches_PD for top in tops])
+        values = np.concatenate([top.values_P for top in tops])
+        if len(numbers) == 0:
+            return numbers, pool_PD, [0.0] * wanted
+        if self._bound is None:
+            self._bound = Bound(pool_PD, kernels=self._kernels)
+        pool = self._bound.view(pool_PD).packed()
+        positions, squared = self._kernels.greedy_pool(
+            self._bound.margins(pool), pool, numbers, _ahead(tops), wanted, values
+        )
+        return numbers[positions], pool_PD[positions], squared.tolist()
+
+    def _threshold(self) -> float:
+        """A value that about POOL of the patches reach, judged by a sample; any threshold is correct."""
+        if self._count <= POOL:
+            return 0.0
+        samples = [shard.sample(round(SAMPLE * len(shard) / self._count)) for shard in self._shards]
+        values = np.sort(np.concatenate(samples))
+        return float(values[-max(1, round(POOL * len(values) / self._count))])
+
+
+def _ahead(tops: list[Top]) -> tuple[float, int]:
+    """The best of the points outside all pools: the largest value, then the lowest number."""
+    return max((top.outside for top in tops), key=lambda outside: (outside[0], -outside[1]))
+
+
+def rows_of_fraction(fraction: float, count: int) -> int:
+    """How many rows a fraction of `count` patches is: rounded, at least 1. Raises OptionError outside 0 to 1."""
+    if not 0 < fraction <= 1:
+        raise OptionError(f"the coreset fraction is {fraction}; it must be more than 0 and at most 1, such as 0.01")
+    return max(1, round(fraction * count))
+
+
+def random_projection(patches_ND: Floats, dimension: int = 128, *, seed: int = 0) -> Floats:
+    """Patches times a random matrix (N, `dimension`), as the published code does before choosing its coreset.
+
+    Weights are uniform in +-1 / sqrt(d), like those of a new linear layer in torch (patchcore-inspection,
+    `ApproximateGreedyCoresetSampler`). The rows stored are the unprojected ones.
+    """
+    width = patches_ND.shape[1]
+    reach = 1 / np.sqrt(width)
+    weights = np.random.default_rng(seed).uniform(-reach, reach, size=(width, dimension)).astype(np.float32)
+    return patches_ND @ weights

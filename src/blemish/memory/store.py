@@ -6,11 +6,9 @@ external data or custom operators.
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -23,13 +21,14 @@ from blemish.features.backbone import Manifest as BackboneManifest
 from blemish.images.transform import Transform
 from blemish.scoring.calibrate import Calibration
 from blemish.settings import Settings
+from blemish.whole_file import write_whole
 
-__all__ = ["FORMAT", "ModelManifest", "TrainingImage", "read_model", "write_model"]
+__all__ = ["FORMAT", "TENSORS", "ModelManifest", "TrainingImage", "read_model", "write_model"]
 
-FORMAT = 1
+FORMAT: Final = 1
 _KEY = "blemish"
 
-_SHAPES: dict[str, tuple[type[np.generic], str]] = {
+TENSORS: dict[str, tuple[type[np.generic], str]] = {
     "bank.rows": (np.float32, "Kd"),
     "bank.image": (np.int64, "K"),
     "bank.cell": (np.int64, "K"),
@@ -57,8 +56,8 @@ class ModelManifest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    format: int = FORMAT
-    method: str = "patchcore"
+    format: Literal[1]
+    method: Literal["patchcore"]
     created: str
     blemish: str
     settings: Settings
@@ -75,45 +74,45 @@ class ModelManifest(BaseModel):
 
 
 def write_model(path: Path, manifest: ModelManifest, tensors: Mapping[str, Array]) -> None:
-    """Write a model under a temporary name, flush it to the disk, and rename it to `path`. Raises ModelFileError."""
+    """Write a model whole, or leave what was there. Raises ModelFileError."""
     whole = manifest.model_copy(update={"sha256": {name: _hash(tensor) for name, tensor in tensors.items()}})
     content = save(dict(tensors), metadata={_KEY: whole.model_dump_json()})
     if not path.parent.is_dir():
         raise ModelFileError(
             f"The folder {path.parent} does not exist; create it, or choose another place for {path.name}."
         )
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+        write_whole(path, content)
     except OSError as error:
         raise ModelFileError(f"{path} could not be written: {error.strerror or error}; nothing was changed.") from None
-    finally:
-        with suppress(OSError):
-            os.unlink(temporary)
 
 
 def read_model(path: Path) -> tuple[ModelManifest, dict[str, Array]]:
     """Read and check a model file: version, manifest, types, shapes, hashes. Raises ModelFileError naming the field."""
-    if not path.is_file():
+    if not path.exists():
         raise ModelFileError(f"{path} does not exist; blemish fit makes model files.")
+    if not path.is_file():
+        raise ModelFileError(f"{path} is not a file; name a model file made by blemish fit.")
     try:
         with safe_open(path, framework="numpy") as file:
-            content = (file.metadata() or {}).get(_KEY)
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-    except (SafetensorError, OSError, ValueError) as error:
+            manifest = _manifest(path, file.metadata())
+            missing = TENSORS.keys() - set(file.keys())
+            if missing:
+                raise ModelFileError(f"{path} is damaged: tensor {min(missing)} is missing.")
+            tensors = {name: file.get_tensor(name) for name in TENSORS}
+    except (SafetensorError, OSError, ValueError, TypeError) as error:
         raise ModelFileError(f"{path} is not a blemish model, or it is damaged ({error}).") from None
-    if content is None:
-        raise ModelFileError(f"{path} is a safetensors file but not a blemish model: its manifest is missing.")
-    manifest = _manifest(path, content)
-    _check_tensors(path, manifest, tensors)
+    for name, tensor in tensors.items():
+        _check_tensor(path, manifest, name, tensor)
+    _check_sizes(path, manifest, tensors)
+    _check_provenance(path, manifest, tensors)
     return manifest, tensors
 
 
-def _manifest(path: Path, content: str) -> ModelManifest:
+def _manifest(path: Path, metadata: Mapping[str, str] | None) -> ModelManifest:
+    content = (metadata or {}).get(_KEY)
+    if content is None:
+        raise ModelFileError(f"{path} is a safetensors file but not a blemish model: its manifest is missing.")
     try:
         fields = json.loads(content)
         version = fields.get("format") if isinstance(fields, dict) else None
@@ -130,19 +129,38 @@ def _manifest(path: Path, content: str) -> ModelManifest:
         raise ModelFileError(f"{path} cannot be used: field {field} of its manifest: {first['msg']}.") from None
 
 
-def _check_tensors(path: Path, manifest: ModelManifest, tensors: Mapping[str, Array]) -> None:
+def _check_tensor(path: Path, manifest: ModelManifest, name: str, tensor: Array) -> None:
+    """Type, axes, hash and values of one tensor."""
+    kind, axes = TENSORS[name]
+    if tensor.dtype != kind or tensor.ndim != len(axes) or 0 in tensor.shape:
+        raise ModelFileError(
+            f"{path} is damaged: tensor {name} is {tensor.dtype} of shape {tensor.shape}; "
+            f"it must be {np.dtype(kind)} with {len(axes)} axes, none of them empty."
+        )
+    if manifest.sha256.get(name) != _hash(tensor):
+        raise ModelFileError(f"{path} is damaged: the sha256 of tensor {name} does not match its manifest.")
+    if not np.isfinite(tensor).all():
+        raise ModelFileError(f"{path} is damaged: tensor {name} holds NaN or infinity.")
+
+
+def _check_sizes(path: Path, manifest: ModelManifest, tensors: Mapping[str, Array]) -> None:
+    """Axes of one letter have one length."""
     lengths = {"n": len(manifest.images)}
-    for name, (kind, axes) in _SHAPES.items():
-        if name not in tensors:
-            raise ModelFileError(f"{path} is damaged: tensor {name} is missing.")
-        tensor = tensors[name]
-        if tensor.dtype != kind or tensor.ndim != len(axes):
-            raise ModelFileError(f"{path} is damaged: tensor {name} is {tensor.dtype} of shape {tensor.shape}.")
-        for axis, length in zip(axes, tensor.shape, strict=True):
+    for name, (_, axes) in TENSORS.items():
+        for axis, length in zip(axes, tensors[name].shape, strict=True):
             if length != lengths.setdefault(axis, length):
                 raise ModelFileError(f"{path} is damaged: tensor {name} has {length} {axis}, not {lengths[axis]}.")
-        if manifest.sha256.get(name) != _hash(tensor):
-            raise ModelFileError(f"{path} is damaged: the sha256 of tensor {name} does not match its manifest.")
+
+
+def _check_provenance(path: Path, manifest: ModelManifest, tensors: Mapping[str, Array]) -> None:
+    """Every row of the bank names a training image and a cell of the grid."""
+    for name, limit in (("bank.image", len(manifest.images)), ("bank.cell", manifest.grid[0] * manifest.grid[1])):
+        lowest, highest = int(tensors[name].min()), int(tensors[name].max())
+        if lowest < 0 or highest >= limit:
+            raise ModelFileError(
+                f"{path} is damaged: tensor {name} names {lowest if lowest < 0 else highest}; "
+                f"it must lie in 0 to {limit - 1}."
+            )
 
 
 def _hash(tensor: Array) -> str:

@@ -9,7 +9,10 @@ from blemish.result import Region, Result
 
 __all__ = ["displayable", "overlay"]
 
-OUTLINE = (255, 40, 40)
+FAINT, FULL = 0.75, 1.5
+"""Shares of the map threshold at which heat begins and is full: the map of a good part stays mostly below."""
+YELLOW, RED = np.array([255, 220, 0]), np.array([230, 0, 0])
+OUTLINE = (0, 210, 255)
 UNSEEN = (128, 128, 128)
 
 
@@ -22,7 +25,7 @@ def displayable(image: Array, transform: Transform) -> Bytes:
 
 
 def overlay(image_HW3: Bytes, result: Result, map_threshold: float) -> Bytes:
-    """Heat over the image from half the map threshold on, full at one and a half of it, regions outlined."""
+    """Heat over the image, yellow to red, from three quarters of the map threshold on, and regions outlined."""
     drawn = image_HW3.copy()
     if result.anomaly_map is not None:
         drawn = _heat(drawn, result.anomaly_map, map_threshold)
@@ -31,9 +34,11 @@ def overlay(image_HW3: Bytes, result: Result, map_threshold: float) -> Bytes:
 
 def _heat(image_HW3: Bytes, map_HW: Floats, map_threshold: float) -> Bytes:
     seen_HW = np.isfinite(map_HW)
-    level_HW = np.clip(np.where(seen_HW, map_HW, 0) / map_threshold - 0.5, 0, 1)
-    colours = cv2.applyColorMap(np.rint(level_HW * 255).astype(np.uint8), cv2.COLORMAP_TURBO)[:, :, ::-1]
-    weight = (0.6 * level_HW)[:, :, None]
+    # Good images that are all alike have a threshold of 0; then whatever deviates is at full heat.
+    share_HW = np.where(seen_HW, map_HW, 0) / max(map_threshold, 1e-6)
+    level = np.clip((share_HW - FAINT) / (FULL - FAINT), 0, 1)[:, :, None]
+    colours = YELLOW * (1 - level) + RED * level
+    weight = 0.65 * np.sqrt(level)
     mixed = image_HW3 * (1 - weight) + colours * weight
     mixed[~seen_HW] = 0.5 * mixed[~seen_HW] + 0.5 * np.array(UNSEEN)
     return np.asarray(np.rint(mixed), np.uint8)

@@ -1,5 +1,6 @@
 """Pictures of results, one file an image, in folders that mirror where the images lie."""
 
+import io
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from blemish.images.read import read_image
 from blemish.memory.store import ModelManifest
 from blemish.report.draw import displayable, overlay
 from blemish.result import Result
+from blemish.whole_file import write_whole
 
 __all__ = ["MaskFolder", "OverlayFolder"]
 
@@ -26,20 +28,27 @@ class _PictureFolder:
         except OSError as error:
             raise DataError(f"The folder {folder} cannot be made: {error.strerror}.") from None
         self._folder = folder
-        self._root = Path(os.path.commonpath([path.resolve().parent for path in paths]))
+        self._root = _common_folder(paths)
 
     def _write(self, image_path: str, picture: Array) -> None:
-        inside = Path(image_path).resolve().relative_to(self._root)
+        image = Path(image_path).resolve()
+        inside = image.relative_to(self._root or image.anchor)
         target = self._folder / inside.parent / f"{inside.name}.png"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_name(f".{target.name}.part")
+        buffer = io.BytesIO()
+        Image.fromarray(picture).save(buffer, format="PNG", compress_level=1)
         try:
-            Image.fromarray(picture).save(temporary, format="PNG", compress_level=1)
-            os.replace(temporary, target)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(target, buffer.getvalue())
         except OSError as error:
             raise DataError(f"{target} cannot be written: {error.strerror or error}.") from None
-        finally:
-            temporary.unlink(missing_ok=True)
+
+
+def _common_folder(paths: Sequence[Path]) -> Path | None:
+    """The deepest folder that holds all images; None where they lie on several drives."""
+    try:
+        return Path(os.path.commonpath([path.resolve().parent for path in paths]))
+    except ValueError:
+        return None
 
 
 class OverlayFolder(_PictureFolder):

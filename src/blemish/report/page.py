@@ -3,6 +3,7 @@
 import base64
 import html
 import io
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from blemish.detector import Detector
 from blemish.images.read import read_image
 from blemish.report.draw import displayable, overlay
 from blemish.result import Result
+from blemish.whole_file import write_whole
 
 __all__ = ["write_page"]
 
@@ -39,18 +41,24 @@ def write_page(
     path: Path, detector: Detector, images: Sequence[Path], *, title: str, numbers: Mapping[str, Any]
 ) -> None:
     """Inspect `images` and write them with their overlays, most anomalous first, under a list of numbers."""
-    results = sorted(detector.inspect_many(images), key=lambda result: -result.score)
+    results = sorted(detector.inspect_many(images), key=_most_anomalous_first)
     facts = "\n".join(f"<dt>{html.escape(name)}</dt><dd>{_figure(value)}</dd>" for name, value in numbers.items())
     figures = "\n".join(_figure_of(detector, result) for result in results)
-    path.write_text(
+    content = (
         f'<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{html.escape(title)}</title>\n<style>{_STYLE}</style>\n"
         f"<h1>{html.escape(title)}</h1>\n<dl>\n{facts}\n</dl>\n"
-        f"<p>Left the image, right its overlay: heat from half the map threshold on, regions outlined in red. "
-        f"Scores above {detector.threshold:.4g} are NG.</p>\n<main>\n{figures}\n</main>\n</html>\n",
-        encoding="utf-8",
+        f"<p>Left the image, right its overlay: yellow to red where the map comes near its threshold and passes it, "
+        f"regions outlined in blue. Scores above {detector.threshold:.4g} are NG.</p>\n"
+        f"<main>\n{figures}\n</main>\n</html>\n"
     )
+    write_whole(path, content.encode("utf-8", errors="backslashreplace"))
+
+
+def _most_anomalous_first(result: Result) -> float:
+    """Errors, whose score is NaN, come before all."""
+    return -math.inf if result.error else -result.score
 
 
 def _figure_of(detector: Detector, result: Result) -> str:

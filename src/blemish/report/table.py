@@ -1,11 +1,14 @@
 """Results as rows: CSV that opens in a spreadsheet, and JSON lines."""
 
 import csv
+import io
 import json
 import math
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TextIO
+from typing import Any, Self
 
 from blemish.errors import DataError
 from blemish.result import Result
@@ -61,11 +64,12 @@ def as_row(result: Result) -> dict[str, Any]:
 
 
 class _RowFile:
-    """A text file that gains a row a result; each row is flushed whole, so a stop leaves whole rows only."""
+    """A text file that gains a row a result, whole: a stop or a full disk leaves no part of one."""
 
-    def __init__(self, path: Path, encoding: str) -> None:
+    def __init__(self, path: Path) -> None:
+        self._path = path
         try:
-            self._file: TextIO = path.open("w", encoding=encoding, newline="")
+            self._file = path.open("wb", buffering=0)
         except OSError as error:
             raise DataError(f"{path} cannot be written: {error.strerror}; create its folder or free it.") from None
 
@@ -77,14 +81,28 @@ class _RowFile:
     ) -> None:
         self._file.close()
 
+    def _append(self, row: str) -> None:
+        # Names that are no Unicode (possible on Linux) are escaped rather than refused.
+        left = memoryview(row.encode("utf-8", errors="backslashreplace"))
+        whole = self._file.tell()
+        try:
+            while left:
+                left = left[self._file.write(left) :]
+        except OSError as error:
+            with suppress(OSError):
+                self._file.truncate(whole)
+            self._file.close()
+            raise DataError(
+                f"{self._path} cannot be written: {error.strerror}; the rows already in it are whole."
+            ) from None
+
 
 class CsvFile(_RowFile):
     """One row an image, its highest region's box beside it; UTF-8 marked as such, since spreadsheets ask for it."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(path, "utf-8-sig")
-        self._writer = csv.DictWriter(self._file, _COLUMNS)
-        self._writer.writeheader()
+        super().__init__(path)
+        self._append("\ufeff" + _csv_line(_COLUMNS))
 
     def add(self, result: Result) -> None:
         row = as_row(result)
@@ -92,16 +110,17 @@ class CsvFile(_RowFile):
         first = regions[0] if regions else {}
         row |= {name: first.get(name, "") for name in ("x", "y", "width", "height", "area")}
         row |= {"regions": len(regions), "nearest": nearest["path"] if nearest else ""}
-        self._writer.writerow({name: "" if row[name] is None else row[name] for name in _COLUMNS})
-        self._file.flush()
+        self._append(_csv_line(["" if row[name] is None else row[name] for name in _COLUMNS]))
 
 
 class JsonLines(_RowFile):
     """One JSON object an image."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(path, "utf-8")
-
     def add(self, result: Result) -> None:
-        self._file.write(json.dumps(as_row(result), ensure_ascii=False, allow_nan=False) + "\n")
-        self._file.flush()
+        self._append(json.dumps(as_row(result), ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def _csv_line(cells: Sequence[Any]) -> str:
+    line = io.StringIO()
+    csv.writer(line).writerow(cells)
+    return line.getvalue()

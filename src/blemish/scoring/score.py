@@ -34,8 +34,10 @@ def reweighted_maximum(
     """The maximum, weighed down where the bank is sparse around its nearest row (PatchCore, equation 7).
 
     s = (1 - exp ||m - m*|| / sum over n in N_b(m*) of exp ||m - n||) s*, with m the farthest patch, m* its
-    nearest row and N_b(m*) the b rows nearest to m*, itself among them.
+    nearest row and N_b(m*) the b rows nearest to m*, itself among them. A bank of one row weighs nothing.
     """
+    if len(search.bank_KD) == 1:
+        return maximum(distances_Q)  # the formula would call every image 0, and so good
     farthest = int(distances_Q.argmax())
     row = search.bank_KD[nearest_Q[farthest]]
     _, around = search.query(row[None], min(neighbours, len(search.bank_KD)))

@@ -1,0 +1,105 @@
+"""The peer's side of against_anomalib.py: anomalib's PatchCore, run by anomalib's own Python.
+
+Prints one JSON object. Runs without network: ResNet-18's weights come from a file.
+"""
+
+import argparse
+import json
+import resource
+import tempfile
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+from anomalib.data import Folder, PredictDataset
+from anomalib.engine import Engine
+from anomalib.models import Patchcore
+from anomalib.post_processing import PostProcessor
+from safetensors.torch import load_file
+
+
+def make_model(weights: Path, coreset: float) -> Patchcore:
+    """PatchCore with its defaults, on ResNet-18 with the given weights."""
+    model = Patchcore(
+        backbone="resnet18",
+        layers=["layer2", "layer3"],
+        pre_trained=False,
+        coreset_sampling_ratio=coreset,
+        # Normalised scores are clamped to 0..1; raw ones keep the peer's AUROC free of ties.
+        post_processor=PostProcessor(enable_normalization=False),
+        visualizer=False,
+        evaluator=False,
+    )
+    network = model.model.feature_extractor.feature_extractor
+    absent = network.load_state_dict(load_file(weights), strict=False).missing_keys
+    assert all(name.startswith(("layer4", "fc")) or name.endswith("num_batches_tracked") for name in absent), absent
+    return model
+
+
+def make_data(folder: Path) -> Folder:
+    """The training images; two more, because fit refuses to run without a validation split."""
+    return Folder(
+        name="magnetic_tile",
+        root=folder,
+        normal_dir="train",
+        normal_test_dir="validate_good",
+        abnormal_dir="validate_defective",
+        val_split_mode="same_as_test",
+        num_workers=0,
+        seed=0,
+    )
+
+
+def predict(engine: Engine, model: Patchcore, folder: Path) -> tuple[dict[str, float], float]:
+    """Score each image of a folder, one a batch, as `Engine.predict` does; returns scores and ms an image."""
+    dataset = PredictDataset(folder, image_size=(256, 256))
+    start = time.perf_counter()
+    batches = engine.predict(model=model, dataset=dataset)
+    milliseconds = 1000 * (time.perf_counter() - start) / len(dataset)
+    return {Path(batch.image_path[0]).name: float(batch.pred_score[0]) for batch in batches}, milliseconds
+
+
+def torch_model_alone(model: Patchcore, folder: Path) -> float:
+    """ms an image without the engine: read, resize, score, map."""
+    dataset = PredictDataset(folder, image_size=(256, 256))
+    model.eval()
+    start = time.perf_counter()
+    with torch.inference_mode():
+        for index in range(len(dataset)):
+            model(dataset[index].image[None])
+    return 1000 * (time.perf_counter() - start) / len(dataset)
+
+
+def main() -> None:
+    ready = time.perf_counter()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--weights", type=Path, required=True)
+    parser.add_argument("--coreset", type=float, default=0.01)
+    arguments = parser.parse_args()
+    torch.manual_seed(0)
+    with tempfile.TemporaryDirectory() as scratch:
+        engine = Engine(accelerator="cpu", default_root_dir=scratch, enable_progress_bar=False)
+        model = make_model(arguments.weights, arguments.coreset)
+        start = time.perf_counter()
+        engine.fit(model=model, datamodule=make_data(arguments.folder))
+        fit_seconds = time.perf_counter() - start
+        fit_peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        predict(engine, model, arguments.folder / "warm_up")
+        scores, predict_ms = predict(engine, model, arguments.folder / "test")
+    answer = {
+        "ready": ready,
+        "fit_seconds": fit_seconds,
+        "fit_peak_mb": fit_peak,
+        "inspect_ms": predict_ms,
+        "model_alone_ms": torch_model_alone(model, arguments.folder / "test"),
+        "bank_rows": len(model.model.memory_bank),
+        "scores": scores,
+        "versions": {"anomalib": version("anomalib"), "torch": version("torch")},
+    }
+    print(json.dumps(answer))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+"""Our side of against_anomalib.py, in a process of its own as the peer's is. Prints one JSON object."""
+
+import argparse
+import json
+import resource
+import tempfile
+import time
+from pathlib import Path
+
+from blemish import fit
+
+
+def main() -> None:
+    ready = time.perf_counter()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--backbone", required=True)
+    parser.add_argument("--coreset", default="0.01")
+    arguments = parser.parse_args()
+    start = time.perf_counter()
+    detector = fit(
+        arguments.folder / "train",
+        backbone=arguments.backbone,
+        taps=[2, 3],
+        size=(256, 256),
+        resize="stretch",
+        coreset=arguments.coreset,
+        image_score="reweighted",
+    )
+    with tempfile.TemporaryDirectory() as scratch:
+        detector.save(Path(scratch) / "tile.blemish")
+    fit_seconds = time.perf_counter() - start
+    fit_peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    for image in sorted((arguments.folder / "warm_up").iterdir()):
+        detector.inspect(image)
+    tests = sorted((arguments.folder / "test").iterdir())
+    start = time.perf_counter()
+    scores = {image.name: detector.inspect(image).score for image in tests}
+    inspect_ms = 1000 * (time.perf_counter() - start) / len(tests)
+    answer = {
+        "ready": ready,
+        "fit_seconds": fit_seconds,
+        "fit_peak_mb": fit_peak,
+        "inspect_ms": inspect_ms,
+        "bank_rows": detector.info()["bank"]["rows"],
+        "scores": scores,
+    }
+    print(json.dumps(answer))
+
+
+if __name__ == "__main__":
+    main()

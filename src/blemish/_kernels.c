@@ -1,0 +1,339 @@
+/* The inner loops of coreset and search; docs/kernels.md has the proofs.
+ *
+ * Bounds (float32 products of short vectors) only rule rows out; `exact` alone measures, in
+ * float64 and in one fixed order, and gives the same bits as blemish/search/distance.py on every
+ * instruction set. Called through ctypes, which releases the interpreter lock.
+ *
+ * Letters: d the patches' dimension, w the bound's, rows come in panels of 16 (a panel holds
+ * coordinate 0 of its 16 rows, then coordinate 1, ...), panels in pairs.
+ */
+#define PY_SSIZE_T_CLEAN
+#define Py_LIMITED_API 0x030B0000
+#include <Python.h>
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+#define LANES 16
+#define PAIR 32      /* rows in a pair of panels */
+#define QUERIES 12   /* queries whose bounds are held at once */
+#define BLOCK 512    /* rows whose bounds are held at once */
+#define CHUNK 64     /* terms of a projection summed before rounding into the total */
+
+typedef float f4 __attribute__((vector_size(16), aligned(4)));
+#define INLINE static inline __attribute__((always_inline))
+#ifdef __clang__
+#define UNCONTRACTED
+#define NO_CONTRACTION _Pragma("clang fp contract(off)")
+#else
+#define UNCONTRACTED __attribute__((optimize("fp-contract=off")))
+#define NO_CONTRACTION
+#endif
+
+INLINE f4 smaller(f4 a, f4 b)
+{
+    for (int j = 0; j < 4; j++)
+        b[j] = a[j] < b[j] ? a[j] : b[j];
+    return b;
+}
+
+typedef struct {
+    double (*exact)(const float *, const float *, int64_t, double);
+    void (*bounds)(const float *, int64_t, int64_t, int64_t, const float *, int64_t, const float *, int64_t, float *, int64_t);
+    void (*columns)(const float *, int64_t, float *);
+    int64_t (*argmax)(const double *, int64_t);
+    float (*apart)(const float *, const float *, int64_t);
+} Isa;
+
+#define NAME(x) plain_##x
+#define TARGET
+#define WIDTH 4
+#define DOUBLES 4
+#define TILE 4
+#define SIDE 2
+#define WIDE 8
+#define WIDEN(p) __builtin_convertvector(*(const f4 *)(p), D)
+#define SMALLER(a, b) smaller(a, b)
+#include "_kernels_inner.h"
+
+#if defined(__x86_64__)
+#define NAME(x) avx2_##x
+#define TARGET __attribute__((target("avx2,fma")))
+#define WIDTH 8
+#define DOUBLES 4
+#define TILE 6
+#define SIDE 2
+#define WIDE 4
+#define WIDEN(p) ((D)_mm256_cvtps_pd(_mm_loadu_ps(p)))
+#define SMALLER(a, b) ((V)_mm256_min_ps((__m256)(a), (__m256)(b)))
+#include "_kernels_inner.h"
+
+#define NAME(x) avx512_##x
+#define TARGET __attribute__((target("avx512f,avx512dq,avx512bw,avx512vl")))
+#define WIDTH 16
+#define DOUBLES 8
+#define TILE 12
+#define SIDE 2
+#define WIDE 8
+#define WIDEN(p) ((D)_mm512_cvtps_pd(_mm256_loadu_ps(p)))
+#define SMALLER(a, b) ((V)_mm512_min_ps((__m512)(a), (__m512)(b)))
+#include "_kernels_inner.h"
+#endif
+
+static const Isa *isa = &plain_isa;
+
+/* Use the widest instruction set the processor has, up to `limit` (0 plain, 1 AVX2, 2 AVX-512); returns it. */
+int use_isa(int limit)
+{
+    isa = &plain_isa;
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    if (limit >= 2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))
+        return isa = &avx512_isa, 2;
+    if (limit >= 1 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+        return isa = &avx2_isa, 1;
+#endif
+    return 0;
+}
+
+/* out[i] = exact squared distance of left[i] and right[i * right_step]. */
+void exact_pairs(const float *left, const float *right, int64_t right_step, int64_t n, int64_t d, double *out)
+{
+    for (int64_t i = 0; i < n; i++)
+        out[i] = isa->exact(left + i * d, right + i * right_step * d, d, INFINITY);
+}
+
+/* out[i][axis] = <y, axis>, y = (patch i - mean) * scale, for a multiple of PAIR axes in panels; norms[i] = |y|^2.
+ * Sums of CHUNK terms are rounded into the total, so the error is that of CHUNK + d / CHUNK + 1 roundings.
+ * `scratch` holds QUERIES x (d + m) + m floats. */
+void project(const float *patches, const double *mean, double scale, const float *axes, int64_t n, int64_t d,
+             int64_t m, float *out, double *norms, float *scratch)
+{
+    float *y = scratch, *part = y + QUERIES * d, *zeros = part + QUERIES * m;
+    for (int64_t j = 0; j < m; j++)
+        zeros[j] = 0;
+    for (int64_t i = 0; i < n; i += QUERIES) {
+        int64_t count = n - i < QUERIES ? n - i : QUERIES;
+        for (int64_t q = 0; q < count; q++) {
+            double norm[8] = {0};
+            for (int64_t k = 0; k < d; k++) {
+                double x = (patches[(i + q) * d + k] - mean[k]) * scale;
+                y[q * d + k] = (float)x;
+                norm[k % 8] += x * x;
+            }
+            norms[i + q] = ((norm[0] + norm[4]) + (norm[1] + norm[5])) + ((norm[2] + norm[6]) + (norm[3] + norm[7]));
+        }
+        for (int64_t j = 0; j < count * m; j++)
+            out[i * m + j] = 0;
+        for (int64_t k = 0; k < d; k += CHUNK) {
+            int64_t terms = d - k < CHUNK ? d - k : CHUNK;
+            isa->bounds(y + k, count, d, terms, axes + k * LANES, d * LANES, zeros, m, part, m);
+            for (int64_t j = 0; j < count * m; j++)
+                out[i * m + j] -= part[j];
+        }
+    }
+}
+
+/* A set of vectors as blemish/search/bound.py prepares it; n of them, padded to a multiple of PAIR in panels. */
+typedef struct {
+    const float *full;     /* n x d: what `exact` measures */
+    const float *shorts;   /* n x w: the vectors of the product bound */
+    const float *panels;   /* the same in panels */
+    const float *half;     /* n: half their squared norms, infinity for padding */
+    const float *sketches; /* n x s: the vectors of the second bound (s = 0: none) */
+    const double *slips;   /* n: how far rounding moved them */
+    const double *norms;   /* n: squared norms of the shorts */
+} Points;
+
+typedef struct {
+    int64_t d, w, s;
+    double scale;     /* from distances of patches to distances of shorts, times (1 + what the axes stretch) */
+    double slip;      /* largest slip of a row */
+    double norm;      /* largest norm of a row's short */
+    double rounding;  /* relative error of a product bound */
+    double sharpness; /* relative error of a second bound */
+} Margins;
+
+#define TINY 0x1p-100 /* covers underflow: shorts of rows are scaled to norms of at most 1 */
+
+/* No pair at squared distance <= limit is farther apart than this among the shorts, or the sketches. */
+static double reach(const Margins *m, double limit, double slip)
+{
+    return sqrt(limit) * m->scale + slip + m->slip;
+}
+
+static float upward(double x) { return nextafterf((float)x, INFINITY); }
+
+/* Rows whose computed product bound exceeds this are farther than `limit` from query q. */
+static float product_limit(const Margins *m, const Points *q, int64_t i, double within)
+{
+    double error = m->rounding * (m->norm * m->norm / 2 + sqrt(q->norms[i]) * m->norm) + TINY;
+    return upward((within * within - q->norms[i]) / 2 + error);
+}
+
+/* Whether the second bound, on sketches or else on the vectors themselves, allows query q and row r to be within
+ * `limit`, whose reach is `within`. Beyond the range of float32 it rules nothing out. */
+static int maybe(const Margins *m, const Points *query, int64_t q, const Points *row, int64_t r, double limit, double within)
+{
+    if (m->s)
+        return isa->apart(query->sketches + q * m->s, row->sketches + r * m->s, m->s) <=
+               upward(within * within * (1 + m->sharpness) + TINY);
+    return isa->apart(query->full + q * m->d, row->full + r * m->d, m->d) <= upward(limit * (1 + m->sharpness));
+}
+
+/* Insert row `number` at squared distance e among the k best, ordered by distance, then number. */
+static void insert(double *best, int64_t *numbers, int64_t k, double e, int64_t number)
+{
+    int64_t at = k;
+    while (at > 0 && (e < best[at - 1] || (e == best[at - 1] && number < numbers[at - 1])))
+        at--;
+    for (int64_t i = k - 1; i > at; i--)
+        best[i] = best[i - 1], numbers[i] = numbers[i - 1];
+    if (at < k)
+        best[at] = e, numbers[at] = number;
+}
+
+typedef struct {
+    const Margins *m;
+    const Points *query, *row;
+    int64_t q, k;
+    double *best;
+    int64_t *numbers;
+    double within; /* the reach of the k-th best so far */
+    float limit;   /* what a product bound may then not exceed */
+} Search;
+
+static void tighten(Search *s)
+{
+    s->within = reach(s->m, s->best[s->k - 1], s->query->slips[s->q]);
+    s->limit = product_limit(s->m, s->query, s->q, s->within);
+}
+
+static void meet(Search *s, int64_t number)
+{
+    const Margins *m = s->m;
+    if (!maybe(m, s->query, s->q, s->row, number, s->best[s->k - 1], s->within))
+        return;
+    double e = isa->exact(s->query->full + s->q * m->d, s->row->full + number * m->d, m->d, s->best[s->k - 1]);
+    if (e <= s->best[s->k - 1]) {
+        insert(s->best, s->numbers, s->k, e, number);
+        tighten(s);
+    }
+}
+
+/* One query against one block of rows whose product bounds are `t`: the nearest bound first, so that it rules out
+ * most others (until there are k, one by one), then those that are left. */
+static void settle(Search *s, int64_t first, int64_t n, float *t)
+{
+    float least[LANES];
+    do {
+        int64_t lane = 0, at;
+        isa->columns(t, n, least);
+        for (int j = 1; j < LANES; j++)
+            lane = least[j] < least[lane] ? j : lane;
+        if (least[lane] > s->limit || least[lane] == INFINITY)
+            return;
+        for (at = lane; t[at] != least[lane];)
+            at += LANES;
+        t[at] = INFINITY;
+        meet(s, first + at);
+    } while (s->best[s->k - 1] == INFINITY);
+    for (int64_t lane = 0; lane < LANES; lane++)
+        for (int64_t at = lane; least[lane] <= s->limit && at < n; at += LANES)
+            if (t[at] <= s->limit)
+                meet(s, first + at);
+}
+
+/* Improve the k best (n x k, ascending) of the queries at[0 .. n - 1] by the rows they have not met, from[i] ..
+ * rows - 1. Neighbours in `at` should have met equally many; with k > 1 none may have met any. */
+void nearest(const Margins *m, const Points *query, const int64_t *at, int64_t n, const Points *row, int64_t rows,
+                const int64_t *from, int64_t k, double *best, int64_t *numbers, float *scratch /* QUERIES x w */)
+{
+    float t[QUERIES * BLOCK];
+    for (int64_t r = 0; r < rows; r += BLOCK) {
+        int64_t size = rows - r < BLOCK ? (rows - r + PAIR - 1) / PAIR * PAIR : BLOCK;
+        for (int64_t q = 0; q < n; q += QUERIES) {
+            int64_t count = n - q < QUERIES ? n - q : QUERIES, met = rows;
+            for (int64_t i = 0; i < count; i++)
+                met = from[q + i] < met ? from[q + i] : met;
+            if (met >= r + size)
+                continue;
+            int64_t skip = met > r ? (met - r) / PAIR * PAIR : 0, first = r + skip;
+            for (int64_t i = 0; i < count; i++)
+                memcpy(scratch + i * m->w, query->shorts + at[q + i] * m->w, m->w * sizeof(float));
+            isa->bounds(scratch, count, m->w, m->w, row->panels + first * m->w, m->w * LANES, row->half + first,
+                        size - skip, t, BLOCK);
+            for (int64_t i = 0; i < count; i++) {
+                Search s = {m, query, row, at[q + i], k, best + (q + i) * k, numbers + (q + i) * k, 0, 0};
+                tighten(&s);
+                settle(&s, first, size - skip, t + i * BLOCK);
+            }
+        }
+    }
+}
+
+/* Where the sum of a pool point's product bound starts: it ends at or below -|x|^2 / 2 where the new row x may be
+ * nearer than the point's value. */
+static float start(const Margins *m, const Points *pool, int64_t p, double value)
+{
+    double within = reach(m, value, pool->slips[p]), error = m->rounding * 1.5 * m->norm * m->norm + TINY;
+    return -upward(within * within / 2 + error - pool->half[p]);
+}
+
+/* Point p's value after meeting the pool's point x. */
+static double met(const Margins *m, const Points *pool, int64_t x, int64_t p, double value)
+{
+    if (!maybe(m, pool, x, pool, p, value, reach(m, value, pool->slips[p])))
+        return value;
+    double e = isa->exact(pool->full + x * m->d, pool->full + p * m->d, m->d, value);
+    return e < value ? e : value;
+}
+
+/* Bring the pool's values up to date with its point x, chosen now. */
+static void absorb(const Margins *m, const Points *pool, int64_t x, int64_t padded, double *values, float *starts)
+{
+    float t[BLOCK], least[LANES], limit = -(float)(pool->norms[x] / 2);
+    for (int64_t r = 0; r < padded; r += BLOCK) {
+        int64_t size = padded - r < BLOCK ? padded - r : BLOCK;
+        isa->bounds(pool->shorts + x * m->w, 1, m->w, m->w, pool->panels + r * m->w, m->w * LANES, starts + r, size, t, BLOCK);
+        isa->columns(t, size, least);
+        for (int64_t lane = 0; lane < LANES; lane++)
+            for (int64_t at = lane; least[lane] <= limit && at < size; at += LANES)
+                if (t[at] <= limit) {
+                    int64_t p = r + at;
+                    double value = met(m, pool, x, p, values[p]);
+                    if (value < values[p]) {
+                        values[p] = value;
+                        starts[p] = start(m, pool, p, value);
+                    }
+                }
+    }
+}
+
+/* The plain greedy loop inside a pool of n points (padded to a multiple of PAIR in panels, half and starts).
+ * values[i] is the squared distance of point i to the chosen rows, -1 once chosen itself; numbers ascend. Stops
+ * after `wanted` choices or when a point outside (value, number) may come first. Returns how many were chosen. */
+int64_t greedy_pool(const Margins *m, const Points *pool, int64_t n, const int64_t *numbers, double outside_value,
+                    int64_t outside_number, int64_t wanted, double *values, float *starts, int64_t *chosen, double *squared)
+{
+    int64_t padded = (n + PAIR - 1) / PAIR * PAIR, count = 0;
+    for (int64_t i = 0; i < padded; i++)
+        starts[i] = i < n && values[i] >= 0 ? start(m, pool, i, values[i]) : INFINITY;
+    for (; count < wanted; count++) {
+        int64_t x = isa->argmax(values, n);
+        if (values[x] < 0 || values[x] < outside_value || (values[x] == outside_value && numbers[x] > outside_number))
+            break;
+        chosen[count] = x, squared[count] = values[x];
+        values[x] = -1, starts[x] = INFINITY;
+        absorb(m, pool, x, padded, values, starts);
+    }
+    return count;
+}
+
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_kernels", "Inner loops, called through ctypes.", -1, NULL};
+
+PyMODINIT_FUNC PyInit__kernels(void) { return PyModule_Create(&module); }

@@ -1,0 +1,118 @@
+"""Where training patches wait for the coreset: in memory within the budget, beyond it in a file.
+
+The file has no name (or is deleted on close where the system knows no nameless files), so that
+neither a full disk nor Ctrl-C leaves anything behind.
+"""
+
+import errno
+import tempfile
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Literal, Self
+
+import numpy as np
+
+from blemish.arrays import Array, Floats
+from blemish.errors import DataError, OptionError
+
+__all__ = ["PatchStore", "parse_memory"]
+
+SHARE = 0.5
+UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
+
+
+def parse_memory(text: str | int) -> int:
+    """Bytes of a size such as `2GB`, `500MB` or 2000000000. Raises OptionError for anything else."""
+    if isinstance(text, int):
+        return text
+    figure, unit = text.strip().upper().rstrip("BKMGTI"), text.strip().upper().lstrip("0123456789. ")
+    try:
+        return round(float(figure) * (UNITS[unit] if unit else 1))
+    except (ValueError, KeyError):
+        raise OptionError(f"memory = {text!r} is not a size; write it like 2GB or 500MB") from None
+
+
+class PatchStore:
+    """Room for `rows` patches of `dimension` numbers, filled in order by `append`; a context manager.
+
+    Up to half the `memory` budget (bytes; None: no limit) they are kept in memory as float32; the other half is for
+    the bound's short vectors and the coreset's pools. Beyond that they go to a file in `folder` (default: the
+    system's temporary folder), as float32, or as float16 at half the size. `rounding` is then the largest distance
+    any patch was moved by that: the stored coreset's covering radius differs from the true one by at most twice this.
+    Raises OptionError for a folder that cannot be written to, DataError for a full disk.
+    """
+
+    def __init__(
+        self,
+        rows: int,
+        dimension: int,
+        *,
+        memory: int | None = None,
+        folder: Path | None = None,
+        dtype: Literal["float32", "float16"] = "float32",
+    ) -> None:
+        self.rounding = 0.0
+        self._count = 0
+        self._capacity = rows
+        self.spilled = memory is not None and rows * dimension * 4 > SHARE * memory
+        self._file: IO[bytes] | None = None
+        self._dtype = np.dtype(dtype if self.spilled else np.float32)
+        self._dimension = dimension
+        self._array_ND: Array = np.empty((0 if self.spilled else rows, dimension), np.float32)
+        if self.spilled:
+            try:
+                self._file = tempfile.TemporaryFile(dir=folder, prefix="blemish-")  # noqa: SIM115 (closed by close)
+            except OSError as error:
+                where = folder or tempfile.gettempdir()
+                raise OptionError(
+                    f"the spill folder {where} cannot be written to ({error.strerror}); name another one"
+                ) from error
+
+    def append(self, patches_ND: Floats) -> None:
+        """Add patches behind those already there."""
+        end = self._count + len(patches_ND)
+        assert end <= self._capacity, f"{end} patches do not fit into room made for {self._capacity}"
+        if self._file is None:
+            self._array_ND[self._count : end] = patches_ND
+        else:
+            self._write(patches_ND)
+        self._count = end
+
+    def _write(self, patches_ND: Floats) -> None:
+        assert self._file is not None
+        with np.errstate(over="ignore"):
+            stored_ND = patches_ND.astype(self._dtype)
+        if self._dtype == np.float16:
+            moved_ND = stored_ND.astype(np.float64) - patches_ND
+            self.rounding = max(self.rounding, float(np.sqrt((moved_ND**2).sum(axis=1).max(initial=0.0))))
+        try:
+            self._file.write(np.ascontiguousarray(stored_ND).data)
+            self._file.flush()
+        except OSError as error:
+            self.close()
+            cause = "the disk is full" if error.errno == errno.ENOSPC else str(error.strerror)
+            size = self._capacity * self._dimension * self._dtype.itemsize
+            raise DataError(
+                f"the patches could not be written to the spill folder: {cause}; "
+                f"free {size / 1e9:.1f} GB or name another folder"
+            ) from error
+
+    def patches(self) -> Array:
+        """All patches so far (N, d): an array, or a read-only view of the file, valid until `close`."""
+        if self._file is None:
+            return self._array_ND[: self._count]
+        return np.memmap(self._file, self._dtype, mode="r", shape=(self._count, self._dimension))
+
+    def close(self) -> None:
+        """Forget the patches and free the disk."""
+        self._array_ND = np.empty((0, self._dimension), np.float32)
+        if self._file is not None:
+            self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,69 @@
+"""Approximate nearest rows on huge banks, by faiss (extra `faiss`); how approximate, it can say."""
+
+from typing import Protocol
+
+import numpy as np
+
+from blemish.arrays import Floats, Ints
+from blemish.errors import OptionError
+from blemish.search.exact import ExactSearch
+from blemish.search.kernels import best_kernels
+
+__all__ = ["ApproximateSearch", "Search"]
+
+
+class Search(Protocol):
+    """Nearest rows of a bank (K, d)."""
+
+    bank_KD: Floats
+
+    def query(self, queries_QD: Floats, k: int = 1) -> tuple[Floats, Ints]:
+        """Euclidean distances (Q, k), ascending, and the numbers (Q, k) of the rows they belong to."""
+
+
+class ApproximateSearch:
+    """An inverted file: the bank in cells, of which a query looks into `probes`.
+
+    A distance returned is the true one to the row returned; that row may not be the nearest, so scores are never too
+    low. Finding no k rows in the cells looked at, it looks into all. Raises OptionError where faiss is not installed.
+    """
+
+    def __init__(self, bank_KD: Floats, *, probes: int = 16) -> None:
+        try:
+            import faiss
+        except ImportError:
+            raise OptionError(
+                "approximate search needs faiss, which is not installed: pip install 'blemish[faiss]'"
+            ) from None
+        self._kernels = best_kernels()
+        self.bank_KD: Floats = np.ascontiguousarray(bank_KD, np.float32)
+        rows, dimension = self.bank_KD.shape
+        cells = max(1, min(round(4 * rows**0.5), rows // 39))
+        self._coarse = faiss.IndexFlatL2(dimension)
+        self._index = faiss.IndexIVFFlat(self._coarse, dimension, cells)
+        self._index.train(self.bank_KD)
+        self._index.add(self.bank_KD)
+        self._index.nprobe = min(probes, cells)
+        self._cells = cells
+
+    def query(self, queries_QD: Floats, k: int = 1) -> tuple[Floats, Ints]:
+        """Euclidean distances (Q, k), ascending, and the numbers (Q, k) of the rows they belong to."""
+        queries_QD = np.ascontiguousarray(queries_QD, np.float32)
+        if not 1 <= k <= len(self.bank_KD):
+            raise OptionError(f"k = {k} nearest rows were asked of a bank of {len(self.bank_KD)}")
+        found_QK: Ints = self._index.search(queries_QD, k)[1]
+        if (found_QK < 0).any():
+            probes, self._index.nprobe = self._index.nprobe, self._cells
+            found_QK = self._index.search(queries_QD, k)[1]
+            self._index.nprobe = probes
+        repeated_ND = np.repeat(queries_QD, k, axis=0)
+        squared_QK = self._kernels.exact_pairs(repeated_ND, self.bank_KD[found_QK.ravel()]).reshape(-1, k)
+        order_QK = np.lexsort((found_QK, squared_QK), axis=1)
+        distances_QK = np.sqrt(np.take_along_axis(squared_QK, order_QK, axis=1)).astype(np.float32)
+        return distances_QK, np.take_along_axis(found_QK, order_QK, axis=1)
+
+    def recall(self, queries_QD: Floats, k: int = 1) -> float:
+        """The share of the true k nearest rows of these queries that it finds."""
+        exact_QK = ExactSearch(self.bank_KD).query(queries_QD, k)[1]
+        found_QK = self.query(queries_QD, k)[1]
+        return float((exact_QK[:, :, None] == found_QK[:, None, :]).any(axis=2).mean())

@@ -1,0 +1,112 @@
+"""The four kernels in C (_kernels.c), called through ctypes, which releases the interpreter lock."""
+
+import ctypes
+from ctypes import POINTER, Structure, byref, c_double, c_int, c_int64, c_void_p
+from types import ModuleType
+
+import numpy as np
+
+from blemish.arrays import Array, Doubles, Floats, Ints
+from blemish.search.bound import LANES, Margins, Points
+
+__all__ = ["Compiled"]
+
+QUERIES = 12
+
+
+POINTS = ("full", "shorts", "panels", "half", "sketches", "slips", "norms")
+SIZES, FACTORS = ("d", "w", "s"), ("scale", "slip", "norm", "rounding", "sharpness")
+
+
+class _Points(Structure):
+    _fields_ = tuple((name, c_void_p) for name in POINTS)
+
+    def __init__(self, points: Points) -> None:
+        super().__init__(*(_at(getattr(points, name)) for name in POINTS))
+
+
+class _Margins(Structure):
+    _fields_ = (*((name, c_int64) for name in SIZES), *((name, c_double) for name in FACTORS))
+
+    def __init__(self, margins: Margins) -> None:
+        super().__init__(*(getattr(margins, name) for name in SIZES + FACTORS))
+
+
+def _at(array: Array) -> int:
+    assert array.flags.c_contiguous, "the compiled kernels take contiguous arrays"
+    return array.ctypes.data
+
+
+class Compiled:
+    """The kernels of the extension module, with at most instruction set `isa` (0 plain, 1 AVX2, 2 AVX-512)."""
+
+    name = "compiled"
+    threaded = True
+
+    def __init__(self, module: ModuleType, *, isa: int = 2) -> None:
+        self._library = library = ctypes.CDLL(str(module.__file__))
+        pair, points = POINTER(_Margins), POINTER(_Points)
+        library.use_isa.argtypes, library.use_isa.restype = [c_int], c_int
+        library.exact_pairs.argtypes = [c_void_p, c_void_p, *[c_int64] * 3, c_void_p]
+        library.exact_pairs.restype = None
+        library.project.argtypes = [c_void_p, c_void_p, c_double, c_void_p, *[c_int64] * 3, *[c_void_p] * 3]
+        library.project.restype = None
+        library.nearest.argtypes = [
+            pair,
+            points,
+            c_void_p,
+            c_int64,
+            points,
+            c_int64,
+            c_void_p,
+            c_int64,
+            *[c_void_p] * 3,
+        ]
+        library.nearest.restype = None
+        library.greedy_pool.argtypes = [pair, points, c_int64, c_void_p, c_double, c_int64, c_int64, *[c_void_p] * 4]
+        library.greedy_pool.restype = c_int64
+        self.isa = int(library.use_isa(isa))
+
+    def exact_pairs(self, left_ND: Floats, right_ND: Floats) -> Doubles:
+        out = np.empty(len(left_ND))
+        step = 0 if len(right_ND) == 1 else 1
+        self._library.exact_pairs(_at(left_ND), _at(right_ND), step, *left_ND.shape, _at(out))
+        return out
+
+    def project(self, patches_ND: Floats, mean_D: Doubles, scale: float, panels: Floats) -> tuple[Floats, Doubles]:
+        rows, dimension = patches_ND.shape
+        axes = panels.shape[0] * LANES
+        out, norms = np.empty((rows, axes), np.float32), np.empty(rows)
+        scratch = np.empty(QUERIES * (dimension + axes) + axes, np.float32)
+        addresses = (_at(out), _at(norms), _at(scratch))
+        self._library.project(
+            _at(patches_ND), _at(mean_D), scale, _at(panels), rows, dimension, axes, *addresses
+        )  # fmt: skip
+        return out, norms
+
+    def nearest(
+        self,
+        margins: Margins,
+        queries: Points,
+        at_Q: Ints,
+        rows: Points,
+        met_Q: Ints,
+        best_QK: Doubles,
+        numbers_QK: Ints,
+    ) -> None:
+        scratch = np.empty(QUERIES * margins.w, np.float32)
+        self._library.nearest(
+            byref(_Margins(margins)), byref(_Points(queries)), _at(at_Q), len(at_Q), byref(_Points(rows)),
+            len(rows.full), _at(met_Q), best_QK.shape[1], _at(best_QK), _at(numbers_QK), _at(scratch),
+        )  # fmt: skip
+
+    def greedy_pool(
+        self, margins: Margins, pool: Points, numbers: Ints, outside: tuple[float, int], wanted: int, values: Doubles
+    ) -> tuple[Ints, Doubles]:
+        chosen, squared = np.empty(wanted, np.int64), np.empty(wanted)
+        starts = np.empty(len(pool.half), np.float32)
+        count = self._library.greedy_pool(
+            byref(_Margins(margins)), byref(_Points(pool)), len(pool.full), _at(numbers), *outside, wanted,
+            _at(values), _at(starts), _at(chosen), _at(squared),
+        )  # fmt: skip
+        return chosen[:count], squared[:count]

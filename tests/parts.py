@@ -1,0 +1,56 @@
+"""Draws parts as a camera sees them: a brushed plate with a ring, wider than high, good or with a defect."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from blemish.arrays import Array, Bytes
+from blemish.result import Box
+
+HEIGHT, WIDTH = 96, 144
+TINY: dict[str, Any] = {"size": 96, "coreset": 60}
+"""Settings that fit a handful of parts in a second."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A drawn part (grey, height x width); `defect` is where it deviates."""
+
+    grey: Bytes
+    defect: Box
+
+
+def good_part(seed: int, height: int = HEIGHT, width: int = WIDTH) -> Bytes:
+    """Brushed grain along x, light that falls off, and a ring in the middle that sits a pixel off now and then."""
+    random = np.random.default_rng(seed)
+    noise = random.normal(0, 40, (height, width)).astype(np.float32)
+    grain = cv2.GaussianBlur(noise, (0, 0), 3, sigmaY=0.6)
+    light = np.linspace(105, 120, width, dtype=np.float32)
+    plate = np.clip(light + grain, 0, 255).astype(np.uint8)
+    centre = width // 2 + int(random.integers(-1, 2)), height // 2 + int(random.integers(-1, 2))
+    cv2.circle(plate, centre, height // 4, 60, 5, cv2.LINE_AA)
+    return np.asarray(plate, np.uint8)
+
+
+def scratched_part(seed: int) -> Part:
+    """A bright scratch in the upper right corner."""
+    plate = good_part(seed)
+    cv2.line(plate, (112, 10), (134, 30), 235, 2, cv2.LINE_AA)
+    return Part(plate, Box(112, 10, 23, 21))
+
+
+def stained_part(seed: int) -> Part:
+    """A dark stain in the lower left corner."""
+    plate = good_part(seed)
+    cv2.circle(plate, (20, 76), 8, 20, -1, cv2.LINE_AA)
+    return Part(plate, Box(12, 68, 17, 17))
+
+
+def save_image(path: Path, pixels: Array) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)
+    return path

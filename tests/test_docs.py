@@ -1,0 +1,71 @@
+"""What the docs say is run or compared here, so that it cannot drift."""
+
+import importlib.util
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from blemish.memory import store
+from blemish.settings import Settings
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")])
+
+
+def python_snippets(page: Path) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+
+
+@pytest.fixture
+def workshop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder as the docs assume it: good/, line-3/ and two loose images."""
+    random = np.random.default_rng(0)
+    for name in (*(f"good/{i}.png" for i in range(4)), "line-3/0001.png", "a.png", "b.png"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(random.integers(90, 110, (48, 64, 3), np.uint8)).save(path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "docs" / "quickstart.md"], ids=lambda page: page.name)
+def test_python_snippets_run(page: Path, workshop: Path) -> None:
+    snippets = python_snippets(page)
+    assert snippets
+    for snippet in snippets:
+        exec(compile(snippet, str(page.name), "exec"), {})
+
+
+def test_cli_page_is_what_the_commands_print() -> None:
+    spec = importlib.util.spec_from_file_location("write_cli_docs", ROOT / "scripts" / "write_cli_docs.py")
+    assert spec is not None
+    assert spec.loader is not None
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    assert (ROOT / "docs" / "cli.md").read_text(encoding="utf-8") == script.page(), "run: make docs"
+
+
+def test_links_lead_somewhere() -> None:
+    for page in PAGES:
+        for target in re.findall(r"\]\((?!http)([^)#]+)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_file_format_names_every_tensor_and_field() -> None:
+    page = (ROOT / "docs" / "file-format.md").read_text(encoding="utf-8")
+    for name in (*store.TENSORS, *store.ModelManifest.model_fields):
+        assert f"`{name}`" in page, name
+
+
+def test_every_setting_is_described() -> None:
+    for name, field in Settings.model_fields.items():
+        assert field.description, name
+
+
+def test_readme_commands_are_make_targets() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for target in re.findall(r"^make (\w+)", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target

@@ -1,0 +1,190 @@
+"""Fitting: which images, which size, which threshold."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from parts import TINY, good_part
+from PIL import Image
+
+from blemish.detector import Detector
+from blemish.errors import BackboneError, DataError, ImageError, OptionError, ProviderError
+from blemish.features.backbone import Backbone, Manifest, load_backbone
+from blemish.fitting import fit
+from blemish.images.read import ImageKind, Source, probe_image
+from blemish.patchcore import PatchCore
+
+GOOD = [good_part(seed) for seed in range(4)]
+
+
+def test_folder_pattern_paths_and_arrays_fit_alike(folder: Path, detector: Detector) -> None:
+    paths = sorted((folder / "fit").iterdir())
+    for images in (str(folder / "fit" / "*.png"), paths, [np.asarray(Image.open(path)) for path in paths]):
+        again = fit(images, **TINY)
+        np.testing.assert_array_equal(again.method.bank.rows_KD, detector.method.bank.rows_KD)
+        assert again.manifest.calibration == detector.manifest.calibration
+
+
+def test_thresholds_come_from_images_the_memory_never_saw(detector: Detector) -> None:
+    """With every patch in the bank, each good image itself scores 0; the threshold must not."""
+    calibration = detector.manifest.calibration
+    assert calibration.threshold == max(detector.scores)  # 8 images: the 0.99 quantile is the largest
+    assert (calibration.images, calibration.groups, calibration.folds) == (8, 8, 5)
+    remembered = fit(GOOD, size=64, coreset=1.0)
+    assert [result.score for result in remembered.inspect_many(GOOD)] == [0] * 4
+    assert remembered.scores.min() > 10
+
+
+def test_no_fold_divides_a_group(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every memory of a fold lacks all pictures of the parts that it scores."""
+    images = [good_part(seed) for seed in range(6)]
+    groups = ["a", "b", "a", "c", "b", "c"]
+    seen = []
+    whole_fit = PatchCore.fit.__func__  # type: ignore[attr-defined]
+
+    def spy(cls: type[PatchCore], patches: Any, *arguments: Any, **options: Any) -> Any:
+        method = whole_fit(cls, patches, *arguments, **options)
+        assert options["images"] is None or set(method.bank.image_K) <= set(np.flatnonzero(options["images"]))
+        seen.append(options["images"])
+        return method
+
+    monkeypatch.setattr(PatchCore, "fit", classmethod(spy))
+    fitted = fit(images, groups=groups, folds=3, **TINY)
+    *folds, whole = seen
+    assert sorted(list(np.flatnonzero(images)) for images in folds) == [[0, 1, 2, 4], [0, 2, 3, 5], [1, 3, 4, 5]]
+    assert whole is None
+    assert (fitted.info()["groups"], fitted.manifest.calibration.groups) == (3, 3)
+
+
+def test_a_twin_in_the_same_group_does_not_lower_the_threshold() -> None:
+    twins = [image for image in GOOD[:2] for _ in range(2)]
+    together = fit(twins, groups=[str(i // 2) for i in range(4)], folds=4, size=64, coreset=1.0)
+    apart = fit(twins, folds=4, size=64, coreset=1.0)
+    assert apart.threshold == 0  # each finds its twin in the memory
+    assert together.threshold > 10
+
+
+def test_seed_0_is_the_default() -> None:
+    assert numbers() == numbers(seed=0)
+
+
+def test_the_number_of_threads_changes_nothing() -> None:
+    assert numbers(threads=1) == numbers(threads=3)
+
+
+def numbers(**options: Any) -> list[float]:
+    fitted = fit(GOOD[:3], **{"size": 64, "coreset": 20} | options)
+    return [fitted.threshold, fitted.manifest.calibration.map_threshold, *fitted.scores]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"size": 96},
+        {"taps": "3"},
+        {"resize": "crop"},
+        {"patch_size": 5},
+        {"patch_stride": 2},
+        {"merge": "adaptive"},
+        {"coreset": 10},
+        {"projection": 8},
+        {"image_score": "max"},
+        {"image_score": "reweighted"},
+        {"image_score": "reweighted", "neighbours": 3},
+        {"image_score": "top", "top": 0.1},
+        {"seed": 1},
+        {"quantile": 0.5},
+        {"folds": 2},
+        {"preset": "paper", "size": 64},
+    ],
+    ids=str,
+)
+def test_every_option_changes_what_comes_out(options: dict[str, Any]) -> None:
+    # What belongs to one image score is compared with that score's default.
+    base = {"image_score": options["image_score"]} if options.keys() & {"neighbours", "top"} else {}
+    assert numbers(**options) != numbers(**base)
+
+
+def test_sigma_blurs_the_map() -> None:
+    sharp, blurred = (fit(GOOD, sigma=sigma, **TINY).inspect(GOOD[0]).anomaly_map for sigma in (0, 8))
+    assert sharp is not None
+    assert blurred is not None
+    assert np.abs(np.diff(blurred)).max() < 0.5 * np.abs(np.diff(sharp)).max()
+
+
+@pytest.mark.parametrize("pixels", ["uint16", "float32"])
+def test_16_bit_and_float_images_fit_and_inspect(pixels: str) -> None:
+    """A 12-bit camera in a 16-bit file: its range is found, and a defect stands out as in 8 bits (trap 10)."""
+    images = [(image.astype(np.float32) * 16).astype(pixels) for image in GOOD]
+    fitted = fit(images, **TINY)
+    transform = fitted.manifest.transform
+    assert transform.pixels == pixels
+    assert 0 <= transform.low + 500 < transform.high < 6000
+    stained = images[0].copy()
+    stained[60:80, 20:40] = 0
+    good, bad = fitted.inspect(good_part(50).astype(np.float32).__mul__(16).astype(pixels)), fitted.inspect(stained)
+    assert bad.score > 1.5 * good.score
+
+
+def test_the_range_of_pixels_can_be_given_but_not_for_8_bits() -> None:
+    images = [image.astype(np.uint16) * 16 for image in GOOD]
+    transform = fit(images, pixel_range=(0, 4095), **TINY).manifest.transform
+    assert (transform.low, transform.high) == (0, 4095)
+    with pytest.raises(OptionError, match="pixel_range is for 16-bit and float images"):
+        fit(GOOD, pixel_range=(0, 255), **TINY)
+
+
+def test_progress_ends_every_step() -> None:
+    last: dict[str, tuple[int, int]] = {}
+    fit(GOOD, progress=lambda step, done, total: last.update({step: (done, total)}), **TINY)
+    assert last.keys() == {"patches", "threshold", "coreset"}
+    assert all(done == total for done, total in last.values())
+
+
+def test_a_size_that_a_fixed_network_would_ignore_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    free = load_backbone("efficientnet_lite0")
+    fixed = Backbone(free.manifest.model_copy(update={"size": (96, 96)}), free.onnx)
+    monkeypatch.setattr("blemish.fitting.load_backbone", lambda name: fixed)
+    with pytest.raises(OptionError, match="takes 96x96 only; leave size out"):
+        fit(GOOD, size=128)
+
+
+def test_what_cannot_be_fitted(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="No images were given"):
+        fit([])
+    with pytest.raises(DataError, match="at least 2 good images"):
+        fit(GOOD[:1], **TINY)
+    with pytest.raises(DataError, match="at least 2 good images of different parts"):
+        fit(GOOD, groups=["one"] * 4, **TINY)
+    with pytest.raises(OptionError, match="3 groups were given for 4 images"):
+        fit(GOOD, groups=["a"] * 3, **TINY)
+    with pytest.raises(DataError, match="uint8 pixels but <array> has uint16"):
+        fit([GOOD[0], GOOD[1].astype(np.uint16)], **TINY)
+    with pytest.raises(ImageError, match="single value"):
+        fit([np.full((50, 50), 7, np.uint16)] * 3, **TINY)
+    with pytest.raises(OptionError, match="not one image"):
+        fit(Image.fromarray(GOOD[0]), **TINY)  # type: ignore[arg-type]
+    with pytest.raises(BackboneError, match="no backbone 'resnet99'"):
+        fit(GOOD, backbone="resnet99")
+    with pytest.raises(ProviderError, match='"abacus" is not available'):
+        fit(GOOD, provider="abacus", **TINY)
+    with pytest.raises(OptionError, match="no tap layer9; it offers"):
+        fit(GOOD, taps=["layer9"])
+
+
+def test_bytes_and_pillow_images_can_be_fitted_on(folder: Path, detector: Detector) -> None:
+    paths = sorted((folder / "fit").iterdir())
+    mixed: list[Source] = [paths[0].read_bytes(), Image.open(paths[1]), *paths[2:]]
+    fitted = fit(mixed, **TINY)
+    np.testing.assert_array_equal(fitted.method.bank.rows_KD, detector.method.bank.rows_KD)
+
+
+def test_the_manifest_says_what_was_fitted_on(folder: Path, detector: Detector) -> None:
+    manifest = detector.manifest
+    assert [Path(image.path).name for image in manifest.images] == [f"{i}.png" for i in range(8)]
+    assert {(image.height, image.width) for image in manifest.images} == {(96, 144)}
+    assert probe_image(folder / "fit" / "0.png") == ImageKind(96, 144, "uint8")
+    assert isinstance(manifest.backbone, Manifest)
+    assert json.loads(manifest.model_dump_json())["settings"]["size"] == 96

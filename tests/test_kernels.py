@@ -1,0 +1,84 @@
+"""The compiled kernels against those in NumPy: the same bits on every instruction set."""
+
+import importlib
+
+import numpy as np
+import pytest
+
+from blemish.memory.coreset import greedy_coreset
+from blemish.search.compiled import Compiled
+from blemish.search.distance import squared_distances
+from blemish.search.exact import ExactSearch
+from blemish.search.kernels import Kernels
+from blemish.search.pure import Pure
+
+
+@pytest.fixture(params=["plain", "AVX2", "AVX-512"])
+def compiled(request: pytest.FixtureRequest) -> Compiled:
+    """The extension module, held to one instruction set; skipped where either is absent."""
+    try:
+        module = importlib.import_module("blemish._kernels")
+    except ImportError:
+        pytest.skip("the compiled kernels are not installed")
+    wanted = ["plain", "AVX2", "AVX-512"].index(request.param)
+    kernels = Compiled(module, isa=wanted)
+    if kernels.isa != wanted:
+        pytest.skip(f"this processor has no {request.param}")
+    return kernels
+
+
+@pytest.mark.parametrize("dimension", [1, 3, 15, 16, 17, 64, 152, 384, 1536])
+@pytest.mark.parametrize("scale", [1e-38, 1.0, 1e37])
+def test_distances_have_the_same_bits(compiled: Compiled, dimension: int, scale: float) -> None:
+    generator = np.random.default_rng(dimension)
+    left, right = (generator.normal(size=(2, 50, dimension)) * scale).astype(np.float32)
+    assert (compiled.exact_pairs(left, right) == squared_distances(left, right)).all()
+    assert (compiled.exact_pairs(left, right[:1]) == squared_distances(left, right[:1])).all()
+    expected = ((left.astype(np.float64) - right) ** 2).sum(axis=1)
+    np.testing.assert_allclose(squared_distances(left, right), expected, rtol=1e-14)
+
+
+def features(
+    generator: np.random.Generator, rows: int, dimension: int
+) -> "np.ndarray[tuple[int, int], np.dtype[np.float32]]":
+    """Vectors with few strong directions, duplicates and a coarse grid: ties everywhere."""
+    mixed = generator.normal(size=(rows, min(dimension, 5))) @ generator.normal(size=(min(dimension, 5), dimension))
+    mixed[::7] = np.round(mixed[::7])
+    mixed[rows // 2 :: 11] = mixed[0]
+    return np.asarray(mixed + 3.0, np.float32)
+
+
+@pytest.mark.parametrize("dimension", [1, 3, 64, 152, 384, 800])
+@pytest.mark.parametrize("rows", [1, 2, 7, 31, 33, 1000])
+def test_search_has_the_same_answer(compiled: Compiled, rows: int, dimension: int) -> None:
+    generator = np.random.default_rng(rows + dimension)
+    bank, queries = features(generator, rows, dimension), features(generator, 29, dimension)
+    for k in {1, min(9, rows)}:
+        distances, numbers = ExactSearch(bank, kernels=compiled).query(queries, k)
+        expected_distances, expected_numbers = ExactSearch(bank, kernels=Pure()).query(queries, k)
+        assert (numbers == expected_numbers).all()
+        assert (distances == expected_distances).all()
+
+
+@pytest.mark.parametrize("dimension", [1, 6, 152])
+def test_coreset_has_the_same_rows(compiled: Compiled, dimension: int) -> None:
+    patches = features(np.random.default_rng(dimension), 9000, dimension)
+    one, two = (greedy_coreset(patches, 300, kernels=kernels) for kernels in (compiled, Pure()))
+    assert (one.indices == two.indices).all()
+    assert (one.radii == two.radii).all()
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e4])
+def test_bounds_hold_where_rounding_is_worst(compiled: Compiled, offset: float) -> None:
+    """Rows that differ in the last bits only: a margin too small would rule out the nearest one."""
+    generator = np.random.default_rng(1)
+    base = (generator.normal(size=(1, 200)) + offset).astype(np.float32)
+    bank = np.repeat(base, 600, axis=0)
+    bank += (generator.integers(-2, 3, size=bank.shape) * np.spacing(base)).astype(np.float32)
+    queries = bank[::13] + (generator.integers(-1, 2, size=bank[::13].shape) * np.spacing(base)).astype(np.float32)
+    exact = ((queries.astype(np.float64)[:, None] - bank) ** 2).sum(axis=2)
+    for kernels in (compiled, Pure()):
+        checked: Kernels = kernels
+        distances, numbers = ExactSearch(bank, kernels=checked).query(queries)
+        assert (numbers[:, 0] == exact.argmin(axis=1)).all()
+        np.testing.assert_allclose(distances[:, 0], np.sqrt(exact.min(axis=1)), rtol=1e-6)

@@ -1,0 +1,64 @@
+"""What `import blemish` offers, and what it costs."""
+
+import subprocess
+import sys
+
+import blemish
+from blemish import errors
+
+NAMES = [
+    "BackboneError",
+    "BlemishError",
+    "Box",
+    "DataError",
+    "Detector",
+    "ImageError",
+    "ModelFileError",
+    "Nearest",
+    "OptionError",
+    "ProviderError",
+    "Region",
+    "Result",
+    "Settings",
+    "Verdict",
+    "fit",
+    "load",
+]
+
+
+def test_the_list_is_what_is_exported() -> None:
+    assert sorted(blemish.__all__) == NAMES
+    assert dir(blemish) == sorted(NAMES)
+
+
+def test_every_name_is_there_and_documented() -> None:
+    for name in NAMES:
+        assert getattr(blemish, name).__doc__, name
+
+
+def test_an_unknown_name_is_refused() -> None:
+    assert not hasattr(blemish, "train")
+
+
+def test_every_error_is_a_blemish_error() -> None:
+    for name in errors.__all__:
+        assert issubclass(getattr(errors, name), blemish.BlemishError)
+    assert issubclass(blemish.OptionError, ValueError)
+
+
+def loaded_after(statement: str) -> set[str]:
+    """The modules a fresh interpreter has loaded after a statement."""
+    code = f"import sys; {statement}; print(' '.join(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_importing_loads_nothing_heavy() -> None:
+    heavy = {"numpy", "onnxruntime", "onnx", "cv2", "torch", "PIL", "pydantic"}
+    assert not heavy & loaded_after("import blemish")
+
+
+def test_fitting_and_the_command_line_load_no_torch() -> None:
+    loaded = loaded_after("import blemish.cli, blemish.fitting, blemish.demo, blemish.doctor")
+    assert "onnxruntime" in loaded
+    assert not {"torch", "timm", "torchvision", "sklearn"} & loaded

@@ -1,0 +1,117 @@
+"""Options: what is taken, what is refused by name, and that none is dead."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import blemish
+from blemish.errors import OptionError
+from blemish.settings import PRESETS, Resources, Settings, divide_options, make_settings
+
+SOURCE = Path(blemish.__file__).parent
+
+
+def test_a_preset_gives_its_values_and_options_win() -> None:
+    assert make_settings().preset == "default"
+    paper = make_settings(preset="paper", coreset=0.01)
+    assert (paper.resize, paper.merge, paper.projection) == ("crop", "adaptive", 128)
+    assert paper.coreset == 0.01
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_presets_name_real_options_with_valid_values(preset: str) -> None:
+    settings = make_settings(preset=preset)
+    assert settings.preset == preset
+    assert PRESETS[preset].keys() <= Settings.model_fields.keys()
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("1%", 0.01), ("0.25", 0.25), ("100%", 1.0), ("5000", 5000), (5000, 5000), (0.5, 0.5)]
+)
+def test_coreset_is_a_share_or_a_number_of_rows(typed: Any, meant: float) -> None:
+    assert make_settings(coreset=typed).coreset == meant
+
+
+@pytest.mark.parametrize("typed", ["200%", "0", -1, 1.5, "nan", "inf", float("nan"), float("inf"), "many", "%", None])
+def test_coreset_refuses_what_is_neither(typed: Any) -> None:
+    with pytest.raises(OptionError, match="Option coreset="):
+        make_settings(coreset=typed)
+
+
+@pytest.mark.parametrize(
+    ("option", "typed", "meant"),
+    [
+        ("taps", "layer2, layer3", ["layer2", "layer3"]),
+        ("taps", "none", []),
+        ("size", "320x256", (320, 256)),
+        ("size", "224", 224),
+        ("projection", "none", None),
+        ("projection", "64", 64),
+        ("pixel_range", "0,4095", (0.0, 4095.0)),
+        ("pixel_range", "none", None),
+        ("seed", "0", 0),
+    ],
+)
+def test_what_is_typed_on_a_command_line(option: str, typed: str, meant: Any) -> None:
+    assert getattr(make_settings(preset="paper", **{option: typed}), option) == meant
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("preset", "best"),
+        ("preset", ["paper"]),
+        ("size", 16),
+        ("size", "320x"),
+        ("resize", "tile"),
+        ("patch_size", 4),
+        ("patch_stride", 0),
+        ("image_score", "min"),
+        ("neighbours", 1),
+        ("top", 0),
+        ("sigma", -1),
+        ("sigma", "inf"),
+        ("quantile", 1),
+        ("quantile", float("nan")),
+        ("folds", 1),
+        ("pixel_range", (5, 5)),
+        ("pixel_range", "0,inf"),
+        ("seed", -1),
+        ("threads", 0),
+        ("memory", "plenty"),
+        ("spill_type", "int8"),
+    ],
+)
+def test_a_value_that_cannot_work_is_refused_by_its_name(option: str, value: Any) -> None:
+    with pytest.raises(OptionError, match=rf"^Option {option}=") as refused:
+        divide_options({option: value})
+    assert "\n" not in str(refused.value)
+
+
+def test_an_unknown_option_is_refused_by_its_name() -> None:
+    with pytest.raises(OptionError, match='no option "spade_nn"; the options are preset, backbone'):
+        make_settings(spade_nn=2)
+
+
+@pytest.mark.parametrize(
+    ("option", "typed", "meant"),
+    [("threads", "none", None), ("threads", "2", 2), ("memory", "2GB", 2 * 10**9), ("memory", "none", None)],
+)
+def test_resources_are_no_settings(option: str, typed: str, meant: Any) -> None:
+    """They change where and how fast, not what is fitted."""
+    settings, resources = divide_options({option: typed, "size": "64"})
+    assert settings == make_settings(size=64)
+    assert getattr(resources, option) == meant
+    assert not Settings.model_fields.keys() & Resources.model_fields.keys()
+
+
+@pytest.mark.parametrize("option", [*Settings.model_fields, *Resources.model_fields])
+def test_every_option_is_read_somewhere(option: str) -> None:
+    """A dead option is worse than a missing one: it is accepted and ignored."""
+    readers = [path for path in SOURCE.rglob("*.py") if path.name not in {"settings.py", "__init__.py"}]
+    read = re.compile(rf"\b(settings|resources)\.{option}\b")
+    if option == "preset":
+        pytest.skip("read by make_settings")
+    assert any(read.search(path.read_text(encoding="utf-8")) for path in readers), option

@@ -1,0 +1,202 @@
+"""Shards, subsets and spilled patches against one array in memory."""
+
+import os
+import tempfile
+from itertools import pairwise
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from blemish.arrays import Floats
+from blemish.errors import DataError, OptionError
+from blemish.memory.coreset import coreset_of_shards, greedy_coreset, random_projection, rows_of_fraction
+from blemish.memory.shards import ArrayShard
+from blemish.memory.spill import PatchStore, parse_memory
+
+
+def patches_of(seed: int, count: int, dimension: int) -> Floats:
+    generator = np.random.default_rng(seed)
+    patches: Floats = generator.normal(size=(count, dimension)).astype(np.float32)
+    patches[::5] = np.round(patches[::5])
+    return patches
+
+
+def cut(patches_ND: Floats, edges: list[int]) -> list[ArrayShard]:
+    """Shards between the edges."""
+    bounds = [0, *sorted(set(edges)), len(patches_ND)]
+    return [ArrayShard(patches_ND[low:high], first=low) for low, high in pairwise(bounds) if low < high]
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(2, 300), st.integers(1, 6), st.lists(st.integers(1, 299), max_size=4), st.integers(0, 2**16))
+def test_shards_give_the_coreset_of_one_array(count: int, dimension: int, edges: list[int], seed: int) -> None:
+    patches = patches_of(seed, count, dimension)
+    rows = 1 + seed % count
+    one = greedy_coreset(patches, rows, seed=seed)
+    many = coreset_of_shards(cut(patches, [edge for edge in edges if edge < count]), rows, seed=seed)
+    assert (one.indices == many.indices).all()
+    assert (one.radii == many.radii).all()
+
+
+def test_shards_larger_than_the_pool_give_the_coreset_of_one_array() -> None:
+    patches = patches_of(0, 30_000, 5)
+    one, many = greedy_coreset(patches, 400), coreset_of_shards(cut(patches, [9_000, 21_000]), 400)
+    assert (one.indices == many.indices).all()
+
+
+def test_a_subset_of_a_shard_gives_the_coreset_of_the_subset() -> None:
+    patches = patches_of(1, 9_000, 6)
+    shard = ArrayShard(patches)
+    for seed in range(2):
+        among = np.random.default_rng(seed).random(len(patches)) < 0.8
+        members = np.nonzero(among)[0]
+        subset = greedy_coreset(shard, 150, among=among, seed=seed)
+        alone = greedy_coreset(patches[among], 150, seed=seed)
+        assert (subset.indices == members[alone.indices]).all()
+        assert (subset.radii == alone.radii).all()
+
+
+def test_spilled_patches_give_identical_rows(tmp_path: Path) -> None:
+    patches = patches_of(2, 20_000, 12)
+    with PatchStore(len(patches), 12, memory=patches.nbytes // 4, folder=tmp_path) as store:
+        for start in range(0, len(patches), 3000):
+            store.append(patches[start : start + 3000])
+        assert store.spilled
+        assert store.rounding == 0
+        spilled = greedy_coreset(store.patches(), 200)
+    kept = greedy_coreset(patches, 200)
+    assert (spilled.indices == kept.indices).all()
+    assert (spilled.radii == kept.radii).all()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_half_precision_spill_covers_within_the_stated_bound(tmp_path: Path) -> None:
+    patches = patches_of(3, 5_000, 40) * np.float32(1.2345)
+    with PatchStore(len(patches), 40, memory=1000, folder=tmp_path, dtype="float16") as store:
+        store.append(patches)
+        coreset = greedy_coreset(store.patches(), 100)
+        rounding = store.rounding
+    moved = np.linalg.norm(patches.astype(np.float16).astype(np.float64) - patches, axis=1).max()
+    assert rounding == pytest.approx(moved)
+    chosen = patches[coreset.indices].astype(np.float64)
+    distances = np.sqrt(((patches.astype(np.float64)[:, None] - chosen) ** 2).sum(axis=2)).min(axis=1)
+    assert abs(distances.max() - coreset.radii[-1]) <= 2 * rounding + 1e-6
+
+
+def test_within_the_budget_nothing_is_spilled(tmp_path: Path) -> None:
+    with PatchStore(10, 4, memory=10_000, folder=tmp_path / "absent") as store:
+        store.append(np.ones((6, 4), np.float32))
+        assert not store.spilled
+        assert store.patches().shape == (6, 4)
+
+
+class FullDisk:
+    """A file on a disk without room."""
+
+    closed = False
+
+    def write(self, data: Any) -> int:
+        raise OSError(28, os.strerror(28))
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_a_full_disk_is_one_sentence_and_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    disk = FullDisk()
+
+    def on_full_disk(**_: object) -> IO[bytes]:
+        return disk  # type: ignore[return-value]
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", on_full_disk)
+    with (
+        PatchStore(100, 8, memory=100) as store,
+        pytest.raises(DataError, match=r"the disk is full; free 0.0 GB or name another folder"),
+    ):
+        store.append(np.ones((100, 8), np.float32))
+    assert disk.closed
+
+
+def test_an_interrupted_fit_leaves_nothing(tmp_path: Path) -> None:
+    def interrupted() -> None:
+        with PatchStore(100, 8, memory=100, folder=tmp_path) as store:
+            store.append(np.ones((50, 8), np.float32))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match=r"the spill folder .*absent cannot be written to"):
+        PatchStore(100, 8, memory=100, folder=tmp_path / "absent")
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("2GB", 2_000_000_000),
+        ("500MB", 500_000_000),
+        ("1.5 gb", 1_500_000_000),
+        ("1GiB", 2**30),
+        ("700", 700),
+        (12, 12),
+    ],
+)
+def test_sizes_are_read(text: str | int, size: int) -> None:
+    assert parse_memory(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "much", "2XB", "GB", "-"])
+def test_other_sizes_are_refused(text: str) -> None:
+    with pytest.raises(OptionError, match="is not a size; write it like 2GB"):
+        parse_memory(text)
+
+
+def test_a_radius_stops_as_soon_as_every_patch_is_covered() -> None:
+    patches = patches_of(4, 6_000, 3)
+    whole = greedy_coreset(patches, 500)
+    radius = float(whole.radii[99]) * (1 + 1e-6)
+    covered = greedy_coreset(patches, 500, radius=radius)
+    rows = int(np.argmax(whole.radii <= radius)) + 1
+    assert len(covered.indices) == rows <= 100
+    assert (covered.indices == whole.indices[:rows]).all()
+    assert covered.radii[-1] <= radius < covered.radii[-2]
+
+
+def test_rows_of_a_fraction() -> None:
+    assert rows_of_fraction(0.01, 150_000) == 1_500
+    assert rows_of_fraction(1e-9, 10) == 1
+    assert rows_of_fraction(1, 7) == 7
+    for wrong in (0.0, -0.1, 1.5, float("nan")):
+        with pytest.raises(OptionError, match="more than 0 and at most 1"):
+            rows_of_fraction(wrong, 10)
+
+
+def test_a_random_projection_keeps_relative_distances_and_follows_its_seed() -> None:
+    patches = patches_of(5, 400, 1536)
+    projected = random_projection(patches, seed=0)
+    assert projected.shape == (400, 128)
+    assert (projected == random_projection(patches, seed=0)).all()
+    assert (projected != random_projection(patches, seed=1)).any()
+    before = np.linalg.norm(patches[:200] - patches[200:], axis=1)
+    after = np.linalg.norm(projected[:200] - projected[200:], axis=1)
+    # Weights of variance 1 / (3 d) scale squared distances by 128 / (3 d).
+    assert np.median(after / before) == pytest.approx(np.sqrt(128 / (3 * 1536)), rel=0.1)
+
+
+def test_a_patch_that_is_not_finite_is_named() -> None:
+    patches = patches_of(6, 20_000, 3)
+    patches[17_001, 2] = np.nan
+    with pytest.raises(OptionError, match="patch 17001 holds NaN or infinity"):
+        ArrayShard(patches)
+
+
+def test_a_mask_of_the_wrong_length_is_refused() -> None:
+    with pytest.raises(OptionError, match=r"mark each of the 10 patches; it came as \(9,\)"):
+        greedy_coreset(patches_of(7, 10, 2), 3, among=np.ones(9, bool))

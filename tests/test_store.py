@@ -1,0 +1,234 @@
+"""The model file: what is written is read, and whatever is wrong with a file is named."""
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+from safetensors import safe_open
+from safetensors.numpy import save_file
+
+import blemish
+from blemish.arrays import Array
+from blemish.detector import Detector, load
+from blemish.errors import ModelFileError
+from blemish.memory.store import TENSORS, read_model, write_model
+
+Tensors = dict[str, Array]
+
+
+def contents(path: Path) -> tuple[dict[str, Any], Tensors]:
+    """A model's manifest and tensors, by safetensors alone."""
+    with safe_open(path, framework="numpy") as file:
+        return json.loads(file.metadata()["blemish"]), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+
+
+@pytest.fixture
+def rewrite(model: Path, tmp_path: Path) -> Callable[..., Path]:
+    """Write a copy of the model whose manifest and tensors a function has changed; hashes stay unless `hashed`."""
+
+    def write(change: Callable[[dict[str, Any], Tensors], object], *, hashed: bool = False) -> Path:
+        manifest, tensors = contents(model)
+        change(manifest, tensors)
+        path = tmp_path / "changed.blemish"
+        if hashed:
+            write_model(path, read_model(model)[0], tensors)
+        else:
+            save_file(tensors, path, metadata={"blemish": json.dumps(manifest)})
+        return path
+
+    return write
+
+
+def test_round_trip(detector: Detector, model: Path) -> None:
+    manifest, tensors = read_model(model)
+    assert manifest.model_copy(update={"sha256": {}}) == detector.manifest
+    np.testing.assert_array_equal(tensors["bank.rows"], detector.method.bank.rows_KD)
+    assert tensors["graph.onnx"].tobytes() == detector.graph
+    assert set(manifest.sha256) == set(TENSORS)
+
+
+def test_any_safetensors_reader_opens_it(model: Path) -> None:
+    manifest, tensors = contents(model)
+    assert manifest["format"] == 1
+    assert set(tensors) == set(TENSORS)
+
+
+def test_no_source_file_pickles() -> None:
+    for path in Path(blemish.__file__).parent.rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        assert "import pickle" not in text, path
+        assert "allow_pickle" not in text, path
+        assert "torch.load" not in text or "weights_only=True" in text, path
+
+
+@pytest.mark.parametrize("name", TENSORS)
+def test_each_missing_tensor_is_named(rewrite: Callable[..., Path], name: str) -> None:
+    path = rewrite(lambda _, tensors: tensors.pop(name))
+    with pytest.raises(ModelFileError, match=f"tensor {name} is missing"):
+        load(path)
+
+
+@pytest.mark.parametrize("name", TENSORS)
+def test_one_damaged_byte_in_each_tensor_is_named(rewrite: Callable[..., Path], name: str) -> None:
+    def damage(_: dict[str, Any], tensors: Tensors) -> None:
+        changed = tensors[name].copy()
+        changed.view(np.uint8).reshape(-1)[0] ^= 1
+        tensors[name] = changed
+
+    with pytest.raises(ModelFileError, match=f"sha256 of tensor {name} does not match"):
+        load(rewrite(damage))
+
+
+@pytest.mark.parametrize("name", TENSORS)
+@pytest.mark.parametrize(
+    "change",
+    [lambda tensor: tensor.astype(np.float16), lambda tensor: tensor[None], lambda tensor: tensor[:0]],
+    ids=["type", "axes", "empty"],
+)
+def test_a_wrong_type_or_shape_is_named(
+    rewrite: Callable[..., Path], name: str, change: Callable[[Array], Array]
+) -> None:
+    path = rewrite(lambda _, tensors: tensors.update({name: change(tensors[name])}), hashed=True)
+    with pytest.raises(ModelFileError, match=f"tensor {name} is .* of shape"):
+        load(path)
+
+
+@pytest.mark.parametrize("name", ["bank.image", "bank.cell", "bank.radii", "calibration.scores", "calibration.peaks"])
+def test_a_tensor_of_another_length_is_named(rewrite: Callable[..., Path], name: str) -> None:
+    path = rewrite(lambda _, tensors: tensors.update({name: tensors[name][:-1]}), hashed=True)
+    # The first tensor of an axis sets its length, so the next one differs where the first is short.
+    with pytest.raises(ModelFileError, match=rf"tensor {name} has \d+ [Kn], not \d+"):
+        load(path)
+
+
+@pytest.mark.parametrize("name", ["bank.rows", "bank.radii", "calibration.scores"])
+def test_not_a_number_is_named(rewrite: Callable[..., Path], name: str) -> None:
+    def spoil(_: dict[str, Any], tensors: Tensors) -> None:
+        tensors[name] = np.full_like(tensors[name], np.nan)
+
+    with pytest.raises(ModelFileError, match=f"tensor {name} holds NaN"):
+        load(rewrite(spoil, hashed=True))
+
+
+@pytest.mark.parametrize("name", ["bank.image", "bank.cell"])
+@pytest.mark.parametrize("value", [-1, 10**6])
+def test_a_row_from_nowhere_is_named(rewrite: Callable[..., Path], name: str, value: int) -> None:
+    path = rewrite(lambda _, tensors: tensors.update({name: np.full_like(tensors[name], value)}), hashed=True)
+    with pytest.raises(ModelFileError, match=f"tensor {name} names {value}"):
+        load(path)
+
+
+def test_a_newer_format_asks_for_a_newer_blemish(rewrite: Callable[..., Path]) -> None:
+    path = rewrite(lambda manifest, _: manifest.update({"format": 2, "colour": "of a field yet unknown"}))
+    with pytest.raises(ModelFileError, match=r"has format 2; this blemish reads up to 1\. Install a newer"):
+        load(path)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("format", 0), ("format", "2"), ("format", None), ("method", "padim"), ("grid", [1]), ("transform", {}), ("x", 1)],
+)
+def test_a_wrong_field_of_the_manifest_is_named(rewrite: Callable[..., Path], field: str, value: object) -> None:
+    with pytest.raises(ModelFileError, match=f"field {field}"):
+        load(rewrite(lambda manifest, _: manifest.update({field: value})))
+
+
+def test_a_missing_field_of_the_manifest_is_named(rewrite: Callable[..., Path]) -> None:
+    for field in ("format", "method", "calibration"):
+        with pytest.raises(ModelFileError, match=f"field {field}"):
+            load(rewrite(lambda manifest, _, field=field: manifest.pop(field)))
+
+
+def test_files_that_are_no_models(tmp_path: Path, model: Path) -> None:
+    path = tmp_path / "no.blemish"
+    save_file({"a": np.zeros(3)}, path)
+    with pytest.raises(ModelFileError, match="safetensors file but not a blemish model"):
+        load(path)
+    for content in (b"", b"just some text, longer than a header", model.read_bytes()[:-100], model.read_bytes()[:50]):
+        path.write_bytes(content)
+        with pytest.raises(ModelFileError, match=r"no\.blemish is not a blemish model, or it is damaged"):
+            load(path)
+    with pytest.raises(ModelFileError, match="does not exist; blemish fit makes"):
+        load(tmp_path / "absent.blemish")
+    with pytest.raises(ModelFileError, match="is not a file"):
+        load(tmp_path)
+
+
+def test_a_manifest_that_is_not_json(model: Path, tmp_path: Path) -> None:
+    _, tensors = contents(model)
+    for text in ("{", "[1]", '"text"'):
+        save_file(tensors, tmp_path / "a.blemish", metadata={"blemish": text})
+        with pytest.raises(ModelFileError, match="manifest"):
+            load(tmp_path / "a.blemish")
+
+
+def graph_with(node: onnx.NodeProto, *, external: bool = False) -> Array:
+    weight = helper.make_tensor("w", TensorProto.FLOAT, [1], [1.0])
+    if external:
+        weight = TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[1], data_location=TensorProto.EXTERNAL)
+        weight.external_data.add(key="location", value="secret.bin")
+    info = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1]) for name in ("image", "patches")]
+    graph = helper.make_graph([node], "g", info[:1], info[1:], [weight])
+    return np.frombuffer(helper.make_model(graph).SerializeToString(), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("graph", "reason"),
+    [
+        (graph_with(helper.make_node("Mul", ["image", "w"], ["patches"]), external=True), "external data"),
+        (graph_with(helper.make_node("Run", ["image"], ["patches"], domain="com.evil")), "com.evil"),
+        (np.frombuffer(b"no graph at all", np.uint8), "no ONNX network"),
+    ],
+    ids=["external data", "custom operator", "no graph"],
+)
+def test_a_graph_that_could_do_harm_is_refused(rewrite: Callable[..., Path], graph: Array, reason: str) -> None:
+    path = rewrite(lambda _, tensors: tensors.update({"graph.onnx": graph}), hashed=True)
+    with pytest.raises(ModelFileError, match=f"tensor graph.onnx: .*{reason}"):
+        load(path)
+
+
+def test_tensors_of_later_versions_are_left_alone(rewrite: Callable[..., Path]) -> None:
+    path = rewrite(lambda _, tensors: tensors.update({"candidates.rows": np.zeros((2, 2), np.float32)}))
+    assert load(path).info()["images"] == 8
+
+
+def test_saving_over_a_model_replaces_it(detector: Detector, model: Path, tmp_path: Path) -> None:
+    path = tmp_path / "部品 1.blemish"
+    path.write_bytes(b"old")
+    detector.save(path)
+    assert path.read_bytes() == model.read_bytes()
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_failing_save_keeps_the_old_model(
+    detector: Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "part.blemish"
+    path.write_bytes(b"old")
+
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(ModelFileError, match=r"part\.blemish could not be written: No space left on device; nothing"):
+        detector.save(path)
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs a folder that nobody can write to")
+def test_a_folder_that_cannot_be_written(detector: Detector) -> None:
+    with pytest.raises(ModelFileError, match=r"/proc/part\.blemish could not be written"):
+        detector.save("/proc/part.blemish")
+
+
+def test_a_missing_folder(detector: Detector, tmp_path: Path) -> None:
+    with pytest.raises(ModelFileError, match=r"folder .*absent does not exist; create it"):
+        detector.save(tmp_path / "absent" / "part.blemish")
