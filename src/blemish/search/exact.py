@@ -12,8 +12,8 @@ from blemish.search.kernels import Kernels, best_kernels, worker_count
 
 __all__ = ["ExactSearch"]
 
-# From this dimension on a second bound of that many axes pays (docs/kernels.md).
-LONG, SKETCH = 768, 256
+# Axes of the product bound below and from MEDIUM on; a second bound of SKETCH axes from LONG on (docs/kernels.md).
+FEW, MANY, MEDIUM, LONG, SKETCH = 64, 128, 256, 768, 256
 
 
 class ExactSearch:
@@ -33,7 +33,9 @@ class ExactSearch:
         self._kernels = kernels or best_kernels()
         self._workers = worker_count(self._kernels, threads)
         self.bank_KD: Floats = np.ascontiguousarray(bank_KD, np.float32)
-        self._bound = Bound(self.bank_KD, kernels=self._kernels, sketch=SKETCH if bank_KD.shape[1] >= LONG else 0)
+        dimension = self.bank_KD.shape[1]
+        axes, sketch = MANY if dimension >= MEDIUM else FEW, SKETCH if dimension >= LONG else 0
+        self._bound = Bound(self.bank_KD, kernels=self._kernels, axes=axes, sketch=sketch)
         self._rows = self._bound.view(self.bank_KD).packed()
         self._margins = self._bound.margins(self._rows)
 
