@@ -19,7 +19,8 @@ check: .venv/ready
 	$(CORE)/ruff format --check .
 	$(CORE)/mypy
 
-core-test: .venv/ready .venv/wheelhouse
+core-test: .venv/ready .venv/wheelhouse/ready
+	$(CORE)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir .venv/wheelhouse .
 	$(CORE)/python -c "import importlib.util as u; assert u.find_spec('torch') is None, 'torch is in the core environment'"
 	BLEMISH_WHEELHOUSE=.venv/wheelhouse $(CORE)/python -m pytest -m "not torch and not slow"
 
@@ -34,12 +35,13 @@ docs: .venv/ready
 	$(CORE)/python $(PIP) --editable '.[dev,demo]'
 	touch $@
 
-.venv/wheelhouse: .venv/ready
-	$(CORE)/python -m pip wheel --quiet --disable-pip-version-check --constraint constraints.txt --wheel-dir $@ .
+.venv/wheelhouse/ready: .venv/ready
+	$(CORE)/python -m pip wheel --quiet --disable-pip-version-check --constraint constraints.txt --wheel-dir $(@D) .
+	touch $@
 
 .venv-torch/ready: pyproject.toml constraints.txt $(wildcard setup.py)
 	$(PYTHON) -m venv .venv-torch
-	$(TORCH)/python $(PIP) --editable '.[dev,torch]'
+	$(TORCH)/python $(PIP) --editable '.[dev,torch,builtin]'
 	touch $@
 
 clean:

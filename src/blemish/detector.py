@@ -10,7 +10,7 @@ import numpy as np
 
 from blemish.arrays import Array, Doubles
 from blemish.errors import BackboneError, ImageError, ModelFileError, OptionError
-from blemish.features.extract import Extractor
+from blemish.features.extract import AnyExtractor, make_extractor
 from blemish.features.network import open_network
 from blemish.features.patches import ImagePatches
 from blemish.images.read import Channels, Source, image_name, read_image
@@ -105,12 +105,12 @@ class Detector:
         }
 
     @cached_property
-    def _all_threads(self) -> Extractor:
+    def _all_threads(self) -> AnyExtractor:
         return self._extractor(self.threads)
 
-    def _extractor(self, threads: int) -> Extractor:
+    def _extractor(self, threads: int) -> AnyExtractor:
         transform = self.manifest.transform
-        return Extractor(self.graph, transform.height, transform.width, provider=self.provider, threads=threads)
+        return make_extractor(self.graph, transform.height, transform.width, provider=self.provider, threads=threads)
 
     def _inspect_or_error(self, image: Source, *, channels: Channels) -> Result:
         try:
@@ -118,13 +118,13 @@ class Detector:
         except ImageError as error:
             return Result(image_name(image), Verdict.ERROR, float("nan"), self.threshold, error=str(error))
 
-    def _inspect(self, image: Source, extractor: Extractor, channels: Channels) -> Result:
+    def _inspect(self, image: Source, extractor: AnyExtractor, channels: Channels) -> Result:
         try:
             return self._whole_way(image, extractor, channels)
         except MemoryError:
             raise ImageError(f"{image_name(image)} does not fit in memory; tile or shrink it first.") from None
 
-    def _whole_way(self, image: Source, extractor: Extractor, channels: Channels) -> Result:
+    def _whole_way(self, image: Source, extractor: AnyExtractor, channels: Channels) -> Result:
         """The whole way of one image: read, size, network, search, map, regions, verdict."""
         clock = _Clock()
         manifest, transform = self.manifest, self.manifest.transform

@@ -21,6 +21,7 @@ _PACKAGES = (
     "onnxruntime",
     "onnxruntime-gpu",
     "opencv-python-headless",
+    "openvino",
     "pillow",
     "pydantic",
     "safetensors",

@@ -14,7 +14,7 @@ from blemish.arrays import Bools, Doubles
 from blemish.detector import Detector
 from blemish.errors import ImageError, OptionError
 from blemish.features.backbone import Backbone, load_backbone
-from blemish.features.extract import Extractor
+from blemish.features.extract import AnyExtractor, make_extractor
 from blemish.features.graph import build_graph, choose_taps
 from blemish.features.patches import ImagePatches, TrainingPatches, gather
 from blemish.images.choose import choose_transform
@@ -63,7 +63,7 @@ def fit(
         pixels="uint8" if transform.pixels == "uint8" else "uint16",
     )
     threads = resources.threads or available_threads()
-    extractor = Extractor(graph, transform.height, transform.width, provider=resources.provider)
+    extractor = make_extractor(graph, transform.height, transform.width, provider=resources.provider)
     extract = partial(_extract, transform, extractor)
     room = partial(patch_store, resources=resources)
     patches = gather(stream(extract, sources, threads=threads), len(sources), room, progress=progress)
@@ -127,7 +127,7 @@ def _check_size(settings: Settings, backbone: Backbone) -> None:
         )
 
 
-def _extract(transform: Transform, extractor: Extractor, source: Source) -> ImagePatches:
+def _extract(transform: Transform, extractor: AnyExtractor, source: Source) -> ImagePatches:
     sized, placement = transform(read_image(source), image_name(source))
     grid_hwD = extractor(sized)
     if not np.isfinite(grid_hwD).all():

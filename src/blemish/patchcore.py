@@ -9,7 +9,7 @@ The whole way of an image, and where each step lives:
     image score, map  scoring/score.py, scoring/heatmap.py     one number; one value a pixel
     verdict           scoring/calibrate.py                     thresholds from held-out good images
 
-This file is the two middle steps joined: `fit` makes the bank, `score` compares with it.
+This file joins the steps in the middle: `fit` makes the bank, `score` compares with it and draws the map.
 `fitting.py` and `detector.py` walk the whole way, for many good images and for one image to inspect.
 """
 
@@ -23,10 +23,10 @@ from blemish.images.transform import Transform
 from blemish.memory.bank import Bank
 from blemish.memory.coreset import greedy_coreset, random_projection
 from blemish.memory.shards import ArrayShard
-from blemish.memory.spill import PatchStore
+from blemish.memory.spill import PatchStore, take_rows
 from blemish.progress import Progress, silent
 from blemish.scoring.heatmap import anomaly_map, spread
-from blemish.scoring.score import reweighted_maximum, top_mean
+from blemish.scoring.score import maximum, reweighted_maximum, top_mean
 from blemish.search.exact import ExactSearch
 from blemish.settings import Resources, Settings
 
@@ -94,7 +94,7 @@ class PatchCore:
         if settings.image_score == "peak":
             return float(map_HW.max())
         if settings.image_score == "max":
-            return float(distances_Q.max())
+            return maximum(distances_Q)
         if settings.image_score == "top":
             return top_mean(distances_Q, settings.top)
         return reweighted_maximum(distances_Q, nearest_Q, patches_QD, self.search, settings.neighbours)
@@ -106,7 +106,8 @@ def coreset_shard(patches: TrainingPatches, settings: Settings, resources: Resou
         return ArrayShard(patches.values_ND, threads=resources.threads)
     store = patch_store(len(patches.values_ND), settings.projection, resources)
     for start in range(0, len(patches.values_ND), PROJECTED_AT_ONCE):
-        block_ND = patches.values_ND[start : start + PROJECTED_AT_ONCE].astype(np.float32)
+        stop = min(start + PROJECTED_AT_ONCE, len(patches.values_ND))
+        block_ND = take_rows(patches.values_ND, np.arange(start, stop))
         store.append(random_projection(block_ND, settings.projection, seed=settings.seed))
     return ArrayShard(store.patches(), threads=resources.threads)
 

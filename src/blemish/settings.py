@@ -119,7 +119,9 @@ class Resources(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    provider: str = Field("cpu", description="Hardware that runs the network: cpu, cuda, tensorrt, openvino, ...")
+    provider: str = Field(
+        "cpu", description="Hardware that runs the network: cpu, cuda, tensorrt, openvino, openvino-bf16, ..."
+    )
     threads: Annotated[int | None, BeforeValidator(_or_none)] = Field(
         None, ge=1, description="Processors to use; none: all that are available."
     )

@@ -1,38 +1,66 @@
 """Run the patch graph on the hardware that was asked for, or say that it is not there."""
 
-from typing import cast
+from importlib.util import find_spec
+from typing import Protocol, cast
 
 import onnxruntime as ort
 
 from blemish.arrays import Array, Floats
 from blemish.errors import ProviderError
 
-__all__ = ["PROVIDERS", "Extractor", "available_providers"]
+__all__ = ["OPENVINO", "PROVIDERS", "AnyExtractor", "Extractor", "available_providers", "make_extractor"]
 
 PROVIDERS = {
     "cpu": "CPUExecutionProvider",
     "cuda": "CUDAExecutionProvider",
     "tensorrt": "TensorrtExecutionProvider",
-    "openvino": "OpenVINOExecutionProvider",
     "directml": "DmlExecutionProvider",
     "coreml": "CoreMLExecutionProvider",
 }
+"""Providers of ONNX Runtime."""
+OPENVINO = ("openvino", "openvino-bf16")
+"""Providers of the package openvino: in float32, and in bfloat16."""
+
+
+class AnyExtractor(Protocol):
+    """Makes patches (h, w, d) of a sized image (height, width, 3), whatever runs the graph."""
+
+    threads: int
+    """So many work on each call."""
+
+    def __call__(self, sized: Array, /) -> Floats: ...
 
 
 def available_providers() -> list[str]:
-    """The providers of this machine's ONNX Runtime, by their short names."""
+    """The providers of this machine, by their short names."""
     installed = ort.get_available_providers()
-    return [name for name, provider in PROVIDERS.items() if provider in installed]
+    found = [name for name, provider in PROVIDERS.items() if provider in installed]
+    return [*found, *OPENVINO] if find_spec("openvino") else found
+
+
+def make_extractor(graph: bytes, height: int, width: int, *, provider: str = "cpu", threads: int = 1) -> AnyExtractor:
+    """Prepare a patch graph for one input size on the hardware asked for. Raises ProviderError."""
+    if provider not in OPENVINO:
+        return Extractor(graph, height, width, provider=provider, threads=threads)
+    if not find_spec("openvino"):
+        raise ProviderError(
+            f'Provider "{provider}" needs the package openvino, which is not installed; '
+            'install it with: pip install "blemish[openvino]".'
+        )
+    # Imported only where it is asked for: it is an extra, and takes a while.
+    from blemish.features.openvino import OpenVinoExtractor
+
+    return OpenVinoExtractor(graph, height, width, bf16=provider == "openvino-bf16", threads=threads)
 
 
 class Extractor:
-    """Patches of sized images, one image a call; calls may come from several threads at once."""
+    """Patches of sized images by ONNX Runtime, one image a call; calls may come from several threads at once."""
 
     def __init__(self, graph: bytes, height: int, width: int, *, provider: str = "cpu", threads: int = 1) -> None:
         """Prepare the graph for one input size; `threads` work on each call. Raises ProviderError."""
-        if provider not in available_providers():
+        if PROVIDERS.get(provider) not in ort.get_available_providers():
             raise ProviderError(
-                f'Provider "{provider}" is not available here; this ONNX Runtime offers '
+                f'Provider "{provider}" is not available here; this installation offers '
                 f"{', '.join(available_providers())} (blemish doctor says how to install others)."
             )
         options = ort.SessionOptions()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from blemish.arrays import Array, Floats, Ints
-from blemish.memory.spill import PatchStore
+from blemish.memory.spill import PatchStore, take_rows
 from blemish.progress import Progress, silent
 
 __all__ = ["ImagePatches", "TrainingPatches", "gather"]
@@ -47,18 +47,22 @@ class TrainingPatches:
     def of_image(self, image: int) -> ImagePatches:
         """The patches of one image."""
         first, last = np.searchsorted(self.image_N, [image, image + 1])
-        return ImagePatches(self.values_ND[first:last].astype(np.float32), self.windows[image], self.grid)
+        return ImagePatches(take_rows(self.values_ND, np.arange(first, last)), self.windows[image], self.grid)
 
 
 def gather(
     images: Iterable[ImagePatches], count: int, room: Callable[[int, int], PatchStore], *, progress: Progress = silent
 ) -> TrainingPatches:
-    """Lay the patches of `count` images one after the other; `room(rows, dimension)` makes the place for them."""
+    """Lay the patches of `count` images one after the other; `room(rows, dimension)` makes the place for them.
+
+    Raises OptionError where the place cannot hold even one image.
+    """
     store: PatchStore | None = None
     image_numbers, cells, windows = [], [], []
     for number, patches in enumerate(images):
         if store is None:
             store = room(count * patches.grid[0] * patches.grid[1], patches.values_QD.shape[1])
+            store.check_holds(patches.grid[0] * patches.grid[1])
             grid_cells = np.arange(patches.grid[0] * patches.grid[1]).reshape(patches.grid)
         store.append(patches.values_QD)
         image_numbers.append(np.full(len(patches.values_QD), number))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from blemish.arrays import Floats, Ints
 from blemish.features.patches import TrainingPatches
 from blemish.memory.coreset import Coreset
+from blemish.memory.spill import take_rows
 
 __all__ = ["Bank"]
 
@@ -25,4 +26,4 @@ class Bank:
     def of(cls, patches: TrainingPatches, coreset: Coreset) -> "Bank":
         """Gather the rows a coreset has chosen."""
         chosen = coreset.indices
-        return cls(patches.values_ND[chosen], patches.image_N[chosen], patches.cell_N[chosen], coreset.radii)
+        return cls(take_rows(patches.values_ND, chosen), patches.image_N[chosen], patches.cell_N[chosen], coreset.radii)

@@ -5,16 +5,16 @@ the new centres back. So shards may be slices of one array, of a file, or live o
 the coreset is the same.
 """
 
-import mmap
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 
 from blemish.arrays import Array, Bools, Doubles, Floats, Ints
 from blemish.errors import OptionError
+from blemish.memory.spill import mapping, take_rows
 from blemish.search.bound import Bound, Points
 from blemish.search.kernels import Kernels, best_kernels, worker_count
 
@@ -74,15 +74,15 @@ class ArrayShard:
         if patches_ND.ndim != 2 or 0 in patches_ND.shape:
             raise OptionError(f"a coreset needs patches (N x d), both at least 1; they came as {patches_ND.shape}")
         self.first = first
-        self._file = _mapping(patches_ND)
         self._patches_ND = patches_ND
-        if self._file is None:
+        in_memory = mapping(patches_ND) is None
+        if in_memory:
             self._patches_ND = np.ascontiguousarray(patches_ND, np.float32)
         self._kernels = kernels or best_kernels()
         self._pool = ThreadPoolExecutor(worker_count(self._kernels, threads), thread_name_prefix="blemish-coreset")
         step = max(1, len(patches_ND) // 2048)
         self._bound = Bound(self._checked(np.arange(0, len(patches_ND), step)), kernels=self._kernels)
-        self._held = self._hold() if self._file is None else None
+        self._held = self._hold() if in_memory else None
         if self._held is None:
             self._look_through()
         self.start(None)
@@ -154,16 +154,17 @@ class ArrayShard:
         if self._held:
             stale = stale[np.argsort(self._met_N[stale], kind="stable")]
         list(self._pool.map(work, [stale[i : i + PART] for i in range(0, len(stale), PART)]))
-        self._release()
 
     def _hold(self) -> Points:
-        views = self._pool.map(lambda where: self._bound.view(self._checked(where)), self._blocks())
-        return Points.joined(list(views), self._patches_ND)
+        return Points.joined(list(self._pool.map(self._shorts, self._blocks())), self._patches_ND)
+
+    def _shorts(self, where: Ints) -> Points:
+        # Without its copy of the patches: together the blocks would hold all of them a second time.
+        return replace(self._bound.view(self._checked(where)), full=self._patches_ND[:0])
 
     def _look_through(self) -> None:
         for where in self._blocks():
             self._checked(where)
-            self._release()
 
     def _blocks(self) -> Iterator[Ints]:
         for start in range(0, len(self), BLOCK):
@@ -178,16 +179,4 @@ class ArrayShard:
         return patches_PD
 
     def _take(self, where: Ints) -> Floats:
-        return np.ascontiguousarray(self._patches_ND[where], np.float32)
-
-    def _release(self) -> None:
-        """Give pages of the file back, so that they do not count as this process's memory."""
-        if self._file is not None and hasattr(self._file, "madvise"):
-            self._file.madvise(mmap.MADV_DONTNEED)
-
-
-def _mapping(patches_ND: Array) -> mmap.mmap | None:
-    base: object = patches_ND
-    while isinstance(base, np.ndarray):
-        base = base.base
-    return base if isinstance(base, mmap.mmap) else None
+        return take_rows(self._patches_ND, where)

@@ -5,19 +5,22 @@ neither a full disk nor Ctrl-C leaves anything behind.
 """
 
 import errno
+import mmap
 import tempfile
+import weakref
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Literal, Self
 
 import numpy as np
 
-from blemish.arrays import Array, Floats
+from blemish.arrays import Array, Floats, Ints
 from blemish.errors import DataError, OptionError
 
-__all__ = ["PatchStore", "parse_memory"]
+__all__ = ["PatchStore", "mapping", "parse_memory", "take_rows"]
 
 SHARE = 0.5
+TAKEN_AT_ONCE = 256
 UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
 
 
@@ -54,6 +57,7 @@ class PatchStore:
         self.rounding = 0.0
         self._count = 0
         self._capacity = rows
+        self._memory = memory
         self.spilled = memory is not None and rows * dimension * 4 > SHARE * memory
         self._file: IO[bytes] | None = None
         self._dtype = np.dtype(dtype if self.spilled else np.float32)
@@ -67,6 +71,17 @@ class PatchStore:
                 raise OptionError(
                     f"the spill folder {where} cannot be written to ({error.strerror}); name another one"
                 ) from error
+            # A store that nobody closes gives its file back with itself; mapped views live on.
+            weakref.finalize(self, self._file.close)
+
+    def check_holds(self, patches: int) -> None:
+        """Raise OptionError unless the budget holds so many patches at once; those of one image must fit."""
+        needed = round(patches * self._dimension * 4 / SHARE)
+        if self._memory is not None and needed > self._memory:
+            raise OptionError(
+                f"memory={self._memory} (bytes) is too small for the patches of one image; "
+                f"give at least {-(-needed // 10**5) / 10:.1f}MB"
+            )
 
     def append(self, patches_ND: Floats) -> None:
         """Add patches behind those already there."""
@@ -116,3 +131,28 @@ class PatchStore:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def mapping(patches_ND: Array) -> mmap.mmap | None:
+    """The file an array is a view of, or None for an array in memory."""
+    base: object = patches_ND
+    while isinstance(base, np.ndarray):
+        base = base.base
+    return base if isinstance(base, mmap.mmap) else None
+
+
+def take_rows(patches_ND: Array, where_P: Ints) -> Floats:
+    """Copy rows (P, d) as float32, handing the pages of a file back on the way.
+
+    The system maps dozens of pages around each one read: a few thousand rows far apart would make all of the file
+    count as this process's memory.
+    """
+    file = mapping(patches_ND)
+    if file is None or not hasattr(file, "madvise"):
+        return np.ascontiguousarray(patches_ND[where_P], np.float32)
+    rows_PD = np.empty((len(where_P), patches_ND.shape[1]), np.float32)
+    for start in range(0, len(where_P), TAKEN_AT_ONCE):
+        part = slice(start, start + TAKEN_AT_ONCE)
+        rows_PD[part] = patches_ND[where_P[part]]
+        file.madvise(mmap.MADV_DONTNEED)
+    return rows_PD
