@@ -8,8 +8,9 @@ import pytest
 from numpy.typing import ArrayLike
 
 from blemish.arrays import Array, Bools
-from blemish.features.patches import ImagePatches, TrainingPatches
+from blemish.features.patches import ImagePatches
 from blemish.images.transform import Transform
+from blemish.memory.training import TrainingPatches
 from blemish.patchcore import PatchCore, PatchScores, coreset_rows, coreset_shard
 from blemish.settings import divide_options
 

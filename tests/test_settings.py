@@ -115,3 +115,17 @@ def test_every_option_is_read_somewhere(option: str) -> None:
     if option == "preset":
         pytest.skip("read by make_settings")
     assert any(read.search(path.read_text(encoding="utf-8")) for path in readers), option
+
+
+@pytest.mark.parametrize(
+    ("typed", "size"),
+    [("2GB", 2_000_000_000), ("500MB", 500_000_000), ("1.5 gb", 1_500_000_000), ("1GiB", 2**30), (12, 12)],
+)
+def test_a_memory_budget_is_read_with_its_unit(typed: str | int, size: int) -> None:
+    assert divide_options({"memory": typed})[1].memory == size
+
+
+@pytest.mark.parametrize("typed", ["", "much", "2XB", "GB", "-"])
+def test_other_memory_budgets_are_refused(typed: str) -> None:
+    with pytest.raises(OptionError, match="memory="):
+        divide_options({"memory": typed})

@@ -15,7 +15,7 @@ from blemish.arrays import Floats
 from blemish.errors import DataError, OptionError
 from blemish.memory.coreset import coreset_of_shards, greedy_coreset, random_projection, rows_of_fraction
 from blemish.memory.shards import ArrayShard
-from blemish.memory.spill import PatchStore, parse_memory
+from blemish.memory.spill import PatchStore
 
 
 def patches_of(seed: int, count: int, dimension: int) -> Floats:
@@ -135,27 +135,6 @@ def test_an_interrupted_fit_leaves_nothing(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match=r"the spill folder .*absent cannot be written to"):
         PatchStore(100, 8, memory=100, folder=tmp_path / "absent")
-
-
-@pytest.mark.parametrize(
-    ("text", "size"),
-    [
-        ("2GB", 2_000_000_000),
-        ("500MB", 500_000_000),
-        ("1.5 gb", 1_500_000_000),
-        ("1GiB", 2**30),
-        ("700", 700),
-        (12, 12),
-    ],
-)
-def test_sizes_are_read(text: str | int, size: int) -> None:
-    assert parse_memory(text) == size
-
-
-@pytest.mark.parametrize("text", ["", "much", "2XB", "GB", "-"])
-def test_other_sizes_are_refused(text: str) -> None:
-    with pytest.raises(OptionError, match="is not a size; write it like 2GB"):
-        parse_memory(text)
 
 
 def test_a_radius_stops_as_soon_as_every_patch_is_covered() -> None:

@@ -16,12 +16,13 @@ from blemish.errors import ImageError, OptionError
 from blemish.features.backbone import Backbone, load_backbone
 from blemish.features.extract import AnyExtractor, make_extractor
 from blemish.features.graph import build_graph, choose_taps
-from blemish.features.patches import ImagePatches, TrainingPatches, gather
+from blemish.features.patches import ImagePatches
 from blemish.images.choose import choose_transform
 from blemish.images.read import Source, image_name, probe_image, read_image
 from blemish.images.samples import list_images
 from blemish.images.transform import Transform
 from blemish.memory.store import FORMAT, ModelManifest, TrainingImage
+from blemish.memory.training import TrainingPatches, gather
 from blemish.patchcore import PatchCore, coreset_shard, patch_store
 from blemish.progress import Progress, silent
 from blemish.scoring.calibrate import calibrate

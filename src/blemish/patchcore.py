@@ -18,12 +18,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from blemish.arrays import Bools, Floats, Ints
-from blemish.features.patches import ImagePatches, TrainingPatches
+from blemish.features.patches import ImagePatches
 from blemish.images.transform import Transform
 from blemish.memory.bank import Bank
 from blemish.memory.coreset import greedy_coreset, random_projection
 from blemish.memory.shards import ArrayShard
 from blemish.memory.spill import PatchStore, take_rows
+from blemish.memory.training import TrainingPatches
 from blemish.progress import Progress, silent
 from blemish.scoring.heatmap import anomaly_map, spread
 from blemish.scoring.score import maximum, reweighted_maximum, top_mean

@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, ValidationError
 
 from blemish.errors import OptionError
-from blemish.memory.spill import parse_memory
 
 __all__ = ["PRESETS", "Resources", "Settings", "divide_options", "make_settings"]
 
@@ -43,16 +42,6 @@ def _listed(value: object) -> object:
     if value == "none":
         return []
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-
-
-def _bytes(value: object) -> object:
-    """Accept "2GB" beside 2000000000."""
-    if not isinstance(value, str) or value == "none":
-        return _or_none(value)
-    try:
-        return parse_memory(value)
-    except OptionError as error:
-        raise ValueError(str(error)) from None
 
 
 def _sides(value: object) -> object:
@@ -125,7 +114,7 @@ class Resources(BaseModel):
     threads: Annotated[int | None, BeforeValidator(_or_none)] = Field(
         None, ge=1, description="Processors to use; none: all that are available."
     )
-    memory: Annotated[int | None, BeforeValidator(_bytes)] = Field(
+    memory: Annotated[ByteSize | None, BeforeValidator(_or_none)] = Field(
         None, description="Memory for the good images' patches, such as 2GB; beyond it they wait in a file."
     )
     spill_folder: Annotated[Path | None, BeforeValidator(_or_none)] = Field(

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from blemish.arrays import Floats, Ints
-from blemish.features.patches import TrainingPatches
 from blemish.memory.coreset import Coreset
 from blemish.memory.spill import take_rows
+from blemish.memory.training import TrainingPatches
 
 __all__ = ["Bank"]
 

@@ -17,22 +17,10 @@ import numpy as np
 from blemish.arrays import Array, Floats, Ints
 from blemish.errors import DataError, OptionError
 
-__all__ = ["PatchStore", "mapping", "parse_memory", "take_rows"]
+__all__ = ["PatchStore", "mapping", "take_rows"]
 
 SHARE = 0.5
 TAKEN_AT_ONCE = 256
-UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
-
-
-def parse_memory(text: str | int) -> int:
-    """Bytes of a size such as `2GB`, `500MB` or 2000000000. Raises OptionError for anything else."""
-    if isinstance(text, int):
-        return text
-    figure, unit = text.strip().upper().rstrip("BKMGTI"), text.strip().upper().lstrip("0123456789. ")
-    try:
-        return round(float(figure) * (UNITS[unit] if unit else 1))
-    except (ValueError, KeyError):
-        raise OptionError(f"memory = {text!r} is not a size; write it like 2GB or 500MB") from None
 
 
 class PatchStore:
