@@ -243,7 +243,7 @@ def test_info_says_what_the_model_is(detector: Detector) -> None:
 
 
 def test_a_provider_that_is_not_there_is_refused_at_once(model: Path) -> None:
-    with pytest.raises(ProviderError, match='"tensorrt" is not available here; this ONNX Runtime offers cpu'):
+    with pytest.raises(ProviderError, match='"tensorrt" is not available here; this installation offers cpu'):
         load(model, provider="tensorrt")
     with pytest.raises(OptionError, match="threads=0"):
         load(model, threads=0)

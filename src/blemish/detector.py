@@ -65,7 +65,8 @@ class Detector:
     def inspect_many(self, images: Iterable[Source], *, channels: Channels = "RGB") -> Iterator[Result]:
         """Score images one after the other, in order, one per thread, holding only a few at a time.
 
-        An image that cannot be used gets the verdict ERROR, and the rest goes on.
+        An image that cannot be used gets the verdict ERROR, and the rest goes on. Arrays are not copied: do not write
+        into one before its result has come.
         """
         yield from stream(partial(self._inspect_or_error, channels=channels), images, threads=self.threads)
 

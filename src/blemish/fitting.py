@@ -49,7 +49,8 @@ def fit(
     settings, resources = divide_options(options)
     sources = _sources(images)
     part_of = _check_groups(sources, groups)
-    kinds = [probe_image(source) for source in sources]
+    threads = resources.threads or available_threads()
+    kinds = list(stream(probe_image, sources, threads=threads))
     backbone = load_backbone(settings.backbone)
     if "size" in options:
         _check_size(settings, backbone)
@@ -63,7 +64,6 @@ def fit(
         merge=settings.merge,
         pixels="uint8" if transform.pixels == "uint8" else "uint16",
     )
-    threads = resources.threads or available_threads()
     extractor = make_extractor(graph, transform.height, transform.width, provider=resources.provider)
     extract = partial(_extract, transform, extractor)
     room = partial(patch_store, resources=resources)
