@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from blemish.arrays import Floats
 from blemish.errors import DataError, OptionError
-from blemish.memory.coreset import coreset_of_shards, greedy_coreset, random_projection, rows_of_fraction
+from blemish.memory.coreset import coreset_of_shards, greedy_coreset, random_projection
 from blemish.memory.shards import ArrayShard
 from blemish.memory.spill import PatchStore
 
@@ -146,15 +146,6 @@ def test_a_radius_stops_as_soon_as_every_patch_is_covered() -> None:
     assert len(covered.indices) == rows <= 100
     assert (covered.indices == whole.indices[:rows]).all()
     assert covered.radii[-1] <= radius < covered.radii[-2]
-
-
-def test_rows_of_a_fraction() -> None:
-    assert rows_of_fraction(0.01, 150_000) == 1_500
-    assert rows_of_fraction(1e-9, 10) == 1
-    assert rows_of_fraction(1, 7) == 7
-    for wrong in (0.0, -0.1, 1.5, float("nan")):
-        with pytest.raises(OptionError, match="more than 0 and at most 1"):
-            rows_of_fraction(wrong, 10)
 
 
 def test_a_random_projection_keeps_relative_distances_and_follows_its_seed() -> None:

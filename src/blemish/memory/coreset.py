@@ -18,7 +18,7 @@ from blemish.progress import Progress, silent
 from blemish.search.bound import Bound
 from blemish.search.kernels import Kernels, best_kernels
 
-__all__ = ["Coreset", "coreset_of_shards", "greedy_coreset", "random_projection", "rows_of_fraction"]
+__all__ = ["Coreset", "coreset_of_shards", "greedy_coreset", "random_projection"]
 
 POOL = 4096
 SAMPLE = 2048
@@ -142,13 +142,6 @@ class _Greedy:
 def _ahead(tops: list[Top]) -> tuple[float, int]:
     """The best of the points outside all pools: the largest value, then the lowest number."""
     return max((top.outside for top in tops), key=lambda outside: (outside[0], -outside[1]))
-
-
-def rows_of_fraction(fraction: float, count: int) -> int:
-    """How many rows a fraction of `count` patches is: rounded, at least 1. Raises OptionError outside 0 to 1."""
-    if not 0 < fraction <= 1:
-        raise OptionError(f"the coreset fraction is {fraction}; it must be more than 0 and at most 1, such as 0.01")
-    return max(1, round(fraction * count))
 
 
 def random_projection(patches_ND: Floats, dimension: int = 128, *, seed: int = 0) -> Floats:

@@ -4,12 +4,12 @@ Both give the same bits: bounds only rule out, and what measures has one fixed o
 """
 
 import importlib
-import os
 from typing import Protocol
 
 from blemish.arrays import Doubles, Floats, Ints
 from blemish.search.bound import Margins, Points
 from blemish.search.pure import Pure
+from blemish.stream import available_threads
 
 __all__ = ["Kernels", "best_kernels", "worker_count"]
 
@@ -67,6 +67,4 @@ def worker_count(kernels: Kernels, threads: int | None) -> int:
     """How many workers to use: `threads`, or one for each core this process may use."""
     if not kernels.threaded:
         return 1
-    if threads is not None:
-        return max(1, threads)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return available_threads() if threads is None else max(1, threads)
