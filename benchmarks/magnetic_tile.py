@@ -8,24 +8,21 @@ tile-disjoint one. Pictures of one tile form a group, in fit and in the interval
 """
 
 import argparse
-import csv
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-import cv2
 from machine import Spread, data_folder, markdown_table, publish
 
 import blemish
 from blemish.evaluate.evaluation import Estimate, Evaluation
 from blemish.evaluate.metrics import auroc
+from blemish.evaluate.protocols.magnetic_tile import read_magnetic_tile
 from blemish.evaluate.run import evaluate
 from blemish.images.samples import Sample
 
-LISTS = {"published": "train.txt", "disjoint": "train_disjoint.txt"}
+SPLITS = ("published", "disjoint")
 PAPER = "97.9 % (WideResNet-50, 10 %; table 6)"
 SINGLY = 50
 """So many test images are also inspected one at a time."""
@@ -59,7 +56,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--preset", choices=["default", "paper"], default="default")
     parser.add_argument("--backbone", help="by default the built-in one")
     parser.add_argument("--coreset", nargs="+", help="shares or numbers of rows, one column each")
-    parser.add_argument("--split", nargs="+", choices=list(LISTS), default=list(LISTS))
+    parser.add_argument("--split", nargs="+", choices=list(SPLITS), default=list(SPLITS))
     parser.add_argument("--seeds", type=int, default=1, help="so many seeds from --seed on, for the image AUROC")
     parser.add_argument("--images", type=int, help="train and test on so many images only, to try the script")
     parser.add_argument("--seed", type=int, default=0)
@@ -70,30 +67,28 @@ def parse() -> argparse.Namespace:
 def measure(arguments: argparse.Namespace, split: str, coreset: str | None) -> Outcome:
     """Fit on the good images of a split, then inspect and score its test images."""
     print(f"{split}, coreset {coreset or 'as in the preset'} ...", file=sys.stderr)
-    with tempfile.TemporaryDirectory() as masks:
-        samples = read_split(data_folder() / "mtd", split, Path(masks))
-        train = thin([sample for sample in samples if sample.split == "train"], arguments.images)
-        tests = thin([sample for sample in samples if sample.split == "test"], arguments.images)
-        asked = {"preset": arguments.preset, "backbone": arguments.backbone, "coreset": coreset, "seed": arguments.seed}
-        options = {name: value for name, value in asked.items() if value is not None}
-        began = time.perf_counter()
-        detector = blemish.fit([s.path for s in train], groups=[s.group for s in train], **options)
-        fit_seconds = time.perf_counter() - began
-        evaluation = evaluate(detector, tests, seed=arguments.seed)
-        others = [
-            # Folds set the threshold alone; two are enough where only the ranking is asked for.
-            ranking(blemish.fit([s.path for s in train], **options | {"seed": seed, "folds": 2}), tests)
-            for seed in range(arguments.seed + 1, arguments.seed + arguments.seeds)
-        ]
-        return Outcome(
-            split,
-            len(train),
-            detector.info()["bank"]["rows"],
-            fit_seconds,
-            one_at_a_time(detector, thin(tests, SINGLY)),
-            evaluation,
-            [ranking_of(evaluation), *others],
-        )
+    task = read_magnetic_tile(data_folder() / "mtd")[SPLITS.index(split)]
+    train, tests = thin(task.train, arguments.images), thin(task.test, arguments.images)
+    asked = {"preset": arguments.preset, "backbone": arguments.backbone, "coreset": coreset, "seed": arguments.seed}
+    options = {name: value for name, value in asked.items() if value is not None}
+    began = time.perf_counter()
+    detector = blemish.fit([s.path for s in train], groups=[s.group for s in train], **options)
+    fit_seconds = time.perf_counter() - began
+    evaluation = evaluate(detector, tests, seed=arguments.seed)
+    others = [
+        # Folds set the threshold alone; two are enough where only the ranking is asked for.
+        ranking(blemish.fit([s.path for s in train], **options | {"seed": seed, "folds": 2}), tests)
+        for seed in range(arguments.seed + 1, arguments.seed + arguments.seeds)
+    ]
+    return Outcome(
+        split,
+        len(train),
+        detector.info()["bank"]["rows"],
+        fit_seconds,
+        one_at_a_time(detector, thin(tests, SINGLY)),
+        evaluation,
+        [ranking_of(evaluation), *others],
+    )
 
 
 def ranking(detector: blemish.Detector, tests: Sequence[Sample]) -> float:
@@ -105,42 +100,6 @@ def ranking(detector: blemish.Detector, tests: Sequence[Sample]) -> float:
 def ranking_of(evaluation: Evaluation) -> float:
     assert evaluation.auroc is not None, "both labels are there"
     return 100 * evaluation.auroc.value
-
-
-def read_split(folder: Path, split: str, masks: Path) -> list[Sample]:
-    """The samples of a split, as the data set's own lists have them; cleaned masks are written to `masks`."""
-    with (folder / "groups.csv").open(encoding="utf-8") as lines:
-        group_of = {row["path"]: row["group"] for row in csv.DictReader(lines)}
-    train = {path: number for number, path in enumerate((folder / LISTS[split]).read_text(encoding="utf-8").split())}
-    touched = {group for path, group in group_of.items() if not path.startswith("MT_Free/")}
-    samples = []
-    # In the order of the published list: the coreset's first row is drawn from it.
-    for path, group in sorted(group_of.items(), key=lambda item: (train.get(item[0], -1), item[0])):
-        good = path.startswith("MT_Free/")
-        if split == "disjoint" and good and group in touched:
-            continue
-        samples.append(
-            Sample(
-                path=folder / path,
-                label=int(not good),
-                defect="good" if good else path.split("/")[0].removeprefix("MT_"),
-                mask=None if good else clean_mask(folder / path, masks),
-                group=group,
-                split="train" if path in train else "test",
-            )
-        )
-    return samples
-
-
-def clean_mask(image: Path, masks: Path) -> Path | None:
-    """Cut a mask at half its brightest value, for the given ones carry faint specks; None for an empty one."""
-    mask = cv2.imread(str(image.with_suffix(".png")), cv2.IMREAD_GRAYSCALE)
-    assert mask is not None, f"{image} has a mask"
-    if not mask.any():
-        return None
-    cleaned = masks / f"{image.stem}.png"
-    cv2.imwrite(str(cleaned), (mask > mask.max() / 2).astype("uint8") * 255)
-    return cleaned
 
 
 def thin(samples: Sequence[Sample], count: int | None) -> list[Sample]:

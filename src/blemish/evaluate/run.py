@@ -116,7 +116,7 @@ def _mask(sample: Sample, shape: tuple[int, ...]) -> Bools:
     """The mask as it is, never resized, which would move the edge of the defect; a good image needs none."""
     if sample.mask is None:
         return np.zeros(shape, bool)
-    mask = read_mask(sample.mask)
+    mask = read_mask(sample.mask, sample.mask_cut)
     if mask.shape != shape:
         raise DataError(
             f"The mask {sample.mask} is {mask.shape[1]} x {mask.shape[0]} pixels but the image {sample.path} is "

@@ -16,7 +16,16 @@ from blemish.arrays import Bools
 from blemish.errors import DataError
 from blemish.images.read import read_image
 
-__all__ = ["SUFFIXES", "Sample", "list_images", "read_mask", "read_pair", "read_samples"]
+__all__ = [
+    "SUFFIXES",
+    "Sample",
+    "list_images",
+    "listed",
+    "match_masks",
+    "read_mask",
+    "read_pair",
+    "read_samples",
+]
 
 SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 """File name endings taken for images, in lower case."""
@@ -36,10 +45,12 @@ class Sample:
     defect: str
     """`good`, or the type of defect."""
     mask: Path | None
-    """An image of the same size, above zero where the defect is."""
+    """An image of the same size, above `mask_cut` where the defect is."""
     group: str
-    """Pictures of one part share it; folds, shots and resamples never divide a group."""
+    """Pictures of one part share it; folds and resamples never divide a group."""
     split: Literal["train", "test"]
+    mask_cut: float = 0.0
+    """The share of the mask's brightest value that its defective pixels exceed; 0: any pixel above zero is one."""
 
 
 def read_samples(source: Path) -> list[Sample]:
@@ -77,8 +88,8 @@ def read_pair(good: Path, defective: Path, *, masks: Path | None = None) -> list
     good_images, defective_images = list_images(good / "**" / "*"), list_images(defective / "**" / "*")
     shared = {path.resolve() for path in good_images} & {path.resolve() for path in defective_images}
     if shared:
-        raise DataError(f"{_listed(shared)} in both {good} and {defective}; give folders that do not overlap.")
-    mask_of = {} if masks is None else _match_masks(defective_images, defective, masks)
+        raise DataError(f"{listed(shared)} in both {good} and {defective}; give folders that do not overlap.")
+    mask_of = {} if masks is None else match_masks(defective_images, defective, masks)
 
     def defect(path: Path) -> str:
         inside = path.relative_to(defective).parts
@@ -88,14 +99,16 @@ def read_pair(good: Path, defective: Path, *, masks: Path | None = None) -> list
     return samples + [_sample(path, defect(path), "test", mask_of.get(path)) for path in defective_images]
 
 
-def read_mask(path: Path) -> Bools:
-    """Read a mask as H x W, true where any channel is above zero (1-bit, 8-bit, 16-bit, palette or colour).
+def read_mask(path: Path, cut: float = 0.0) -> Bools:
+    """Read a mask as H x W, true where any channel is above a share of its brightest value, by default above zero.
 
+    Masks are 1-bit, 8-bit, 16-bit, palette or colour.
     Raises DataError for JPEG, whose compression leaves faint pixels around a defect, and ImageError as `read_image`.
     """
     if path.suffix.lower() in {".jpg", ".jpeg"}:
         raise DataError(f"The mask {path} is a JPEG, whose compression blurs edges; save masks as PNG.")
-    above = read_image(path) > 0
+    values = read_image(path)
+    above = values > cut * values.max()
     return np.asarray(above if above.ndim == 2 else above.any(axis=2))
 
 
@@ -186,19 +199,19 @@ def _read_mvtec(category: Path) -> list[Sample]:
     test = list_images(category / "test" / "*" / "*")
     truth = category / "ground_truth"
     defective = [path for path in test if path.parent.name != "good"]
-    mask_of = _match_masks(defective, category / "test", truth) if truth.is_dir() else {}
+    mask_of = match_masks(defective, category / "test", truth) if truth.is_dir() else {}
     samples = [_sample(path, "good", "train") for path in train]
     return samples + [_sample(path, path.parent.name, "test", mask_of.get(path)) for path in test]
 
 
-def _match_masks(images: Sequence[Path], images_root: Path, masks_root: Path) -> dict[Path, Path]:
+def match_masks(images: Sequence[Path], images_root: Path, masks_root: Path) -> dict[Path, Path]:
     """Pair each defective image with the mask of the same relative name, with or without `_mask` at its end."""
     by_name: dict[str, list[Path]] = {}
     for image in images:
         by_name.setdefault(_relative_name(image, images_root), []).append(image)
     twins = [path for paths in by_name.values() if len(paths) > 1 for path in paths]
     if twins:
-        raise DataError(f"{_listed(twins)} alike but for the suffix, so masks cannot be told apart; rename them.")
+        raise DataError(f"{listed(twins)} alike but for the suffix, so masks cannot be told apart; rename them.")
     mask_of: dict[Path, Path] = {}
     orphans: list[Path] = []
     for mask in list_images(masks_root / "**" / "*"):
@@ -209,7 +222,7 @@ def _match_masks(images: Sequence[Path], images_root: Path, masks_root: Path) ->
         else:
             mask_of[owners[0]] = mask
     if orphans:
-        raise DataError(f"{_listed(orphans)} without an image of that name under {images_root}; remove or rename.")
+        raise DataError(f"{listed(orphans)} without an image of that name under {images_root}; remove or rename.")
     _require_masks(images, mask_of, masks_root)
     return mask_of
 
@@ -219,7 +232,7 @@ def _require_masks(images: Iterable[Path], masked: Iterable[Path], where: Path) 
     have = set(masked)
     missing = [path for path in images if path not in have]
     if have and missing:
-        raise DataError(f"{_listed(missing)} defective but without mask in {where}; add the masks or remove them all.")
+        raise DataError(f"{listed(missing)} defective but without mask in {where}; add the masks or remove them all.")
 
 
 def _relative_name(path: Path, root: Path) -> str:
@@ -291,15 +304,15 @@ def _check_csv_files(table: Path, samples: Sequence[Sample]) -> None:
     named = [path for sample in samples for path in (sample.path, sample.mask) if path is not None]
     absent = list(dict.fromkeys(path for path in named if not path.is_file()))
     if absent:
-        raise DataError(f"{_listed(absent)} named in {table} but absent; paths count from the folder of the CSV.")
+        raise DataError(f"{listed(absent)} named in {table} but absent; paths count from the folder of the CSV.")
     twice = [path for path, lines in Counter(sample.path for sample in samples).items() if lines > 1]
     if twice:
-        raise DataError(f"{_listed(twice)} named more than once in {table}; keep one line for each image.")
+        raise DataError(f"{listed(twice)} named more than once in {table}; keep one line for each image.")
     defective = [sample for sample in samples if sample.label and sample.split == "test"]
     _require_masks((s.path for s in defective), (s.path for s in defective if s.mask), table)
 
 
-def _listed(paths: Iterable[Path], shown: int = 3) -> str:
+def listed(paths: Iterable[Path], shown: int = 3) -> str:
     """Name the first few files and count them all, as the beginning of a sentence with its verb."""
     names = sorted(map(str, paths))
     more = f" and {len(names) - shown} more ({len(names)} in all)" if len(names) > shown else ""

@@ -1,0 +1,359 @@
+"""Each protocol on a miniature tree in the layout the data set is published in."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from blemish.arrays import Array
+from blemish.errors import DataError
+from blemish.evaluate.protocols.clips import SIDE
+from blemish.evaluate.protocols.data_set import DataSet
+from blemish.evaluate.protocols.find import DATA_SETS, any_tasks
+from blemish.evaluate.protocols.magnetic_tile import tiles
+from blemish.evaluate.protocols.task import Task
+from blemish.images.samples import read_mask
+
+BLANK = np.zeros((6, 8), np.uint8)
+SPOT = BLANK.copy()
+SPOT[2, 3] = 255
+
+
+def save(path: Path, pixels: Array = BLANK) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+def plain(task: Task, root: Path) -> list[tuple[str, str, str, str | None]]:
+    """What a task says of its samples, paths relative to `root`."""
+    return [
+        (
+            sample.split,
+            sample.defect,
+            str(sample.path.relative_to(root)),
+            str(sample.mask.relative_to(root)) if sample.mask else None,
+        )
+        for sample in task.samples
+    ]
+
+
+def magnetic_tile(root: Path) -> None:
+    """Tiles 1 (two exposures), 2 (with a defect), 3 and, by a gap, 4; the list is DifferNet's."""
+    for number in (100, 250, 1000, 5000, 9000):
+        save(root / f"MT_Free/Imgs/exp1_num_{number}.jpg")
+        save(root / f"MT_Free/Imgs/exp1_num_{number}.png")
+    faint = SPOT // 3 + SPOT
+    faint[0, 0] = 40
+    save(root / "MT_Blowhole/Imgs/exp2_num_1100.jpg")
+    save(root / "MT_Blowhole/Imgs/exp2_num_1100.png", faint)
+    save(root / "MT_Uneven/Imgs/exp2_num_1150.jpg")
+    save(root / "MT_Uneven/Imgs/exp2_num_1150.png")
+    (root / "mtd_train_filenames.txt").write_text("MT_Free/Imgs/exp1_num_5000.jpg\nMT_Free/Imgs/exp1_num_100.jpg\n")
+
+
+def mvtec(root: Path) -> None:
+    for category in ("bottle", "cable"):
+        save(root / category / "train/good/000.png")
+        save(root / category / "test/good/000.png")
+        save(root / category / "test/crack/000.png")
+        save(root / category / "ground_truth/crack/000_mask.png", SPOT)
+    (root / "license.txt").write_text("CC BY-NC-SA 4.0")
+
+
+def visa(root: Path) -> None:
+    lines = ["object,split,label,image,mask"]
+    for object_ in ("pcb1", "candle"):
+        data = f"{object_}/Data"
+        for number in ("0000", "0001"):
+            save(root / data / f"Images/Normal/{number}.JPG")
+        save(root / data / "Images/Anomaly/000.JPG")
+        save(root / data / "Masks/Anomaly/000.png", SPOT // 255 * 3)
+        lines += [
+            f"{object_},train,normal,{data}/Images/Normal/0000.JPG,",
+            f"{object_},test,normal,{data}/Images/Normal/0001.JPG,",
+            f"{object_},test,anomaly,{data}/Images/Anomaly/000.JPG,{data}/Masks/Anomaly/000.png",
+        ]
+    (root / "split_csv").mkdir()
+    (root / "split_csv/1cls.csv").write_text("\n".join(lines))
+
+
+def btad(root: Path) -> None:
+    for product, suffix in (("01", "bmp"), ("02", "png"), ("03", "bmp")):
+        for part in ("train/ok", "test/ok", "test/ko"):
+            save(root / product / part / f"0000.{suffix}")
+        save(root / product / "ground_truth/ko/0000.png", SPOT)
+
+
+def kolektor(root: Path) -> None:
+    for item in ("kos01", "kos02", "kos03"):
+        for part in ("Part0", "Part1"):
+            save(root / item / f"{part}.jpg")
+            save(root / item / f"{part}_label.bmp", SPOT if part == "Part1" else BLANK)
+
+
+def kolektor2(root: Path) -> None:
+    for split, number in (("train", 10000), ("train", 10001), ("test", 20000), ("test", 20001)):
+        save(root / split / f"{number}.png")
+        save(root / split / f"{number}_GT.png", SPOT if number % 2 else BLANK)
+
+
+def ped2(root: Path) -> None:
+    for number in range(1, 8):
+        save(root / f"Train/Train001/{number:03}.tif")
+        save(root / f"Test/Test001/{number:03}.tif")
+        save(root / f"Test/Test001_gt/{number:03}.bmp", SPOT if number > 5 else BLANK)
+
+
+def shanghaitech(root: Path) -> None:
+    (root / "training/videos").mkdir(parents=True)
+    video = cv2.VideoWriter(str(root / "training/videos/01_001.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 24, (32, 24))
+    for number in range(7):
+        video.write(np.full((24, 32, 3), (10 * number, 0, 200), np.uint8))
+    video.release()
+    masks = np.zeros((6, 24, 32), np.uint8)
+    masks[5, 6:12, 8:16] = 1
+    for clip in ("01_0014", "02_0128"):
+        for number in range(6):
+            save(root / f"testing/frames/{clip}/{number:03}.jpg", np.zeros((24, 32, 3), np.uint8))
+        for kind in ("test_frame_mask", "test_pixel_mask"):
+            (root / "testing" / kind).mkdir(exist_ok=True)
+            np.save(root / "testing" / kind / f"{clip}.npy", masks if kind == "test_pixel_mask" else masks.any((1, 2)))
+
+
+TREES: dict[str, Callable[[Path], None]] = {
+    tree.__name__.replace("magnetic_tile", "mtd"): tree
+    for tree in (magnetic_tile, mvtec, visa, btad, kolektor, kolektor2, ped2, shanghaitech)
+}
+
+
+def read(key: str, tmp_path: Path) -> list[Task]:
+    """Make the tree under its key, and read it from the folder above."""
+    (tmp_path / "data" / key).mkdir(parents=True)
+    TREES[key](tmp_path / "data" / key)
+    return known(key).tasks(tmp_path / "data", tmp_path / "derived")
+
+
+def known(key: str) -> DataSet:
+    return next(data_set for data_set in DATA_SETS if data_set.key == key)
+
+
+@pytest.mark.parametrize("data_set", DATA_SETS, ids=lambda data_set: data_set.key)
+def test_every_data_set_is_told_apart_and_explained_where_missing(data_set: DataSet, tmp_path: Path) -> None:
+    tasks = read(data_set.key, tmp_path)
+    assert all(task.train and task.test for task in tasks)
+    assert not any(sample.label for task in tasks for sample in task.train)
+    assert [each.key for each in DATA_SETS if each.find(tmp_path / "data")] == [data_set.key]
+    assert data_set.find(tmp_path / "data" / data_set.key) == tmp_path / "data" / data_set.key
+    for other in DATA_SETS:
+        if other is not data_set:
+            with pytest.raises(DataError) as error:
+                other.tasks(tmp_path / "data", tmp_path)
+            words = str(error.value)
+            assert all(part in words for part in (other.title, other.home, other.licence, f"data/{other.key}/")), words
+
+
+def test_magnetic_tile_published_split(tmp_path: Path) -> None:
+    task = read("mtd", tmp_path)[0]
+    assert plain(task, tmp_path / "data/mtd") == [
+        ("train", "good", "MT_Free/Imgs/exp1_num_5000.jpg", None),
+        ("train", "good", "MT_Free/Imgs/exp1_num_100.jpg", None),
+        ("test", "Blowhole", "MT_Blowhole/Imgs/exp2_num_1100.jpg", "MT_Blowhole/Imgs/exp2_num_1100.png"),
+        ("test", "good", "MT_Free/Imgs/exp1_num_1000.jpg", None),
+        ("test", "good", "MT_Free/Imgs/exp1_num_250.jpg", None),
+        ("test", "good", "MT_Free/Imgs/exp1_num_9000.jpg", None),
+        ("test", "Uneven", "MT_Uneven/Imgs/exp2_num_1150.jpg", None),
+    ]
+    assert [sample.group for sample in task.samples] == ["3", "1", "2", "2", "1", "4", "2"]
+
+
+def test_magnetic_tile_masks_are_cut_at_half_their_brightest_value(tmp_path: Path) -> None:
+    task = read("mtd", tmp_path)[0]
+    (defective,) = (sample for sample in task.samples if sample.mask)
+    assert defective.mask is not None
+    assert np.argwhere(read_mask(defective.mask, defective.mask_cut)).tolist() == [[2, 3]]
+    assert len(np.argwhere(read_mask(defective.mask))) == 2
+
+
+def test_magnetic_tile_disjoint_split_leaves_out_good_images_of_tiles_with_a_defect(tmp_path: Path) -> None:
+    disjoint = read("mtd", tmp_path)[1]
+    names = [sample.path.stem for sample in disjoint.samples]
+    assert "exp1_num_1000" not in names
+    assert [sample.path.stem for sample in disjoint.test] == ["exp2_num_1100", "exp2_num_1150"]
+
+
+def test_magnetic_tile_without_the_list_has_the_disjoint_split_alone(tmp_path: Path) -> None:
+    magnetic_tile(tmp_path)
+    (tmp_path / "mtd_train_filenames.txt").unlink()
+    assert [task.name for task in known("mtd").tasks(tmp_path, tmp_path)] == ["magnetic tile, no tile in both halves"]
+
+
+def test_a_list_naming_absent_images_names_them(tmp_path: Path) -> None:
+    magnetic_tile(tmp_path)
+    (tmp_path / "train.txt").write_text("\n".join(f"MT_Free/Imgs/exp1_num_{i}.jpg" for i in (1, 2, 3, 4, 5, 100)))
+    words = r"exp1_num_1\.jpg, exp1_num_2\.jpg, exp1_num_3\.jpg and 2 more \(5 in all\) are named in .*train\.txt"
+    with pytest.raises(DataError, match=words):
+        known("mtd").tasks(tmp_path, tmp_path)
+
+
+def test_a_defective_tile_without_its_mask_is_named(tmp_path: Path) -> None:
+    magnetic_tile(tmp_path)
+    (tmp_path / "MT_Uneven/Imgs/exp2_num_1150.png").unlink()
+    with pytest.raises(DataError, match=r"exp2_num_1150\.jpg is defective but without its mask exp2_num_1150\.png"):
+        known("mtd").tasks(tmp_path, tmp_path)
+
+
+def test_a_tile_ends_where_the_numbers_jump() -> None:
+    paths = [Path(f"exp{i}_num_{n}.jpg") for i, n in ((1, 400), (2, 100), (3, 250), (4, 401), (5, 551))]
+    assert [tiles(paths)[path] for path in paths] == [1, 1, 1, 1, 1]
+    assert [tiles([*paths, Path("exp1_num_702.jpg")])[path] for path in paths] == [1] * 5
+    assert tiles([*paths, Path("exp1_num_702.jpg")])[Path("exp1_num_702.jpg")] == 2
+    with pytest.raises(DataError, match="is not named as the data set names"):
+        tiles([Path("tile.jpg")])
+
+
+def test_mvtec_takes_every_category(tmp_path: Path) -> None:
+    tasks = read("mvtec", tmp_path)
+    assert [task.name for task in tasks] == ["bottle", "cable"]
+    assert plain(tasks[1], tmp_path / "data/mvtec/cable") == [
+        ("train", "good", "train/good/000.png", None),
+        ("test", "crack", "test/crack/000.png", "ground_truth/crack/000_mask.png"),
+        ("test", "good", "test/good/000.png", None),
+    ]
+
+
+def test_visa_takes_the_split_of_its_table(tmp_path: Path) -> None:
+    tasks = read("visa", tmp_path)
+    assert [task.name for task in tasks] == ["candle", "pcb1"]
+    assert plain(tasks[0], tmp_path / "data/visa/candle/Data") == [
+        ("train", "good", "Images/Normal/0000.JPG", None),
+        ("test", "good", "Images/Normal/0001.JPG", None),
+        ("test", "anomaly", "Images/Anomaly/000.JPG", "Masks/Anomaly/000.png"),
+    ]
+    (tmp_path / "data/visa/pcb1/Data/Images/Normal/0000.JPG").unlink()
+    with pytest.raises(DataError, match=r"0000\.JPG is named in .*1cls\.csv but absent"):
+        any_tasks(tmp_path / "data", tmp_path)
+
+
+def test_btad_masks_may_be_of_another_type(tmp_path: Path) -> None:
+    tasks = read("btad", tmp_path)
+    assert [task.name for task in tasks] == ["01", "02", "03"]
+    assert plain(tasks[0], tmp_path / "data/btad/01") == [
+        ("train", "good", "train/ok/0000.bmp", None),
+        ("test", "good", "test/ok/0000.bmp", None),
+        ("test", "ko", "test/ko/0000.bmp", "ground_truth/ko/0000.png"),
+    ]
+
+
+def test_kolektor_holds_out_whole_commutators(tmp_path: Path) -> None:
+    (task,) = read("kolektor", tmp_path)
+    assert plain(task, tmp_path / "data/kolektor") == [
+        ("train", "good", "kos01/Part0.jpg", None),
+        ("train", "good", "kos02/Part0.jpg", None),
+        ("test", "good", "kos03/Part0.jpg", None),
+        ("test", "defect", "kos03/Part1.jpg", "kos03/Part1_label.bmp"),
+    ]
+    assert [sample.group for sample in task.samples] == ["kos01", "kos02", "kos03", "kos03"]
+    (tmp_path / "data/kolektor/kos01/Part1_label.bmp").unlink()
+    with pytest.raises(DataError, match=r"Part1\.jpg is without its mask Part1_label\.bmp"):
+        any_tasks(tmp_path / "data", tmp_path)
+
+
+def test_kolektor2_trains_on_good_images_alone(tmp_path: Path) -> None:
+    (task,) = read("kolektor2", tmp_path)
+    assert plain(task, tmp_path / "data/kolektor2") == [
+        ("train", "good", "train/10000.png", None),
+        ("test", "good", "test/20000.png", None),
+        ("test", "defect", "test/20001.png", "test/20001_GT.png"),
+    ]
+
+
+def test_ped2_takes_every_fifth_frame(tmp_path: Path) -> None:
+    (task,) = read("ped2", tmp_path)
+    assert plain(task, tmp_path / "data/ped2") == [
+        ("train", "good", "Train/Train001/001.tif", None),
+        ("train", "good", "Train/Train001/006.tif", None),
+        ("test", "good", "Test/Test001/001.tif", None),
+        ("test", "anomaly", "Test/Test001/006.tif", "Test/Test001_gt/006.bmp"),
+    ]
+    assert task.options == {"size": 256, "resize": "stretch", "taps": [3, 4]}
+    assert [sample.group for sample in task.samples] == ["train Train001"] * 2 + ["test Test001"] * 2
+
+
+def test_ped2_thinned_already_is_read_whole(tmp_path: Path) -> None:
+    for part in ("train", "test"):
+        save(tmp_path / part / "01/000.jpg")
+        save(tmp_path / part / "01/005.jpg")
+    save(tmp_path / "mask/01/000.png")
+    save(tmp_path / "mask/01/005.png", SPOT)
+    (task,) = known("ped2").tasks(tmp_path, tmp_path)
+    assert [sample.label for sample in task.samples] == [0, 0, 0, 1]
+    (tmp_path / "mask/01/005.png").unlink()
+    with pytest.raises(DataError, match=r"test/01/005\.jpg has no mask .*mask/01/005\.png"):
+        known("ped2").tasks(tmp_path, tmp_path)
+
+
+def test_shanghaitech_as_distributed(tmp_path: Path) -> None:
+    (task,) = read("shanghaitech", tmp_path)
+    derived = tmp_path / "derived/shanghaitech"
+    assert plain(task, derived) == [
+        ("train", "good", "train/01_001/00000.png", None),
+        ("train", "good", "train/01_001/00005.png", None),
+        ("test", "good", "test/01_0014/00000.png", None),
+        ("test", "anomaly", "test/01_0014/00005.png", "mask/01_0014/00005.png"),
+        ("test", "good", "test/02_0128/00000.png", None),
+        ("test", "anomaly", "test/02_0128/00005.png", "mask/02_0128/00005.png"),
+    ]
+    pixels = np.asarray(Image.open(derived / "train/01_001/00005.png"))
+    assert pixels.shape == (SIDE, SIDE, 3)
+    # Written by OpenCV as blue 50, red 200.
+    np.testing.assert_allclose(pixels[9, 9], (200, 0, 50), atol=8)
+    assert task.scene is not None
+    assert [task.scene(sample) for sample in task.test] == ["01", "01", "02", "02"]
+    mask = read_mask(derived / "mask/01_0014/00005.png")
+    assert np.argwhere(mask).min(0).tolist() == [64, 64]
+    assert np.argwhere(mask).max(0).tolist() == [127, 127]
+
+
+def test_shanghaitech_is_not_decoded_twice_and_unfinished_clips_are_made_anew(tmp_path: Path) -> None:
+    read("shanghaitech", tmp_path)
+    derived = tmp_path / "derived/shanghaitech"
+    save(derived / "train/01_001/00000.png", SPOT)
+    (derived / "test/02_0128").rename(derived / "test/.02_0128")
+    save(derived / "test/.02_0128/00001.png")
+    (task,) = known("shanghaitech").tasks(tmp_path / "data", tmp_path / "derived")
+    assert np.asarray(Image.open(derived / "train/01_001/00000.png")).shape == SPOT.shape
+    assert len(task.test) == 4
+
+
+@pytest.mark.parametrize(
+    ("masks", "words"),
+    [
+        (np.zeros((5, 24, 32), np.uint8), r"01_0014\.npy holds an array of shape \(5, 24, 32\) .* has 6 frames"),
+        (np.zeros((6, 32, 24), np.uint8), r"01_0014\.npy are 24 x 32 pixels but the frames of .*01_0014 are 32 x 24"),
+        (np.array([{}] * 6), r"01_0014\.npy of the clip .*01_0014 cannot be read: .*Python objects"),
+    ],
+    ids=["too few", "swapped", "pickled"],
+)
+def test_shanghaitech_masks_that_do_not_fit(masks: Array, words: str, tmp_path: Path) -> None:
+    shanghaitech(tmp_path)
+    np.save(tmp_path / "testing/test_pixel_mask/01_0014.npy", masks, allow_pickle=True)
+    with pytest.raises(DataError, match=words):
+        known("shanghaitech").tasks(tmp_path, tmp_path / "derived")
+
+
+def test_a_damaged_video_is_named(tmp_path: Path) -> None:
+    shanghaitech(tmp_path)
+    (tmp_path / "training/videos/01_001.avi").write_bytes(b"no video")
+    with pytest.raises(DataError, match=r"01_001\.avi cannot be decoded as a video"):
+        known("shanghaitech").tasks(tmp_path, tmp_path / "derived")
+
+
+def test_any_labelled_folder_is_a_task_too(tmp_path: Path) -> None:
+    mvtec(tmp_path)
+    assert [task.name for task in any_tasks(tmp_path / "bottle", tmp_path)] == ["bottle"]
+    with pytest.raises(DataError, match=r"holds no data set that is known \(Magnetic Tile Defects \(mtd\), "):
+        any_tasks(tmp_path / "bottle" / "test", tmp_path)
