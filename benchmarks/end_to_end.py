@@ -29,6 +29,7 @@ from blemish.detector import Detector, load
 from blemish.features.extract import OPENVINO, make_extractor
 from blemish.fitting import fit
 from blemish.images.read import read_image
+from blemish.patchcore import PatchCore
 from blemish.report.table import CsvFile
 from blemish.search.exact import FEW, MANY, MEDIUM
 
@@ -157,6 +158,7 @@ def floors(detector: Detector, images: Sequence[Path], rate: float) -> tuple[flo
     for image in sized:
         extractor(image)
     ran = time.perf_counter()
+    assert isinstance(detector.method, PatchCore)
     rows, dimension = detector.method.bank.rows_KD.shape
     axes = min(dimension, MANY if dimension >= MEDIUM else FEW)
     product = 2 * manifest.grid[0] * manifest.grid[1] * rows * (axes + 1) / rate

@@ -11,7 +11,7 @@ from machine import data_folder, markdown_table, publish
 from blemish.arrays import Array
 from blemish.features.backbone import load_backbone
 from blemish.features.extract import Extractor
-from blemish.features.graph import build_graph, choose_taps
+from blemish.features.graph import Grid, build_graph, choose_taps
 from blemish.images.read import read_image
 from blemish.images.transform import Transform
 from blemish.scoring.heatmap import anomaly_map
@@ -38,11 +38,12 @@ def differences(backbone_name: str) -> list[tuple[str, float, float]]:
     with np.load(folder.parent / "reference" / "patchcore_inspection_r18_mtd.npz") as file:
         published = dict(file)
     backbone = load_backbone(backbone_name)
-    extract = Extractor(build_graph(backbone, choose_taps(backbone, [2, 3]), merge="adaptive"), 224, 224)
+    grid = Grid(choose_taps(backbone, [2, 3]), merge="adaptive")
+    extract = Extractor(build_graph(backbone, {"patches": grid}), 224, 224)
     transform = Transform(height=224, width=224, resize="crop")
 
     def patches(path: str) -> Array:
-        return extract(transform(read_image(folder / "mtd" / path), path)[0]).reshape(784, 1024)
+        return extract(transform(read_image(folder / "mtd" / path), path)[0])["patches"].reshape(784, 1024)
 
     search = ExactSearch(np.concatenate([patches(str(path)) for path in published["train"]]))
     tests = [patches(str(path)) for path in published["test"]]

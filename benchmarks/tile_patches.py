@@ -10,7 +10,7 @@ from PIL import Image
 from blemish.arrays import Array, Floats
 from blemish.features.backbone import load_backbone
 from blemish.features.extract import Extractor
-from blemish.features.graph import build_graph, choose_taps
+from blemish.features.graph import Grid, build_graph, choose_taps
 from blemish.stream import available_threads
 
 __all__ = ["test_paths", "tile_patches", "train_paths"]
@@ -35,15 +35,13 @@ def test_paths() -> list[Path]:
 def tile_patches(backbone_name: str, paths: list[Path], taps: list[str | int]) -> Floats:
     """Patches (N, d) of the images, 3 x 3 averages of the taps, concatenated."""
     backbone = load_backbone(backbone_name)
-    graph = build_graph(
-        backbone, choose_taps(backbone, taps), patch_size=3, patch_stride=1, merge="concat", pixels="uint8"
-    )
+    graph = build_graph(backbone, {"patches": Grid(choose_taps(backbone, taps), patch_size=3, merge="concat")})
     extractor = Extractor(graph, SIDE, SIDE)
 
     def one(path: Path) -> Floats:
         with Image.open(path) as image:
             sized: Array = np.asarray(image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BILINEAR))
-        patches_hwD = extractor(sized)
+        patches_hwD = extractor(sized)["patches"]
         return patches_hwD.reshape(-1, patches_hwD.shape[2])
 
     with ThreadPoolExecutor(available_threads()) as pool:

@@ -9,6 +9,9 @@ import numpy as np
 from PIL import Image
 
 from blemish.arrays import Array, Bytes
+from blemish.detector import Detector
+from blemish.memory.bank import Bank
+from blemish.patchcore import PatchCore
 from blemish.result import Box
 
 HEIGHT, WIDTH = 96, 144
@@ -48,6 +51,12 @@ def stained_part(seed: int) -> Part:
     plate = good_part(seed)
     cv2.circle(plate, (20, 76), 8, 20, -1, cv2.LINE_AA)
     return Part(plate, Box(12, 68, 17, 17))
+
+
+def bank_of(detector: Detector) -> Bank:
+    """The memory bank of a PatchCore detector."""
+    assert isinstance(detector.method, PatchCore)
+    return detector.method.bank
 
 
 def save_image(path: Path, pixels: Array) -> Path:

@@ -267,8 +267,9 @@ def test_help_lists_every_setting_with_its_default(run_cli: RunCli, monkeypatch:
         assert f"--{name.replace('_', '-')}" in printed
         assert squeezed(str(field.description)) in printed, name
     assert squeezed("Default 0.01") in printed
-    for preset, values in PRESETS.items():
-        assert printed.count(f"preset{preset}:") == len(values)
+    for method, presets in PRESETS.items():
+        for preset, values in presets.items():
+            assert printed.count(f"{method},preset{preset}:") == len(values)
 
 
 def squeezed(text: str) -> str:

@@ -195,10 +195,10 @@ def test_a_bad_image_is_an_error_alone_and_error_in_a_batch(detector: Detector, 
 def test_what_the_network_cannot_do_is_an_error_of_that_image(
     detector: Detector, monkeypatch: pytest.MonkeyPatch, failure: Any
 ) -> None:
-    def broken(sized: Array) -> Array:
+    def broken(sized: Array) -> dict[str, Array]:
         if isinstance(failure, MemoryError):
             raise failure
-        return np.full((10, 14, 432), np.nan, np.float32)
+        return {"patches": np.full((10, 14, 432), np.nan, np.float32)}
 
     monkeypatch.setattr(detector, "_one_thread", broken)
     (result,) = detector.inspect_many([good_part(1)])

@@ -8,31 +8,31 @@ import pytest
 from blemish.errors import ProviderError
 from blemish.features.backbone import load_backbone
 from blemish.features.extract import Extractor, available_providers
-from blemish.features.graph import build_graph, choose_taps
+from blemish.features.graph import Grid, build_graph, choose_taps
 
 
 @pytest.fixture(scope="module")
 def graph() -> bytes:
     backbone = load_backbone("efficientnet_lite0")
-    return build_graph(backbone, choose_taps(backbone, []))
+    return build_graph(backbone, {"patches": Grid(choose_taps(backbone, []))})
 
 
 def test_threads_and_company_change_no_bit(graph: bytes) -> None:
     """Peers give an image another score alone than in a batch."""
     images = np.random.default_rng(0).integers(0, 256, (8, 96, 160, 3), np.uint8)
     alone = Extractor(graph, 96, 160)
-    expected = [alone(image) for image in images]
+    expected = [alone(image)["patches"] for image in images]
     shared = Extractor(graph, 96, 160, threads=2)
     for image, patches in zip(images, expected, strict=True):
-        np.testing.assert_array_equal(shared(image), patches)
+        np.testing.assert_array_equal(shared(image)["patches"], patches)
     for extractor in (alone, shared):
         with ThreadPoolExecutor(4) as pool:
             for ours, patches in zip(pool.map(extractor, images), expected, strict=True):
-                np.testing.assert_array_equal(ours, patches)
+                np.testing.assert_array_equal(ours["patches"], patches)
 
 
 def test_the_grid_follows_height_and_width(graph: bytes) -> None:
-    patches = Extractor(graph, 64, 160)(np.zeros((64, 160, 3), np.uint8))
+    patches = Extractor(graph, 64, 160)(np.zeros((64, 160, 3), np.uint8))["patches"]
     assert patches.shape == (8, 20, 152)
     assert patches.dtype == np.float32
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from parts import TINY, good_part
+from parts import TINY, bank_of, good_part
 from PIL import Image
 
 from blemish.detector import Detector
@@ -23,18 +23,18 @@ def test_folder_pattern_paths_and_arrays_fit_alike(folder: Path, detector: Detec
     paths = sorted((folder / "fit").iterdir())
     for images in (str(folder / "fit" / "*.png"), paths, [np.asarray(Image.open(path)) for path in paths]):
         again = fit(images, **TINY)
-        np.testing.assert_array_equal(again.method.bank.rows_KD, detector.method.bank.rows_KD)
+        np.testing.assert_array_equal(bank_of(again).rows_KD, bank_of(detector).rows_KD)
         assert again.manifest.calibration == detector.manifest.calibration
 
 
 def test_thresholds_come_from_images_the_memory_never_saw(detector: Detector) -> None:
     """With every patch in the bank, each good image itself scores 0; the threshold must not."""
     calibration = detector.manifest.calibration
-    assert calibration.threshold == max(detector.scores)  # 8 images: the 0.99 quantile is the largest
+    assert calibration.threshold == max(detector.held_out.scores_M)  # 8 images: the 0.99 quantile is the largest
     assert (calibration.images, calibration.groups, calibration.folds) == (8, 8, 5)
     remembered = fit(GOOD, size=64, coreset=1.0)
     assert [result.score for result in remembered.inspect_many(GOOD)] == [0] * 4
-    assert remembered.scores.min() > 10
+    assert remembered.held_out.scores_M.min() > 10
 
 
 def test_no_fold_divides_a_group(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,7 +76,7 @@ def test_the_number_of_threads_changes_nothing() -> None:
 
 def numbers(**options: Any) -> list[float]:
     fitted = fit(GOOD[:3], **{"size": 64, "coreset": 20} | options)
-    return [fitted.threshold, fitted.manifest.calibration.map_threshold, *fitted.scores]
+    return [fitted.threshold, fitted.manifest.calibration.map_threshold, *fitted.held_out.scores_M]
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_bytes_and_pillow_images_can_be_fitted_on(folder: Path, detector: Detect
     paths = sorted((folder / "fit").iterdir())
     mixed: list[Source] = [paths[0].read_bytes(), Image.open(paths[1]), *paths[2:]]
     fitted = fit(mixed, **TINY)
-    np.testing.assert_array_equal(fitted.method.bank.rows_KD, detector.method.bank.rows_KD)
+    np.testing.assert_array_equal(bank_of(fitted).rows_KD, bank_of(detector).rows_KD)
 
 
 def test_the_manifest_says_what_was_fitted_on(folder: Path, detector: Detector) -> None:

@@ -12,7 +12,23 @@ from blemish.memory.store import FORMAT
 FOLDER = Path(__file__).parent / "golden"
 
 
-@pytest.mark.parametrize("version", range(1, FORMAT + 1))
+KEPT = sorted(int(path.stem.removeprefix("format-")) for path in FOLDER.glob("format-*.blemish"))
+
+
+def test_a_file_of_every_older_format_is_kept() -> None:
+    assert {*range(1, FORMAT)} <= {*KEPT} <= {*range(1, FORMAT + 1)}
+
+
+@pytest.mark.parametrize("version", KEPT)
+def test_a_kept_model_file_is_saved_in_the_newest_format(version: int, tmp_path: Path) -> None:
+    detector = blemish.load(FOLDER / f"format-{version}.blemish")
+    detector.save(tmp_path / "part.blemish")
+    again = blemish.load(tmp_path / "part.blemish")
+    assert again.info() == detector.info() | {"format": FORMAT}
+    assert again.inspect(good_part(10)).score == detector.inspect(good_part(10)).score
+
+
+@pytest.mark.parametrize("version", KEPT)
 def test_a_kept_model_file_still_gives_its_scores(version: int) -> None:
     detector = blemish.load(FOLDER / f"format-{version}.blemish")
     expected = json.loads((FOLDER / f"format-{version}.json").read_text(encoding="utf-8"))

@@ -11,7 +11,7 @@ from blemish.arrays import Array, Bytes, Doubles, Floats
 from blemish.errors import OptionError
 from blemish.features.backbone import Backbone, Manifest, Tap
 from blemish.features.extract import Extractor
-from blemish.features.graph import build_graph, choose_taps
+from blemish.features.graph import Grid, build_graph, choose_taps
 
 MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)
 TAPS = [
@@ -131,8 +131,9 @@ def pixels(height: int, width: int) -> Bytes:
 
 
 def patches(image: Array, taps: list[Tap], **options: Any) -> Floats:
-    graph = build_graph(small_backbone(), taps, **options)
-    return Extractor(graph, image.shape[0], image.shape[1])(image)
+    pixels = options.pop("pixels", "uint8")
+    graph = build_graph(small_backbone(), {"patches": Grid(taps, **options)}, pixels=pixels)
+    return Extractor(graph, image.shape[0], image.shape[1])(image)["patches"]
 
 
 @pytest.mark.parametrize("stride", [1, 2])
@@ -180,7 +181,7 @@ def test_height_and_width_are_not_swapped() -> None:
 
 
 def test_layers_that_no_tap_needs_are_cut() -> None:
-    model = onnx.load_model_from_string(build_graph(small_backbone(), TAPS[:2]))
+    model = onnx.load_model_from_string(build_graph(small_backbone(), {"patches": Grid(TAPS[:2])}))
     operators = [node.op_type for node in model.graph.node]
     assert operators.count("Conv") == 2
     assert "GlobalAveragePool" not in operators
@@ -190,7 +191,7 @@ def test_layers_that_no_tap_needs_are_cut() -> None:
 @pytest.mark.parametrize("name", ["image", "patches/x", "h"])
 def test_the_networks_names_never_collide_with_ours(name: str) -> None:
     image = pixels(32, 48)
-    ours = Extractor(build_graph(small_backbone(name=name), TAPS[:2]), 32, 48)(image)
+    ours = Extractor(build_graph(small_backbone(name=name), {"patches": Grid(TAPS[:2])}), 32, 48)(image)["patches"]
     np.testing.assert_array_equal(ours, patches(image, TAPS[:2]))
 
 
@@ -212,23 +213,25 @@ def test_names_are_changed_inside_subgraphs_too() -> None:
     taps = [Tap(name="patches", channels=3, stride=2, level=0)]
     described = {"input": "image", "taps": taps, "default_taps": ["patches"], "mean": (0, 0, 0), "std": (1, 1, 1)}
     manifest = small_backbone().manifest.model_copy(update=described)
-    joined = build_graph(Backbone(manifest, model.SerializeToString()), taps, patch_size=1)
-    ours = Extractor(joined, 8, 8)(np.full((8, 8, 3), 51, np.uint8))
+    joined = build_graph(Backbone(manifest, model.SerializeToString()), {"patches": Grid(taps, patch_size=1)})
+    ours = Extractor(joined, 8, 8)(np.full((8, 8, 3), 51, np.uint8))["patches"]
     np.testing.assert_allclose(ours, np.full((4, 4, 3), 0.2), rtol=1e-6)
 
 
 @pytest.mark.parametrize(("opset", "ir_version"), [(9, 4), (9, 3), (7, 3), (13, 7), (21, 10)])
 def test_networks_of_other_operator_sets_agree(opset: int, ir_version: int) -> None:
     image = pixels(32, 48)
-    graph = build_graph(small_backbone(opset=opset, ir_version=ir_version), TAPS[:2])
-    np.testing.assert_allclose(Extractor(graph, 32, 48)(image), patches(image, TAPS[:2]), rtol=1e-6, atol=1e-6)
+    graph = build_graph(small_backbone(opset=opset, ir_version=ir_version), {"patches": Grid(TAPS[:2])})
+    ours = Extractor(graph, 32, 48)(image)["patches"]
+    np.testing.assert_allclose(ours, patches(image, TAPS[:2]), rtol=1e-6, atol=1e-6)
 
 
 def test_a_fixed_size_stays_fixed() -> None:
-    graph = build_graph(small_backbone(size=(32, 48)), TAPS[:2])
+    graph = build_graph(small_backbone(size=(32, 48)), {"patches": Grid(TAPS[:2])})
     sides = onnx.load_model_from_string(graph).graph.input[0].type.tensor_type.shape.dim
     assert [side.dim_value for side in sides] == [32, 48, 3]
-    np.testing.assert_array_equal(Extractor(graph, 32, 48)(pixels(32, 48)), patches(pixels(32, 48), TAPS[:2]))
+    ours = Extractor(graph, 32, 48)(pixels(32, 48))["patches"]
+    np.testing.assert_array_equal(ours, patches(pixels(32, 48), TAPS[:2]))
 
 
 def test_taps_are_chosen_by_name_or_level_shallowest_first() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from parts import TINY
+from parts import TINY, bank_of
 from shell import RunCli
 
 from blemish.detector import Detector, load
@@ -32,9 +32,9 @@ def test_a_budget_changes_no_bit_and_leaves_no_file(
     made = spy_on_files(monkeypatch)
     kept, spilled = fit(folder / "fit", **TINY, **options), fit(folder / "fit", **spilling, **options)
     assert set(made) == {tmp_path}, "the budget was meant to be too small for all patches"
-    np.testing.assert_array_equal(spilled.method.bank.rows_KD, kept.method.bank.rows_KD)
-    np.testing.assert_array_equal(spilled.method.bank.radii_K, kept.method.bank.radii_K)
-    np.testing.assert_array_equal(spilled.scores, kept.scores)
+    np.testing.assert_array_equal(bank_of(spilled).rows_KD, bank_of(kept).rows_KD)
+    np.testing.assert_array_equal(bank_of(spilled).radii_K, bank_of(kept).radii_K)
+    np.testing.assert_array_equal(spilled.held_out.scores_M, kept.held_out.scores_M)
     assert spilled.manifest.calibration == kept.manifest.calibration
     assert list(tmp_path.iterdir()) == []
 
@@ -56,7 +56,7 @@ def test_a_spilled_bank_is_saved_whole(
 ) -> None:
     path = tmp_path / "part.blemish"
     fit(folder / "fit", **spilling).save(path)
-    np.testing.assert_array_equal(load(path).method.bank.rows_KD, detector.method.bank.rows_KD)
+    np.testing.assert_array_equal(bank_of(load(path)).rows_KD, bank_of(detector).rows_KD)
 
 
 def test_a_folder_that_cannot_be_written_to_is_one_sentence(folder: Path, tmp_path: Path, run_cli: RunCli) -> None:

@@ -15,7 +15,7 @@ from blemish.detector import Detector, load
 from blemish.errors import ProviderError
 from blemish.features.backbone import load_backbone
 from blemish.features.extract import OPENVINO, Extractor, available_providers, make_extractor
-from blemish.features.graph import build_graph, choose_taps
+from blemish.features.graph import Grid, build_graph, choose_taps
 from blemish.fitting import fit
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (6, 96, 160, 3), np.uint8)
@@ -41,7 +41,7 @@ each_with_tolerance = pytest.mark.parametrize(
 @pytest.fixture(scope="module")
 def graph() -> bytes:
     backbone = load_backbone("efficientnet_lite0")
-    return build_graph(backbone, choose_taps(backbone, []))
+    return build_graph(backbone, {"patches": Grid(choose_taps(backbone, []))})
 
 
 @each_with_tolerance
@@ -50,7 +50,7 @@ def test_patches_agree_with_onnx_runtime(graph: bytes, provider: str, tolerance:
     extractor = make_extractor(graph, 96, 160, provider=provider, threads=threads)
     assert extractor.threads == threads
     for image in IMAGES:
-        ours, patches = extractor(image), Extractor(graph, 96, 160)(image)
+        ours, patches = extractor(image)["patches"], Extractor(graph, 96, 160)(image)["patches"]
         assert ours.dtype == np.float32
         assert ours.shape == patches.shape
         assert np.abs(ours - patches).max() < tolerance * np.abs(patches).max()
@@ -63,7 +63,7 @@ def test_several_callers_change_no_bit_of_each_other(graph: bytes, provider: str
     with ThreadPoolExecutor(4) as pool:
         together = list(pool.map(extractor, [*IMAGES, *IMAGES]))
     for patches, expected in zip(together, [*alone, *alone], strict=True):
-        np.testing.assert_array_equal(patches, expected)
+        np.testing.assert_array_equal(patches["patches"], expected["patches"])
 
 
 FIRST_CALLS = """
@@ -89,7 +89,7 @@ def test_first_calls_from_several_threads_do_not_wait_for_each_other(graph: byte
 @bf16_here
 def test_bfloat16_is_really_used(graph: bytes) -> None:
     """A hint that is ignored would give float32's patches, at float32's speed."""
-    exact, rounded = (make_extractor(graph, 96, 160, provider=provider)(IMAGES[0]) for provider in OPENVINO)
+    exact, rounded = (make_extractor(graph, 96, 160, provider=provider)(IMAGES[0])["patches"] for provider in OPENVINO)
     assert np.abs(rounded - exact).max() > 1e-4 * np.abs(exact).max()
 
 

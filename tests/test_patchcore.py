@@ -11,7 +11,8 @@ from blemish.arrays import Array, Bools
 from blemish.features.patches import ImagePatches
 from blemish.images.transform import Transform
 from blemish.memory.training import TrainingPatches
-from blemish.patchcore import PatchCore, PatchScores, coreset_rows, coreset_shard
+from blemish.methods.method import Scores
+from blemish.patchcore import PatchCore, coreset_rows, coreset_shard
 from blemish.settings import divide_options
 
 GRID = (2, 2)
@@ -43,8 +44,8 @@ def fit(patches: TrainingPatches, images: Bools | None = None, **options: Any) -
     return PatchCore.fit(patches, coreset_shard(patches, settings, resources), settings, transform, images=images)
 
 
-def score(method: PatchCore, queries: ArrayLike) -> PatchScores:
-    return method.score(ImagePatches(np.asarray(queries, np.float32), WHOLE, GRID))
+def score(method: PatchCore, queries: ArrayLike) -> Scores:
+    return method.score({"patches": ImagePatches(np.asarray(queries, np.float32), WHOLE, GRID)})
 
 
 def test_four_rows_cover_the_four_corners(corners: TrainingPatches) -> None:
@@ -62,9 +63,11 @@ def test_rows_know_where_they_were_seen(corners: TrainingPatches) -> None:
 def test_scores_are_distances_to_the_nearest_row(corners: TrainingPatches) -> None:
     method = fit(corners, coreset=8, image_score="max")
     answer = score(method, [[0, 0], [10, 13], [5, 5], [10, 10]])
-    assert answer.image == answer.farthest_score == pytest.approx(np.hypot(4.75, 4.75))
-    np.testing.assert_array_equal(method.bank.rows_KD[answer.nearest_row], [0.25, 0.25])
+    assert answer.nearest is not None
+    assert answer.image == answer.nearest.distance == pytest.approx(np.hypot(4.75, 4.75))
+    assert answer.nearest[:3] == (1, 0, GRID)  # the patch at (0.25, 0.25)
     # Distances, not their squares, row by row; and a patch that is in the bank is at distance 0.
+    assert answer.map_HW is not None
     np.testing.assert_allclose(answer.map_HW, [[0, np.hypot(0.25, 2.75)], [np.hypot(4.75, 4.75), 0]], rtol=1e-6)
 
 
@@ -109,8 +112,8 @@ def test_a_share_or_a_number_of_rows(count: int, coreset: float, rows: int) -> N
 def test_a_larger_bank_never_raises_a_score() -> None:
     random = np.random.default_rng(3)
     cloud, queries = patches(random.normal(size=(400, 8))), random.normal(size=(4, 8))
-    scores = [score(fit(cloud, coreset=rows), queries).map_HW for rows in (2, 4, 16, 64, 256)]
-    for smaller, larger in pairwise(scores):
+    maps = [np.asarray(score(fit(cloud, coreset=rows), queries).map_HW) for rows in (2, 4, 16, 64, 256)]
+    for smaller, larger in pairwise(maps):
         assert (larger <= smaller).all()
 
 

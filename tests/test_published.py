@@ -10,7 +10,7 @@ from resnet18 import TAPS, resnet18
 
 from blemish.arrays import Array, Bytes, Doubles, Floats
 from blemish.features.extract import Extractor
-from blemish.features.graph import build_graph
+from blemish.features.graph import Grid, build_graph
 from blemish.images.read import read_image
 from blemish.images.transform import Transform
 from blemish.scoring.heatmap import anomaly_map
@@ -45,12 +45,14 @@ def run() -> Run:
             pytest.skip(f"{path.name} is not beside BLEMISH_DATA")
     with np.load(results) as file:
         published = dict(file)
-    extract = Extractor(build_graph(resnet18(weights), TAPS[1:], merge="adaptive"), 224, 224, threads=2)
+    extract = Extractor(
+        build_graph(resnet18(weights), {"patches": Grid(TAPS[1:], merge="adaptive")}), 224, 224, threads=2
+    )
     sized = {
         path: TRANSFORM(read_image(data / "mtd" / path), path)[0]
         for path in [*map(str, published["train"]), *map(str, published["test"])]
     }
-    patches = {path: extract(pixels).reshape(-1, 1024) for path, pixels in sized.items()}
+    patches = {path: extract(pixels)["patches"].reshape(-1, 1024) for path, pixels in sized.items()}
     search = ExactSearch(np.concatenate([patches[str(path)] for path in published["train"]]))
     tests = [str(path) for path in published["test"]]
     squared = [search.query(patches[path])[0][:, 0].astype(np.float64) ** 2 for path in tests]

@@ -8,7 +8,8 @@ import pytest
 
 import blemish
 from blemish.errors import OptionError
-from blemish.settings import PRESETS, Resources, Settings, divide_options, make_settings
+from blemish.methods.registry import METHODS, find_method
+from blemish.settings import PRESETS, Only, Resources, Settings, divide_options, make_settings, readers
 
 SOURCE = Path(blemish.__file__).parent
 
@@ -20,11 +21,31 @@ def test_a_preset_gives_its_values_and_options_win() -> None:
     assert paper.coreset == 0.01
 
 
-@pytest.mark.parametrize("preset", PRESETS)
-def test_presets_name_real_options_with_valid_values(preset: str) -> None:
-    settings = make_settings(preset=preset)
-    assert settings.preset == preset
-    assert PRESETS[preset].keys() <= Settings.model_fields.keys()
+@pytest.mark.parametrize(
+    ("method", "preset"), [(method, preset) for method, presets in PRESETS.items() for preset in presets]
+)
+def test_presets_name_options_that_their_method_reads(method: str, preset: str) -> None:
+    settings = make_settings(method=method, preset=preset)
+    assert (settings.method, settings.preset) == (method, preset)
+    for name, value in PRESETS[method][preset].items():
+        assert method in readers(name)
+        assert make_settings(method=method, preset=preset, **{name: value}) == settings
+
+
+def test_every_method_can_be_asked_for_and_found() -> None:
+    assert METHODS.keys() == PRESETS.keys()
+    for method in METHODS:
+        assert make_settings(method=method).preset == "default"
+        kind = find_method(method)
+        assert not {"calibration", "graph"} & {name.split(".")[0] for name in kind.TENSORS}
+
+
+def test_what_another_method_reads_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PRESETS, "oracle", {"default": {}})
+    monkeypatch.setattr(Settings.model_fields["size"], "metadata", [Only("oracle")])
+    with pytest.raises(OptionError, match="Option size cannot be used with the method patchcore: only oracle reads it"):
+        make_settings(size=64)
+    assert "size" not in make_settings().model_dump()
 
 
 @pytest.mark.parametrize(
@@ -91,7 +112,7 @@ def test_a_value_that_cannot_work_is_refused_by_its_name(option: str, value: Any
 
 
 def test_an_unknown_option_is_refused_by_its_name() -> None:
-    with pytest.raises(OptionError, match='no option "spade_nn"; the options are preset, backbone'):
+    with pytest.raises(OptionError, match='no option "spade_nn"; the options are method, preset, backbone'):
         make_settings(spade_nn=2)
 
 
@@ -110,11 +131,11 @@ def test_resources_are_no_settings(option: str, typed: str, meant: Any) -> None:
 @pytest.mark.parametrize("option", [*Settings.model_fields, *Resources.model_fields])
 def test_every_option_is_read_somewhere(option: str) -> None:
     """A dead option is worse than a missing one: it is accepted and ignored."""
-    readers = [path for path in SOURCE.rglob("*.py") if path.name not in {"settings.py", "__init__.py"}]
+    sources = [path for path in SOURCE.rglob("*.py") if path.name not in {"settings.py", "__init__.py"}]
     read = re.compile(rf"\b(settings|resources)\.{option}\b")
     if option == "preset":
         pytest.skip("read by make_settings")
-    assert any(read.search(path.read_text(encoding="utf-8")) for path in readers), option
+    assert any(read.search(path.read_text(encoding="utf-8")) for path in sources), option
 
 
 @pytest.mark.parametrize(

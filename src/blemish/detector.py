@@ -8,16 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from blemish.arrays import Array, Doubles
+from blemish.arrays import Array
 from blemish.errors import BackboneError, ImageError, ModelFileError, OptionError
 from blemish.features.extract import AnyExtractor, make_extractor
 from blemish.features.network import open_network
-from blemish.features.patches import ImagePatches
+from blemish.features.patches import seen_patches
 from blemish.images.read import Channels, Source, image_name, read_image
-from blemish.memory.bank import Bank
 from blemish.memory.store import ModelManifest, read_model, write_model
-from blemish.patchcore import PatchCore, PatchScores
+from blemish.methods.method import Fitted, NearestPatch
+from blemish.methods.registry import find_method
 from blemish.result import Nearest, Result, Verdict
+from blemish.scoring.calibrate import HeldOut
 from blemish.scoring.regions import find_regions
 from blemish.stream import available_threads, stream
 
@@ -30,21 +31,17 @@ class Detector:
     def __init__(
         self,
         manifest: ModelManifest,
-        method: PatchCore,
-        graph: bytes,
-        scores: Doubles,
-        peaks: Doubles,
+        fitted: Fitted,
+        held_out: HeldOut,
         *,
         provider: str,
         threads: int,
     ) -> None:
         self.manifest = manifest
-        self.method = method
-        self.graph = graph
-        self.scores = scores
-        """The held-out score of each good training image."""
-        self.peaks = peaks
-        """The highest value of each good training image's held-out map."""
+        self.method = fitted.method
+        self.graph = fitted.graph
+        self.held_out = held_out
+        """What good training images score by a method that never saw them."""
         self.provider = provider
         self.threads = threads
         # Made at once, so that a provider that is not there is told before anything is written.
@@ -72,21 +69,18 @@ class Detector:
 
     def save(self, path: str | Path) -> None:
         """Write the model file, whole or not at all (docs/file-format.md). Raises ModelFileError."""
-        bank = self.method.bank
         tensors: dict[str, Array] = {
-            "bank.rows": bank.rows_KD,
-            "bank.image": bank.image_K,
-            "bank.cell": bank.cell_K,
-            "bank.radii": bank.radii_K,
-            "calibration.scores": self.scores,
-            "calibration.peaks": self.peaks,
+            **self.method.tensors(),
+            "calibration.image": self.held_out.image_M,
+            "calibration.scores": self.held_out.scores_M,
+            "calibration.peaks": self.held_out.peaks_M,
             "graph.onnx": np.frombuffer(self.graph, np.uint8),
         }
         write_model(Path(path), self.manifest, tensors)
 
     def info(self) -> dict[str, Any]:
-        """What this model is: settings, data, bank, thresholds, backbone, and the provider in use."""
-        manifest, bank = self.manifest, self.method.bank
+        """What this model is: settings, data, method, thresholds, backbone, and the provider in use."""
+        manifest, backbone = self.manifest, self.manifest.backbone
         return {
             "method": manifest.method,
             "created": manifest.created,
@@ -96,10 +90,9 @@ class Detector:
             "pixels": manifest.transform.pixels,
             "images": len(manifest.images),
             "groups": len({image.group for image in manifest.images}),
-            "bank": {"rows": bank.rows_KD.shape[0], "dimension": bank.rows_KD.shape[1]},
-            "radius": float(bank.radii_K[-1]),
+            **self.method.info(),
             "calibration": manifest.calibration.model_dump(),
-            "backbone": manifest.backbone.model_dump(include={"name", "source", "licence", "sha256"}),
+            "backbone": backbone and backbone.model_dump(include={"name", "source", "licence", "sha256"}),
             "provider": self.provider,
             "threads": self.threads,
             "settings": manifest.settings.model_dump(),
@@ -132,15 +125,14 @@ class Detector:
         name = image_name(image)
         sized, placement = transform(read_image(image, channels=channels), name)
         clock.lap("read")
-        grid_hwD = extractor(sized)
-        if not np.isfinite(grid_hwD).all():
+        grids = extractor(sized)
+        if not all(np.isfinite(grid_hwD).all() for grid_hwD in grids.values()):
             raise ImageError(f"{name} makes the network answer NaN or infinity; it cannot be scored.")
         clock.lap("network")
-        window = placement.window(manifest.grid, transform.height, transform.width)
-        answer = self.method.score(ImagePatches.seen(grid_hwD, window), threads=extractor.threads)
+        answer = self.method.score(seen_patches(grids, placement, transform), threads=extractor.threads)
         clock.lap("search")
-        map_HW = placement.to_image(answer.map_HW)
-        mask_HW, regions = find_regions(map_HW, manifest.calibration.map_threshold)
+        map_HW = None if answer.map_HW is None else placement.to_image(answer.map_HW)
+        mask_HW, regions = (None, []) if map_HW is None else find_regions(map_HW, manifest.calibration.map_threshold)
         clock.lap("map")
         return Result(
             path=name,
@@ -150,19 +142,19 @@ class Detector:
             anomaly_map=map_HW,
             mask=mask_HW,
             regions=regions,
-            nearest=self._nearest(answer),
+            nearest=answer.nearest and self._nearest(answer.nearest),
             timings=clock.seconds,
         )
 
-    def _nearest(self, answer: PatchScores) -> Nearest:
+    def _nearest(self, patch: NearestPatch) -> Nearest:
         """The good patch nearest to the farthest one, in pixels of the training image it was seen in."""
-        bank, transform, grid = self.method.bank, self.manifest.transform, self.manifest.grid
-        image = self.manifest.images[bank.image_K[answer.nearest_row]]
-        row, column = divmod(int(bank.cell_K[answer.nearest_row]), grid[1])
-        centre_x = (column + 0.5) * transform.width / grid[1]
-        centre_y = (row + 0.5) * transform.height / grid[0]
+        transform, (rows, columns) = self.manifest.transform, patch.grid
+        image = self.manifest.images[patch.image]
+        row, column = divmod(patch.cell, columns)
+        centre_x = (column + 0.5) * transform.width / columns
+        centre_y = (row + 0.5) * transform.height / rows
         x, y = transform.place(image.height, image.width).to_image_point(centre_x, centre_y)
-        return Nearest(image.path, x, y, answer.farthest_score)
+        return Nearest(image.path, x, y, patch.distance)
 
 
 class _Clock:
@@ -191,13 +183,12 @@ def load(path: str | Path, *, provider: str = "cpu", threads: int | None = None)
         open_network(graph)
     except BackboneError as error:
         raise ModelFileError(f"{path} cannot be used: tensor graph.onnx: {error}") from None
-    bank = Bank(tensors["bank.rows"], tensors["bank.image"], tensors["bank.cell"], tensors["bank.radii"])
+    method = find_method(manifest.method).restore(tensors, manifest.settings, manifest.transform)
+    held_out = HeldOut(tensors["calibration.image"], tensors["calibration.scores"], tensors["calibration.peaks"])
     return Detector(
         manifest,
-        PatchCore(bank, manifest.settings, manifest.transform),
-        graph,
-        tensors["calibration.scores"],
-        tensors["calibration.peaks"],
+        Fitted(method, graph),
+        held_out,
         provider=provider,
         threads=threads or available_threads(),
     )

@@ -1,8 +1,8 @@
-"""Fit a detector on good images: size, patches, memory bank, thresholds."""
+"""Fit a detector on good images: size, method, thresholds."""
 
 import datetime
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from importlib.metadata import version
 from typing import Any
@@ -12,18 +12,15 @@ from PIL import Image
 
 from blemish.arrays import Bools, Doubles
 from blemish.detector import Detector
-from blemish.errors import ImageError, OptionError
+from blemish.errors import OptionError
 from blemish.features.backbone import Backbone, load_backbone
-from blemish.features.extract import AnyExtractor, make_extractor
-from blemish.features.graph import build_graph, choose_taps
-from blemish.features.patches import ImagePatches
+from blemish.features.patches import Features
 from blemish.images.choose import choose_transform
-from blemish.images.read import Source, image_name, probe_image, read_image
+from blemish.images.read import Source, image_name, probe_image
 from blemish.images.samples import list_images
-from blemish.images.transform import Transform
 from blemish.memory.store import FORMAT, ModelManifest, TrainingImage
-from blemish.memory.training import TrainingPatches, gather
-from blemish.patchcore import PatchCore, coreset_shard, patch_store
+from blemish.methods.method import Fitted, GoodImages, Learner, Method
+from blemish.methods.registry import find_method
 from blemish.progress import Progress, silent
 from blemish.scoring.calibrate import calibrate
 from blemish.settings import Settings, divide_options
@@ -51,53 +48,40 @@ def fit(
     part_of = _check_groups(sources, groups)
     threads = resources.threads or available_threads()
     kinds = list(stream(probe_image, sources, threads=threads))
-    backbone = load_backbone(settings.backbone)
-    if "size" in options:
+    kind = find_method(settings.method)
+    backbone = load_backbone(settings.backbone) if kind.needs_backbone else None
+    if backbone and "size" in options:
         _check_size(settings, backbone)
-    taps = choose_taps(backbone, settings.taps)
-    transform = choose_transform(sources, kinds, settings, backbone.manifest.size, max(tap.stride for tap in taps))
-    graph = build_graph(
-        backbone,
-        taps,
-        patch_size=settings.patch_size,
-        patch_stride=settings.patch_stride,
-        merge=settings.merge,
-        pixels="uint8" if transform.pixels == "uint8" else "uint16",
-    )
-    extractor = make_extractor(graph, transform.height, transform.width, provider=resources.provider)
-    extract = partial(_extract, transform, extractor)
-    room = partial(patch_store, resources=resources)
-    patches = gather(stream(extract, sources, threads=threads), len(sources), room, progress=progress)
-    shard = coreset_shard(patches, settings, resources)
-
-    def fit_method(images: Bools | None, progress: Progress = silent) -> PatchCore:
-        return PatchCore.fit(patches, shard, settings, transform, images=images, progress=progress)
-
-    calibration, scores, peaks = calibrate(
-        partial(_held_out_scores, fit_method, patches, threads),
+    fixed = backbone.manifest.size if backbone else None
+    transform = choose_transform(sources, kinds, settings, fixed, kind.stride(settings, backbone))
+    learner = kind.learn(GoodImages(sources, transform, settings, resources, backbone, progress))
+    calibrating = _Calibrating(learner, threads)
+    calibration, held_out = calibrate(
+        calibrating,
         part_of,
         quantile=settings.quantile,
         folds=settings.folds,
         seed=settings.seed,
+        once=not learner.refits,
         progress=progress,
     )
+    fitted = learner.fit(None, progress) if learner.refits else calibrating.fitted
     manifest = ModelManifest(
         format=FORMAT,
-        method="patchcore",
+        method=settings.method,
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         blemish=version("blemish"),
         settings=settings,
         transform=transform,
-        grid=patches.grid,
-        backbone=backbone.manifest,
+        grid=learner.grid,
+        backbone=backbone.manifest if backbone else None,
         calibration=calibration,
         images=[
             TrainingImage(path=image_name(source), group=part, height=kind.height, width=kind.width)
             for source, part, kind in zip(sources, part_of, kinds, strict=True)
         ],
     )
-    method = fit_method(None, progress)
-    return Detector(manifest, method, graph, scores, peaks, provider=resources.provider, threads=threads)
+    return Detector(manifest, fitted, held_out, provider=resources.provider, threads=threads)
 
 
 def _sources(images: str | os.PathLike[str] | Sequence[Source]) -> Sequence[Source]:
@@ -128,24 +112,24 @@ def _check_size(settings: Settings, backbone: Backbone) -> None:
         )
 
 
-def _extract(transform: Transform, extractor: AnyExtractor, source: Source) -> ImagePatches:
-    sized, placement = transform(read_image(source), image_name(source))
-    grid_hwD = extractor(sized)
-    if not np.isfinite(grid_hwD).all():
-        raise ImageError(f"{image_name(source)} makes the network answer NaN or infinity; leave it out.")
-    return ImagePatches.seen(grid_hwD, placement.window(grid_hwD.shape[:2], transform.height, transform.width))
+class _Calibrating:
+    """Scores held-out good images by a method fitted on all others, which it keeps."""
+
+    fitted: Fitted
+
+    def __init__(self, learner: Learner, threads: int) -> None:
+        self._learner = learner
+        self._threads = threads
+
+    def __call__(self, held_out: Bools) -> tuple[Doubles, Doubles]:
+        """Image scores and map peaks of the held-out images."""
+        self.fitted = self._learner.fit(~held_out)
+        images = self._learner.features(self.fitted, [int(image) for image in np.flatnonzero(held_out)])
+        score = partial(_score_and_peak, self.fitted.method)
+        answers = list(stream(score, images, threads=self._threads))
+        return np.array([score for score, _ in answers]), np.array([peak for _, peak in answers])
 
 
-def _held_out_scores(
-    fit_method: Callable[[Bools], PatchCore], patches: TrainingPatches, threads: int, held_out: Bools
-) -> tuple[Doubles, Doubles]:
-    """Image scores and map peaks of the held-out images, by a memory of all others."""
-    method = fit_method(~held_out)
-    images = (patches.of_image(int(image)) for image in np.flatnonzero(held_out))
-    answers = list(stream(lambda image: _score_and_peak(method, image), images, threads=threads))
-    return np.array([score for score, _ in answers]), np.array([peak for _, peak in answers])
-
-
-def _score_and_peak(method: PatchCore, patches: ImagePatches) -> tuple[float, float]:
-    answer = method.score(patches)
-    return answer.image, float(answer.map_HW.max())
+def _score_and_peak(method: Method, features: Features) -> tuple[float, float]:
+    scores = method.score(features)
+    return scores.image, scores.peak

@@ -10,49 +10,49 @@ The whole way of an image, and where each step lives:
     verdict           scoring/calibrate.py                     thresholds from held-out good images
 
 This file joins the steps in the middle: `fit` makes the bank, `score` compares with it and draws the map.
-`fitting.py` and `detector.py` walk the whole way, for many good images and for one image to inspect.
+`fitting.py` and `detector.py` walk the whole way, for many good images and for one image to inspect; methods/method.py
+says what they ask of PatchCore as of any other method.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, ClassVar
 
 import numpy as np
 
-from blemish.arrays import Bools, Floats, Ints
-from blemish.features.patches import ImagePatches
+from blemish.arrays import Array, Bools, Floats, Ints
+from blemish.features.backbone import Backbone
+from blemish.features.graph import Grid, build_graph, choose_taps
+from blemish.features.patches import Features
 from blemish.images.transform import Transform
 from blemish.memory.bank import Bank
 from blemish.memory.coreset import greedy_coreset, random_projection
 from blemish.memory.shards import ArrayShard
 from blemish.memory.spill import PatchStore, take_rows
-from blemish.memory.training import TrainingPatches
+from blemish.memory.training import TrainingPatches, gather
+from blemish.methods.method import Fitted, GoodImages, NearestPatch, Scores, TensorKind
 from blemish.progress import Progress, silent
 from blemish.scoring.heatmap import anomaly_map, spread
 from blemish.scoring.score import maximum, reweighted_maximum, top_mean
 from blemish.search.exact import ExactSearch
 from blemish.settings import Resources, Settings
 
-__all__ = ["PatchCore", "PatchScores", "coreset_shard", "patch_store"]
+__all__ = ["PatchCore", "coreset_shard", "patch_store"]
 
 PROJECTED_AT_ONCE = 65_536
 """Patches projected in one product, so that a projection needs no second copy of all of them."""
 
 
-@dataclass(frozen=True)
-class PatchScores:
-    """What the memory says of one image."""
-
-    image: float
-    """The image score."""
-    map_HW: Floats
-    """The anomaly map, as large as the network's input."""
-    farthest_score: float
-    """The largest distance of a patch to its nearest row of the bank."""
-    nearest_row: int
-    """The bank row nearest to that patch."""
-
-
 class PatchCore:
     """A memory bank of good patches; new patches are scored by their distance to it."""
+
+    TENSORS: ClassVar[Mapping[str, TensorKind]] = {
+        "bank.rows": (np.float32, "Kd"),
+        "bank.image": (np.int64, "K"),
+        "bank.cell": (np.int64, "K"),
+        "bank.radii": (np.float32, "K"),
+    }
+    needs_backbone = True
 
     def __init__(self, bank: Bank, settings: Settings, transform: Transform) -> None:
         self.bank = bank
@@ -80,15 +80,43 @@ class PatchCore:
         coreset = greedy_coreset(shard, count, among=among_N, seed=settings.seed, progress=progress)
         return cls(Bank.of(patches, coreset), settings, transform)
 
-    def score(self, patches: ImagePatches, *, threads: int = 1) -> PatchScores:
+    def score(self, features: Features, *, threads: int = 1) -> Scores:
         """Compare an image's patches with the bank: distances, map, image score (equations 6 and 7, section 3.3)."""
+        patches = features["patches"]
         distances_Q1, nearest_Q1 = self.search.query(patches.values_QD, threads=threads)
         distances_Q, nearest_Q = distances_Q1[:, 0], nearest_Q1[:, 0]
         scores_hw = spread(distances_Q, patches.window, patches.grid)
         map_HW = anomaly_map(scores_hw, self.transform.height, self.transform.width, self.settings.sigma)
         farthest = int(distances_Q.argmax())
+        row = int(nearest_Q[farthest])
+        seen = int(self.bank.image_K[row]), int(self.bank.cell_K[row]), patches.grid
         image = self._image_score(distances_Q, nearest_Q, patches.values_QD, map_HW)
-        return PatchScores(image, map_HW, float(distances_Q[farthest]), int(nearest_Q[farthest]))
+        return Scores(image, map_HW, NearestPatch(*seen, distance=float(distances_Q[farthest])))
+
+    @classmethod
+    def stride(cls, settings: Settings, backbone: Backbone | None) -> int:
+        assert backbone is not None, "needs_backbone"
+        return max(tap.stride for tap in choose_taps(backbone, settings.taps))
+
+    @classmethod
+    def learn(cls, good: GoodImages) -> "PatchCoreLearner":
+        return PatchCoreLearner(good)
+
+    @classmethod
+    def restore(cls, tensors: Mapping[str, Array], settings: Settings, transform: Transform) -> "PatchCore":
+        return cls(Bank(*(tensors[name] for name in cls.TENSORS)), settings, transform)
+
+    def tensors(self) -> dict[str, Array]:
+        bank = self.bank
+        return dict(zip(self.TENSORS, (bank.rows_KD, bank.image_K, bank.cell_K, bank.radii_K), strict=True))
+
+    def info(self) -> dict[str, Any]:
+        rows, dimension = self.bank.rows_KD.shape
+        return {"bank": {"rows": rows, "dimension": dimension}, "radius": float(self.bank.radii_K[-1])}
+
+    def __str__(self) -> str:
+        rows, dimension = self.bank.rows_KD.shape
+        return f"bank: {rows} patches of {dimension} values"
 
     def _image_score(self, distances_Q: Floats, nearest_Q: Ints, patches_QD: Floats, map_HW: Floats) -> float:
         settings = self.settings
@@ -99,6 +127,36 @@ class PatchCore:
         if settings.image_score == "top":
             return top_mean(distances_Q, settings.top)
         return reweighted_maximum(distances_Q, nearest_Q, patches_QD, self.search, settings.neighbours)
+
+
+class PatchCoreLearner:
+    """The patches of all good images, and the same as the coreset sees them."""
+
+    refits = True
+
+    def __init__(self, good: GoodImages) -> None:
+        assert good.backbone is not None, "needs_backbone"
+        settings = good.settings
+        grid = Grid(
+            choose_taps(good.backbone, settings.taps), settings.patch_size, settings.patch_stride, settings.merge
+        )
+        self.graph = build_graph(good.backbone, {"patches": grid}, pixels=good.transform.codes)
+        images = (features["patches"] for features in good.features(self.graph))
+        room = partial(patch_store, resources=good.resources)
+        self.patches = gather(images, len(good), room, progress=good.progress)
+        self.grid = self.patches.grid
+        self._shard = coreset_shard(self.patches, settings, good.resources)
+        self._good = good
+
+    def fit(self, images: Bools | None = None, progress: Progress = silent) -> Fitted:
+        good = self._good
+        method = PatchCore.fit(
+            self.patches, self._shard, good.settings, good.transform, images=images, progress=progress
+        )
+        return Fitted(method, self.graph)
+
+    def features(self, fitted: Fitted, images: Sequence[int]) -> Iterator[Features]:
+        return ({"patches": self.patches.of_image(image)} for image in images)
 
 
 def coreset_shard(patches: TrainingPatches, settings: Settings, resources: Resources) -> ArrayShard:

@@ -4,11 +4,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ByteSize,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+)
 
 from blemish.errors import OptionError
 
-__all__ = ["PRESETS", "Resources", "Settings", "divide_options", "make_settings"]
+__all__ = ["PRESETS", "Only", "Resources", "Settings", "divide_options", "make_settings", "readers"]
 
 Checked = TypeVar("Checked", bound=BaseModel)
 
@@ -51,16 +61,26 @@ def _sides(value: object) -> object:
     return value
 
 
+class Only:
+    """Marks a setting that only these methods read; given with another one, it is refused."""
+
+    def __init__(self, *methods: str) -> None:
+        self.methods = methods
+
+
+PATCHCORE = Only("patchcore")
+
 Side = Annotated[int, Field(ge=32, le=8192)]
 PixelRange = Annotated[tuple[float, float], BeforeValidator(_listed)]
 
 
 class Settings(BaseModel):
-    """How a detector is fitted; the defaults are the preset `default`."""
+    """How a detector is fitted; the defaults are those of PatchCore's preset `default`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    preset: Literal["default", "paper"] = Field("default", description="default, or paper for PatchCore as published.")
+    method: Literal["patchcore"] = Field("patchcore", description="What is learnt of the good images.")
+    preset: Literal["default", "paper"] = Field("default", description="default, or paper for a method as published.")
     backbone: str = Field("efficientnet_lite0", description="Network that describes patches: a name, or an .onnx file.")
     taps: Annotated[list[str | int], BeforeValidator(_listed)] = Field(
         [], description="Stages of the network to use, by name or level (2,3); none: the network's own choice."
@@ -76,24 +96,30 @@ class Settings(BaseModel):
         "(padding never scores), stretch distorts all to a square, crop looks at the centre only; auto is letterbox "
         "where the good images share an aspect, else stretch.",
     )
-    patch_size: int = Field(3, ge=1, le=15, description="Neighbourhood averaged into a patch, odd.")
-    patch_stride: int = Field(1, ge=1, le=8, description="Keep every s-th patch in each direction.")
-    merge: Literal["concat", "adaptive"] = Field(
+    patch_size: Annotated[int, PATCHCORE] = Field(
+        3, ge=1, le=15, description="Neighbourhood averaged into a patch, odd."
+    )
+    patch_stride: Annotated[int, PATCHCORE] = Field(
+        1, ge=1, le=8, description="Keep every s-th patch in each direction."
+    )
+    merge: Annotated[Literal["concat", "adaptive"], PATCHCORE] = Field(
         "concat", description="How taps become one vector: concat, or adaptive pooling to 1024 values (the paper's)."
     )
-    coreset: Annotated[float, BeforeValidator(_coreset), AfterValidator(_coreset_in_range)] = Field(
+    coreset: Annotated[float, PATCHCORE, BeforeValidator(_coreset), AfterValidator(_coreset_in_range)] = Field(
         0.01, description="Patches kept in the memory bank: a share (0.01, 1%) or a number of rows (5000)."
     )
-    projection: Annotated[int | None, BeforeValidator(_or_none)] = Field(
+    projection: Annotated[int | None, PATCHCORE, BeforeValidator(_or_none)] = Field(
         None, ge=1, description="Choose the coreset in a random projection to this many dimensions; none: exactly."
     )
-    image_score: Literal["peak", "max", "reweighted", "top"] = Field(
+    image_score: Annotated[Literal["peak", "max", "reweighted", "top"], PATCHCORE] = Field(
         "peak",
         description="From patch scores to one number: the peak of the anomaly map, the largest patch score, that one "
         "re-weighted by its neighbours (the paper's), or the mean of the top patches.",
     )
-    neighbours: int = Field(9, ge=2, description="Bank neighbours that re-weight the maximum.")
-    top: float = Field(0.01, gt=0, le=1, description="Share of patches averaged when image_score is top.")
+    neighbours: Annotated[int, PATCHCORE] = Field(9, ge=2, description="Bank neighbours that re-weight the maximum.")
+    top: Annotated[float, PATCHCORE] = Field(
+        0.01, gt=0, le=1, description="Share of patches averaged when image_score is top."
+    )
     sigma: float = Field(4.0, ge=0, le=100, description="Blur of the anomaly map, in input pixels.")
     quantile: float = Field(0.99, gt=0, lt=1, description="Share of held-out good images that the threshold lets pass.")
     folds: int = Field(5, ge=2, description="Parts the good images are held out in, one after the other.")
@@ -101,6 +127,11 @@ class Settings(BaseModel):
         None, description="Darkest and brightest value of 16-bit or float images; none: from the good images."
     )
     seed: int = Field(0, ge=0, description="Draws the folds and the first row of the coreset.")
+
+    @model_serializer(mode="wrap")
+    def _what_is_read(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without the settings that the method does not read."""
+        return {name: value for name, value in dump(self).items() if self.method in readers(name)}
 
 
 class Resources(BaseModel):
@@ -125,24 +156,39 @@ class Resources(BaseModel):
     )
 
 
-PRESETS: dict[str, dict[str, Any]] = {
-    "default": {},
-    "paper": {
-        "taps": [2, 3],
-        "size": 224,
-        "resize": "crop",
-        "merge": "adaptive",
-        "coreset": 0.1,
-        "projection": 128,
-        "image_score": "reweighted",
+PRESETS: dict[str, dict[str, dict[str, Any]]] = {
+    "patchcore": {
+        "default": {},
+        "paper": {
+            "taps": [2, 3],
+            "size": 224,
+            "resize": "crop",
+            "merge": "adaptive",
+            "coreset": 0.1,
+            "projection": 128,
+            "image_score": "reweighted",
+        },
     },
 }
+"""What each preset of each method sets that differs from the defaults of `Settings`."""
+
+
+def readers(setting: str) -> tuple[str, ...]:
+    """The methods that read a setting."""
+    only = [mark for mark in Settings.model_fields[setting].metadata if isinstance(mark, Only)]
+    return only[0].methods if only else tuple(PRESETS)
 
 
 def make_settings(**options: Any) -> Settings:
-    """Settings from a preset and the options that differ from it; raises OptionError naming the option."""
-    preset = options.get("preset", "default")
-    settings = _checked(Settings, PRESETS.get(str(preset), {}) | options)
+    """Settings from a method's preset and the options that differ from it; raises OptionError naming the option."""
+    method, preset = (str(options.get(name, Settings.model_fields[name].default)) for name in ("method", "preset"))
+    settings = _checked(Settings, PRESETS.get(method, {}).get(preset, {}) | options)
+    if preset not in PRESETS[method]:
+        raise OptionError(f"Option preset={preset} cannot be used with the method {method}: it has no such preset.")
+    for name in options:
+        if method not in readers(name):
+            read_by = ", ".join(readers(name))
+            raise OptionError(f"Option {name} cannot be used with the method {method}: only {read_by} reads it.")
     if settings.patch_size % 2 == 0:
         raise OptionError(f"Option patch_size={settings.patch_size} must be odd, so that a patch has a centre.")
     if settings.pixel_range and settings.pixel_range[0] >= settings.pixel_range[1]:

@@ -37,9 +37,9 @@ def fit(
     if json:
         print_json({"path": str(output), **info})
         return
-    bank, size = info["bank"], info["input"]
+    size = info["input"]
     say(f"{output}: {info['images']} good images at {size['height']}x{size['width']} (height x width)")
-    say(f"bank: {bank['rows']} patches of {bank['dimension']} values; {detector.manifest.calibration}")
+    say(f"{detector.method}; {detector.manifest.calibration}")
 
 
 def _good_images(sources: list[str]) -> tuple[list[Path], list[str] | None]:

@@ -1,12 +1,12 @@
 """Turn `Settings` into command-line options, so that each option is described in one place only."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import typer
 
-from blemish.settings import PRESETS, Resources, Settings
+from blemish.settings import PRESETS, Resources, Settings, readers
 
 __all__ = ["given", "with_settings"]
 
@@ -37,11 +37,20 @@ def given(options: dict[str, str | None]) -> dict[str, str]:
 
 
 def _help(name: str) -> str:
-    """The description of a setting, with its default in each preset where they differ."""
+    """The description of a setting, who reads it, and its default by method and preset where they differ."""
     field = _FIELDS[name]
-    default = _shown(field.default)
-    presets = [f"{preset}: {_shown(values[name])}" for preset, values in PRESETS.items() if name in values]
-    return f"{field.description} Default {'; preset '.join([default, *presets])}."
+    differing = [
+        f"{method}, preset {preset}: {_shown(values[name])}"
+        for method, presets in PRESETS.items()
+        for preset, values in presets.items()
+        if name in values
+    ]
+    only = "" if name in Resources.model_fields or set(readers(name)) == set(PRESETS) else _for_methods(readers(name))
+    return f"{field.description}{only} Default {'; '.join([_shown(field.default), *differing])}."
+
+
+def _for_methods(methods: Sequence[str]) -> str:
+    return f" Method {', '.join(methods)} only."
 
 
 def _shown(value: Any) -> str:

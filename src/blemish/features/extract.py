@@ -1,4 +1,4 @@
-"""Run the patch graph on the hardware that was asked for, or say that it is not there."""
+"""Run a graph on the hardware that was asked for, or say that it is not there."""
 
 from importlib.util import find_spec
 from typing import Protocol, cast
@@ -23,12 +23,12 @@ OPENVINO = ("openvino", "openvino-bf16")
 
 
 class AnyExtractor(Protocol):
-    """Makes patches (h, w, d) of a sized image (height, width, 3), whatever runs the graph."""
+    """Answers a sized image (height, width, 3) with the graph's grids (h, w, d) by name, whatever runs the graph."""
 
     threads: int
     """So many work on each call."""
 
-    def __call__(self, sized: Array, /) -> Floats: ...
+    def __call__(self, sized: Array, /) -> dict[str, Floats]: ...
 
 
 def available_providers() -> list[str]:
@@ -39,7 +39,7 @@ def available_providers() -> list[str]:
 
 
 def make_extractor(graph: bytes, height: int, width: int, *, provider: str = "cpu", threads: int = 1) -> AnyExtractor:
-    """Prepare a patch graph for one input size on the hardware asked for. Raises ProviderError."""
+    """Prepare a graph for one input size on the hardware asked for. Raises ProviderError."""
     if provider not in OPENVINO:
         return Extractor(graph, height, width, provider=provider, threads=threads)
     if not find_spec("openvino"):
@@ -54,7 +54,7 @@ def make_extractor(graph: bytes, height: int, width: int, *, provider: str = "cp
 
 
 class Extractor:
-    """Patches of sized images by ONNX Runtime, one image a call; calls may come from several threads at once."""
+    """Runs a graph on sized images by ONNX Runtime, one image a call; calls may come from several threads at once."""
 
     def __init__(self, graph: bytes, height: int, width: int, *, provider: str = "cpu", threads: int = 1) -> None:
         """Prepare the graph for one input size; `threads` work on each call. Raises ProviderError."""
@@ -77,7 +77,9 @@ class Extractor:
         self._session = ort.InferenceSession(graph, options, providers=[wanted])
         if self._session.get_providers()[0] != wanted:
             raise ProviderError(f'Provider "{provider}" could not start here; see its installation notes, or use cpu.')
+        self._names = [output.name for output in self._session.get_outputs()]
 
-    def __call__(self, sized: Array) -> Floats:
-        """Patches (h, w, d) of one sized image (height, width, 3)."""
-        return cast(Floats, self._session.run(["patches"], {"image": sized})[0])
+    def __call__(self, sized: Array) -> dict[str, Floats]:
+        """The graph's grids (h, w, d) for one sized image (height, width, 3)."""
+        answers = cast(list[Floats], self._session.run(self._names, {"image": sized}))
+        return dict(zip(self._names, answers, strict=True))

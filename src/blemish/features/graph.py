@@ -1,11 +1,12 @@
 """One graph from sized pixels to patches: normalise, backbone, neighbourhood pooling, resize, merge.
 
 Fitting, inspection and export all run this graph, so they cannot disagree.
-Its input "image" is height x width x 3 (uint8 or uint16), its output "patches" h x w x d (float32).
+Its input "image" is height x width x 3 (uint8 or uint16), each of its outputs a named grid h x w x d (float32).
 PatchCore, equations 1 to 3; the merge "adaptive" is that of the published code.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -15,16 +16,29 @@ from onnx import TensorProto, helper
 
 from blemish.errors import OptionError
 from blemish.features.backbone import Backbone, Tap
-from blemish.features.merge import PREFIX, Merge, constant, merge_nodes
+from blemish.features.merge import PREFIX, Merge, MergeNodes, constant, merge_nodes
 from blemish.features.network import keep_taps, open_network
 
-__all__ = ["build_graph", "choose_taps"]
+__all__ = ["Grid", "build_graph", "choose_taps"]
 
 OPSET, IR_VERSION = 17, 8
 """Networks of an older operator set or file version are brought up to these before they are joined."""
 
-OWN_NAMES = ("image", "patches")
-"""The names of our input and output; a tensor of the network that bears one is renamed."""
+INPUT = "image"
+
+
+@dataclass(frozen=True)
+class Grid:
+    """One output of the graph: taps, brought to the grid of the first one and merged into one vector a patch.
+
+    `merge="concat"` averages each neighbourhood (patch_size x patch_size, zero padding counted) and stacks the taps'
+    channels; `merge="adaptive"` pools each tap's unfolded neighbourhoods, then their stack, to 1024 values.
+    """
+
+    taps: Sequence[Tap]
+    patch_size: int = 3
+    patch_stride: int = 1
+    merge: Merge = "concat"
 
 
 def choose_taps(backbone: Backbone, taps: Sequence[str | int]) -> list[Tap]:
@@ -41,44 +55,55 @@ def choose_taps(backbone: Backbone, taps: Sequence[str | int]) -> list[Tap]:
 
 
 def build_graph(
-    backbone: Backbone,
-    taps: Sequence[Tap],
-    *,
-    patch_size: int = 3,
-    patch_stride: int = 1,
-    merge: Merge = "concat",
-    pixels: Literal["uint8", "uint16"] = "uint8",
+    backbone: Backbone, grids: Mapping[str, Grid], *, pixels: Literal["uint8", "uint16"] = "uint8"
 ) -> bytes:
-    """Join normalisation, the backbone up to its deepest tap, and patch aggregation into one ONNX graph.
-
-    `merge="concat"` averages each neighbourhood (patch_size x patch_size, zero padding counted) and stacks the taps'
-    channels; `merge="adaptive"` pools each tap's unfolded neighbourhoods, then their stack, to 1024 values.
-    """
-    model = _modern(keep_taps(open_network(backbone.onnx), [tap.name for tap in taps]))
+    """Join normalisation, the backbone up to its deepest tap, and the named grids into one ONNX graph."""
+    own_names = {INPUT, *grids}
+    taps = {tap.name: None for grid in grids.values() for tap in grid.taps}
+    model = _modern(keep_taps(open_network(backbone.onnx), list(taps)))
     network = model.graph
-    for name in OWN_NAMES:
-        _rename(network, name, _free(name))
-    taps = [tap.model_copy(update={"name": _free(tap.name)}) for tap in taps]
-    merging = merge_nodes(taps, merge, patch_size=patch_size, patch_stride=patch_stride)
+    for name in own_names:
+        _rename(network, name, _free(name, own_names))
+    merged = [_merge(name, grid, own_names) for name, grid in grids.items()]
     nodes = [
-        *_normalise(_free(backbone.manifest.input)),
+        *_normalise(_free(backbone.manifest.input, own_names)),
         *network.node,
-        *merging.nodes,
-        helper.make_node("Squeeze", [PREFIX + "merged", PREFIX + "batch_axis"], [PREFIX + "grid"]),
-        helper.make_node("Transpose", [PREFIX + "grid"], ["patches"], perm=[1, 2, 0]),
+        *(node for merging in merged for node in merging.nodes),
     ]
     size: Sequence[int | str] = backbone.manifest.size or ("height", "width")
     pixel_type = TensorProto.UINT8 if pixels == "uint8" else TensorProto.UINT16
     graph = helper.make_graph(
         nodes,
         "blemish",
-        [helper.make_tensor_value_info("image", pixel_type, [*size, 3])],
-        [helper.make_tensor_value_info("patches", TensorProto.FLOAT, ["h", "w", "d"])],
-        [*network.initializer, *_normalise_constants(backbone, pixels), *merging.constants],
+        [helper.make_tensor_value_info(INPUT, pixel_type, [*size, 3])],
+        [_output(name, first=number == 0) for number, name in enumerate(grids)],
+        [
+            *network.initializer,
+            *_normalise_constants(backbone, pixels),
+            *(constant for merging in merged for constant in merging.constants),
+        ],
     )
     joined = helper.make_model(graph, opset_imports=model.opset_import, ir_version=model.ir_version)
     onnx.checker.check_model(joined)
     return bytes(joined.SerializeToString())
+
+
+def _output(name: str, *, first: bool) -> onnx.ValueInfoProto:
+    # Axes of one name have one length, and grids of several taps have not.
+    axes = ["h", "w", "d"] if first else [f"h/{name}", f"w/{name}", f"d/{name}"]
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, axes)
+
+
+def _merge(name: str, grid: Grid, own_names: Collection[str]) -> MergeNodes:
+    """Merge the taps of one grid, and lay them out as h x w x d under its name."""
+    prefix = f"{PREFIX}{name}/"
+    taps = [tap.model_copy(update={"name": _free(tap.name, own_names)}) for tap in grid.taps]
+    merging = merge_nodes(taps, grid.merge, patch_size=grid.patch_size, patch_stride=grid.patch_stride, prefix=prefix)
+    laid_out = [
+        helper.make_node("Squeeze", [prefix + "merged", PREFIX + "batch_axis"], [prefix + "grid"]),
+        helper.make_node("Transpose", [prefix + "grid"], [name], perm=[1, 2, 0]),
+    ]
+    return MergeNodes([*merging.nodes, *laid_out], merging.constants)
 
 
 def _modern(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -88,9 +113,9 @@ def _modern(model: onnx.ModelProto) -> onnx.ModelProto:
     return model if version >= OPSET else onnx.version_converter.convert_version(model, OPSET)
 
 
-def _free(name: str) -> str:
-    """What a tensor of the network is called in our graph."""
-    return f"network/{name}" if name in OWN_NAMES else name
+def _free(name: str, own_names: Collection[str]) -> str:
+    """What a tensor of the network is called in our graph: one that bears the name of an input or output is renamed."""
+    return f"network/{name}" if name in own_names else name
 
 
 def _rename(graph: onnx.GraphProto, old: str, new: str) -> None:

@@ -26,38 +26,40 @@ ADAPTIVE_DIMENSION = 1024
 """Both the pretraining and the target dimension of the published code."""
 
 
-def constant(name: str, values: Array) -> onnx.TensorProto:
+def constant(name: str, values: Array, prefix: str = PREFIX) -> onnx.TensorProto:
     """A constant tensor under our prefix."""
-    return numpy_helper.from_array(values, PREFIX + name)
+    return numpy_helper.from_array(values, prefix + name)
 
 
 @dataclass(frozen=True)
 class MergeNodes:
-    """The nodes that turn taps into one tensor "blemish/merged" (1 x d x h x w), with their constants."""
+    """The nodes that turn taps into one tensor PREFIX + "merged" (1 x d x h x w), with their constants."""
 
     nodes: list[onnx.NodeProto]
     constants: list[onnx.TensorProto]
 
 
-def merge_nodes(taps: Sequence[Tap], merge: Merge, *, patch_size: int, patch_stride: int) -> MergeNodes:
+def merge_nodes(
+    taps: Sequence[Tap], merge: Merge, *, patch_size: int, patch_stride: int, prefix: str = PREFIX
+) -> MergeNodes:
     """Pool each tap over patch_size x patch_size at every patch_stride, and join them on the first tap's grid."""
     pad = patch_size // 2
     window = {"kernel_shape": [patch_size] * 2, "strides": [patch_stride] * 2, "pads": [pad] * 4}
-    return _concat(taps, window) if merge == "concat" else _adaptive(taps, window, patch_size)
+    return _concat(taps, window, prefix) if merge == "concat" else _adaptive(taps, window, patch_size, prefix)
 
 
-def _concat(taps: Sequence[Tap], window: dict[str, list[int]]) -> MergeNodes:
+def _concat(taps: Sequence[Tap], window: dict[str, list[int]], prefix: str) -> MergeNodes:
     """Mean of each neighbourhood (zero padding counted), the taps' channels one after the other."""
     nodes: list[onnx.NodeProto] = []
     for index, tap in enumerate(taps):
-        pooled = [f"{PREFIX}pooled{index}"]
+        pooled = [f"{prefix}pooled{index}"]
         nodes.append(helper.make_node("AveragePool", [tap.name], pooled, count_include_pad=1, **window))
-        nodes += _to_first_grid(index)
-    resized = [f"{PREFIX}resized{index}" for index in range(len(taps))]
-    return MergeNodes([*nodes, helper.make_node("Concat", resized, [PREFIX + "merged"], axis=1)], [])
+        nodes += _to_first_grid(index, prefix)
+    resized = [f"{prefix}resized{index}" for index in range(len(taps))]
+    return MergeNodes([*nodes, helper.make_node("Concat", resized, [prefix + "merged"], axis=1)], [])
 
 
-def _adaptive(taps: Sequence[Tap], window: dict[str, list[int]], patch_size: int) -> MergeNodes:
+def _adaptive(taps: Sequence[Tap], window: dict[str, list[int]], patch_size: int, prefix: str) -> MergeNodes:
     """Both adaptive poolings are linear and so is the resize between them: one convolution per tap is all."""
     nodes: list[onnx.NodeProto] = []
     constants: list[onnx.TensorProto] = []
@@ -66,31 +68,31 @@ def _adaptive(taps: Sequence[Tap], window: dict[str, list[int]], patch_size: int
         first, last = int(used[0]), int(used[-1]) + 1
         weights, groups = _grouped(kernel[first:last])
         constants += [
-            constant(f"weights{index}", weights.astype(np.float32)),
-            constant(f"rows{index}", np.array([0, first, 0, 0, 0, len(kernel) - last, 0, 0], np.int64)),
+            constant(f"weights{index}", weights.astype(np.float32), prefix),
+            constant(f"rows{index}", np.array([0, first, 0, 0, 0, len(kernel) - last, 0, 0], np.int64), prefix),
         ]
-        inputs, pooled = [tap.name, f"{PREFIX}weights{index}"], [f"{PREFIX}pooled{index}"]
-        resized, padded = [f"{PREFIX}resized{index}", f"{PREFIX}rows{index}"], [f"{PREFIX}padded{index}"]
+        inputs, pooled = [tap.name, f"{prefix}weights{index}"], [f"{prefix}pooled{index}"]
+        resized, padded = [f"{prefix}resized{index}", f"{prefix}rows{index}"], [f"{prefix}padded{index}"]
         nodes += [
             helper.make_node("Conv", inputs, pooled, group=groups, **window),
-            *_to_first_grid(index),
+            *_to_first_grid(index, prefix),
             helper.make_node("Pad", resized, padded),
         ]
-    padded_all = [f"{PREFIX}padded{index}" for index in range(len(taps))]
-    return MergeNodes([*nodes, helper.make_node("Sum", padded_all, [PREFIX + "merged"])], constants)
+    padded_all = [f"{prefix}padded{index}" for index in range(len(taps))]
+    return MergeNodes([*nodes, helper.make_node("Sum", padded_all, [prefix + "merged"])], constants)
 
 
-def _to_first_grid(index: int) -> list[onnx.NodeProto]:
+def _to_first_grid(index: int, prefix: str) -> list[onnx.NodeProto]:
     """Resize tap `index` bilinearly (half-pixel centres) to the grid of the first one."""
-    pooled, resized, name = f"{PREFIX}pooled{index}", f"{PREFIX}resized{index}", f"{PREFIX}shape{index}"
+    pooled, resized, name = f"{prefix}pooled{index}", f"{prefix}resized{index}", f"{prefix}shape{index}"
     if index == 0:
         return [
             helper.make_node("Identity", [pooled], [resized]),
-            helper.make_node("Shape", [pooled], [PREFIX + "grid_shape"], start=2),
+            helper.make_node("Shape", [pooled], [prefix + "grid_shape"], start=2),
         ]
     return [
         helper.make_node("Shape", [pooled], [name], start=0, end=2),
-        helper.make_node("Concat", [name, PREFIX + "grid_shape"], [name + "/wanted"], axis=0),
+        helper.make_node("Concat", [name, prefix + "grid_shape"], [name + "/wanted"], axis=0),
         helper.make_node(
             "Resize",
             [pooled, "", "", name + "/wanted"],

@@ -1,4 +1,4 @@
-"""Run the patch graph with OpenVINO, which knows bfloat16; needs the [openvino] extra."""
+"""Run a graph with OpenVINO, which knows bfloat16; needs the [openvino] extra."""
 
 import threading
 from typing import Any, cast
@@ -18,7 +18,7 @@ _FIRST_CALL = threading.Lock()
 
 
 class OpenVinoExtractor:
-    """Patches of sized images, one image a call; calls may come from several threads at once.
+    """Runs a graph on sized images, one image a call; calls may come from several threads at once.
 
     `bf16` computes in bfloat16 (8 significant bits) on processors that have it: about twice as fast, and patches
     move by a few hundredths of their size, so scores do too.
@@ -44,14 +44,16 @@ class OpenVinoExtractor:
             model = core.read_model(graph, b"")
             model.reshape({"image": [height, width, 3]})
             self._compiled = core.compile_model(model, "CPU", properties)
+            self._names = [output.any_name for output in model.outputs]
         except RuntimeError as error:
             raise ProviderError(f"OpenVINO cannot run this network ({_last_line(error)}); use cpu.") from None
         with _FIRST_CALL:
             self(np.zeros((height, width, 3), self._compiled.input("image").element_type.to_dtype()))
 
-    def __call__(self, sized: Array) -> Floats:
-        """Patches (h, w, d) of one sized image (height, width, 3)."""
-        return cast(Floats, self._request().infer({"image": sized}, share_outputs=False)["patches"])
+    def __call__(self, sized: Array) -> dict[str, Floats]:
+        """The graph's grids (h, w, d) for one sized image (height, width, 3)."""
+        answers = self._request().infer({"image": sized}, share_outputs=False)
+        return {name: cast(Floats, answers[name]) for name in self._names}
 
     def _request(self) -> Any:
         """This thread's infer request; one request cannot serve two calls at once."""

@@ -83,6 +83,11 @@ class Transform(BaseModel):
     high: float = 65535.0
     """For uint16 and float32 pixels: the values that become the darkest and the brightest code."""
 
+    @property
+    def codes(self) -> Literal["uint8", "uint16"]:
+        """The type of the codes that the network is given."""
+        return "uint8" if self.pixels == "uint8" else "uint16"
+
     def __call__(self, image: Array, name: str) -> tuple[Array, Placement]:
         """Size one image; `name` is for messages. Returns uint8 or uint16 (height, width, 3) and its placement."""
         if image.dtype != self.pixels:

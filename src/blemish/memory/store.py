@@ -19,25 +19,24 @@ from blemish.arrays import Array
 from blemish.errors import ModelFileError
 from blemish.features.backbone import Manifest as BackboneManifest
 from blemish.images.transform import Transform
+from blemish.methods.method import TensorKind
+from blemish.methods.registry import METHODS, find_method
 from blemish.scoring.calibrate import Calibration
 from blemish.settings import Settings
 from blemish.whole_file import write_whole
 
-__all__ = ["FORMAT", "TENSORS", "ModelManifest", "TrainingImage", "read_model", "write_model"]
+__all__ = ["FORMAT", "TENSORS", "ModelManifest", "TrainingImage", "read_model", "tensor_kinds", "write_model"]
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 _KEY = "blemish"
 
-TENSORS: dict[str, tuple[type[np.generic], str]] = {
-    "bank.rows": (np.float32, "Kd"),
-    "bank.image": (np.int64, "K"),
-    "bank.cell": (np.int64, "K"),
-    "bank.radii": (np.float32, "K"),
-    "calibration.scores": (np.float64, "n"),
-    "calibration.peaks": (np.float64, "n"),
+TENSORS: Mapping[str, TensorKind] = {
+    "calibration.image": (np.int64, "m"),
+    "calibration.scores": (np.float64, "m"),
+    "calibration.peaks": (np.float64, "m"),
     "graph.onnx": (np.uint8, "b"),
 }
-"""The tensors of format 1: type and axes (K bank rows, d patch dimension, n training images, b bytes)."""
+"""The tensors of every model: type and axes (m held-out images, b bytes); those of its method come beside them."""
 
 
 class TrainingImage(BaseModel):
@@ -56,15 +55,16 @@ class ModelManifest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    format: Literal[1]
-    method: Literal["patchcore"]
+    format: Literal[1, 2]
+    method: str
     created: str
     blemish: str
     settings: Settings
     transform: Transform
     grid: tuple[int, int]
     """Rows and columns of patches on the network's input."""
-    backbone: BackboneManifest
+    backbone: BackboneManifest | None
+    """None for a method that trains a network of its own."""
     calibration: Calibration
     images: list[TrainingImage]
     journal: list[dict[str, Any]] = []
@@ -73,9 +73,15 @@ class ModelManifest(BaseModel):
     """Of each tensor's bytes; filled in on writing."""
 
 
+def tensor_kinds(method: str) -> dict[str, TensorKind]:
+    """All tensors of a model of this method."""
+    return {**find_method(method).TENSORS, **TENSORS}
+
+
 def write_model(path: Path, manifest: ModelManifest, tensors: Mapping[str, Array]) -> None:
     """Write a model whole, or leave what was there. Raises ModelFileError."""
-    whole = manifest.model_copy(update={"sha256": {name: _hash(tensor) for name, tensor in tensors.items()}})
+    hashes = {name: _hash(tensor) for name, tensor in tensors.items()}
+    whole = manifest.model_copy(update={"format": FORMAT, "sha256": hashes})
     content = save(dict(tensors), metadata={_KEY: whole.model_dump_json()})
     if not path.parent.is_dir():
         raise ModelFileError(
@@ -96,16 +102,20 @@ def read_model(path: Path) -> tuple[ModelManifest, dict[str, Array]]:
     try:
         with safe_open(path, framework="numpy") as file:
             manifest = _manifest(path, file.metadata())
-            missing = TENSORS.keys() - set(file.keys())
+            kinds = tensor_kinds(manifest.method)
+            if manifest.format == 1:
+                del kinds["calibration.image"]  # every image was scored
+            missing = kinds.keys() - set(file.keys())
             if missing:
                 raise ModelFileError(f"{path} is damaged: tensor {min(missing)} is missing.")
-            tensors = {name: file.get_tensor(name) for name in TENSORS}
+            tensors = {name: file.get_tensor(name) for name in kinds}
     except (SafetensorError, OSError, ValueError, TypeError) as error:
         raise ModelFileError(f"{path} is not a blemish model, or it is damaged ({error}).") from None
     for name, tensor in tensors.items():
-        _check_tensor(path, manifest, name, tensor)
-    _check_sizes(path, manifest, tensors)
-    _check_provenance(path, manifest, tensors)
+        _check_tensor(path, manifest, name, tensor, kinds[name])
+    tensors.setdefault("calibration.image", np.arange(len(manifest.images)))
+    _check_sizes(path, tensors, tensor_kinds(manifest.method))
+    _check_numbers(path, manifest, tensors)
     return manifest, tensors
 
 
@@ -120,18 +130,24 @@ def _manifest(path: Path, metadata: Mapping[str, str] | None) -> ModelManifest:
             raise ModelFileError(
                 f"{path} has format {version}; this blemish reads up to {FORMAT}. Install a newer blemish."
             )
-        return ModelManifest.model_validate(fields)
+        manifest = ModelManifest.model_validate(fields)
     except json.JSONDecodeError as error:
         raise ModelFileError(f"{path} is damaged: its manifest is not JSON ({error}).") from None
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(map(str, first["loc"]))
         raise ModelFileError(f"{path} cannot be used: field {field} of its manifest: {first['msg']}.") from None
+    if manifest.method not in METHODS:
+        raise ModelFileError(
+            f"{path} cannot be used: field method of its manifest is {manifest.method!r}, but this blemish knows "
+            f"{', '.join(METHODS)}. Install a newer blemish."
+        )
+    return manifest
 
 
-def _check_tensor(path: Path, manifest: ModelManifest, name: str, tensor: Array) -> None:
+def _check_tensor(path: Path, manifest: ModelManifest, name: str, tensor: Array, wanted: TensorKind) -> None:
     """Type, axes, hash and values of one tensor."""
-    kind, axes = TENSORS[name]
+    kind, axes = wanted
     if tensor.dtype != kind or tensor.ndim != len(axes) or 0 in tensor.shape:
         raise ModelFileError(
             f"{path} is damaged: tensor {name} is {tensor.dtype} of shape {tensor.shape}; "
@@ -143,18 +159,19 @@ def _check_tensor(path: Path, manifest: ModelManifest, name: str, tensor: Array)
         raise ModelFileError(f"{path} is damaged: tensor {name} holds NaN or infinity.")
 
 
-def _check_sizes(path: Path, manifest: ModelManifest, tensors: Mapping[str, Array]) -> None:
+def _check_sizes(path: Path, tensors: Mapping[str, Array], kinds: Mapping[str, TensorKind]) -> None:
     """Axes of one letter have one length."""
-    lengths = {"n": len(manifest.images)}
-    for name, (_, axes) in TENSORS.items():
+    lengths: dict[str, int] = {}
+    for name, (_, axes) in kinds.items():
         for axis, length in zip(axes, tensors[name].shape, strict=True):
             if length != lengths.setdefault(axis, length):
                 raise ModelFileError(f"{path} is damaged: tensor {name} has {length} {axis}, not {lengths[axis]}.")
 
 
-def _check_provenance(path: Path, manifest: ModelManifest, tensors: Mapping[str, Array]) -> None:
-    """Every row of the bank names a training image and a cell of the grid."""
-    for name, limit in (("bank.image", len(manifest.images)), ("bank.cell", manifest.grid[0] * manifest.grid[1])):
+def _check_numbers(path: Path, manifest: ModelManifest, tensors: Mapping[str, Array]) -> None:
+    """Training images and cells of the grid that tensors name are there."""
+    limits = {".image": len(manifest.images), ".cell": manifest.grid[0] * manifest.grid[1]}
+    for name, limit in [(name, limits[end]) for name in tensors for end in limits if name.endswith(end)]:
         lowest, highest = int(tensors[name].min()), int(tensors[name].max())
         if lowest < 0 or highest >= limit:
             raise ModelFileError(

@@ -1,0 +1,153 @@
+"""What a method is to the rest of blemish: it learns from good images, scores others, and lives in a model file.
+
+    learn       MethodKind.learn     looks at the good images once, and returns a learner
+    fit         Learner.fit          fits on some of them or all, as often as held-out scoring asks
+    score       Method.score         one image, from what the graph answers: image score, map, nearest good patch
+    save, load  Method.tensors       the method's part of the model file, and MethodKind.restore, the way back
+
+Every method comes with a graph: an ONNX network from sized pixels ("image", height x width x 3, uint8 or uint16) to one
+or more named grids (h x w x d, float32). A method that looks at patches has features/graph.py join it; one that trains
+a network exports that, so that inspecting needs no training framework. A single number or vector is a grid of 1 x 1.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple, Protocol, TypeAlias
+
+import numpy as np
+
+from blemish.arrays import Array, Bools, Floats
+from blemish.errors import ImageError
+from blemish.features.backbone import Backbone
+from blemish.features.extract import AnyExtractor, make_extractor
+from blemish.features.patches import Features, seen_patches
+from blemish.images.read import Source, image_name, read_image
+from blemish.images.transform import Placement, Transform
+from blemish.progress import Progress, silent
+from blemish.settings import Resources, Settings
+from blemish.stream import available_threads, stream
+
+__all__ = ["Fitted", "GoodImages", "Learner", "Method", "MethodKind", "NearestPatch", "Scores", "TensorKind"]
+
+TensorKind: TypeAlias = tuple[type[np.generic], str]
+"""Type and axes of a tensor in the model file, one letter an axis; axes of one letter have one length."""
+
+
+class NearestPatch(NamedTuple):
+    """The good patch nearest to the most anomalous one."""
+
+    image: int
+    """The training image it was seen in, by number."""
+    cell: int
+    """Its place on that image's grid: row * w + column."""
+    grid: tuple[int, int]
+    """Rows and columns of that grid."""
+    distance: float
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What a method says of one image."""
+
+    image: float
+    """The image score; higher is more anomalous."""
+    map_HW: Floats | None
+    """The anomaly map, as large as the network's input; None where the method draws none."""
+    nearest: NearestPatch | None = None
+
+    @property
+    def peak(self) -> float:
+        """The highest value of the map, or the image score where there is none."""
+        return self.image if self.map_HW is None else float(self.map_HW.max())
+
+
+class Method(Protocol):
+    """A fitted method. Its `str` is one phrase for people: what it has kept of the good images."""
+
+    def score(self, features: Features, *, threads: int = 1) -> Scores:
+        """Score one image; `threads` may work on it."""
+
+    def tensors(self) -> dict[str, Array]:
+        """What to keep in the model file, by the names of the method's kind."""
+
+    def info(self) -> dict[str, Any]:
+        """What `blemish info` says of it, as JSON."""
+
+
+class Fitted(NamedTuple):
+    """A fitted method and the graph whose answers it scores."""
+
+    method: Method
+    graph: bytes
+
+
+class Learner(Protocol):
+    """A method that has looked at the good images, and can be fitted on any of them."""
+
+    grid: tuple[int, int]
+    """Rows and columns of the grid that patches are counted on; (1, 1) where the method knows no patches."""
+    refits: bool
+    """Whether fitting is cheap enough to do it again for every fold; if not, one fold is held out for good."""
+
+    def fit(self, images: Bools | None = None, progress: Progress = silent) -> Fitted:
+        """Fit on the images marked, or on all."""
+
+    def features(self, fitted: Fitted, images: Sequence[int]) -> Iterator[Features]:
+        """What the graph answers for these good images, by number, in order."""
+
+
+class MethodKind(Protocol):
+    """A method before any image: the class that fits, and that a model file names."""
+
+    TENSORS: Mapping[str, TensorKind]
+    """The tensors it keeps in the model file; K counts its rows, d their values; n (good images) and b are taken."""
+    needs_backbone: bool
+
+    def stride(self, settings: Settings, backbone: Backbone | None) -> int:
+        """The input's height and width are multiples of it."""
+
+    def learn(self, good: "GoodImages") -> Learner:
+        """Look at the good images."""
+
+    def restore(self, tensors: Mapping[str, Array], settings: Settings, transform: Transform) -> Method:
+        """Make a method again from its tensors, which were checked against TENSORS."""
+
+
+@dataclass(frozen=True)
+class GoodImages:
+    """The good images of a fit, and what a method may ask of them; `backbone` is None if it needs none."""
+
+    sources: Sequence[Source]
+    transform: Transform
+    settings: Settings
+    resources: Resources
+    backbone: Backbone | None
+    progress: Progress = silent
+
+    def __len__(self) -> int:
+        return len(self.sources)
+
+    @property
+    def threads(self) -> int:
+        return self.resources.threads or available_threads()
+
+    def sized(self, number: int) -> tuple[Array, Placement]:
+        """The pixels of one image as the graph sees them (height, width, 3), and where the image lies on them."""
+        source = self.sources[number]
+        return self.transform(read_image(source), image_name(source))
+
+    def features(self, graph: bytes, images: Sequence[int] | None = None) -> Iterator[Features]:
+        """What a graph answers for these images or all, in order, each on a thread of its own, a few at a time."""
+        transform = self.transform
+        extractor = make_extractor(graph, transform.height, transform.width, provider=self.resources.provider)
+        numbers = range(len(self)) if images is None else images
+        return stream(partial(self._features, extractor), numbers, threads=self.threads)
+
+    def _features(self, extractor: AnyExtractor, number: int) -> Features:
+        sized, placement = self.sized(number)
+        features = seen_patches(extractor(sized), placement, self.transform)
+        if not all(np.isfinite(patches.values_QD).all() for patches in features.values()):
+            name = image_name(self.sources[number])
+            raise ImageError(f"{name} makes the network answer NaN or infinity; leave it out.")
+        return features
