@@ -66,7 +66,7 @@ def test_no_source_file_pickles() -> None:
     for path in Path(blemish.__file__).parent.rglob("*.py"):
         text = path.read_text(encoding="utf-8")
         assert "import pickle" not in text, path
-        assert "allow_pickle" not in text, path
+        assert "allow_pickle" not in text.replace("allow_pickle=False", ""), path
         assert "torch.load" not in text or "weights_only=True" in text, path
 
 
