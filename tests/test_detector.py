@@ -200,7 +200,7 @@ def test_what_the_network_cannot_do_is_an_error_of_that_image(
             raise failure
         return {"patches": np.full((10, 14, 432), np.nan, np.float32)}
 
-    monkeypatch.setattr(detector, "_one_thread", broken)
+    monkeypatch.setattr(detector, "_shared", broken)
     (result,) = detector.inspect_many([good_part(1)])
     assert result.verdict is Verdict.ERROR
     assert "does not fit in memory" in str(result.error) or "NaN" in str(result.error)

@@ -43,10 +43,31 @@ def test_a_flat_grid_gives_a_flat_map() -> None:
     np.testing.assert_allclose(anomaly_map(np.full((4, 6), 2.5, np.float32), 32, 48, 4.0), 2.5, rtol=1e-6)
 
 
-def test_scores_are_laid_on_their_window() -> None:
-    scores = np.arange(6, dtype=np.float32)
-    grid = spread(scores, (slice(1, 3), slice(2, 5)), (4, 6))
+def test_scores_are_laid_on_the_cells_that_count() -> None:
+    seen = np.zeros((4, 6), np.bool_)
+    seen[1:3, 2:5] = True
+    grid = spread(np.arange(6, dtype=np.float32), seen)
     np.testing.assert_array_equal(grid[1:3, 2:5], [[0, 1, 2], [3, 4, 5]])
     np.testing.assert_array_equal(grid[0], grid[1])
     np.testing.assert_array_equal(grid[3], grid[2])
     np.testing.assert_array_equal(grid[1], [0, 0, 0, 1, 2, 2])
+
+
+def test_padding_repeats_its_nearest_score_as_numpy_pads() -> None:
+    scores = np.random.default_rng(0).random((5, 7), np.float32)
+    seen = np.zeros((17, 20), np.bool_)
+    seen[4:9, 11:18] = True
+    np.testing.assert_array_equal(spread(scores.ravel(), seen), np.pad(scores, ((4, 8), (11, 2)), mode="edge"))
+
+
+def test_a_hole_is_filled_from_around_it() -> None:
+    """Every cell that does not count takes the score of one that is as near as any, up to the metric's rounding."""
+    random = np.random.default_rng(1)
+    seen = random.random((12, 15)) > 0.7
+    scores = np.arange(seen.sum(), dtype=np.float32)
+    filled = spread(scores, seen)
+    np.testing.assert_array_equal(filled[seen], scores)
+    places = np.argwhere(seen)
+    for cell in np.argwhere(~seen):
+        distances = np.linalg.norm(places - cell, axis=1)
+        assert distances[int(filled[tuple(cell)])] <= 1.1 * distances.min()

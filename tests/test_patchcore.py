@@ -16,7 +16,7 @@ from blemish.patchcore import PatchCore, coreset_rows, coreset_shard
 from blemish.settings import divide_options
 
 GRID = (2, 2)
-WHOLE = (slice(0, 2), slice(0, 2))
+WHOLE = np.ones((2, 2), np.bool_)
 
 
 def patches(values: Array) -> TrainingPatches:
@@ -45,7 +45,7 @@ def fit(patches: TrainingPatches, images: Bools | None = None, **options: Any) -
 
 
 def score(method: PatchCore, queries: ArrayLike) -> Scores:
-    return method.score({"patches": ImagePatches(np.asarray(queries, np.float32), WHOLE, GRID)})
+    return method.score({"patches": ImagePatches(np.asarray(queries, np.float32), WHOLE)})
 
 
 def test_four_rows_cover_the_four_corners(corners: TrainingPatches) -> None:

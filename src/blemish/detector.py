@@ -10,9 +10,10 @@ import numpy as np
 
 from blemish.arrays import Array
 from blemish.errors import BackboneError, ImageError, ModelFileError, OptionError
-from blemish.features.extract import AnyExtractor, make_extractor
+from blemish.features.extract import AnyExtractor
 from blemish.features.network import open_network
 from blemish.features.patches import seen_patches
+from blemish.features.tiles import extractor_for
 from blemish.images.read import Channels, Source, image_name, read_image
 from blemish.memory.store import ModelManifest, read_model, write_model
 from blemish.methods.method import Fitted, NearestPatch
@@ -44,8 +45,10 @@ class Detector:
         """What good training images score by a method that never saw them."""
         self.provider = provider
         self.threads = threads
+        self._viewer = manifest.viewer
+        self._at_once, share = manifest.transform.share(threads)
         # Made at once, so that a provider that is not there is told before anything is written.
-        self._one_thread = self._extractor(1)
+        self._shared = self._extractor(share)
 
     @property
     def threshold(self) -> float:
@@ -60,12 +63,12 @@ class Detector:
         return self._inspect(image, self._all_threads, channels)
 
     def inspect_many(self, images: Iterable[Source], *, channels: Channels = "RGB") -> Iterator[Result]:
-        """Score images one after the other, in order, one per thread, holding only a few at a time.
+        """Score images one after the other, in order, one per thread (tiled ones on all), holding only a few at a time.
 
         An image that cannot be used gets the verdict ERROR, and the rest goes on. Arrays are not copied: do not write
         into one before its result has come.
         """
-        yield from stream(partial(self._inspect_or_error, channels=channels), images, threads=self.threads)
+        yield from stream(partial(self._inspect_or_error, channels=channels), images, threads=self._at_once)
 
     def save(self, path: str | Path) -> None:
         """Write the model file, whole or not at all (docs/file-format.md). Raises ModelFileError."""
@@ -100,15 +103,14 @@ class Detector:
 
     @cached_property
     def _all_threads(self) -> AnyExtractor:
-        return self._extractor(self.threads)
+        return self._shared if self._shared.threads == self.threads else self._extractor(self.threads)
 
     def _extractor(self, threads: int) -> AnyExtractor:
-        transform = self.manifest.transform
-        return make_extractor(self.graph, transform.height, transform.width, provider=self.provider, threads=threads)
+        return extractor_for(self.graph, self.manifest.transform, provider=self.provider, threads=threads)
 
     def _inspect_or_error(self, image: Source, *, channels: Channels) -> Result:
         try:
-            return self._inspect(image, self._one_thread, channels)
+            return self._inspect(image, self._shared, channels)
         except ImageError as error:
             return Result(image_name(image), Verdict.ERROR, float("nan"), self.threshold, error=str(error))
 
@@ -123,15 +125,15 @@ class Detector:
         clock = _Clock()
         manifest, transform = self.manifest, self.manifest.transform
         name = image_name(image)
-        sized, placement = transform(read_image(image, channels=channels), name)
+        sized, view = self._viewer(read_image(image, channels=channels), name)
         clock.lap("read")
         grids = extractor(sized)
         if not all(np.isfinite(grid_hwD).all() for grid_hwD in grids.values()):
             raise ImageError(f"{name} makes the network answer NaN or infinity; it cannot be scored.")
         clock.lap("network")
-        answer = self.method.score(seen_patches(grids, placement, transform), threads=extractor.threads)
+        answer = self.method.score(seen_patches(grids, view, transform), threads=extractor.threads)
         clock.lap("search")
-        map_HW = None if answer.map_HW is None else placement.to_image(answer.map_HW)
+        map_HW = None if answer.map_HW is None else view.to_image(answer.map_HW)
         mask_HW, regions = (None, []) if map_HW is None else find_regions(map_HW, manifest.calibration.map_threshold)
         clock.lap("map")
         return Result(
@@ -153,7 +155,8 @@ class Detector:
         row, column = divmod(patch.cell, columns)
         centre_x = (column + 0.5) * transform.width / columns
         centre_y = (row + 0.5) * transform.height / rows
-        x, y = transform.place(image.height, image.width).to_image_point(centre_x, centre_y)
+        view = self._viewer.of_size(image.height, image.width, image.motion, image.path)
+        x, y = view.to_image_point(centre_x, centre_y)
         return Nearest(image.path, x, y, patch.distance)
 
 

@@ -15,9 +15,13 @@ from blemish.detector import Detector
 from blemish.errors import OptionError
 from blemish.features.backbone import Backbone, load_backbone
 from blemish.features.patches import Features
+from blemish.images.align import Aligner
 from blemish.images.choose import choose_transform
-from blemish.images.read import Source, image_name, probe_image
+from blemish.images.places import Places
+from blemish.images.read import ImageKind, Source, image_name, probe_image, read_image
 from blemish.images.samples import list_images
+from blemish.images.transform import Transform
+from blemish.images.view import Viewer
 from blemish.memory.store import FORMAT, ModelManifest, TrainingImage
 from blemish.methods.method import Fitted, GoodImages, Learner, Method
 from blemish.methods.registry import find_method
@@ -50,12 +54,14 @@ def fit(
     kinds = list(stream(probe_image, sources, threads=threads))
     kind = find_method(settings.method)
     backbone = load_backbone(settings.backbone) if kind.needs_backbone else None
-    if backbone and "size" in options:
+    if backbone and ("size" in options or settings.tiles):
         _check_size(settings, backbone)
     fixed = backbone.manifest.size if backbone else None
     transform = choose_transform(sources, kinds, settings, fixed, kind.stride(settings, backbone))
-    learner = kind.learn(GoodImages(sources, transform, settings, resources, backbone, progress))
-    calibrating = _Calibrating(learner, threads)
+    viewer = _viewer(sources[0], kinds[0], transform, settings)
+    motions = list(stream(partial(_motion, viewer), sources, threads=threads))
+    learner = kind.learn(GoodImages(sources, viewer, settings, resources, backbone, progress))
+    calibrating = _Calibrating(learner, *transform.share(threads))
     calibration, held_out = calibrate(
         calibrating,
         part_of,
@@ -73,12 +79,14 @@ def fit(
         blemish=version("blemish"),
         settings=settings,
         transform=transform,
+        places=viewer.places,
+        aligner=viewer.aligner,
         grid=learner.grid,
         backbone=backbone.manifest if backbone else None,
         calibration=calibration,
         images=[
-            TrainingImage(path=image_name(source), group=part, height=kind.height, width=kind.width)
-            for source, part, kind in zip(sources, part_of, kinds, strict=True)
+            TrainingImage(path=image_name(source), group=part, height=kind.height, width=kind.width, motion=motion)
+            for source, part, kind, motion in zip(sources, part_of, kinds, motions, strict=True)
         ],
     )
     return Detector(manifest, fitted, held_out, provider=resources.provider, threads=threads)
@@ -102,14 +110,31 @@ def _check_groups(sources: Sequence[Source], groups: Sequence[str] | None) -> li
 
 
 def _check_size(settings: Settings, backbone: Backbone) -> None:
-    """Refuse a size that a network of fixed size would ignore."""
+    """Refuse a size, or tiles, that a network of fixed size would ignore."""
     fixed = backbone.manifest.size
+    if fixed is None:
+        return
     asked = settings.size if isinstance(settings.size, tuple) else (settings.size, settings.size)
-    if fixed and asked != fixed:
-        raise OptionError(
-            f"Option size={settings.size} cannot be used: the network {backbone.manifest.name} takes "
-            f"{fixed[0]}x{fixed[1]} only; leave size out."
-        )
+    for option, ignored in (("tiles", settings.tiles is not None), ("size", asked not in (fixed, ("auto", "auto")))):
+        if ignored:
+            raise OptionError(
+                f"Option {option}={getattr(settings, option)} cannot be used: the network {backbone.manifest.name} "
+                f"takes {fixed[0]}x{fixed[1]} only; leave {option} out."
+            )
+
+
+def _viewer(first: Source, kind: ImageKind, transform: Transform, settings: Settings) -> Viewer:
+    """Look at all images as at the first one: areas are drawn on it, and parts aligned to it."""
+    places = Places.drawn(settings.include, settings.ignore, kind.height, kind.width)
+    aligner = None if settings.align == "none" else Aligner.to(read_image(first), settings.align)
+    return Viewer(transform, places, aligner)
+
+
+def _motion(viewer: Viewer, source: Source) -> tuple[float, ...] | None:
+    """How one image is aligned, row by row."""
+    if viewer.aligner is None:
+        return None
+    return tuple(viewer.aligner(read_image(source), image_name(source)).ravel().tolist())
 
 
 class _Calibrating:
@@ -117,19 +142,21 @@ class _Calibrating:
 
     fitted: Fitted
 
-    def __init__(self, learner: Learner, threads: int) -> None:
+    def __init__(self, learner: Learner, at_once: int, threads: int) -> None:
+        """`at_once` images are scored at a time, each by so many threads."""
         self._learner = learner
+        self._at_once = at_once
         self._threads = threads
 
     def __call__(self, held_out: Bools) -> tuple[Doubles, Doubles]:
         """Image scores and map peaks of the held-out images."""
         self.fitted = self._learner.fit(~held_out)
         images = self._learner.features(self.fitted, [int(image) for image in np.flatnonzero(held_out)])
-        score = partial(_score_and_peak, self.fitted.method)
-        answers = list(stream(score, images, threads=self._threads))
+        score = partial(_score_and_peak, self.fitted.method, self._threads)
+        answers = list(stream(score, images, threads=self._at_once))
         return np.array([score for score, _ in answers]), np.array([peak for _, peak in answers])
 
 
-def _score_and_peak(method: Method, features: Features) -> tuple[float, float]:
-    scores = method.score(features)
+def _score_and_peak(method: Method, threads: int, features: Features) -> tuple[float, float]:
+    scores = method.score(features, threads=threads)
     return scores.image, scores.peak

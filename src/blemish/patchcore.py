@@ -85,7 +85,7 @@ class PatchCore:
         patches = features["patches"]
         distances_Q1, nearest_Q1 = self.search.query(patches.values_QD, threads=threads)
         distances_Q, nearest_Q = distances_Q1[:, 0], nearest_Q1[:, 0]
-        scores_hw = spread(distances_Q, patches.window, patches.grid)
+        scores_hw = spread(distances_Q, patches.seen_hw)
         map_HW = anomaly_map(scores_hw, self.transform.height, self.transform.width, self.settings.sigma)
         farthest = int(distances_Q.argmax())
         row = int(nearest_Q[farthest])

@@ -1,6 +1,7 @@
 """Every option of fitting, in one place: Python checks it, the CLI and the docs print it."""
 
 from collections.abc import Mapping
+from os import PathLike, fspath
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -54,6 +55,17 @@ def _listed(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
+def _areas(value: object) -> object:
+    """Accept several areas in one text, divided by semicolons, and "none" for no area."""
+    if value == "none":
+        return []
+    if isinstance(value, str | PathLike):
+        return [area.strip() for area in fspath(value).split(";") if area.strip()]
+    return (
+        [fspath(area) if isinstance(area, PathLike) else area for area in value] if isinstance(value, list) else value
+    )
+
+
 def _sides(value: object) -> object:
     """Accept "320x256" (height x width) beside 256 and (320, 256)."""
     if isinstance(value, str) and "x" in value:
@@ -71,6 +83,7 @@ class Only:
 PATCHCORE = Only("patchcore")
 
 Side = Annotated[int, Field(ge=32, le=8192)]
+Areas = Annotated[list[str], BeforeValidator(_areas)]
 PixelRange = Annotated[tuple[float, float], BeforeValidator(_listed)]
 
 
@@ -85,16 +98,32 @@ class Settings(BaseModel):
     taps: Annotated[list[str | int], BeforeValidator(_listed)] = Field(
         [], description="Stages of the network to use, by name or level (2,3); none: the network's own choice."
     )
-    size: Annotated[Side | tuple[Side, Side], BeforeValidator(_sides)] = Field(
-        224,
+    size: Annotated[Literal["auto", "native"] | Side | tuple[Side, Side], BeforeValidator(_sides)] = Field(
+        "auto",
         description="Input size: one number sets the area (224: as many pixels as 224 x 224), 320x256 sets height and "
-        "width.",
+        "width, native takes the good images' own; auto is 224, or native with tiles.",
+    )
+    tiles: Annotated[Literal["auto"] | Annotated[int, Field(ge=64, le=8192)] | None, BeforeValidator(_or_none)] = Field(
+        None,
+        description="Side of the overlapping tiles that the network is shown a large input in, in input pixels; auto: "
+        "1024; none: the input at once.",
     )
     resize: Literal["auto", "letterbox", "stretch", "crop"] = Field(
         "auto",
         description="How an image meets the input: letterbox takes the good images' median aspect and pads others "
         "(padding never scores), stretch distorts all to a square, crop looks at the centre only; auto is letterbox "
         "where the good images share an aspect, else stretch.",
+    )
+    include: Areas = Field(
+        [],
+        description="Look only there: x,y,WIDTHxHEIGHT or a polygon x,y x,y x,y in pixels of the first good image, a "
+        "labelme .json or a mask image of its size; several divided by semicolons.",
+    )
+    ignore: Areas = Field([], description="Never look there: areas as for include.")
+    align: Literal["none", "shift", "rigid"] = Field(
+        "none",
+        description="Bring every image to the first good one before looking: shift for parts that move, rigid for "
+        "parts that turn as well.",
     )
     patch_size: Annotated[int, PATCHCORE] = Field(
         3, ge=1, le=15, description="Neighbourhood averaged into a patch, odd."

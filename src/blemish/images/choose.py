@@ -8,13 +8,20 @@ import numpy as np
 
 from blemish.errors import DataError, ImageError, OptionError
 from blemish.images.read import ImageKind, PixelType, Source, image_name, read_image
-from blemish.images.transform import Resize, Transform
+from blemish.images.transform import CROP_MARGIN, Resize, Tiling, Transform
 from blemish.settings import Settings
 
 __all__ = ["choose_resize", "choose_transform"]
 
 SHARED_ASPECT = 0.1
 """Aspects are shared where the middle four fifths of them differ by no more than a tenth."""
+
+AREA = 224
+"""Side of the square with as many pixels as an input has by default."""
+
+TILE, MARGIN_CELLS = 1024, 8
+"""Side of tiles by default. A margin of 8 cells of the deepest tap leaves scores within a hundredth of those of the
+whole image at once (benchmarks/tiling.py)."""
 
 RANGE_IMAGES = 64
 """So many images, evenly spread, set the range of 16-bit and float pixels."""
@@ -35,8 +42,10 @@ def choose_transform(
         raise OptionError("Option pixel_range is for 16-bit and float images; these are 8-bit: leave it out.")
     low, high = settings.pixel_range or _pixel_range(sources, pixels)
     resize = choose_resize(kinds, settings)
-    height, width = fixed or _input_size(kinds, settings, resize, stride)
-    return Transform(height=height, width=width, resize=resize, pixels=pixels, low=low, high=high)
+    unit = stride * settings.patch_stride if settings.tiles else stride
+    height, width = fixed or _input_size(kinds, settings, resize, unit)
+    tiling = _tiling(settings, height, width, stride, unit)
+    return Transform(height=height, width=width, resize=resize, pixels=pixels, low=low, high=high, tiling=tiling)
 
 
 def _log_aspects(kinds: Sequence[ImageKind]) -> list[float]:
@@ -56,13 +65,38 @@ def choose_resize(kinds: Sequence[ImageKind], settings: Settings) -> Resize:
     return "letterbox" if wide - narrow <= SHARED_ASPECT else "stretch"
 
 
-def _input_size(kinds: Sequence[ImageKind], settings: Settings, resize: Resize, stride: int) -> tuple[int, int]:
-    if isinstance(settings.size, tuple):
-        height, width = map(float, settings.size)
+def _input_size(kinds: Sequence[ImageKind], settings: Settings, resize: Resize, unit: int) -> tuple[int, int]:
+    size = settings.size
+    if size == "auto":
+        size = "native" if settings.tiles else AREA
+    if size == "native":
+        margin = CROP_MARGIN if resize == "crop" else 1.0
+        sides = ([kind.height for kind in kinds], [kind.width for kind in kinds])
+        height, width = (-(-round(float(np.median(side)) / margin) // unit) * unit for side in sides)
+        return height, width
+    if isinstance(size, tuple):
+        wanted = float(size[0]), float(size[1])
     else:
         aspect = math.exp(np.median(_log_aspects(kinds))) if resize == "letterbox" else 1.0
-        height, width = settings.size / math.sqrt(aspect), settings.size * math.sqrt(aspect)
-    return max(stride, round(height / stride) * stride), max(stride, round(width / stride) * stride)
+        wanted = size / math.sqrt(aspect), size * math.sqrt(aspect)
+    return max(unit, round(wanted[0] / unit) * unit), max(unit, round(wanted[1] / unit) * unit)
+
+
+def _tiling(settings: Settings, height: int, width: int, stride: int, unit: int) -> Tiling | None:
+    """How an input of this size is tiled; None where one tile holds it."""
+    if settings.tiles is None:
+        return None
+    margin = -(-MARGIN_CELLS * stride // unit) * unit
+    side = TILE if settings.tiles == "auto" else settings.tiles
+    side = max(round(side / unit) * unit, unit)
+    if side >= max(height, width):
+        return None
+    if side < 2 * margin + unit:
+        raise OptionError(
+            f"Option tiles={settings.tiles} cannot be used: tiles overlap by {2 * margin} pixels with this network, so "
+            f"give {2 * margin + unit} or more."
+        )
+    return Tiling(side=side, margin=margin, unit=unit)
 
 
 def _common_pixels(sources: Sequence[Source], kinds: Sequence[ImageKind]) -> PixelType:

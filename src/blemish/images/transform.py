@@ -17,7 +17,7 @@ from blemish.errors import ImageError
 from blemish.images.read import PixelType
 from blemish.result import Box
 
-__all__ = ["Placement", "Resize", "Transform"]
+__all__ = ["Placement", "Resize", "Tiling", "Transform"]
 
 Resize = Literal["letterbox", "stretch", "crop"]
 
@@ -70,6 +70,22 @@ def _inside(cells: int, length: int, start: int, extent: int) -> slice:
     return slice(int(inside[0]), int(inside[-1]) + 1)
 
 
+class Tiling(BaseModel):
+    """How a sized image is cut for the network, in pixels; all of them multiples of `unit`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    side: int
+    margin: int
+    """A patch is taken from a tile that shows at least so much around it, but at the image's own edge."""
+    unit: int
+    """Tiles begin at multiples of it, so that their grids fall together."""
+
+    def shape(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width of every tile of an input of this size."""
+        return min(self.side, height), min(self.side, width)
+
+
 class Transform(BaseModel):
     """From decoded pixels to height x width x 3 codes of one type, the same for every image of a model."""
 
@@ -82,11 +98,17 @@ class Transform(BaseModel):
     low: float = 0.0
     high: float = 65535.0
     """For uint16 and float32 pixels: the values that become the darkest and the brightest code."""
+    tiling: Tiling | None = None
+    """How the network is shown an input larger than one call; None: at once."""
 
     @property
     def codes(self) -> Literal["uint8", "uint16"]:
         """The type of the codes that the network is given."""
         return "uint8" if self.pixels == "uint8" else "uint16"
+
+    def share(self, threads: int) -> tuple[int, int]:
+        """How many images are looked at at once, and by how many threads each: tiled ones are large, so one by all."""
+        return (1, threads) if self.tiling else (threads, 1)
 
     def __call__(self, image: Array, name: str) -> tuple[Array, Placement]:
         """Size one image; `name` is for messages. Returns uint8 or uint16 (height, width, 3) and its placement."""
@@ -109,7 +131,11 @@ class Transform(BaseModel):
         whole = Box(0, 0, image_width, image_height)
         content = Box(0, 0, self.width, self.height)
         if self.resize == "letterbox":
-            scale = min(self.height / image_height, self.width / image_width)
+            scale = (
+                1.0
+                if self._nearly(image_height, image_width)
+                else min(self.height / image_height, self.width / image_width)
+            )
             height, width = max(1, round(image_height * scale)), max(1, round(image_width * scale))
             content = Box((self.width - width) // 2, (self.height - height) // 2, width, height)
         elif self.resize == "crop":
@@ -119,6 +145,13 @@ class Transform(BaseModel):
             width = max(1, round(self.width * image_width / resized_width))
             whole = Box(x, y, min(width, image_width - x), min(height, image_height - y))
         return Placement(content, whole, image_height, image_width)
+
+    def _nearly(self, image_height: int, image_width: int) -> bool:
+        """Whether an image to be tiled is as large as the input but for rounding: its pixels stay as they are."""
+        return self.tiling is not None and all(
+            0 <= side - image_side < self.tiling.unit
+            for side, image_side in ((self.height, image_height), (self.width, image_width))
+        )
 
     def _crop(self, image_height: int, image_width: int) -> tuple[int, int, int, int]:
         """Size after bringing the side that is shorter for this crop to its target, then the crop's top and left."""

@@ -8,17 +8,20 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from blemish.arrays import Array
 from blemish.errors import ModelFileError
 from blemish.features.backbone import Manifest as BackboneManifest
+from blemish.images.align import Aligner
+from blemish.images.places import Places
 from blemish.images.transform import Transform
+from blemish.images.view import Viewer
 from blemish.methods.method import TensorKind
 from blemish.methods.registry import METHODS, find_method
 from blemish.scoring.calibrate import Calibration
@@ -48,6 +51,8 @@ class TrainingImage(BaseModel):
     group: str
     height: int
     width: int
+    motion: Annotated[tuple[float, ...], Field(min_length=6, max_length=6)] | None = None
+    """From pixels of the aligned image to its own: a 2 x 3 matrix, row by row; None where it was not aligned."""
 
 
 class ModelManifest(BaseModel):
@@ -61,6 +66,10 @@ class ModelManifest(BaseModel):
     blemish: str
     settings: Settings
     transform: Transform
+    places: Places | None = None
+    """Where to look; None: everywhere."""
+    aligner: Aligner | None = None
+    """None: images are taken as they lie."""
     grid: tuple[int, int]
     """Rows and columns of patches on the network's input."""
     backbone: BackboneManifest | None
@@ -71,6 +80,11 @@ class ModelManifest(BaseModel):
     """Reserved: changes made to the bank after fitting, oldest first."""
     sha256: dict[str, str] = {}
     """Of each tensor's bytes; filled in on writing."""
+
+    @property
+    def viewer(self) -> Viewer:
+        """How every image is looked at."""
+        return Viewer(self.transform, self.places, self.aligner)
 
 
 def tensor_kinds(method: str) -> dict[str, TensorKind]:

@@ -20,10 +20,12 @@ import numpy as np
 from blemish.arrays import Array, Bools, Floats
 from blemish.errors import ImageError
 from blemish.features.backbone import Backbone
-from blemish.features.extract import AnyExtractor, make_extractor
+from blemish.features.extract import AnyExtractor
 from blemish.features.patches import Features, seen_patches
+from blemish.features.tiles import extractor_for
 from blemish.images.read import Source, image_name, read_image
-from blemish.images.transform import Placement, Transform
+from blemish.images.transform import Transform
+from blemish.images.view import View, Viewer
 from blemish.progress import Progress, silent
 from blemish.settings import Resources, Settings
 from blemish.stream import available_threads, stream
@@ -119,7 +121,7 @@ class GoodImages:
     """The good images of a fit, and what a method may ask of them; `backbone` is None if it needs none."""
 
     sources: Sequence[Source]
-    transform: Transform
+    viewer: Viewer
     settings: Settings
     resources: Resources
     backbone: Backbone | None
@@ -132,21 +134,26 @@ class GoodImages:
     def threads(self) -> int:
         return self.resources.threads or available_threads()
 
-    def sized(self, number: int) -> tuple[Array, Placement]:
-        """The pixels of one image as the graph sees them (height, width, 3), and where the image lies on them."""
+    @property
+    def transform(self) -> Transform:
+        """How images are sized."""
+        return self.viewer.transform
+
+    def sized(self, number: int) -> tuple[Array, View]:
+        """The pixels of one image as the graph sees them (height, width, 3), and how the image lies on them."""
         source = self.sources[number]
-        return self.transform(read_image(source), image_name(source))
+        return self.viewer(read_image(source), image_name(source))
 
     def features(self, graph: bytes, images: Sequence[int] | None = None) -> Iterator[Features]:
-        """What a graph answers for these images or all, in order, each on a thread of its own, a few at a time."""
-        transform = self.transform
-        extractor = make_extractor(graph, transform.height, transform.width, provider=self.resources.provider)
+        """What a graph answers for these images or all, in order, a few at a time; of tiled ones, one at a time."""
+        at_once, threads = self.transform.share(self.threads)
+        extractor = extractor_for(graph, self.transform, provider=self.resources.provider, threads=threads)
         numbers = range(len(self)) if images is None else images
-        return stream(partial(self._features, extractor), numbers, threads=self.threads)
+        return stream(partial(self._features, extractor), numbers, threads=at_once)
 
     def _features(self, extractor: AnyExtractor, number: int) -> Features:
-        sized, placement = self.sized(number)
-        features = seen_patches(extractor(sized), placement, self.transform)
+        sized, view = self.sized(number)
+        features = seen_patches(extractor(sized), view, self.transform)
         if not all(np.isfinite(patches.values_QD).all() for patches in features.values()):
             name = image_name(self.sources[number])
             raise ImageError(f"{name} makes the network answer NaN or infinity; leave it out.")

@@ -3,17 +3,21 @@
 import cv2
 import numpy as np
 
-from blemish.arrays import Floats
+from blemish.arrays import Bools, Floats
 
 __all__ = ["anomaly_map", "spread"]
 
 
-def spread(scores_Q: Floats, window: tuple[slice, slice], grid: tuple[int, int]) -> Floats:
-    """Lay the scores of a window's patches on their grid (h x w); padding repeats its nearest patch's score."""
-    rows, columns = window
-    seen = scores_Q.reshape(rows.stop - rows.start, columns.stop - columns.start)
-    around = (rows.start, grid[0] - rows.stop), (columns.start, grid[1] - columns.stop)
-    return np.pad(seen, around, mode="edge")
+def spread(scores_Q: Floats, seen_hw: Bools) -> Floats:
+    """Lay the scores of the cells that count on their grid (h x w); each other cell repeats its nearest one's."""
+    if seen_hw.all():
+        return scores_Q.reshape(seen_hw.shape)
+    _, nearest_hw = cv2.distanceTransformWithLabels(
+        (~seen_hw).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    score_of = np.zeros(int(nearest_hw.max()) + 1, np.float32)
+    score_of[nearest_hw[seen_hw]] = scores_Q
+    return np.asarray(score_of[nearest_hw])
 
 
 def anomaly_map(scores_hw: Floats, height: int, width: int, sigma: float) -> Floats:

@@ -1,0 +1,99 @@
+"""Run a graph on an input that is larger than one call: tile by tile, as if on the whole.
+
+Tiles overlap, and each patch is taken from a tile that shows at least `margin` pixels around it. So all that comes
+after sees one grid, as large as the input; what a network sees beyond the margin is what patches at a seam may
+differ by (benchmarks/tiling.py measures it).
+"""
+
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+from blemish.arrays import Array, Floats
+from blemish.errors import OptionError
+from blemish.features.extract import AnyExtractor, make_extractor
+from blemish.images.transform import Tiling, Transform
+from blemish.stream import stream
+
+__all__ = ["TiledExtractor", "extractor_for"]
+
+
+class Span(NamedTuple):
+    """One tile along one side, in pixels of the input: shown from `start`, kept from `first` to before `last`."""
+
+    start: int
+    first: int
+    last: int
+
+
+def extractor_for(graph: bytes, transform: Transform, *, provider: str = "cpu", threads: int = 1) -> AnyExtractor:
+    """Prepare a graph for the sized images of a model; `threads` work on each. Raises ProviderError."""
+    height, width, tiling = transform.height, transform.width, transform.tiling
+    if tiling is None:
+        return make_extractor(graph, height, width, provider=provider, threads=threads)
+    one_tile = make_extractor(graph, *tiling.shape(height, width), provider=provider)
+    return TiledExtractor(one_tile, tiling, height, width, threads=threads)
+
+
+class TiledExtractor:
+    """Answers a sized image with the graph's grids of the whole, made from tiles; memory is that of a few tiles."""
+
+    def __init__(self, extractor: AnyExtractor, tiling: Tiling, height: int, width: int, *, threads: int = 1) -> None:
+        """`extractor` takes tiles of `tiling.shape(height, width)`; `threads` tiles are under way at once."""
+        self.threads = threads
+        self._extractor = extractor
+        self._shape = tiling.shape(height, width)
+        self._size = height, width
+        self._unit = tiling.unit
+        self._tiles = [
+            (row, column)
+            for row in spans(height, self._shape[0], tiling.margin, tiling.unit)
+            for column in spans(width, self._shape[1], tiling.margin, tiling.unit)
+        ]
+
+    def __call__(self, sized: Array) -> dict[str, Floats]:
+        """The grids (h, w, d) of one sized image (height, width, 3), by the names of the graph's outputs."""
+        grids: dict[str, Floats] = {}
+        answers = stream(lambda tile: self._extractor(self._shown(sized, *tile)), self._tiles, threads=self.threads)
+        for (row, column), answer in zip(self._tiles, answers, strict=True):
+            for name, part_hwD in answer.items():
+                self._check_grid(part_hwD)
+                cell = self._shape[0] // part_hwD.shape[0], self._shape[1] // part_hwD.shape[1]
+                if name not in grids:
+                    grid = self._size[0] // cell[0], self._size[1] // cell[1]
+                    grids[name] = np.empty((*grid, part_hwD.shape[2]), np.float32)
+                rows, own_rows = _kept(row, cell[0])
+                columns, own_columns = _kept(column, cell[1])
+                grids[name][rows, columns] = part_hwD[own_rows, own_columns]
+        return grids
+
+    def _check_grid(self, part_hwD: Floats) -> None:
+        if any(
+            side % cells or self._unit % (side // cells)
+            for side, cells in zip(self._shape, part_hwD.shape, strict=False)
+        ):
+            raise OptionError("This method looks at an image as a whole, which tiles cannot show; leave tiles out.")
+
+    def _shown(self, sized: Array, row: Span, column: Span) -> Array:
+        height, width = self._shape
+        return np.ascontiguousarray(sized[row.start : row.start + height, column.start : column.start + width])
+
+
+def spans(length: int, side: int, margin: int, unit: int) -> list[Span]:
+    """Lay tiles of `side` along a length, evenly, so that each kept part has `margin` around it; all multiples of unit.
+
+    At the ends of the length there is nothing to keep away from, as there is not for a whole image.
+    """
+    if length <= side:
+        return [Span(0, 0, length)]
+    count = 1 + -(-(length - side) // (side - 2 * margin))
+    starts = [round(number * (length - side) / (count - 1) / unit) * unit for number in range(count)]
+    middles = [(start + side + following) // 2 // unit * unit for start, following in pairwise(starts)]
+    return [Span(*span) for span in zip(starts, [0, *middles], [*middles, length], strict=True)]
+
+
+def _kept(span: Span, cell: int) -> tuple[slice, slice]:
+    """Cells of the whole grid, and the tile's own that go there."""
+    first, last, start = span.first // cell, span.last // cell, span.start // cell
+    return slice(first, last), slice(first - start, last - start)

@@ -1,0 +1,103 @@
+"""How the images of a model are looked at: aligned, hidden where nothing counts, and sized; and the way back."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from blemish.arrays import Array, Bools, Doubles, Floats
+from blemish.errors import ImageError
+from blemish.images.align import Aligner
+from blemish.images.places import Places, hide
+from blemish.images.transform import Placement, Transform
+
+__all__ = ["View", "Viewer"]
+
+
+@dataclass(frozen=True)
+class View:
+    """How one image was looked at."""
+
+    placement: Placement
+    """Where the image, aligned if it was, lies in the network's input."""
+    looked_HW: Bools | None
+    """Which of its pixels count; None: all."""
+    matrix: Doubles | None
+    """From pixels of the aligned image to those of the image as it came (2 x 3); None: it was not aligned."""
+    image_height: int
+    image_width: int
+    """Of the image as it came."""
+    name: str
+    """For messages."""
+
+    def cells(self, grid: tuple[int, int], height: int, width: int) -> Bools:
+        """Which cells of an h x w grid over the input count: those whose centre lies on a pixel that does.
+
+        A grid of one cell is about the whole image, and counts. Raises ImageError where no cell does.
+        """
+        rows, columns = self.placement.window(grid, height, width)
+        cells_hw = np.zeros(grid, np.bool_)
+        if self.looked_HW is None or grid == (1, 1):
+            cells_hw[rows, columns] = True
+            return cells_hw
+        y = [self.placement.to_image_point(0, (row + 0.5) * height / grid[0])[1] for row in range(grid[0])]
+        x = [self.placement.to_image_point((column + 0.5) * width / grid[1], 0)[0] for column in range(grid[1])]
+        cells_hw[rows, columns] = self.looked_HW[np.ix_(y[rows], x[columns])]
+        if not cells_hw.any():
+            raise ImageError(
+                f"{self.name}: the areas to look at hold no patch of the network; draw them larger, or raise size."
+            )
+        return cells_hw
+
+    def to_image(self, input_map: Floats) -> Floats:
+        """Carry a map of the input (height x width) to the image as it came; NaN where it was not looked at."""
+        map_HW = self.placement.to_image(input_map)
+        if self.looked_HW is not None:
+            map_HW[~self.looked_HW] = np.nan
+        if self.matrix is None:
+            return map_HW
+        size = self.image_width, self.image_height
+        nan = (np.nan,) * 4
+        return np.asarray(cv2.warpAffine(map_HW, self.matrix, size, flags=cv2.INTER_LINEAR, borderValue=nan))
+
+    def to_image_point(self, x: float, y: float) -> tuple[int, int]:
+        """Carry a point of the input to the pixel it shows of the image as it came."""
+        pixel_x, pixel_y = self.placement.to_image_point(x, y)
+        if self.matrix is not None:
+            pixel_x, pixel_y = np.rint(self.matrix @ (pixel_x, pixel_y, 1)).astype(int).tolist()
+        return min(max(pixel_x, 0), self.image_width - 1), min(max(pixel_y, 0), self.image_height - 1)
+
+
+@dataclass(frozen=True)
+class Viewer:
+    """Looks at every image of a model in the same way."""
+
+    transform: Transform
+    places: Places | None = None
+    aligner: Aligner | None = None
+
+    def __call__(self, image: Array, name: str) -> tuple[Array, View]:
+        """Align, hide and size one image; `name` is for messages.
+
+        Returns uint8 or uint16 (height, width, 3) and how the image was looked at. Raises ImageError for another kind
+        of pixels, another aspect than areas or alignment allow, and a part that is not found.
+        """
+        height, width = image.shape[:2]
+        matrix = self.aligner(image, name) if self.aligner else None
+        looked_HW = None
+        if self.aligner and matrix is not None:
+            looked_HW = self.aligner.shown(matrix, height, width)
+            image = self.aligner.moved(image, matrix)
+        if self.places:
+            mask_HW = self.places.of_image(image.shape[0], image.shape[1], name)
+            looked_HW = mask_HW if looked_HW is None else looked_HW & mask_HW
+            image = hide(image, mask_HW)
+        sized, placement = self.transform(image, name)
+        return sized, View(placement, looked_HW, matrix, height, width, name)
+
+    def of_size(self, height: int, width: int, motion: Sequence[float] | None, name: str) -> View:
+        """How an image of this size was looked at, for points alone; `motion` is its matrix row by row."""
+        matrix = None if motion is None else np.reshape(np.asarray(motion, np.float64), (2, 3))
+        aligned = (self.aligner.height, self.aligner.width) if self.aligner else (height, width)
+        return View(self.transform.place(*aligned), None, matrix, height, width, name)
