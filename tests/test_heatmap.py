@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy.ndimage import gaussian_filter  # type: ignore[import-untyped]
+from scipy.ndimage import gaussian_filter
 
 from blemish.arrays import Doubles, Floats
 from blemish.scoring.heatmap import anomaly_map, spread

@@ -3,13 +3,13 @@
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NoReturn, TextIO
 
 from blemish.progress import Progress, silent
 
-__all__ = ["fail", "give_up_output", "print_json", "progress_bar", "say"]
+__all__ = ["fail", "give_up_output", "print_json", "print_tree", "progress_bar", "say"]
 
 ERROR = 2
 
@@ -27,6 +27,17 @@ def print_json(value: Any) -> None:
     except UnicodeEncodeError:
         text = json.dumps(value, indent=2, allow_nan=False, default=str)
     print(text)
+
+
+def print_tree(values: Mapping[str, Any], indent: str = "") -> None:
+    """Print a result for people: one line a value, nested ones indented."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            print(f"{indent}{name}")
+            print_tree(value, indent + "  ")
+        else:
+            shown = (", ".join(map(str, value)) or "none") if isinstance(value, list) else value
+            print(f"{indent}{name:<12} {shown}".rstrip())
 
 
 def fail(sentence: str) -> NoReturn:

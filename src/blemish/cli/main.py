@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from blemish.cli import backbone, demo, evaluate, fit, info, inspect
+from blemish.cli import backbone, demo, doctor, evaluate, fit, info, inspect
 from blemish.cli.console import fail, give_up_output
 from blemish.errors import BlemishError
 
@@ -52,7 +52,7 @@ app.command("fit")(fit.fit)
 app.command("inspect")(inspect.inspect)
 app.command("evaluate")(evaluate.evaluate)
 app.command("info")(info.info)
-app.command("doctor")(info.doctor)
+app.command("doctor")(doctor.doctor)
 app.command("demo")(demo.demo)
 app.add_typer(backbone.app, name="backbone")
 

@@ -19,6 +19,7 @@ from blemish.images.read import read_image
 __all__ = [
     "SUFFIXES",
     "Sample",
+    "is_image",
     "list_images",
     "listed",
     "match_masks",
@@ -129,13 +130,13 @@ def list_images(sources: str | os.PathLike[str] | Iterable[str | os.PathLike[str
 def _images_of(source: Path) -> list[Path]:
     """The images one file, folder or pattern names, sorted."""
     if source.is_file():
-        if not _is_image(source):
+        if not is_image(source):
             raise DataError(f"{source} does not end like an image; known are {', '.join(sorted(SUFFIXES))}.")
         return [source]
     if source.is_dir():
-        found = [path for path in source.iterdir() if path.is_file() and _is_image(path)]
+        found = [path for path in source.iterdir() if path.is_file() and is_image(path)]
     elif any(character in str(source) for character in "*?["):
-        found = [path for path in _expand(*_literal_prefix(source)) if _is_image(path)]
+        found = [path for path in _expand(*_literal_prefix(source)) if is_image(path)]
     else:
         raise DataError(f"{source} does not exist; check the path.")
     if not found and source.is_dir():
@@ -148,7 +149,8 @@ def _images_of(source: Path) -> list[Path]:
     return sorted(found, key=_natural)
 
 
-def _is_image(path: Path) -> bool:
+def is_image(path: Path) -> bool:
+    """Whether a file is taken for an image: by its ending, and not hidden."""
     return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
 
 

@@ -1,4 +1,4 @@
-"""What doctor says of an installation, whole or broken."""
+"""What the doctor says of an installation, whole or broken."""
 
 import json
 import sys
@@ -8,12 +8,12 @@ from types import ModuleType, SimpleNamespace
 import pytest
 from shell import RunCli
 
-from blemish import doctor
+from blemish.doctor import installation
 from blemish.features import backbone
 
 
 def test_a_whole_installation_has_no_problems() -> None:
-    found = doctor.examine()
+    found = installation.examine_installation()
     assert found["problems"] == []
     assert "cpu" in found["providers"]
     assert found["threads"] >= 1
@@ -23,8 +23,10 @@ def test_a_whole_installation_has_no_problems() -> None:
 
 def test_two_builds_of_onnx_runtime(monkeypatch: pytest.MonkeyPatch) -> None:
     names = ["onnxruntime", "OnnxRuntime-GPU", "onnxruntime-extensions", "numpy"]
-    monkeypatch.setattr(doctor, "distributions", lambda: [SimpleNamespace(metadata={"Name": name}) for name in names])
-    (problem,) = doctor.examine()["problems"]
+    monkeypatch.setattr(
+        installation, "distributions", lambda: [SimpleNamespace(metadata={"Name": name}) for name in names]
+    )
+    (problem,) = installation.examine_installation()["problems"]
     assert "onnxruntime and onnxruntime-gpu are both installed" in problem
 
 
@@ -32,7 +34,7 @@ def test_a_half_removed_onnx_runtime(monkeypatch: pytest.MonkeyPatch) -> None:
     """Uninstalling one of two builds leaves an empty module behind."""
     monkeypatch.delitem(sys.modules, "blemish.features.extract", raising=False)
     monkeypatch.setitem(sys.modules, "onnxruntime", ModuleType("onnxruntime"))
-    found = doctor.examine()
+    found = installation.examine_installation()
     assert found["providers"] == []
     assert "ONNX Runtime cannot be loaded" in found["problems"][0]
 
@@ -51,7 +53,7 @@ def test_a_damaged_backbone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs a folder that nobody can write to")
 def test_a_folder_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BLEMISH_HOME", "/proc/blemish")
-    (problem,) = doctor.examine()["problems"]
+    (problem,) = installation.examine_installation()["problems"]
     assert problem.startswith("The folder /proc/blemish/backbones cannot be written")
 
 

@@ -12,7 +12,7 @@ from blemish.features.backbone import backbone_folder, load_backbone
 from blemish.settings import Settings
 from blemish.stream import available_threads
 
-__all__ = ["examine"]
+__all__ = ["examine_installation"]
 
 _PACKAGES = (
     "blemish",
@@ -28,7 +28,7 @@ _PACKAGES = (
 )
 
 
-def examine() -> dict[str, Any]:
+def examine_installation() -> dict[str, Any]:
     """Versions, providers, threads, folders, the built-in backbone, and problems in words (empty where all is well)."""
     providers, broken = _providers()
     backbone, damaged = _built_in_backbone()

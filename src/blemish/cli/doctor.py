@@ -1,0 +1,70 @@
+"""blemish doctor: what this machine offers, or what is wrong with a data set."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from blemish.cli.console import print_json, print_tree, progress_bar, say
+
+if TYPE_CHECKING:
+    from blemish.doctor.data_set import Examination
+
+__all__ = ["doctor"]
+
+LISTED = 3
+"""So many images of a finding, and so many of one part, are printed; --json lists all."""
+
+
+def doctor(
+    data: Annotated[
+        str | None,
+        typer.Argument(help="A folder of good images, an MVTec AD layout or a CSV; without it, the installation."),
+    ] = None,
+    groups: Annotated[Path | None, typer.Option(help="Write the proposed groups to this CSV, for blemish fit.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+) -> None:
+    """Examine a data set before fitting, or this installation; exit code 2: something must be mended."""
+    if data is None:
+        _installation(groups, json)
+        return
+    from blemish.doctor.data_set import examine_data
+
+    with progress_bar() as progress:
+        found = examine_data(data, progress=progress)
+    if groups:
+        found.write_groups(groups)
+        say(f"{groups}: {len(found.samples)} images in the proposed groups")
+    if json:
+        print_json(found.to_dict())
+    else:
+        _print_examination(found)
+    if found.must_mend:
+        raise SystemExit(2)
+
+
+def _installation(groups: Path | None, json: bool) -> None:
+    from blemish.doctor.installation import examine_installation
+    from blemish.errors import OptionError
+
+    if groups:
+        raise OptionError("--groups goes with a data set; name one: blemish doctor DATA --groups FILE.")
+    found = examine_installation()
+    if json:
+        print_json(found)
+    else:
+        print_tree(found)
+    if found["problems"]:
+        raise SystemExit(2)
+
+
+def _print_examination(found: "Examination") -> None:
+    print(f"{found.data}: {found.images} images, {found.good_to_fit} good ones to fit on, of some {found.parts} parts")
+    for finding in found.findings:
+        print(f"{'MEND' if finding.mend else 'advice':<7} {finding.name}: {finding.sentence}")
+        for files in finding.files[:LISTED]:
+            print(f"        {'  '.join(files[:LISTED])}{'  ...' if len(files) > LISTED else ''}")
+        if len(finding.files) > LISTED:
+            print(f"        ... {len(finding.files) - LISTED} more (--json lists all)")
+    if not found.findings:
+        print("nothing to mend, no advice")

@@ -1,0 +1,162 @@
+"""Examine a data set before fitting on it: what would stop a fit, spoil a measurement or weaken a threshold."""
+
+import csv
+import io
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from blemish.doctor import checks
+from blemish.doctor.duplicates import Groups, near_duplicates
+from blemish.doctor.finding import Finding, Seen
+from blemish.doctor.look import look_at
+from blemish.errors import DataError, ImageError
+from blemish.images.samples import Sample, list_images, read_samples
+from blemish.progress import Progress, silent
+from blemish.stream import available_threads, stream
+from blemish.whole_file import write_whole
+
+__all__ = ["Examination", "examine_data"]
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What the doctor saw in a data set."""
+
+    data: str
+    images: int
+    good_to_fit: int
+    """Good images of the training split."""
+    parts: int
+    """The parts those show, as the proposed groups have it."""
+    sizes: dict[str, int]
+    """How many images have each size, the commonest first."""
+    findings: list[Finding]
+    samples: list[Sample]
+    """Every image that could be read, in the group proposed for it."""
+
+    @property
+    def must_mend(self) -> bool:
+        """Whether something would stop a fit or make a measurement wrong."""
+        return any(finding.mend for finding in self.findings)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "data": self.data,
+            "images": self.images,
+            "good_to_fit": self.good_to_fit,
+            "parts": self.parts,
+            "sizes": self.sizes,
+            "findings": [finding.to_dict() for finding in self.findings],
+        }
+
+    def write_groups(self, path: Path) -> None:
+        """Write the proposed groups as the CSV that `blemish fit` and `blemish evaluate` take. Raises DataError."""
+        folder = path.resolve().parent
+        table = io.StringIO()
+        rows = csv.writer(table)
+        rows.writerow(["path", "label", "split", "mask", "group"])
+        for sample in self.samples:
+            mask = _relative(sample.mask, folder) if sample.mask else ""
+            rows.writerow([_relative(sample.path, folder), sample.defect, sample.split, mask, sample.group])
+        try:
+            write_whole(path, table.getvalue().encode("utf-8-sig"))
+        except UnicodeEncodeError as error:
+            raise DataError(
+                f"A file name is not Unicode ({error.object[error.start - 20 : error.end]!r}); rename it."
+            ) from None
+        except OSError as error:
+            raise DataError(f"{path} cannot be written: {error.strerror or error}; choose another place.") from None
+
+
+def examine_data(source: str | os.PathLike[str], *, progress: Progress = silent) -> Examination:
+    """Look at every image of a data set, once, and say what to do.
+
+    `source` is a folder of good images, or a data set as `images.samples.read_samples` takes it (MVTec AD layout,
+    good/ and defective/, a CSV). Holds 16 KB an image. Raises DataError where there is no data set to look at.
+    """
+    samples = _samples(Path(source))
+    looks = []
+    for look in stream(look_at, [sample.path for sample in samples], threads=available_threads()):
+        looks.append(look)
+        progress("look", len(looks), len(samples))
+    seen = [Seen(sample, look) for sample, look in zip(samples, looks, strict=True) if not isinstance(look, ImageError)]
+    unreadable = [look for look in looks if isinstance(look, ImageError)]
+    groups = _proposed(seen)
+    name_of = _group_names(seen, groups)
+    to_fit = [name for name, each in zip(name_of, seen, strict=True) if each.to_fit]
+    fits = any(sample.split == "train" for sample in samples)
+    findings = [
+        *(checks.too_few(len(set(to_fit))) if fits else []),
+        *checks.unreadable(unreadable),
+        *checks.left_out(Path(source)),
+        *checks.black_and_white(seen),
+        *checks.pixel_types(seen),
+        *checks.sizes(seen),
+        *checks.copies(seen),
+        *checks.same_part(seen, groups),
+        *checks.leaks(seen, groups),
+        *checks.blurred(seen),
+        *checks.exposures(seen),
+    ]
+    return Examination(
+        data=str(source),
+        images=len(samples),
+        good_to_fit=len(to_fit),
+        parts=len(set(to_fit)),
+        sizes=checks.count_sizes(seen),
+        findings=findings,
+        samples=[each.in_group(name) for each, name in zip(seen, name_of, strict=True)],
+    )
+
+
+def _samples(source: Path) -> list[Sample]:
+    """The images of a data set; those of a plain folder are taken for good ones to fit on."""
+    if source.is_file() or any((source / name).is_dir() for name in ("test", "defective")):
+        return read_samples(source)
+    return [Sample(path, 0, "good", None, str(path), "train") for path in list_images(source)]
+
+
+def _proposed(seen: Sequence[Seen]) -> Groups:
+    """The groups the data set states, joined where images are copies or show the same part."""
+    groups = Groups(len(seen))
+    groups.join_equal([each.sample.group for each in seen])
+    groups.join_equal([each.look.digest for each in seen])
+    if seen:
+        near_duplicates(np.stack([each.look.print_P for each in seen]), groups)
+    return groups
+
+
+def _group_names(seen: Sequence[Seen], groups: Groups) -> list[str]:
+    """The name of each image's group: one the data set states where there is one, else that of its first image."""
+    names = [""] * len(seen)
+    for members in groups.all():
+        stated = [seen[member].sample.group for member in members if seen[member].has_stated_group]
+        for member in members:
+            names[member] = stated[0] if stated else seen[members[0]].sample.path.stem
+    return _told_apart(names, groups)
+
+
+def _told_apart(names: list[str], groups: Groups) -> list[str]:
+    """Number the groups whose names are alike though they are not."""
+    used: dict[str, int] = {}
+    for members in groups.all():
+        name = names[members[0]]
+        used[name] = used.get(name, 0) + 1
+        if used[name] > 1:
+            for member in members:
+                names[member] = f"{name} ({used[name]})"
+    return names
+
+
+def _relative(path: Path, folder: Path) -> str:
+    """A path as seen from a folder, with slashes; whole where they lie on different drives."""
+    try:
+        return Path(os.path.relpath(path.resolve(), folder)).as_posix()
+    except ValueError:
+        return path.resolve().as_posix()

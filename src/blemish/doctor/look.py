@@ -1,0 +1,96 @@
+"""What one image tells the doctor: its kind, a hash, a fingerprint, how bright and how sharp it is."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from blemish.arrays import Array, Floats
+from blemish.errors import ImageError
+from blemish.images.read import read_image
+
+__all__ = ["SIDE", "Look", "look_at"]
+
+SIDE = 64
+"""Side of a fingerprint: 16 KB an image."""
+FINE, COARSE = 1.0, 3.0
+"""A fingerprint keeps what lies between these two blurs, in its own pixels: no light, no grain."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What stays of an image once it has been looked at."""
+
+    path: Path
+    height: int
+    width: int
+    pixels: str
+    """uint8, uint16 or float32."""
+    coloured: bool
+    """Whether its three channels differ."""
+    digest: bytes
+    """Of the decoded pixels: two files of one picture agree, however they are compressed without loss."""
+    print_P: Floats
+    """The fingerprint, SIDE x SIDE in a row: structure at even contrast, so that exposure does not count."""
+    stops: float
+    """Mean brightness as a power of 2 of the brightest value."""
+    clipped: float
+    """Share of the pixels at the darkest or brightest value there is."""
+    sharpness: float
+    """Power of 2 of the detail's curvature over its slope: about one less when blurred to twice the width."""
+
+
+def look_at(path: Path) -> Look | ImageError:
+    """Read one image whole; what cannot be read answers with the error that inspection would give."""
+    try:
+        image = read_image(path)
+    except ImageError as error:
+        return error
+    grey = _grey(image)
+    return Look(
+        path=path,
+        height=image.shape[0],
+        width=image.shape[1],
+        pixels=str(image.dtype),
+        coloured=image.ndim == 3 and bool((image != image[:, :, :1]).any()),
+        digest=hashlib.blake2b(f"{image.shape}{image.dtype}".encode() + image.tobytes(), digest_size=16).digest(),
+        print_P=fingerprint(grey),
+        stops=float(np.log2(max(float(grey.mean()), 1e-6) / 255)),
+        clipped=_clipped(image),
+        sharpness=_sharpness(grey),
+    )
+
+
+def fingerprint(grey: Floats) -> Floats:
+    """The band of an image that tells parts apart: finer than the light, coarser than the grain, at even contrast."""
+    small = np.asarray(Image.fromarray(grey).resize((SIDE, SIDE), Image.Resampling.BILINEAR))
+    band = cv2.GaussianBlur(small, (0, 0), FINE) - cv2.GaussianBlur(small, (0, 0), COARSE)
+    # One grey level is what is left of a camera's noise: where there is no more than that, there is nothing to compare.
+    contrast = np.sqrt(cv2.GaussianBlur(band * band, (0, 0), COARSE) + 1)
+    return np.asarray(band / contrast, np.float32).ravel()
+
+
+def _grey(image: Array) -> Floats:
+    """Grey values from 0 to 255; those of float images by their own range."""
+    if image.dtype == np.float32:
+        low, high = float(image.min()), float(image.max())
+        image = (image - low) * (255 / max(high - low, 1e-12))
+    values = image.astype(np.float32) / (257 if image.dtype == np.uint16 else 1)
+    return np.asarray(cv2.cvtColor(values, cv2.COLOR_RGB2GRAY) if values.ndim == 3 else values, np.float32)
+
+
+def _clipped(image: Array) -> float:
+    if image.dtype == np.float32:
+        return 0.0
+    return float(np.mean((image == 0) | (image == np.iinfo(image.dtype).max)))
+
+
+def _sharpness(grey: Floats) -> float:
+    """How fine the detail is, whatever its contrast: curvature over slope, both of the slightly blurred image."""
+    smooth = cv2.GaussianBlur(grey, (0, 0), 1)
+    slope = np.hypot(cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1))
+    curvature = cv2.Laplacian(smooth, cv2.CV_32F)
+    return float(np.log2((curvature.std() + 1e-3) / (slope.std() + 1e-3)))

@@ -1,0 +1,105 @@
+"""Which images the doctor takes for one part."""
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from blemish.arrays import Bytes, Floats
+from blemish.doctor.duplicates import ALIKE, FEWEST, SHIFT, Groups, correlation, near_duplicates
+from blemish.doctor.look import SIDE, fingerprint
+
+
+def surface(seed: int) -> Bytes:
+    """A part with a pattern of its own under what all parts share: a frame and a bar across."""
+    random = np.random.default_rng(seed)
+    own = cv2.GaussianBlur(random.normal(0, 1, (160, 200)).astype(np.float32), (0, 0), 4)
+    plate = 120 + 12 * own / own.std()
+    cv2.rectangle(plate, (8, 8), (192, 152), 20.0, 6)
+    cv2.line(plate, (8, 80), (192, 80), 190.0, 8)
+    return np.asarray(np.clip(plate, 0, 255), np.uint8)
+
+
+def shot(part: int, time: int = 0) -> Bytes:
+    """A part before the camera: each time in another light, with noise, and cropped a little elsewhere."""
+    random = np.random.default_rng([part, time])
+    top, left = random.integers(0, 8, 2)
+    crop = surface(part)[top : top + 152, left : left + 192].astype(np.float32) * random.uniform(0.8, 1.2)
+    seen = cv2.resize(crop + random.normal(0, 1, crop.shape), (200, 160))
+    return np.asarray(np.clip(seen, 0, 255), np.uint8)
+
+
+def prints(images: list[Bytes]) -> Floats:
+    return np.stack([fingerprint(image.astype(np.float32)) for image in images])
+
+
+def grouped(images: list[Bytes]) -> list[list[int]]:
+    groups = Groups(len(images))
+    near_duplicates(prints(images), groups)
+    return groups.all()
+
+
+def test_shots_of_one_part_come_together_and_parts_stay_apart() -> None:
+    shots = [shot(part, time) for part in range(20) for time in range(3)]
+    assert grouped(shots) == [[3 * part, 3 * part + 1, 3 * part + 2] for part in range(20)]
+
+
+def test_parts_that_look_alike_are_no_duplicates() -> None:
+    """All share frame and bar; each is another part."""
+    assert grouped([shot(part) for part in range(40)]) == [[part] for part in range(40)]
+
+
+def test_two_kinds_of_product_are_not_two_parts() -> None:
+    """Half of the parts carry another bar: that is no part's own."""
+    parts = [shot(part) for part in range(40)]
+    for part in parts[::2]:
+        cv2.line(part, (60, 8), (60, 152), 10, 10)
+        cv2.line(part, (140, 8), (140, 152), 10, 10)
+    assert all(len(members) == 1 for members in grouped(parts))
+
+
+def test_few_images_tell_nothing() -> None:
+    assert grouped([surface(0)] * (FEWEST - 1)) == [[number] for number in range(FEWEST - 1)]
+
+
+@pytest.mark.parametrize("value", [0, 128])
+def test_blank_images_are_like_no_other(value: int) -> None:
+    blank = np.full((160, 200), value, np.uint8)
+    assert all(len(members) == 1 for members in grouped([blank] * 3 + [surface(seed) for seed in range(12)]))
+
+
+def test_exposure_does_not_count() -> None:
+    part = surface(1).astype(np.float32)
+    np.testing.assert_allclose(fingerprint(part * 0.5 + 30), fingerprint(part), atol=0.2)
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(0, 0), (3, -5), (-SHIFT, SHIFT)])
+def test_correlation_finds_the_shift(rows: int, columns: int) -> None:
+    """Against the plain sum over the overlap."""
+    random = np.random.default_rng(0)
+    wide = random.normal(0, 1, (SIDE + 2 * SHIFT, SIDE + 2 * SHIFT)).astype(np.float32)
+    one = wide[SHIFT:-SHIFT, SHIFT:-SHIFT]
+    other = wide[SHIFT + rows : SHIFT + rows + SIDE, SHIFT + columns : SHIFT + columns + SIDE]
+    lengths = float(np.linalg.norm(one) * np.linalg.norm(other))
+    top, left, bottom, right = max(rows, 0), max(columns, 0), SIDE + min(rows, 0), SIDE + min(columns, 0)
+    overlap = float((one[top:bottom, left:right].astype(np.float64) ** 2).sum())
+    answer = correlation(one.ravel() / np.linalg.norm(one), other.ravel() / np.linalg.norm(other))
+    assert answer == pytest.approx(overlap / lengths, abs=1e-4)
+    assert answer > ALIKE
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 19), st.integers(0, 19)), max_size=30))
+def test_groups_are_the_connected_components(pairs: list[tuple[int, int]]) -> None:
+    """Against scipy."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    groups = Groups(20)
+    for one, other in pairs:
+        groups.join(one, other)
+    matrix = coo_array((np.ones(len(pairs)), ([a for a, _ in pairs], [b for _, b in pairs])), shape=(20, 20))
+    labels = connected_components(matrix, directed=False)[1]
+    wanted = [[int(i) for i in np.flatnonzero(labels == label)] for label in range(labels.max() + 1)]
+    assert groups.all() == sorted(wanted)
