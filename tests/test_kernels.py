@@ -12,15 +12,17 @@ from blemish.search.exact import ExactSearch
 from blemish.search.kernels import Kernels
 from blemish.search.pure import Pure
 
+ISAS = ["plain", "AVX2", "AVX-512", "AVX-512 with bfloat16", "tiles of bfloat16"]
 
-@pytest.fixture(params=["plain", "AVX2", "AVX-512"])
+
+@pytest.fixture(params=ISAS)
 def compiled(request: pytest.FixtureRequest) -> Compiled:
     """The extension module, held to one instruction set; skipped where either is absent."""
     try:
         module = importlib.import_module("blemish._kernels")
     except ImportError:
         pytest.skip("the compiled kernels are not installed")
-    wanted = ["plain", "AVX2", "AVX-512"].index(request.param)
+    wanted = ISAS.index(request.param)
     kernels = Compiled(module, isa=wanted)
     if kernels.isa != wanted:
         pytest.skip(f"this processor has no {request.param}")

@@ -15,12 +15,23 @@
 #include <string.h>
 #if defined(__x86_64__)
 #include <immintrin.h>
+/* bfloat16 arithmetic as compilers know it from GCC 12 and Clang 12 on. */
+#if (defined(__clang__) && __clang_major__ >= 12) || (!defined(__clang__) && __GNUC__ >= 12)
+#define HALVES 1
+#endif
+#endif
+#if defined(HALVES) && defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#define TILES 1
 #endif
 
 #define LANES 16
 #define PAIR 32      /* rows in a pair of panels */
 #define QUERIES 12   /* queries whose bounds are held at once */
 #define BLOCK 512    /* rows whose bounds are held at once */
+#define HALF_QUERIES 32 /* the same for shorts in bfloat16 */
+#define HALF_BLOCK 256
 #define CHUNK 64     /* terms of a projection summed before rounding into the total */
 
 typedef float f4 __attribute__((vector_size(16), aligned(4)));
@@ -43,9 +54,11 @@ INLINE f4 smaller(f4 a, f4 b)
 typedef struct {
     double (*exact)(const float *, const float *, int64_t, double);
     void (*bounds)(const float *, int64_t, int64_t, int64_t, const float *, int64_t, const float *, int64_t, float *, int64_t);
-    void (*columns)(const float *, int64_t, float *);
+    float (*columns)(const float *, int64_t, float *);
     int64_t (*argmax)(const double *, int64_t);
     float (*apart)(const float *, const float *, int64_t);
+    /* The bounds of HALF_QUERIES queries in bfloat16, or NULL. */
+    void (*halves)(const uint16_t *, int64_t, const uint16_t *, const float *, int64_t, float *);
 } Isa;
 
 #define NAME(x) plain_##x
@@ -82,20 +95,33 @@ typedef struct {
 #define SMALLER(a, b) ((V)_mm512_min_ps((__m512)(a), (__m512)(b)))
 #include "_kernels_inner.h"
 #endif
+#include "_kernels_halves.h"
 
-static const Isa *isa = &plain_isa;
+static Isa isa_now;
+static const Isa *isa = &isa_now;
 
-/* Use the widest instruction set the processor has, up to `limit` (0 plain, 1 AVX2, 2 AVX-512); returns it. */
+/* Use the widest instruction set the processor has, up to `limit`; returns it.
+ * 0 plain, 1 AVX2, 2 AVX-512, 3 AVX-512 with bfloat16, 4 the same with tiles. */
 int use_isa(int limit)
 {
-    isa = &plain_isa;
+    isa_now = plain_isa;
 #if defined(__x86_64__)
     __builtin_cpu_init();
     if (limit >= 2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))
-        return isa = &avx512_isa, 2;
+        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl")) {
+        isa_now = avx512_isa;
+#if defined(TILES)
+        if (limit >= 4 && has_tiles())
+            return isa_now.halves = by_tiles, 4;
+#endif
+#if defined(HALVES)
+        if (limit >= 3 && __builtin_cpu_supports("avx512bf16"))
+            return isa_now.halves = by_registers, 3;
+#endif
+        return 2;
+    }
     if (limit >= 1 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-        return isa = &avx2_isa, 1;
+        return isa_now = avx2_isa, 1;
 #endif
     return 0;
 }
@@ -141,8 +167,8 @@ void project(const float *patches, const double *mean, double scale, const float
 /* A set of vectors as blemish/search/bound.py prepares it; n of them, padded to a multiple of PAIR in panels. */
 typedef struct {
     const float *full;     /* n x d: what `exact` measures */
-    const float *shorts;   /* n x w: the vectors of the product bound */
-    const float *panels;   /* the same in panels */
+    const void *shorts;    /* n x w: the vectors of the product bound, floats, or bfloat16 (h) */
+    const void *panels;    /* the same in panels (h: the pair of coordinates before the row) */
     const float *half;     /* n: half their squared norms, infinity for padding */
     const float *sketches; /* n x s: the vectors of the second bound (s = 0: none) */
     const double *slips;   /* n: how far rounding moved them */
@@ -150,7 +176,7 @@ typedef struct {
 } Points;
 
 typedef struct {
-    int64_t d, w, s;
+    int64_t d, w, s, h;
     double scale;     /* from distances of patches to distances of shorts, times (1 + what the axes stretch) */
     double slip;      /* largest slip of a row */
     double norm;      /* largest norm of a row's short */
@@ -197,29 +223,35 @@ static void insert(double *best, int64_t *numbers, int64_t k, double e, int64_t 
         best[at] = e, numbers[at] = number;
 }
 
+/* How far a query still looks: the squared distance that matters, its reach, and what a product bound may then not
+ * exceed. */
+typedef struct {
+    double worst, within, limit;
+} Edge;
+
 typedef struct {
     const Margins *m;
     const Points *query, *row;
     int64_t q, k;
     double *best;
     int64_t *numbers;
-    double within; /* the reach of the k-th best so far */
-    float limit;   /* what a product bound may then not exceed */
+    Edge *edge;
 } Search;
 
 static void tighten(Search *s)
 {
-    s->within = reach(s->m, s->best[s->k - 1], s->query->slips[s->q]);
-    s->limit = product_limit(s->m, s->query, s->q, s->within);
+    s->edge->worst = fmin(s->edge->worst, s->best[s->k - 1]);
+    s->edge->within = reach(s->m, s->edge->worst, s->query->slips[s->q]);
+    s->edge->limit = product_limit(s->m, s->query, s->q, s->edge->within);
 }
 
 static void meet(Search *s, int64_t number)
 {
     const Margins *m = s->m;
-    if (!maybe(m, s->query, s->q, s->row, number, s->best[s->k - 1], s->within))
+    if (!maybe(m, s->query, s->q, s->row, number, s->edge->worst, s->edge->within))
         return;
-    double e = isa->exact(s->query->full + s->q * m->d, s->row->full + number * m->d, m->d, s->best[s->k - 1]);
-    if (e <= s->best[s->k - 1]) {
+    double e = isa->exact(s->query->full + s->q * m->d, s->row->full + number * m->d, m->d, s->edge->worst);
+    if (e <= s->edge->worst) {
         insert(s->best, s->numbers, s->k, e, number);
         tighten(s);
     }
@@ -232,46 +264,67 @@ static void settle(Search *s, int64_t first, int64_t n, float *t)
     float least[LANES];
     do {
         int64_t lane = 0, at;
-        isa->columns(t, n, least);
+        if (isa->columns(t, n, least) > s->edge->limit)
+            return;
         for (int j = 1; j < LANES; j++)
             lane = least[j] < least[lane] ? j : lane;
-        if (least[lane] > s->limit || least[lane] == INFINITY)
+        if (least[lane] == INFINITY)
             return;
         for (at = lane; t[at] != least[lane];)
             at += LANES;
         t[at] = INFINITY;
         meet(s, first + at);
-    } while (s->best[s->k - 1] == INFINITY);
+    } while (s->edge->worst == INFINITY);
     for (int64_t lane = 0; lane < LANES; lane++)
-        for (int64_t at = lane; least[lane] <= s->limit && at < n; at += LANES)
-            if (t[at] <= s->limit)
+        for (int64_t at = lane; least[lane] <= s->edge->limit && at < n; at += LANES)
+            if (t[at] <= s->edge->limit)
                 meet(s, first + at);
 }
 
-/* Improve the k best (n x k, ascending) of the queries at[0 .. n - 1] by the rows they have not met, from[i] ..
- * rows - 1. Neighbours in `at` should have met equally many; with k > 1 none may have met any. */
-void nearest(const Margins *m, const Points *query, const int64_t *at, int64_t n, const Points *row, int64_t rows,
-                const int64_t *from, int64_t k, double *best, int64_t *numbers, float *scratch /* QUERIES x w */)
+/* The shorts of the queries `at`, one after the other; in bfloat16 with their signs turned. */
+static void gather(const Margins *m, const Points *query, const int64_t *at, int64_t n, void *to)
 {
-    float t[QUERIES * BLOCK];
-    for (int64_t r = 0; r < rows; r += BLOCK) {
-        int64_t size = rows - r < BLOCK ? (rows - r + PAIR - 1) / PAIR * PAIR : BLOCK;
-        for (int64_t q = 0; q < n; q += QUERIES) {
-            int64_t count = n - q < QUERIES ? n - q : QUERIES, met = rows;
+    for (int64_t i = 0; i < n; i++) {
+        if (!m->h) {
+            memcpy((float *)to + i * m->w, (const float *)query->shorts + at[i] * m->w, m->w * sizeof(float));
+            continue;
+        }
+        const uint16_t *from = (const uint16_t *)query->shorts + at[i] * m->w;
+        for (int64_t j = 0; j < m->w; j++)
+            ((uint16_t *)to)[i * m->w + j] = from[j] ^ 0x8000;
+    }
+}
+
+/* Improve the k best (n x k, ascending) of the queries at[0 .. n - 1] by the rows they have not met, from[i] ..
+ * rows - 1. Neighbours in `at` should have met equally many; with k > 1 none may have met any.
+ * `scratch` holds the shorts of n queries, up to a multiple of HALF_QUERIES. Each of the `edges` comes with the squared
+ * distance beyond which no row matters, or infinity. */
+void nearest(const Margins *m, const Points *query, const int64_t *at, int64_t n, const Points *row, int64_t rows,
+             const int64_t *from, int64_t k, double *best, int64_t *numbers, void *scratch, Edge *edges)
+{
+    float t[HALF_QUERIES * HALF_BLOCK];
+    int64_t queries = m->h ? HALF_QUERIES : QUERIES, block = m->h ? HALF_BLOCK : BLOCK;
+    gather(m, query, at, n, scratch);
+    for (int64_t i = 0; i < n; i++)
+        tighten(&(Search){m, query, row, at[i], k, best + i * k, numbers + i * k, edges + i});
+    for (int64_t r = 0; r < rows; r += block) {
+        int64_t size = rows - r < block ? (rows - r + PAIR - 1) / PAIR * PAIR : block;
+        for (int64_t q = 0; q < n; q += queries) {
+            int64_t count = n - q < queries ? n - q : queries, met = rows;
             for (int64_t i = 0; i < count; i++)
                 met = from[q + i] < met ? from[q + i] : met;
             if (met >= r + size)
                 continue;
-            int64_t skip = met > r ? (met - r) / PAIR * PAIR : 0, first = r + skip;
+            int64_t skip = met > r ? (met - r) / PAIR * PAIR : 0, first = r + skip, left = size - skip;
+            if (m->h)
+                isa->halves((const uint16_t *)scratch + q * m->w, m->w, (const uint16_t *)row->panels + first * m->w,
+                            row->half + first, left, t);
+            else
+                isa->bounds((const float *)scratch + q * m->w, count, m->w, m->w,
+                            (const float *)row->panels + first * m->w, m->w * LANES, row->half + first, left, t, block);
             for (int64_t i = 0; i < count; i++)
-                memcpy(scratch + i * m->w, query->shorts + at[q + i] * m->w, m->w * sizeof(float));
-            isa->bounds(scratch, count, m->w, m->w, row->panels + first * m->w, m->w * LANES, row->half + first,
-                        size - skip, t, BLOCK);
-            for (int64_t i = 0; i < count; i++) {
-                Search s = {m, query, row, at[q + i], k, best + (q + i) * k, numbers + (q + i) * k, 0, 0};
-                tighten(&s);
-                settle(&s, first, size - skip, t + i * BLOCK);
-            }
+                settle(&(Search){m, query, row, at[q + i], k, best + (q + i) * k, numbers + (q + i) * k, edges + q + i},
+                       first, left, t + i * block);
         }
     }
 }
@@ -299,7 +352,8 @@ static void absorb(const Margins *m, const Points *pool, int64_t x, int64_t padd
     float t[BLOCK], least[LANES], limit = -(float)(pool->norms[x] / 2);
     for (int64_t r = 0; r < padded; r += BLOCK) {
         int64_t size = padded - r < BLOCK ? padded - r : BLOCK;
-        isa->bounds(pool->shorts + x * m->w, 1, m->w, m->w, pool->panels + r * m->w, m->w * LANES, starts + r, size, t, BLOCK);
+        isa->bounds((const float *)pool->shorts + x * m->w, 1, m->w, m->w, (const float *)pool->panels + r * m->w,
+                    m->w * LANES, starts + r, size, t, BLOCK);
         isa->columns(t, size, least);
         for (int64_t lane = 0; lane < LANES; lane++)
             for (int64_t at = lane; least[lane] <= limit && at < size; at += LANES)

@@ -94,8 +94,8 @@ TARGET static void NAME(bounds)(const float *q, int64_t n, int64_t qstep, int64_
     }
 }
 
-/* least[j] = smallest of t[j], t[j + 16], t[j + 32], ... (n a multiple of 16). */
-TARGET static void NAME(columns)(const float *t, int64_t n, float *least)
+/* least[j] = smallest of t[j], t[j + 16], t[j + 32], ... (n a multiple of 16); returns the smallest of all. */
+TARGET static float NAME(columns)(const float *t, int64_t n, float *least)
 {
     for (int j = 0; j < LANES; j += WIDTH) {
         V m = *(const V *)(t + j);
@@ -103,6 +103,13 @@ TARGET static void NAME(columns)(const float *t, int64_t n, float *least)
             m = SMALLER(*(const V *)(t + i + j), m);
         *(V *)(least + j) = m;
     }
+    float half[LANES / 2];
+    for (int j = 0; j < LANES / 2; j++)
+        half[j] = least[j] < least[j + LANES / 2] ? least[j] : least[j + LANES / 2];
+    for (int n = LANES / 4; n; n /= 2)
+        for (int j = 0; j < n; j++)
+            half[j] = half[j] < half[j + n] ? half[j] : half[j + n];
+    return half[0];
 }
 
 /* Position of the first of the largest of n values. */
@@ -144,7 +151,7 @@ TARGET static float NAME(apart)(const float *a, const float *b, int64_t n)
     return s;
 }
 
-static const Isa NAME(isa) = {NAME(exact), NAME(bounds), NAME(columns), NAME(argmax), NAME(apart)};
+static const Isa NAME(isa) = {NAME(exact), NAME(bounds), NAME(columns), NAME(argmax), NAME(apart), 0};
 #undef V
 #undef D
 #undef DOUBLES

@@ -81,7 +81,9 @@ class ArrayShard:
         self._kernels = kernels or best_kernels()
         self._pool = ThreadPoolExecutor(worker_count(self._kernels, threads), thread_name_prefix="blemish-coreset")
         step = max(1, len(patches_ND) // 2048)
-        self._bound = Bound(self._checked(np.arange(0, len(patches_ND), step)), kernels=self._kernels)
+        self._bound = Bound(
+            self._checked(np.arange(0, len(patches_ND), step)), kernels=self._kernels, halves=self._kernels.halves
+        )
         self._held = self._hold() if in_memory else None
         if self._held is None:
             self._look_through()
@@ -146,7 +148,7 @@ class ArrayShard:
             )
             best_QK = self._value_N[part][:, None]
             self._kernels.nearest(
-                margins, points, at, rows, self._met_N[part], best_QK, np.zeros((len(part), 1), np.int64)
+                margins, points, at, rows, self._met_N[part], best_QK[:, 0], best_QK, np.zeros((len(part), 1), np.int64)
             )
             self._value_N[part] = best_QK[:, 0]
             self._met_N[part] = self._known

@@ -7,6 +7,9 @@ p = V'y and s = sqrt((1 + eta) |y|^2 - |p|^2), the short vector (p, s) satisfies
 
 so short vectors whose distance is large belong to patches whose distance is large. Every rounding
 on the way is bounded: of the short vectors themselves by their `slips`, of products by `Margins`.
+
+Where the processor multiplies bfloat16, short vectors are kept in that (`halves`): rounding them once more adds to
+their slips, and a product is then several times cheaper.
 """
 
 from dataclasses import dataclass, replace
@@ -14,7 +17,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from blemish.arrays import Doubles, Floats
+from blemish.arrays import Array, Doubles, Floats
 
 if TYPE_CHECKING:
     from blemish.search.kernels import Kernels
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Bound", "Margins", "Points"]
 
 LANES, PAIR = 16, 32
+HALVES_STEP = 32
 CHUNK = 64
 UNIT = 2.0**-24
 TINY = 2.0**-100
@@ -33,17 +37,18 @@ SAMPLE = 2048
 class Points:
     """Patches with their short vectors; N of them.
 
-    `full` (N, d), `shorts` (N, w), `sketches` (N, s) or (N, 0), `slips` (N) how far rounding may have
-    moved a short vector or sketch, `norms` (N) squared norms of the shorts. Rows to be searched also have
-    `panels`, the shorts 16 by 16 with the coordinate before the row, and `half`, half their squared norms.
+    `full` (N, d), `shorts` (N, w) in float32 or the upper halves of it (bfloat16, as uint16), `sketches` (N, s) or
+    (N, 0), `slips` (N) how far rounding may have moved a short vector or sketch, `norms` (N) squared norms of the
+    shorts. Rows to be searched also have `panels`, the shorts 16 by 16 with the coordinate (of halves: two coordinates)
+    before the row, and `half`, half their squared norms.
     """
 
     full: Floats
-    shorts: Floats
+    shorts: Array
     sketches: Floats
     slips: Doubles
     norms: Doubles
-    panels: Floats
+    panels: Array
     half: Floats
 
     def packed(self) -> Self:
@@ -51,7 +56,8 @@ class Points:
         padded = -(-len(self.full) // PAIR) * PAIR
         half = np.full(padded, np.inf, np.float32)
         half[: len(self.norms)] = self.norms / 2
-        return replace(self, panels=_panels(self.shorts, padded), half=half)
+        together = 1 if self.shorts.dtype == np.float32 else 2
+        return replace(self, panels=_panels(self.shorts, padded, together), half=half)
 
     @classmethod
     def joined(cls, parts: "list[Points]", full_ND: Floats) -> "Points":
@@ -67,6 +73,8 @@ class Margins:
     d: int
     w: int
     s: int
+    h: int
+    """Whether shorts are halves."""
     scale: float
     """From distances of patches to the largest distance of their short vectors, without the slips."""
     slip: float
@@ -82,11 +90,13 @@ class Margins:
 class Bound:
     """Axes that bound distances of patches like the given ones, `axes` of them for products.
 
-    With `sketch` > 0, that many axes make a second, sharper bound. Any axes are correct; leading
-    principal axes of the sample rule out most.
+    With `sketch` > 0, that many axes make a second, sharper bound. With `halves`, short vectors are bfloat16. Any
+    axes are correct; leading principal axes of the sample rule out most.
     """
 
-    def __init__(self, sample_ND: Floats, *, kernels: "Kernels", axes: int = 64, sketch: int = 0) -> None:
+    def __init__(
+        self, sample_ND: Floats, *, kernels: "Kernels", axes: int = 64, sketch: int = 0, halves: bool = False
+    ) -> None:
         dimension = sample_ND.shape[1]
         sample = sample_ND[:: max(1, len(sample_ND) // SAMPLE)].astype(np.float64)
         self._kernels = kernels
@@ -104,7 +114,8 @@ class Bound:
         self._eta = max(0.0, float(np.abs(square).sum(axis=1).max()) - 1) + 1e-12
         self._panels = _panels(axes_MD, -(-count // PAIR) * PAIR)
         self._count = count
-        self.width = self._axes + 1
+        self._halves = halves
+        self.width = -(-(self._axes + 1) // HALVES_STEP) * HALVES_STEP if halves else self._axes + 1
         self.sketch = -(-(count + 1) // LANES) * LANES if sketch else 0
         # Rounding of one projection: CHUNK sums, then one for each chunk, then centring and scaling.
         self._step = (CHUNK + -(-dimension // CHUNK) + 2) * UNIT * 1.01
@@ -120,9 +131,13 @@ class Bound:
         if self.sketch:
             sketches, more = self._short(projected, norms, self._count, self.sketch)
             slips = np.maximum(slips, more)
+        if self._halves:
+            shorts, moved = _halves(shorts)
+            slips += moved
         slips[far] = np.inf
         squares = np.einsum("nw,nw->n", shorts, shorts, dtype=np.float64)
-        return Points(patches_ND, shorts, sketches, slips, squares, _NONE, _NONE)
+        kept = _upper(shorts) if self._halves else shorts
+        return Points(patches_ND, kept, sketches, slips, squares, _NONE, _NONE)
 
     def _short(self, projected: Floats, norms: Doubles, axes: int, width: int) -> tuple[Floats, Doubles]:
         """The first coordinates and the norm of the rest, padded to `width`; and their slips."""
@@ -143,6 +158,7 @@ class Bound:
             d=dimension,
             w=self.width,
             s=self.sketch,
+            h=int(self._halves),
             scale=self._scale * float(np.sqrt(1 + self._eta)) * (1 + 2.0**-30),
             slip=float(rows.slips.max()),
             norm=float(np.sqrt(rows.norms.max())) * (1 + 2.0**-30),
@@ -155,12 +171,27 @@ _LASTING = ("shorts", "sketches", "slips", "norms")
 _NONE: Floats = np.empty(0, np.float32)
 
 
-def _panels(rows_NW: Floats, padded: int) -> Floats:
-    """Rows in panels of 16, (padded / 16, w, 16)."""
+def _panels(rows_NW: Array, padded: int, together: int = 1) -> Array:
+    """Rows in panels of 16, (padded / 16, w / together, 16 * together)."""
     rows, width = rows_NW.shape
-    whole = np.zeros((padded, width), np.float32)
+    whole = np.zeros((padded, width), rows_NW.dtype)
     whole[:rows] = rows_NW
-    return np.ascontiguousarray(whole.reshape(-1, LANES, width).transpose(0, 2, 1))
+    panels = whole.reshape(-1, LANES, width // together, together).transpose(0, 2, 1, 3)
+    return np.ascontiguousarray(panels).reshape(len(panels), -1, LANES * together)
+
+
+def _halves(shorts_NW: Floats) -> tuple[Floats, Doubles]:
+    """The nearest numbers of bfloat16, ties to even, as float32; and how far each row was moved (N)."""
+    bits = shorts_NW.view(np.uint32)
+    odd = (bits >> np.uint32(16)) & np.uint32(1)
+    rounded_NW: Floats = ((bits + np.uint32(0x7FFF) + odd) & np.uint32(0xFFFF0000)).view(np.float32)
+    moved_NW = rounded_NW - shorts_NW  # exact: both are multiples of the smaller one's last bit
+    return rounded_NW, np.sqrt(np.einsum("nw,nw->n", moved_NW, moved_NW, dtype=np.float64)) * (1 + 2.0**-30)
+
+
+def _upper(shorts_NW: Floats) -> Array:
+    """The upper halves of float32 numbers whose lower halves are 0."""
+    return (shorts_NW.view(np.uint32) >> np.uint32(16)).astype(np.uint16)
 
 
 def _principal_axes(centred_ND: Floats, count: int) -> Floats:

@@ -11,11 +11,10 @@ from blemish.search.bound import LANES, Margins, Points
 
 __all__ = ["Compiled"]
 
-QUERIES = 12
-
+QUERIES, HALF_QUERIES = 12, 32
 
 POINTS = ("full", "shorts", "panels", "half", "sketches", "slips", "norms")
-SIZES, FACTORS = ("d", "w", "s"), ("scale", "slip", "norm", "rounding", "sharpness")
+SIZES, FACTORS = ("d", "w", "s", "h"), ("scale", "slip", "norm", "rounding", "sharpness")
 
 
 class _Points(Structure):
@@ -38,12 +37,15 @@ def _at(array: Array) -> int:
 
 
 class Compiled:
-    """The kernels of the extension module, with at most instruction set `isa` (0 plain, 1 AVX2, 2 AVX-512)."""
+    """The kernels of the extension module, with at most instruction set `isa`.
+
+    0 plain, 1 AVX2, 2 AVX-512, 3 AVX-512 with bfloat16, 4 the same with tiles.
+    """
 
     name = "compiled"
     threaded = True
 
-    def __init__(self, module: ModuleType, *, isa: int = 2) -> None:
+    def __init__(self, module: ModuleType, *, isa: int = 4) -> None:
         self._library = library = ctypes.CDLL(str(module.__file__))
         pair, points = POINTER(_Margins), POINTER(_Points)
         library.use_isa.argtypes, library.use_isa.restype = [c_int], c_int
@@ -60,12 +62,13 @@ class Compiled:
             c_int64,
             c_void_p,
             c_int64,
-            *[c_void_p] * 3,
+            *[c_void_p] * 4,
         ]
         library.nearest.restype = None
         library.greedy_pool.argtypes = [pair, points, c_int64, c_void_p, c_double, c_int64, c_int64, *[c_void_p] * 4]
         library.greedy_pool.restype = c_int64
         self.isa = int(library.use_isa(isa))
+        self.halves = self.isa >= 3
 
     def exact_pairs(self, left_ND: Floats, right_ND: Floats) -> Doubles:
         out = np.empty(len(left_ND))
@@ -91,13 +94,16 @@ class Compiled:
         at_Q: Ints,
         rows: Points,
         met_Q: Ints,
+        worst_Q: Doubles,
         best_QK: Doubles,
         numbers_QK: Ints,
     ) -> None:
-        scratch = np.empty(QUERIES * margins.w, np.float32)
+        scratch = np.zeros((len(at_Q) + HALF_QUERIES, margins.w), np.uint16 if margins.h else np.float32)
+        edges = np.empty((len(at_Q), 3))
+        edges[:, 0] = worst_Q
         self._library.nearest(
             byref(_Margins(margins)), byref(_Points(queries)), _at(at_Q), len(at_Q), byref(_Points(rows)),
-            len(rows.full), _at(met_Q), best_QK.shape[1], _at(best_QK), _at(numbers_QK), _at(scratch),
+            len(rows.full), _at(met_Q), best_QK.shape[1], _at(best_QK), _at(numbers_QK), _at(scratch), _at(edges),
         )  # fmt: skip
 
     def greedy_pool(

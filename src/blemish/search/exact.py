@@ -1,19 +1,32 @@
 """Exact nearest rows of a memory bank: bounds rule out, the fixed-order routine decides."""
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
 
-from blemish.arrays import Array, Floats, Ints
+from blemish.arrays import Array, Doubles, Floats, Ints
 from blemish.errors import OptionError
 from blemish.search.bound import Bound
 from blemish.search.kernels import Kernels, best_kernels, worker_count
 
-__all__ = ["ExactSearch"]
+__all__ = ["ExactSearch", "bound_axes"]
 
-# Axes of the product bound below and from MEDIUM on; a second bound of SKETCH axes from LONG on (docs/kernels.md).
-FEW, MANY, MEDIUM, LONG, SKETCH = 64, 128, 256, 768, 256
+STEP = 4
+"""Every fourth query is searched first, for the others to start from its rows."""
+MEDIUM, LONG = 256, 768
+"""Dimensions from which the bound takes more axes."""
+
+
+def bound_axes(dimension: int, *, halves: bool) -> tuple[int, int]:
+    """Axes of the product bound, and of a second, sharper bound or 0, chosen by measurement (docs/kernels.md).
+
+    Products of halves are so cheap that many axes leave nothing for a second bound to do.
+    """
+    if halves:
+        return (127 if dimension < MEDIUM else 159 if dimension < LONG else 255), 0
+    return (64 if dimension < MEDIUM else 128), (256 if dimension >= LONG else 0)
 
 
 class ExactSearch:
@@ -34,8 +47,9 @@ class ExactSearch:
         self._workers = worker_count(self._kernels, threads)
         self.bank_KD: Floats = np.ascontiguousarray(bank_KD, np.float32)
         dimension = self.bank_KD.shape[1]
-        axes, sketch = MANY if dimension >= MEDIUM else FEW, SKETCH if dimension >= LONG else 0
-        self._bound = Bound(self.bank_KD, kernels=self._kernels, axes=axes, sketch=sketch)
+        halves = self._kernels.halves
+        axes, sketch = bound_axes(dimension, halves=halves)
+        self._bound = Bound(self.bank_KD, kernels=self._kernels, axes=axes, sketch=sketch, halves=halves)
         self._rows = self._bound.view(self.bank_KD).packed()
         self._margins = self._bound.margins(self._rows)
 
@@ -52,24 +66,46 @@ class ExactSearch:
         if not 1 <= k <= rows:
             raise OptionError(f"k = {k} nearest rows were asked of a bank of {rows}; ask for 1 to {rows}")
         queries_QD = np.ascontiguousarray(queries_QD, np.float32)
+        workers = self._workers if threads is None else worker_count(self._kernels, threads)
+        edges = np.linspace(0, len(queries_QD), workers + 1).astype(int)
+        parts = [queries_QD[first:last] for first, last in pairwise(edges)]
+        if workers == 1:
+            found = [self._nearest(parts[0], k)]
+        else:
+            with ThreadPoolExecutor(workers, thread_name_prefix="blemish-search") as pool:
+                found = list(pool.map(partial(self._nearest, k=k), parts))
+        squared_QK, numbers_QK = (np.concatenate(both) for both in zip(*found, strict=True))
+        return np.sqrt(squared_QK).astype(np.float32), numbers_QK
+
+    def _nearest(self, queries_QD: Floats, k: int) -> tuple[Doubles, Ints]:
+        """Squared distances and row numbers (Q, k) of some of the queries.
+
+        Patches that come one after the other are alike: the rows found for every fourth bound how far the three between
+        need to look.
+        """
+        queries = self._bound.view(queries_QD)
         squared_QK = np.full((len(queries_QD), k), np.inf)
         numbers_QK = np.zeros((len(queries_QD), k), np.int64)
 
-        def work(part: slice) -> None:
-            if part.start < part.stop:
-                queries = self._bound.view(queries_QD[part])
-                at_Q = np.arange(part.stop - part.start)
-                met_Q = np.zeros_like(at_Q)
-                self._kernels.nearest(
-                    self._margins, queries, at_Q, self._rows, met_Q, squared_QK[part], numbers_QK[part]
-                )
+        def search(at_Q: Ints, worst_Q: Doubles) -> None:
+            squared, numbers = squared_QK[at_Q], numbers_QK[at_Q]
+            met_Q = np.zeros(len(at_Q), np.int64)
+            self._kernels.nearest(self._margins, queries, at_Q, self._rows, met_Q, worst_Q, squared, numbers)
+            squared_QK[at_Q], numbers_QK[at_Q] = squared, numbers
 
-        workers = self._workers if threads is None else worker_count(self._kernels, threads)
-        edges = np.linspace(0, len(queries_QD), workers + 1).astype(int)
-        parts = [slice(*edge) for edge in pairwise(edges)]
-        if workers == 1:
-            work(parts[0])
-        else:
-            with ThreadPoolExecutor(workers, thread_name_prefix="blemish-search") as pool:
-                list(pool.map(work, parts))
-        return np.sqrt(squared_QK).astype(np.float32), numbers_QK
+        every_Q = np.arange(len(queries_QD))
+        first_Q, others_Q = every_Q[every_Q % STEP == 0], every_Q[every_Q % STEP > 0]
+        search(first_Q, np.full(len(first_Q), np.inf))
+        before_Q = others_Q - others_Q % STEP
+        after_Q = np.where(before_Q + STEP < len(every_Q), before_Q + STEP, before_Q)
+        known = [self._farthest(queries_QD[others_Q], numbers_QK[known_Q]) for known_Q in (before_Q, after_Q)]
+        search(others_Q, np.minimum(*known))
+        return squared_QK, numbers_QK
+
+    def _farthest(self, queries_QD: Floats, numbers_QK: Ints) -> Doubles:
+        """The largest squared distance (Q) of each query to its k rows: its own k nearest are no farther."""
+        k = numbers_QK.shape[1]
+        rows_ND = self.bank_KD[numbers_QK.ravel()]
+        squared_N = self._kernels.exact_pairs(np.repeat(queries_QD, k, axis=0), rows_ND)
+        farthest_Q: Doubles = squared_N.reshape(-1, k).max(axis=1)
+        return farthest_Q

@@ -20,6 +20,8 @@ class Kernels(Protocol):
     name: str
     threaded: bool
     """Whether to call it from several workers at once (else it uses the threads of its BLAS)."""
+    halves: bool
+    """Whether `nearest` takes, and is faster with, short vectors in bfloat16."""
 
     def exact_pairs(self, left_ND: Floats, right_ND: Floats) -> Doubles:
         """Squared distance of each row to the same row on the right, or to its only row; shape (N,)."""
@@ -34,12 +36,14 @@ class Kernels(Protocol):
         at_Q: Ints,
         rows: Points,
         met_Q: Ints,
+        worst_Q: Doubles,
         best_QK: Doubles,
         numbers_QK: Ints,
     ) -> None:
         """Improve the k best squared distances and row numbers of the queries `at_Q`.
 
-        Rows before `met_Q` are known to each query already. Both results are changed in place.
+        Rows before `met_Q` are known to each query already, and rows farther than `worst_Q` (squared) do not matter.
+        Both results are changed in place.
         """
 
     def greedy_pool(

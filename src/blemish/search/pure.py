@@ -16,6 +16,7 @@ class Pure:
 
     name = "numpy"
     threaded = False
+    halves = False
 
     def exact_pairs(self, left_ND: Floats, right_ND: Floats) -> Doubles:
         return squared_distances(left_ND, right_ND)
@@ -32,6 +33,7 @@ class Pure:
         at_Q: Ints,
         rows: Points,
         met_Q: Ints,
+        worst_Q: Doubles,
         best_QK: Doubles,
         numbers_QK: Ints,
     ) -> None:
@@ -39,7 +41,7 @@ class Pure:
             part = slice(first, first + QUERIES)
             for start in range(int(met_Q[part].min()), len(rows.full), ROWS):
                 block = slice(start, start + ROWS)
-                _settle(margins, queries, at_Q[part], rows, block, best_QK[part], numbers_QK[part])
+                _settle(margins, queries, at_Q[part], rows, block, worst_Q[part], best_QK[part], numbers_QK[part])
 
     def greedy_pool(
         self, margins: Margins, pool: Points, numbers: Ints, outside: tuple[float, int], wanted: int, values: Doubles
@@ -78,13 +80,20 @@ def _possible(margins: Margins, queries: Points, at_Q: Ints, bounds_QR: Floats, 
 
 
 def _settle(
-    margins: Margins, queries: Points, at_Q: Ints, rows: Points, block: slice, best_QK: Doubles, numbers_QK: Ints
+    margins: Margins,
+    queries: Points,
+    at_Q: Ints,
+    rows: Points,
+    block: slice,
+    worst_Q: Doubles,
+    best_QK: Doubles,
+    numbers_QK: Ints,
 ) -> None:
     """Improve the k best by one block of rows: the k of smallest bound first, then all that may still matter."""
     bounds_QR = rows.half[: len(rows.full)][block] - queries.shorts[at_Q] @ rows.shorts[block].T
     k = best_QK.shape[1]
     likely_QK = np.argpartition(bounds_QR, min(k, bounds_QR.shape[1]) - 1, axis=1)[:, :k]
-    worst_Q = best_QK[:, -1]
+    worst_Q = np.minimum(worst_Q, best_QK[:, -1])
     if likely_QK.shape[1] == k:
         measured = _measure(queries, at_Q, rows, block, np.repeat(np.arange(len(at_Q)), k), likely_QK.ravel())
         worst_Q = np.minimum(worst_Q, measured.reshape(-1, k).max(axis=1))
