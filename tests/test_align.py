@@ -147,9 +147,10 @@ def test_the_nearest_good_patch_lies_where_it_was_seen(aligned: Detector) -> Non
     y, x = divmod(int(cells["bank.cell"][row]), grid[1])
     centre = np.array([(x + 0.5) / grid[1] * transform.width, (y + 0.5) / grid[0] * transform.height])
     view = aligned.manifest.viewer.of_size(HEIGHT, WIDTH, image.motion, image.path)
-    there = view.placement.to_image_point(*centre)
+    there = view.placement.to_image_points(centre[None])[0]
     expected = np.reshape(image.motion, (2, 3)) @ (*there, 1)
-    np.testing.assert_allclose(view.to_image_point(*centre), np.clip(expected, 0, [WIDTH - 1, HEIGHT - 1]), atol=0.5)
+    inside = np.clip(expected, 0, [WIDTH - 1, HEIGHT - 1])
+    np.testing.assert_allclose(view.to_image_points(centre[None])[0], inside, atol=0.5)
 
 
 def test_in_a_batch_a_part_that_is_not_found_is_an_error_verdict(

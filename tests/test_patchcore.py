@@ -63,9 +63,11 @@ def test_rows_know_where_they_were_seen(corners: TrainingPatches) -> None:
 def test_scores_are_distances_to_the_nearest_row(corners: TrainingPatches) -> None:
     method = fit(corners, coreset=8, image_score="max")
     answer = score(method, [[0, 0], [10, 13], [5, 5], [10, 10]])
-    assert answer.nearest is not None
-    assert answer.image == answer.nearest.distance == pytest.approx(np.hypot(4.75, 4.75))
-    assert answer.nearest[:3] == (1, 0, GRID)  # the patch at (0.25, 0.25)
+    assert answer.matches is not None
+    assert answer.image == answer.matches.distance_Q.max() == pytest.approx(np.hypot(4.75, 4.75))
+    farthest = int(answer.matches.distance_Q.argmax())
+    # The patch at (0.25, 0.25)
+    assert (answer.matches.image_Q[farthest], answer.matches.cell_Q[farthest], answer.matches.grid) == (1, 0, GRID)
     # Distances, not their squares, row by row; and a patch that is in the bank is at distance 0.
     assert answer.map_HW is not None
     np.testing.assert_allclose(answer.map_HW, [[0, np.hypot(0.25, 2.75)], [np.hypot(4.75, 4.75), 0]], rtol=1e-6)

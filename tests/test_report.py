@@ -24,8 +24,9 @@ from blemish.report.page import write_page
 from blemish.report.table import CsvFile, JsonLines, as_row
 from blemish.result import Box, Nearest, Region, Result, Verdict
 
-REGION = Region(Box(3, 4, 10, 5), 40, 7.5, [(3, 4), (12, 4), (12, 8), (3, 8)])
-NG = Result("線 1/部品.png", Verdict.NG, 7.5, 2.0, regions=[REGION], nearest=Nearest("good/1.png", 5, 6, 7.5))
+NEAREST = Nearest("good/1.png", 5, 6, 7.5, at=(9, 8))
+REGION = Region(Box(3, 4, 10, 5), 40, 7.5, [(3, 4), (12, 4), (12, 8), (3, 8)], [NEAREST])
+NG = Result("線 1/部品.png", Verdict.NG, 7.5, 2.0, regions=[REGION], nearest=NEAREST)
 OK = Result("a,b.png", Verdict.OK, 1.0, 2.0)
 ERROR = Result("cut.png", Verdict.ERROR, float("nan"), 2.0, error='cut.png is "cut", short')
 RESULTS = [NG, OK, ERROR]
@@ -48,7 +49,12 @@ def test_csv_opens_in_a_spreadsheet_and_in_python(tmp_path: Path) -> None:
         "5",
         "40",
     ]
-    assert first["nearest"] == "good/1.png"
+    assert [first[name] for name in ("nearest", "nearest_x", "nearest_y", "distance")] == [
+        "good/1.png",
+        "5",
+        "6",
+        "7.5",
+    ]
     assert (second["path"], second["regions"], second["x"], second["error"]) == ("a,b.png", "0", "", "")
     assert (third["verdict"], third["score"], third["error"]) == ("ERROR", "", ERROR.error)
 
@@ -64,7 +70,7 @@ def test_json_lines_hold_everything_but_arrays(tmp_path: Path) -> None:
 
 
 def test_a_row_has_every_field_of_a_result_that_is_no_array() -> None:
-    fields = set(Result.__dataclass_fields__) - {"anomaly_map", "mask"}
+    fields = set(Result.__dataclass_fields__) - {"anomaly_map", "mask", "matches"}
     assert set(as_row(NG)) == fields
 
 

@@ -191,6 +191,6 @@ def test_extreme_images_are_sized_and_mapped(resize: Resize, height: int, width:
 
 def test_a_point_of_the_input_is_a_pixel_of_the_image() -> None:
     placement = Transform(height=64, width=64, resize="letterbox").place(100, 200)
-    assert placement.to_image_point(32, 32) == (100, 50)
-    assert placement.to_image_point(0.5, 16.5) == (1, 1)
-    assert placement.to_image_point(64, 0) == (199, 0)  # padding belongs to the nearest edge
+    points_P2 = np.array([[32, 32], [0.5, 16.5], [64, 0]])
+    # The last lies on padding, which belongs to the nearest edge.
+    assert placement.to_image_points(points_P2).tolist() == [[100, 50], [1, 1], [199, 0]]

@@ -16,10 +16,11 @@ from blemish.features.patches import seen_patches
 from blemish.features.tiles import extractor_for
 from blemish.images.read import Channels, Source, image_name, read_image
 from blemish.memory.store import ModelManifest, read_model, write_model
-from blemish.methods.method import Fitted, NearestPatch
+from blemish.methods.method import Fitted
 from blemish.methods.registry import find_method
-from blemish.result import Nearest, Result, Verdict
+from blemish.result import Result, Verdict
 from blemish.scoring.calibrate import HeldOut
+from blemish.scoring.reasons import Reasons
 from blemish.scoring.regions import find_regions
 from blemish.stream import available_threads, stream
 
@@ -136,6 +137,7 @@ class Detector:
         map_HW = None if answer.map_HW is None else view.to_image(answer.map_HW)
         mask_HW, regions = (None, []) if map_HW is None else find_regions(map_HW, manifest.calibration.map_threshold)
         clock.lap("map")
+        reasons = Reasons(answer.matches, view, self._viewer, manifest.images) if answer.matches else None
         return Result(
             path=name,
             verdict=Verdict.NG if answer.image > self.threshold else Verdict.OK,
@@ -143,21 +145,11 @@ class Detector:
             threshold=self.threshold,
             anomaly_map=map_HW,
             mask=mask_HW,
-            regions=regions,
-            nearest=answer.nearest and self._nearest(answer.nearest),
+            regions=[reasons.explain(region) for region in regions] if reasons else regions,
+            nearest=reasons.nearest() if reasons else None,
+            matches=answer.matches,
             timings=clock.seconds,
         )
-
-    def _nearest(self, patch: NearestPatch) -> Nearest:
-        """The good patch nearest to the farthest one, in pixels of the training image it was seen in."""
-        transform, (rows, columns) = self.manifest.transform, patch.grid
-        image = self.manifest.images[patch.image]
-        row, column = divmod(patch.cell, columns)
-        centre_x = (column + 0.5) * transform.width / columns
-        centre_y = (row + 0.5) * transform.height / rows
-        view = self._viewer.of_size(image.height, image.width, image.motion, image.path)
-        x, y = view.to_image_point(centre_x, centre_y)
-        return Nearest(image.path, x, y, patch.distance)
 
 
 class _Clock:

@@ -23,15 +23,16 @@ import numpy as np
 from blemish.arrays import Array, Bools, Floats, Ints
 from blemish.features.backbone import Backbone
 from blemish.features.graph import Grid, build_graph, choose_taps
-from blemish.features.patches import Features
+from blemish.features.patches import Features, ImagePatches
 from blemish.images.transform import Transform
 from blemish.memory.bank import Bank
 from blemish.memory.coreset import greedy_coreset, random_projection
 from blemish.memory.shards import ArrayShard
 from blemish.memory.spill import PatchStore, take_rows
 from blemish.memory.training import TrainingPatches, gather
-from blemish.methods.method import Fitted, GoodImages, NearestPatch, Scores, TensorKind
+from blemish.methods.method import Fitted, GoodImages, Scores, TensorKind
 from blemish.progress import Progress, silent
+from blemish.result import Matches
 from blemish.scoring.heatmap import anomaly_map, spread
 from blemish.scoring.score import maximum, reweighted_maximum, top_mean
 from blemish.search.exact import ExactSearch
@@ -87,11 +88,14 @@ class PatchCore:
         distances_Q, nearest_Q = distances_Q1[:, 0], nearest_Q1[:, 0]
         scores_hw = spread(distances_Q, patches.seen_hw)
         map_HW = anomaly_map(scores_hw, self.transform.height, self.transform.width, self.settings.sigma)
-        farthest = int(distances_Q.argmax())
-        row = int(nearest_Q[farthest])
-        seen = int(self.bank.image_K[row]), int(self.bank.cell_K[row]), patches.grid
         image = self._image_score(distances_Q, nearest_Q, patches.values_QD, map_HW)
-        return Scores(image, map_HW, NearestPatch(*seen, distance=float(distances_Q[farthest])))
+        return Scores(image, map_HW, self._matches(patches, distances_Q, nearest_Q))
+
+    def _matches(self, patches: ImagePatches, distances_Q: Floats, nearest_Q: Ints) -> Matches:
+        """Where each patch lies, and where its nearest row was seen."""
+        at_Q = np.flatnonzero(patches.seen_hw)
+        bank = self.bank
+        return Matches(at_Q, bank.image_K[nearest_Q], bank.cell_K[nearest_Q], distances_Q, patches.grid)
 
     @classmethod
     def stride(cls, settings: Settings, backbone: Backbone | None) -> int:

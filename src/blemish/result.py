@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from blemish.arrays import Bools, Floats
+from blemish.arrays import Bools, Floats, Ints
 
-__all__ = ["Box", "Nearest", "Region", "Result", "Verdict"]
+__all__ = ["Box", "Matches", "Nearest", "Region", "Result", "Verdict"]
 
 
 class Verdict(StrEnum):
@@ -28,6 +28,20 @@ class Box:
 
 
 @dataclass(frozen=True)
+class Nearest:
+    """A good patch that is nearest to one of the image: where both were seen, and how far apart they are."""
+
+    path: str
+    """The training image, as it was named at fit."""
+    x: int
+    y: int
+    """The good patch's centre, in pixels of that training image."""
+    distance: float
+    at: tuple[int, int]
+    """Centre (x, y) of the patch it is nearest to, in pixels of the inspected image."""
+
+
+@dataclass(frozen=True)
 class Region:
     """A connected blob of the anomaly map over its threshold, in pixels of the original image."""
 
@@ -37,18 +51,23 @@ class Region:
     """The highest value of the anomaly map inside the region."""
     outline: list[tuple[int, int]]
     """The outer contour as (x, y) corners."""
+    nearest: list[Nearest] = field(default_factory=list)
+    """The good patches nearest to those of the region, up to three, the farthest first."""
 
 
 @dataclass(frozen=True)
-class Nearest:
-    """The good patch nearest to the most anomalous one: where it was seen, and how far away it is."""
+class Matches:
+    """Each patch of an image that was looked at, with the good patch nearest to it; all of length Q."""
 
-    path: str
-    """The training image, as it was named at fit."""
-    x: int
-    y: int
-    """Its centre, in pixels of that training image."""
-    distance: float
+    at_Q: Ints
+    """The patch's place on the grid: row * w + column."""
+    image_Q: Ints
+    """The training image its nearest good patch was seen in, by number."""
+    cell_Q: Ints
+    """That patch's place on the grid of its image."""
+    distance_Q: Floats
+    grid: tuple[int, int]
+    """Rows and columns, h and w, of both grids."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +87,9 @@ class Result:
     """H x W, true inside regions."""
     regions: list[Region] = field(default_factory=list)
     nearest: Nearest | None = None
+    """The good patch nearest to the most anomalous one."""
+    matches: Matches | None = None
+    """The good patch nearest to each patch, where the method keeps good patches."""
     timings: dict[str, float] = field(default_factory=dict)
     """Seconds per step: read, network, search, map."""
     error: str | None = None

@@ -27,6 +27,9 @@ def inspect(
     csv: Annotated[Path | None, typer.Option(help="Write one row an image to this CSV file.")] = None,
     jsonl: Annotated[Path | None, typer.Option(help="Write one JSON object an image to this file.")] = None,
     overlays: Annotated[Path | None, typer.Option(help="Draw heat maps and outlines into this folder.")] = None,
+    reasons: Annotated[
+        Path | None, typer.Option(help="Draw into this folder what good patches each image was compared with.")
+    ] = None,
     masks: Annotated[Path | None, typer.Option(help="Write masks of the regions into this folder.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print all results as one JSON list.")] = False,
     provider: Annotated[str, typer.Option(help="Hardware that runs the network.")] = "cpu",
@@ -35,7 +38,7 @@ def inspect(
     """Score images and say which deviate; exit code 0: all OK, 1: some NG, 3: some REVIEW, 2: some ERROR."""
     from blemish.detector import load
     from blemish.images.samples import list_images
-    from blemish.report.folders import MaskFolder, OverlayFolder
+    from blemish.report.folders import MaskFolder, OverlayFolder, ReasonsFolder
     from blemish.report.table import CsvFile, JsonLines, as_row
 
     paths = list_images(images)
@@ -48,6 +51,9 @@ def inspect(
             writers.append(stack.enter_context(JsonLines(jsonl)))
         if overlays:
             writers.append(OverlayFolder(overlays, paths, detector.manifest))
+        if reasons:
+            writers.append(because := ReasonsFolder(reasons, paths, detector.manifest))
+            stack.callback(_say_missing, because.missing)
         if masks:
             writers.append(MaskFolder(masks, paths))
         progress = stack.enter_context(progress_bar())
@@ -76,6 +82,12 @@ def exit_code(verdicts: Iterable[Verdict]) -> int:
         if verdict in seen:
             return code
     return 0
+
+
+def _say_missing(missing: dict[str, str]) -> None:
+    """Tell of training images that reasons were to be cut from."""
+    if missing:
+        say(f"{len(missing)} training image(s) are not there any more and drawn grey: {next(iter(missing.values()))}")
 
 
 def _print_line(result: Result) -> None:

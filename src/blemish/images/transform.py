@@ -12,12 +12,12 @@ import numpy as np
 from PIL import Image
 from pydantic import BaseModel, ConfigDict
 
-from blemish.arrays import Array, Floats
+from blemish.arrays import Array, Doubles, Floats, Ints
 from blemish.errors import ImageError
 from blemish.images.read import PixelType
 from blemish.result import Box
 
-__all__ = ["Placement", "Resize", "Tiling", "Transform"]
+__all__ = ["Placement", "Resize", "Tiling", "Transform", "patch_centres"]
 
 Resize = Literal["letterbox", "stretch", "crop"]
 
@@ -53,12 +53,19 @@ class Placement:
         image_map[seen.y : seen.y + seen.height, seen.x : seen.x + seen.width] = part
         return image_map
 
-    def to_image_point(self, x: float, y: float) -> tuple[int, int]:
-        """Carry a point of the input to the pixel of the image it shows."""
+    def to_image_points(self, points_P2: Doubles) -> Ints:
+        """Carry points (x, y) of the input to the pixels of the image they show."""
         content, seen = self.content, self.seen
-        image_x = seen.x + (x - content.x) * seen.width / content.width
-        image_y = seen.y + (y - content.y) * seen.height / content.height
-        return min(max(int(image_x), 0), self.image_width - 1), min(max(int(image_y), 0), self.image_height - 1)
+        scale = np.array([seen.width / content.width, seen.height / content.height])
+        image_P2 = np.array([seen.x, seen.y]) + (points_P2 - [content.x, content.y]) * scale
+        last = np.array([self.image_width - 1, self.image_height - 1])
+        return np.asarray(np.clip(image_P2.astype(np.int64), 0, last), np.int64)
+
+
+def patch_centres(cells_P: Ints, grid: tuple[int, int], height: int, width: int) -> Doubles:
+    """Centres (x, y) of places (row * w + column) on an h x w grid over an input of height x width pixels."""
+    rows_P, columns_P = np.divmod(cells_P, grid[1])
+    return np.stack([(columns_P + 0.5) * width / grid[1], (rows_P + 0.5) * height / grid[0]], axis=1)
 
 
 def _inside(cells: int, length: int, start: int, extent: int) -> slice:

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from blemish.arrays import Array, Bools, Doubles, Floats
+from blemish.arrays import Array, Bools, Doubles, Floats, Ints
 from blemish.errors import ImageError
 from blemish.images.align import Aligner
 from blemish.images.places import Places, hide
-from blemish.images.transform import Placement, Transform
+from blemish.images.transform import Placement, Transform, patch_centres
 
 __all__ = ["View", "Viewer"]
 
@@ -41,8 +41,8 @@ class View:
         if self.looked_HW is None or grid == (1, 1):
             cells_hw[rows, columns] = True
             return cells_hw
-        y = [self.placement.to_image_point(0, (row + 0.5) * height / grid[0])[1] for row in range(grid[0])]
-        x = [self.placement.to_image_point((column + 0.5) * width / grid[1], 0)[0] for column in range(grid[1])]
+        y = self.placement.to_image_points(patch_centres(np.arange(grid[0]), (grid[0], 1), height, width))[:, 1]
+        x = self.placement.to_image_points(patch_centres(np.arange(grid[1]), (1, grid[1]), height, width))[:, 0]
         cells_hw[rows, columns] = self.looked_HW[np.ix_(y[rows], x[columns])]
         if not cells_hw.any():
             raise ImageError(
@@ -61,12 +61,12 @@ class View:
         nan = (np.nan,) * 4
         return np.asarray(cv2.warpAffine(map_HW, self.matrix, size, flags=cv2.INTER_LINEAR, borderValue=nan))
 
-    def to_image_point(self, x: float, y: float) -> tuple[int, int]:
-        """Carry a point of the input to the pixel it shows of the image as it came."""
-        pixel_x, pixel_y = self.placement.to_image_point(x, y)
+    def to_image_points(self, points_P2: Doubles) -> Ints:
+        """Carry points (x, y) of the input to the pixels they show of the image as it came."""
+        pixels_P2 = self.placement.to_image_points(points_P2)
         if self.matrix is not None:
-            pixel_x, pixel_y = np.rint(self.matrix @ (pixel_x, pixel_y, 1)).astype(int).tolist()
-        return min(max(pixel_x, 0), self.image_width - 1), min(max(pixel_y, 0), self.image_height - 1)
+            pixels_P2 = np.rint(pixels_P2 @ self.matrix[:, :2].T + self.matrix[:, 2]).astype(np.int64)
+        return np.asarray(np.clip(pixels_P2, 0, np.array([self.image_width - 1, self.image_height - 1])), np.int64)
 
 
 @dataclass(frozen=True)

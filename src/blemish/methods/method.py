@@ -27,25 +27,14 @@ from blemish.images.read import Source, image_name, read_image
 from blemish.images.transform import Transform
 from blemish.images.view import View, Viewer
 from blemish.progress import Progress, silent
+from blemish.result import Matches
 from blemish.settings import Resources, Settings
 from blemish.stream import available_threads, stream
 
-__all__ = ["Fitted", "GoodImages", "Learner", "Method", "MethodKind", "NearestPatch", "Scores", "TensorKind"]
+__all__ = ["Fitted", "GoodImages", "Learner", "Method", "MethodKind", "Scores", "TensorKind"]
 
 TensorKind: TypeAlias = tuple[type[np.generic], str]
 """Type and axes of a tensor in the model file, one letter an axis; axes of one letter have one length."""
-
-
-class NearestPatch(NamedTuple):
-    """The good patch nearest to the most anomalous one."""
-
-    image: int
-    """The training image it was seen in, by number."""
-    cell: int
-    """Its place on that image's grid: row * w + column."""
-    grid: tuple[int, int]
-    """Rows and columns of that grid."""
-    distance: float
 
 
 @dataclass(frozen=True)
@@ -56,7 +45,8 @@ class Scores:
     """The image score; higher is more anomalous."""
     map_HW: Floats | None
     """The anomaly map, as large as the network's input; None where the method draws none."""
-    nearest: NearestPatch | None = None
+    matches: Matches | None = None
+    """The good patch nearest to each patch, where the method keeps good patches."""
 
     @property
     def peak(self) -> float:

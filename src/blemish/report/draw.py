@@ -7,7 +7,7 @@ from blemish.arrays import Array, Bytes, Floats
 from blemish.images.transform import Transform
 from blemish.result import Region, Result
 
-__all__ = ["displayable", "overlay"]
+__all__ = ["OUTLINE", "UNSEEN", "displayable", "outlined", "overlay"]
 
 FAINT, FULL = 0.75, 1.5
 """Shares of the map threshold at which heat begins and is full: the map of a good part stays mostly below."""
@@ -29,7 +29,7 @@ def overlay(image_HW3: Bytes, result: Result, map_threshold: float) -> Bytes:
     drawn = image_HW3.copy()
     if result.anomaly_map is not None:
         drawn = _heat(drawn, result.anomaly_map, map_threshold)
-    return _outlines(drawn, result.regions)
+    return outlined(drawn, result.regions)
 
 
 def _heat(image_HW3: Bytes, map_HW: Floats, map_threshold: float) -> Bytes:
@@ -44,8 +44,9 @@ def _heat(image_HW3: Bytes, map_HW: Floats, map_threshold: float) -> Bytes:
     return np.asarray(np.rint(mixed), np.uint8)
 
 
-def _outlines(image_HW3: Bytes, regions: list[Region]) -> Bytes:
-    drawn = np.ascontiguousarray(image_HW3)
+def outlined(image_HW3: Bytes, regions: list[Region]) -> Bytes:
+    """The image with its regions outlined."""
+    drawn = image_HW3.copy()
     thickness = max(1, round(max(drawn.shape[:2]) / 250))
     for region in regions:
         cv2.polylines(drawn, [np.array(region.outline, np.int32)], True, OUTLINE, thickness, cv2.LINE_AA)

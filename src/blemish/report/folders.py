@@ -13,10 +13,11 @@ from blemish.errors import DataError
 from blemish.images.read import read_image
 from blemish.memory.store import ModelManifest
 from blemish.report.draw import displayable, overlay
+from blemish.report.reasons import GoodPictures, reasons_sheet
 from blemish.result import Result
 from blemish.whole_file import write_whole
 
-__all__ = ["MaskFolder", "OverlayFolder"]
+__all__ = ["MaskFolder", "OverlayFolder", "ReasonsFolder"]
 
 
 class _PictureFolder:
@@ -62,6 +63,24 @@ class OverlayFolder(_PictureFolder):
         if result.error is None:
             image = displayable(read_image(result.path), self._manifest.transform)
             self._write(result.path, overlay(image, result, self._manifest.calibration.map_threshold))
+
+
+class ReasonsFolder(_PictureFolder):
+    """Why: each image as the memory would have it, and its regions beside the good patches nearest to them."""
+
+    def __init__(self, folder: Path, paths: Sequence[Path], manifest: ModelManifest) -> None:
+        super().__init__(folder, paths)
+        self._pictures = GoodPictures(manifest)
+
+    @property
+    def missing(self) -> dict[str, str]:
+        """Training images that are not there any more and are drawn grey, and why."""
+        return self._pictures.missing
+
+    def add(self, result: Result) -> None:
+        if result.error is None:
+            image = displayable(read_image(result.path), self._pictures.transform)
+            self._write(result.path, reasons_sheet(image, result, self._pictures))
 
 
 class MaskFolder(_PictureFolder):

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from blemish.errors import DataError
-from blemish.result import Result
+from blemish.result import Nearest, Result
 
 __all__ = ["CsvFile", "JsonLines", "as_row"]
 
@@ -27,6 +27,9 @@ _COLUMNS = (
     "height",
     "area",
     "nearest",
+    "nearest_x",
+    "nearest_y",
+    "distance",
     "error",
 )
 
@@ -47,19 +50,24 @@ def as_row(result: Result) -> dict[str, Any]:
                 "area": region.area,
                 "score": region.score,
                 "outline": region.outline,
+                "nearest": [_nearest(nearest) for nearest in region.nearest],
             }
             for region in result.regions
         ],
-        "nearest": None
-        if result.nearest is None
-        else {
-            "path": result.nearest.path,
-            "x": result.nearest.x,
-            "y": result.nearest.y,
-            "distance": result.nearest.distance,
-        },
+        "nearest": None if result.nearest is None else _nearest(result.nearest),
         "timings": result.timings,
         "error": result.error,
+    }
+
+
+def _nearest(nearest: Nearest) -> dict[str, Any]:
+    x, y = nearest.at
+    return {
+        "path": nearest.path,
+        "x": nearest.x,
+        "y": nearest.y,
+        "distance": nearest.distance,
+        "at": {"x": x, "y": y},
     }
 
 
@@ -109,7 +117,10 @@ class CsvFile(_RowFile):
         regions, nearest = row["regions"], row["nearest"]
         first = regions[0] if regions else {}
         row |= {name: first.get(name, "") for name in ("x", "y", "width", "height", "area")}
-        row |= {"regions": len(regions), "nearest": nearest["path"] if nearest else ""}
+        row |= {"regions": len(regions), **dict.fromkeys(("nearest", "nearest_x", "nearest_y", "distance"), "")}
+        if nearest:
+            row |= {"nearest": nearest["path"], "nearest_x": nearest["x"], "nearest_y": nearest["y"]}
+            row["distance"] = nearest["distance"]
         self._append(_csv_line(["" if row[name] is None else row[name] for name in _COLUMNS]))
 
 
