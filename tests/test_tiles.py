@@ -12,15 +12,18 @@ from shell import RunCli
 
 from blemish.arrays import Array, Bytes
 from blemish.detector import Detector, load
-from blemish.errors import OptionError
+from blemish.errors import ImageError, OptionError
 from blemish.features.backbone import load_backbone
 from blemish.features.extract import make_extractor
 from blemish.features.graph import Grid, build_graph, choose_taps
-from blemish.features.tiles import TiledExtractor, extractor_for, spans
+from blemish.features.tiles import TiledExtractor, extractor_for, spans, tile_of_cells
 from blemish.fitting import fit
 from blemish.images.transform import Tiling, Transform
+from blemish.memory.per_tile import coreset_per_tile
+from blemish.memory.shards import ArrayShard
 from blemish.methods.method import Fitted
 from blemish.result import Verdict
+from blemish.search.per_tile import PerTileSearch
 
 TOLERANCE = 0.01
 """How much of a score may change with the tiling."""
@@ -45,7 +48,11 @@ def dented(seed: int, x: int, y: int) -> Bytes:
     [(8000, 1024, 128, 16), (2000, 1024, 128, 16), (5008, 272, 128, 16), (1040, 1024, 128, 16), (960, 320, 96, 32)],
 )
 def test_tiles_overlap_by_the_margins_and_keep_every_cell_once(length: int, side: int, margin: int, unit: int) -> None:
-    found = spans(length, side, margin, unit)
+    tiling = Tiling(side=side, margin=margin, unit=unit)
+    shorter, _ = tiling.shape(length, length)
+    assert side - shorter < side / 2
+    assert tiling.count(length, shorter) == tiling.count(length, side)
+    found, side = spans(length, shorter, tiling), shorter
     assert [span.first for span in found] == [0, *(span.last for span in found[:-1])]
     assert found[-1].last == length
     for before, after in pairwise(found):
@@ -58,7 +65,7 @@ def test_tiles_overlap_by_the_margins_and_keep_every_cell_once(length: int, side
 
 
 def test_one_tile_holds_a_short_length() -> None:
-    assert spans(200, 1024, 128, 16) == [(0, 0, 200)]
+    assert spans(200, 200, Tiling(side=1024, margin=128, unit=16)) == [(0, 0, 200)]
 
 
 @pytest.fixture(scope="module")
@@ -76,8 +83,8 @@ def test_beyond_the_receptive_field_tiles_are_the_whole_image(graph: bytes) -> N
     """The reach of the default taps is 200 pixels; with that for a margin nothing is lost."""
     image = colour(surface(0, 480, 656))
     whole = make_extractor(graph, 480, 656)(image)
-    one_tile = make_extractor(graph, 480, 480)
-    tiled = TiledExtractor(one_tile, Tiling(side=480, margin=208, unit=16), 480, 656, threads=2)(image)
+    transform = Transform(height=480, width=656, resize="stretch", tiling=Tiling(side=480, margin=208, unit=16))
+    tiled = extractor_for(graph, transform, threads=2)(image)
     assert tiled.keys() == whole.keys()
     for name, grid in whole.items():
         np.testing.assert_allclose(tiled[name], grid, rtol=1e-4, atol=1e-4 * np.abs(grid).max())
@@ -160,16 +167,15 @@ def with_tiling(detector: Detector, tiling: Tiling | None) -> Detector:
 
 
 def test_the_nearest_good_patch_is_found_at_its_place() -> None:
-    images = [surface(seed) for seed in range(2)]
-    whole = fit(images, tiles=320, coreset=1.0, folds=2, threads=2, memory="1GB")
-    changed = images[1].copy()
-    changed[196:204, 500:508] = 255
-    nearest = whole.inspect(changed).nearest
+    """A dent that one good image has, too: in another tile, at another place."""
+    images = [dented(0, 560, 90), surface(1)]
+    whole = fit(images, tiles=320, coreset=1.0, folds=2, threads=2)
+    assert whole.inspect(images[1]).score == 0
+    image = surface(2)
+    cv2.circle(image, (120, 300), 4, 255, -1, cv2.LINE_AA)
+    nearest = whole.inspect(image).nearest
     assert nearest is not None
-    again = whole.inspect(images[1])
-    assert again.score == 0
-    assert 0 <= nearest.x < 672
-    assert 0 <= nearest.y < 400
+    assert np.hypot(nearest.x - 560, nearest.y - 90) < 16
 
 
 def test_half_the_resolution_is_a_size(tiled: Detector) -> None:
@@ -186,6 +192,7 @@ def test_half_the_resolution_is_a_size(tiled: Detector) -> None:
         ({"tiles": 100}, "Option tiles=100 cannot be used: tiles overlap by 256 pixels with this network, so give 272"),
         ({"tiles": 9}, "Option tiles="),
         ({"tiles": "many"}, "Option tiles="),
+        ({"tile_banks": "each"}, "Option tile_banks=each needs tiles"),
     ],
 )
 def test_tiles_that_cannot_be_used_are_one_sentence(options: dict[str, Any], sentence: str) -> None:
@@ -200,3 +207,60 @@ def test_a_tiled_batch_goes_through_the_command_line(tiled: Detector, tmp_path: 
     outcome = run_cli("inspect", tmp_path / "a.blemish", tmp_path / "line")
     assert outcome.code == 1
     assert outcome.stdout.splitlines()[0].split()[0] == "NG"
+
+
+def shaded(seed: int) -> Bytes:
+    """A surface whose right third is polished: calm, and bright."""
+    image = surface(seed, 304, 512)
+    image[:, 280:] = 200 + (image[:, 280:].astype(np.float32) - 120) * 0.1
+    return image
+
+
+def test_a_bank_for_each_tile_knows_what_belongs_where() -> None:
+    """Grain where the part is polished is known to the one bank, and strange to the bank of that tile."""
+    good, rough, place = [shaded(seed) for seed in range(3)], shaded(9), np.s_[130:170, 440:480]
+    rough[place] = surface(9, 304, 512)[place]
+    shares = {}
+    for banks in ("one", "each"):
+        found = fit(good, tiles=352, coreset=600, folds=2, threads=2, tile_banks=banks).inspect(rough).anomaly_map
+        assert found is not None
+        shares[banks] = found[place].max() / np.quantile(found, 0.99)
+    assert shares["one"] < shares["each"]
+    assert shares["each"] > 1
+
+
+def test_each_tile_finds_the_nearest_row_of_its_own() -> None:
+    random = np.random.default_rng(0)
+    bank, queries = random.random((50, 8), np.float32), random.random((40, 8), np.float32)
+    tile_K, tile_Q = random.integers(0, 3, 50), random.integers(0, 3, 40)
+    distances, rows = PerTileSearch(bank, tile_K).query(queries, tile_Q)
+    for query, tile, distance, row in zip(queries, tile_Q, distances, rows, strict=True):
+        to_own = np.where(tile_K == tile, np.linalg.norm(bank - query, axis=1), np.inf)
+        assert row == to_own.argmin()
+        assert distance == pytest.approx(to_own.min(), rel=1e-6)
+    with pytest.raises(ImageError, match="where no good image did"):
+        PerTileSearch(bank, tile_K).query(queries, tile_Q + 3)
+
+
+def test_the_rows_of_all_tiles_take_turns() -> None:
+    random = np.random.default_rng(1)
+    patches, tile_N = random.random((90, 4), np.float32), np.repeat([0, 1, 2], 30)
+    among = np.ones(90, np.bool_)
+    coreset = coreset_per_tile(ArrayShard(patches), tile_N, 12, among=among, seed=0)
+    assert tile_N[coreset.indices].tolist() == [0, 1, 2] * 4
+    chosen = coreset.indices
+    distances = np.linalg.norm(patches[:, None] - patches[chosen], axis=2)
+    distances[tile_N[:, None] != tile_N[chosen]] = np.inf
+    assert coreset.radii[-1] == pytest.approx(distances.min(axis=1).max(), rel=1e-5)
+
+
+def test_cells_belong_to_the_tile_they_are_taken_from() -> None:
+    transform = Transform(height=400, width=672, resize="stretch", tiling=Tiling(side=320, margin=128, unit=16))
+    numbers = tile_of_cells(transform, (50, 84)).reshape(50, 84)
+    assert transform.tiling is not None
+    height, width = transform.tiling.shape(400, 672)
+    rows, columns = spans(400, height, transform.tiling), spans(672, width, transform.tiling)
+    for number, (row, column) in enumerate((row, column) for row in rows for column in columns):
+        part = numbers[row.first // 8 : row.last // 8, column.first // 8 : column.last // 8]
+        assert (part == number).all()
+    assert numbers.max() == len(rows) * len(columns) - 1

@@ -24,9 +24,11 @@ from blemish.arrays import Array, Bools, Floats, Ints
 from blemish.features.backbone import Backbone
 from blemish.features.graph import Grid, build_graph, choose_taps
 from blemish.features.patches import Features, ImagePatches
+from blemish.features.tiles import tile_of_cells
 from blemish.images.transform import Transform
 from blemish.memory.bank import Bank
 from blemish.memory.coreset import greedy_coreset, random_projection
+from blemish.memory.per_tile import coreset_per_tile
 from blemish.memory.shards import ArrayShard
 from blemish.memory.spill import PatchStore, take_rows
 from blemish.memory.training import TrainingPatches, gather
@@ -35,7 +37,8 @@ from blemish.progress import Progress, silent
 from blemish.result import Matches
 from blemish.scoring.heatmap import anomaly_map, spread
 from blemish.scoring.score import maximum, reweighted_maximum, top_mean
-from blemish.search.search import make_search
+from blemish.search.exact import ExactSearch
+from blemish.search.per_tile import PerTileSearch
 from blemish.settings import Resources, Settings
 
 __all__ = ["PatchCore", "coreset_shard", "patch_store"]
@@ -48,7 +51,7 @@ class PatchCore:
     """A memory bank of good patches; new patches are scored by their distance to it."""
 
     TENSORS: ClassVar[Mapping[str, TensorKind]] = {
-        "bank.rows": ((np.float32, np.float16), "Kd"),
+        "bank.rows": (np.float32, "Kd"),
         "bank.image": (np.int64, "K"),
         "bank.cell": (np.int64, "K"),
         "bank.radii": (np.float32, "K"),
@@ -59,7 +62,8 @@ class PatchCore:
         self.bank = bank
         self.settings = settings
         self.transform = transform
-        self.search = make_search(bank.rows_KD, settings.search)
+        self.search = ExactSearch(bank.rows_KD)
+        self._per_tile: PerTileSearch | None = None
 
     @classmethod
     def fit(
@@ -78,16 +82,18 @@ class PatchCore:
         """
         among_N = None if images is None else images[patches.image_N]
         count = coreset_rows(len(patches.image_N) if among_N is None else int(among_N.sum()), settings.coreset)
-        coreset = greedy_coreset(
-            shard, count, radius=settings.radius, among=among_N, seed=settings.seed, progress=progress
-        )
-        return cls(Bank.of(patches, coreset, settings.bank_type), settings, transform)
+        if settings.tile_banks == "each":
+            tile_N = tile_of_cells(transform, patches.grid)[patches.cell_N]
+            part_N = np.ones(len(tile_N), np.bool_) if among_N is None else among_N
+            coreset = coreset_per_tile(shard, tile_N, count, among=part_N, seed=settings.seed, progress=progress)
+        else:
+            coreset = greedy_coreset(shard, count, among=among_N, seed=settings.seed, progress=progress)
+        return cls(Bank.of(patches, coreset), settings, transform)
 
     def score(self, features: Features, *, threads: int = 1) -> Scores:
         """Compare an image's patches with the bank: distances, map, image score (equations 6 and 7, section 3.3)."""
         patches = features["patches"]
-        distances_Q1, nearest_Q1 = self.search.query(patches.values_QD, threads=threads)
-        distances_Q, nearest_Q = distances_Q1[:, 0], nearest_Q1[:, 0]
+        distances_Q, nearest_Q = self._nearest(patches, threads)
         scores_hw = spread(distances_Q, patches.seen_hw)
         map_HW = anomaly_map(scores_hw, self.transform.height, self.transform.width, self.settings.sigma)
         image = self._image_score(distances_Q, nearest_Q, patches.values_QD, map_HW)
@@ -98,6 +104,16 @@ class PatchCore:
         at_Q = np.flatnonzero(patches.seen_hw)
         bank = self.bank
         return Matches(at_Q, bank.image_K[nearest_Q], bank.cell_K[nearest_Q], distances_Q, patches.grid)
+
+    def _nearest(self, patches: ImagePatches, threads: int) -> tuple[Floats, Ints]:
+        """The distance of each patch to its nearest row, of all or of its own tile, and that row."""
+        if self.settings.tile_banks == "one":
+            distances_Q1, nearest_Q1 = self.search.query(patches.values_QD, threads=threads)
+            return distances_Q1[:, 0], nearest_Q1[:, 0]
+        tile_of = tile_of_cells(self.transform, patches.grid)
+        if self._per_tile is None:  # made at the first image, whose grid says where the tiles lie
+            self._per_tile = PerTileSearch(self.bank.rows_KD, tile_of[self.bank.cell_K])
+        return self._per_tile.query(patches.values_QD, tile_of[np.flatnonzero(patches.seen_hw)], threads=threads)
 
     @classmethod
     def stride(cls, settings: Settings, backbone: Backbone | None) -> int:
@@ -118,15 +134,11 @@ class PatchCore:
 
     def info(self) -> dict[str, Any]:
         rows, dimension = self.bank.rows_KD.shape
-        return {
-            "bank": {"rows": rows, "dimension": dimension, "rounding": self.bank.rounding},
-            "radius": float(self.bank.radii_K[-1]),
-            "search": str(self.search),
-        }
+        return {"bank": {"rows": rows, "dimension": dimension}, "radius": float(self.bank.radii_K[-1])}
 
     def __str__(self) -> str:
         rows, dimension = self.bank.rows_KD.shape
-        return f"bank: {rows} patches of {dimension} values, radius {self.bank.radii_K[-1]:.4g}; {self.search}"
+        return f"bank: {rows} patches of {dimension} values"
 
     def _image_score(self, distances_Q: Floats, nearest_Q: Ints, patches_QD: Floats, map_HW: Floats) -> float:
         settings = self.settings

@@ -10,13 +10,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from blemish.arrays import Array, Floats
+from blemish.arrays import Array, Floats, Ints
 from blemish.errors import OptionError
 from blemish.features.extract import AnyExtractor, make_extractor
 from blemish.images.transform import Tiling, Transform
 from blemish.stream import stream
 
-__all__ = ["TiledExtractor", "extractor_for"]
+__all__ = ["TiledExtractor", "extractor_for", "tile_of_cells"]
 
 
 class Span(NamedTuple):
@@ -48,8 +48,8 @@ class TiledExtractor:
         self._unit = tiling.unit
         self._tiles = [
             (row, column)
-            for row in spans(height, self._shape[0], tiling.margin, tiling.unit)
-            for column in spans(width, self._shape[1], tiling.margin, tiling.unit)
+            for row in spans(height, self._shape[0], tiling)
+            for column in spans(width, self._shape[1], tiling)
         ]
 
     def __call__(self, sized: Array) -> dict[str, Floats]:
@@ -80,14 +80,31 @@ class TiledExtractor:
         return np.ascontiguousarray(sized[row.start : row.start + height, column.start : column.start + width])
 
 
-def spans(length: int, side: int, margin: int, unit: int) -> list[Span]:
-    """Lay tiles of `side` along a length, evenly, so that each kept part has `margin` around it; all multiples of unit.
+def tile_of_cells(transform: Transform, grid: tuple[int, int]) -> Ints:
+    """The number of the tile that each cell of an h x w grid is taken from, row by row (h * w); 0 without tiles."""
+    if transform.tiling is None:
+        return np.zeros(grid[0] * grid[1], np.int64)
+    size, tiling = (transform.height, transform.width), transform.tiling
+    sides = zip(size, tiling.shape(*size), grid, strict=True)
+    along = [
+        np.repeat(
+            np.arange(len(tiles := spans(length, side, tiling))),
+            [(tile.last - tile.first) * cells // length for tile in tiles],
+        )
+        for length, side, cells in sides
+    ]
+    rows_h, columns_w = along
+    return np.asarray(rows_h[:, None] * (columns_w[-1] + 1) + columns_w, np.int64).ravel()
+
+
+def spans(length: int, side: int, tiling: Tiling) -> list[Span]:
+    """Lay tiles of `side` along a length, evenly, so that each kept part has the margin around it.
 
     At the ends of the length there is nothing to keep away from, as there is not for a whole image.
     """
     if length <= side:
         return [Span(0, 0, length)]
-    count = 1 + -(-(length - side) // (side - 2 * margin))
+    count, unit = tiling.count(length, side), tiling.unit
     starts = [round(number * (length - side) / (count - 1) / unit) * unit for number in range(count)]
     middles = [(start + side + following) // 2 // unit * unit for start, following in pairwise(starts)]
     return [Span(*span) for span in zip(starts, [0, *middles], [*middles, length], strict=True)]

@@ -162,12 +162,10 @@ def _manifest(path: Path, metadata: Mapping[str, str] | None) -> ModelManifest:
 def _check_tensor(path: Path, manifest: ModelManifest, name: str, tensor: Array, wanted: TensorKind) -> None:
     """Type, axes, hash and values of one tensor."""
     kind, axes = wanted
-    kinds = kind if isinstance(kind, tuple) else (kind,)
-    if tensor.dtype not in kinds or tensor.ndim != len(axes) or 0 in tensor.shape:
-        types = " or ".join(str(np.dtype(each)) for each in kinds)
+    if tensor.dtype != kind or tensor.ndim != len(axes) or 0 in tensor.shape:
         raise ModelFileError(
             f"{path} is damaged: tensor {name} is {tensor.dtype} of shape {tensor.shape}; "
-            f"it must be {types} with {len(axes)} axes, none of them empty."
+            f"it must be {np.dtype(kind)} with {len(axes)} axes, none of them empty."
         )
     if manifest.sha256.get(name) != _hash(tensor):
         raise ModelFileError(f"{path} is damaged: the sha256 of tensor {name} does not match its manifest.")

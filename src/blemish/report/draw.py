@@ -13,6 +13,8 @@ FAINT, FULL = 0.75, 1.5
 """Shares of the map threshold at which heat begins and is full: the map of a good part stays mostly below."""
 YELLOW, RED = np.array([255, 220, 0]), np.array([230, 0, 0])
 OUTLINE = (0, 210, 255)
+BAND = 256
+"""Rows coloured at a time: the colours of a large image would take a gigabyte."""
 UNSEEN = (128, 128, 128)
 
 
@@ -28,7 +30,9 @@ def overlay(image_HW3: Bytes, result: Result, map_threshold: float) -> Bytes:
     """Heat over the image, yellow to red, from three quarters of the map threshold on, and regions outlined."""
     drawn = image_HW3.copy()
     if result.anomaly_map is not None:
-        drawn = _heat(drawn, result.anomaly_map, map_threshold)
+        for top in range(0, len(drawn), BAND):
+            rows = slice(top, top + BAND)
+            drawn[rows] = _heat(drawn[rows], result.anomaly_map[rows], map_threshold)
     return outlined(drawn, result.regions)
 
 
