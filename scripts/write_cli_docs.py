@@ -13,6 +13,7 @@ COMMANDS = (
     ("fit",),
     ("inspect",),
     ("evaluate",),
+    ("reproduce",),
     ("info",),
     ("doctor",),
     ("demo",),

@@ -119,6 +119,41 @@ def test_equals_sorting_everything(pairs: list[Image], limit: float) -> None:
     assert found.aupro == pytest.approx(aupro(pairs, limit), abs=1e-12)
 
 
+def blobs(seed: int) -> list[Image]:
+    """Four noisy maps, three of them with up to three rectangular defects that score higher by chance."""
+    rng = np.random.default_rng(seed)
+    maps = rng.normal(size=(4, 48, 64)).astype(np.float32)
+    masks = np.zeros(maps.shape, bool)
+    for i in range(3):
+        for _ in range(3):
+            y, x = rng.integers(0, 40), rng.integers(0, 52)
+            h, w = rng.integers(2, 9, 2)
+            masks[i, y : y + h, x : x + w] = True
+    maps += masks * rng.uniform(0.5, 3, size=(4, 1, 1)).astype(np.float32)
+    return list(zip(maps, masks, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("seed", "limit", "anomalib"),
+    [
+        (0, 0.05, 0.7056528329849243),
+        (0, 0.3, 0.9107593297958374),
+        (0, 1.0, 0.9719421863555908),
+        (1, 0.05, 0.3046261966228485),
+        (1, 0.3, 0.6248480081558228),
+        (1, 1.0, 0.8455370664596558),
+        (2, 0.05, 0.3416387736797333),
+        (2, 0.3, 0.601874589920044),
+        (2, 1.0, 0.8178296089172363),
+    ],
+)
+def test_aupro_equals_anomalibs(seed: int, limit: float, anomalib: float) -> None:
+    # What anomalib 2.7.0 answers for these images: metric = anomalib.metrics.aupro._AUPRO(fpr_limit=limit);
+    # metric.update(torch.from_numpy(maps), torch.from_numpy(masks).int());
+    # float(metric.compute()). It counts in float32.
+    assert measure(blobs(seed), limit).aupro == pytest.approx(anomalib, abs=2e-6)
+
+
 def random_images(count: int, ties: bool) -> list[Image]:
     rng = np.random.default_rng(0)
     pairs = []

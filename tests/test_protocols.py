@@ -188,7 +188,7 @@ def test_magnetic_tile_disjoint_split_leaves_out_good_images_of_tiles_with_a_def
 def test_magnetic_tile_without_the_list_has_the_disjoint_split_alone(tmp_path: Path) -> None:
     magnetic_tile(tmp_path)
     (tmp_path / "mtd_train_filenames.txt").unlink()
-    assert [task.name for task in known("mtd").tasks(tmp_path, tmp_path)] == ["magnetic tile, no tile in both halves"]
+    assert [task.name for task in known("mtd").tasks(tmp_path, tmp_path)] == ["Magnetic Tile, no tile in both halves"]
 
 
 def test_a_list_naming_absent_images_names_them(tmp_path: Path) -> None:
@@ -279,7 +279,7 @@ def test_ped2_takes_every_fifth_frame(tmp_path: Path) -> None:
         ("test", "good", "Test/Test001/001.tif", None),
         ("test", "anomaly", "Test/Test001/006.tif", "Test/Test001_gt/006.bmp"),
     ]
-    assert task.options == {"size": 256, "resize": "stretch", "taps": [3, 4]}
+    assert task.options == {"size": 256, "resize": "stretch"}
     assert [sample.group for sample in task.samples] == ["train Train001"] * 2 + ["test Test001"] * 2
 
 

@@ -27,10 +27,10 @@ from blemish.methods.method import Fitted, GoodImages, Learner, Method
 from blemish.methods.registry import find_method
 from blemish.progress import Progress, silent
 from blemish.scoring.calibrate import calibrate
-from blemish.settings import Settings, divide_options
+from blemish.settings import Resources, Settings, divide_options
 from blemish.stream import available_threads, stream
 
-__all__ = ["fit"]
+__all__ = ["fit", "good_images"]
 
 
 def fit(
@@ -52,16 +52,11 @@ def fit(
     part_of = _check_groups(sources, groups)
     threads = resources.threads or available_threads()
     kinds = list(stream(probe_image, sources, threads=threads))
-    kind = find_method(settings.method)
-    backbone = load_backbone(settings.backbone) if kind.needs_backbone else None
-    if backbone and ("size" in options or settings.tiles):
-        _check_size(settings, backbone)
-    fixed = backbone.manifest.size if backbone else None
-    transform = choose_transform(sources, kinds, settings, fixed, kind.stride(settings, backbone))
-    viewer = _viewer(sources[0], kinds[0], transform, settings)
+    good = good_images(sources, kinds, settings, resources, progress, size_asked="size" in options)
+    viewer = good.viewer
     motions = list(stream(partial(_motion, viewer), sources, threads=threads))
-    learner = kind.learn(GoodImages(sources, viewer, settings, resources, backbone, progress))
-    calibrating = _Calibrating(learner, *transform.share(threads))
+    learner = find_method(settings.method).learn(good)
+    calibrating = _Calibrating(learner, *good.transform.share(threads))
     calibration, held_out = calibrate(
         calibrating,
         part_of,
@@ -78,11 +73,11 @@ def fit(
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         blemish=version("blemish"),
         settings=settings,
-        transform=transform,
+        transform=good.transform,
         places=viewer.places,
         aligner=viewer.aligner,
         grid=learner.grid,
-        backbone=backbone.manifest if backbone else None,
+        backbone=good.backbone.manifest if good.backbone else None,
         calibration=calibration,
         images=[
             TrainingImage(path=image_name(source), group=part, height=kind.height, width=kind.width, motion=motion)
@@ -90,6 +85,26 @@ def fit(
         ],
     )
     return Detector(manifest, fitted, held_out, provider=resources.provider, threads=threads)
+
+
+def good_images(
+    sources: Sequence[Source],
+    kinds: Sequence[ImageKind],
+    settings: Settings,
+    resources: Resources,
+    progress: Progress = silent,
+    *,
+    size_asked: bool,
+) -> GoodImages:
+    """Choose the network and how all images are looked at; `size_asked` refuses a size the network would ignore."""
+    kind = find_method(settings.method)
+    backbone = load_backbone(settings.backbone) if kind.needs_backbone else None
+    if backbone and (size_asked or settings.tiles):
+        _check_size(settings, backbone)
+    fixed = backbone.manifest.size if backbone else None
+    transform = choose_transform(sources, kinds, settings, fixed, kind.stride(settings, backbone))
+    viewer = _viewer(sources[0], kinds[0], transform, settings)
+    return GoodImages(sources, viewer, settings, resources, backbone, progress)
 
 
 def _sources(images: str | os.PathLike[str] | Sequence[Source]) -> Sequence[Source]:

@@ -13,7 +13,7 @@ from blemish.arrays import Array, Doubles
 from blemish.errors import DataError, OptionError
 from blemish.evaluate.metrics import sweep
 
-__all__ = ["Interval", "Intervals", "intervals"]
+__all__ = ["Interval", "Intervals", "draw_groups", "intervals"]
 
 _BLOCK = 2_000_000
 """Weights held at once, so that many images and resamples still fit in some 100 MB."""
@@ -58,7 +58,7 @@ def intervals(
         raise DataError(f"Intervals need at least two groups to draw from; there are {len(set(groups))}.")
     rng = np.random.default_rng(seed)
     measured = []
-    for weights_RS in _draw(groups, resamples, rng):
+    for weights_RS in draw_groups(groups, resamples, rng, max(1, _BLOCK // len(groups))):
         swept = sweep(scores, labels, weights_RS)
         measured.append(np.stack([swept.auroc_R(), swept.average_precision_R(), swept.f1_RU().max(axis=1)]))
     values_3R = np.concatenate(measured, axis=1)
@@ -71,11 +71,10 @@ def intervals(
     return Intervals(auroc, precision, f1, level, values_3R.shape[1])
 
 
-def _draw(groups: Sequence[str], resamples: int, rng: np.random.Generator) -> Iterator[Doubles]:
-    """How often each sample was drawn in each resample, some resamples at a time."""
+def draw_groups(groups: Sequence[str], resamples: int, rng: np.random.Generator, rows: int) -> Iterator[Doubles]:
+    """How often each sample was drawn in each resample (R x S), at most so many `rows` at a time."""
     names, group_of_S = np.unique(np.asarray(groups), return_inverse=True)
     chances_G = np.full(names.size, 1 / names.size)
-    rows = max(1, _BLOCK // group_of_S.size)
     for start in range(0, resamples, rows):
         drawn_RG = rng.multinomial(names.size, chances_G, size=min(rows, resamples - start))
         yield drawn_RG[:, group_of_S].astype(np.float64)

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from blemish.arrays import Array, Bools, Doubles, Floats, Ints
 from blemish.errors import DataError
 
-__all__ = ["FPR_LIMIT", "PixelCurve", "PixelScores"]
+__all__ = ["FPR_LIMIT", "PixelCurve", "PixelScores", "ordered_keys"]
 
 FPR_LIMIT = 0.3
 """AUPRO's usual bound on the false positive rate (Bergmann et al., IJCV 2021)."""
@@ -80,7 +80,7 @@ class PixelCurve:
         """
         if anomaly_map.shape != mask.shape or mask.ndim != 2:
             raise DataError(f"A map of shape {anomaly_map.shape} came with a mask of shape {mask.shape}.")
-        keys = _keys(anomaly_map)
+        keys = ordered_keys(anomaly_map)
         seen = ~np.isnan(anomaly_map)
         self._good.add(keys[seen & ~mask])
         if not mask.any():
@@ -229,7 +229,7 @@ class _Runs:
             ) from None
 
 
-def _keys(scores: Floats) -> NDArray[np.uint32]:
+def ordered_keys(scores: Floats) -> NDArray[np.uint32]:
     """Unsigned numbers in the order of the scores (NaN somewhere); -0.0 and 0.0 become equal."""
     # Adding zero turns -0.0 into 0.0. Then positive floats are ordered like their bits, negative ones against them.
     bits = np.ascontiguousarray(scores + np.float32(0), np.float32).view(np.uint32)

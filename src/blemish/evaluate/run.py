@@ -18,7 +18,7 @@ from blemish.images.samples import Sample, read_mask
 from blemish.progress import Progress, silent
 from blemish.result import Result, Verdict
 
-__all__ = ["Inspector", "evaluate"]
+__all__ = ["Inspector", "evaluate", "sample_mask"]
 
 Answer = TypeVar("Answer")
 
@@ -107,12 +107,12 @@ def _add_pixels(curve: PixelCurve, sample: Sample, result: Result) -> str:
         return "Left out of pixel metrics for want of an anomaly map"
     if sample.label and sample.mask is None:
         return "Left out of pixel metrics for want of a mask"
-    mask = _mask(sample, result.anomaly_map.shape)
+    mask = sample_mask(sample, result.anomaly_map.shape)
     curve.add(result.anomaly_map, mask)
     return "Defective but with an empty mask" if sample.label and not mask.any() else ""
 
 
-def _mask(sample: Sample, shape: tuple[int, ...]) -> Bools:
+def sample_mask(sample: Sample, shape: tuple[int, ...]) -> Bools:
     """The mask as it is, never resized, which would move the edge of the defect; a good image needs none."""
     if sample.mask is None:
         return np.zeros(shape, bool)

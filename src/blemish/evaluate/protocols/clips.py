@@ -16,12 +16,14 @@ from blemish.errors import DataError
 from blemish.evaluate.protocols.task import Task
 from blemish.images.samples import SUFFIXES, Sample, read_mask
 
-__all__ = ["EVERY", "OPTIONS", "SIDE", "clip_task", "frame", "frames_in", "in_clip_layout"]
+__all__ = ["EVERY", "LEVELS", "OPTIONS", "SIDE", "clip_task", "frame", "frames_in", "in_clip_layout"]
 
 EVERY = 5
 """Every fifth frame of a clip, its first one included, is used."""
 SIDE = 256
-OPTIONS: dict[str, Any] = {"size": SIDE, "resize": "stretch", "taps": [3, 4]}
+OPTIONS: dict[str, Any] = {"size": SIDE, "resize": "stretch"}
+LEVELS = (3, 4)
+"""The feature levels PatchCore uses on frames; others use the levels of their own papers."""
 
 
 def frames_in(clip: Path) -> list[Path]:

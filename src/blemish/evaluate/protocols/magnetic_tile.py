@@ -17,7 +17,12 @@ from blemish.evaluate.protocols.data_set import DataSet
 from blemish.evaluate.protocols.task import Task
 from blemish.images.samples import Sample, listed, read_mask
 
-__all__ = ["MAGNETIC_TILE", "read_magnetic_tile", "tiles"]
+__all__ = ["DISJOINT", "MAGNETIC_TILE", "PUBLISHED", "read_magnetic_tile", "tiles"]
+
+PUBLISHED, DISJOINT = "Magnetic Tile, published split", "Magnetic Tile, no tile in both halves"
+
+OPTIONS = {"resize": "stretch"}
+"""Tiles are cut to hundreds of sizes; as DifferNet did, all are brought to one, whatever their aspect."""
 
 LISTS = ("train.txt", "mtd_train_filenames.txt")
 """DifferNet's list of training images, under the names it is known by: one image of MT_Free a line."""
@@ -53,10 +58,7 @@ def read_magnetic_tile(folder: Path) -> list[Task]:
         for sample in samples
         if sample.label or int(sample.group) not in touched
     ]
-    return [*(Task("magnetic tile, published split", each) for each in found[:1]), Task(DISJOINT, disjoint)]
-
-
-DISJOINT = "magnetic tile, no tile in both halves"
+    return [*(Task(PUBLISHED, each, OPTIONS) for each in found[:1]), Task(DISJOINT, disjoint, OPTIONS)]
 
 
 def tiles(images: Sequence[Path]) -> dict[Path, int]:

@@ -1,0 +1,115 @@
+"""`blemish reproduce`: the names it knows, and the way from a folder of data to tables and a figure."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from blemish.errors import DataError, OptionError
+from blemish.evaluate.reproduce.chart import Panel, draw
+from blemish.evaluate.reproduce.curves import claims, plan_figure6, plan_shots
+from blemish.evaluate.reproduce.finished import FinishedCells
+from blemish.evaluate.reproduce.mvtec import plan_mvtec
+from blemish.evaluate.reproduce.panels import curve_panels, table_panels
+from blemish.evaluate.reproduce.plan import Entry, Outcome, carry_out
+from blemish.evaluate.reproduce.rows import Row, as_csv, as_markdown, rows_of
+from blemish.evaluate.reproduce.table6 import plan_table6
+from blemish.features.backbone import load_backbone
+from blemish.progress import Progress, silent
+from blemish.settings import divide_options
+from blemish.whole_file import write_whole
+
+__all__ = ["REPRODUCTIONS", "Reproduced", "reproduce"]
+
+Plan = Callable[[Path, Path, dict[str, Any]], list[Entry]]
+
+
+@dataclass(frozen=True)
+class _Kind:
+    plan: Plan
+    panels: Callable[[Sequence[Outcome]], list[Panel]]
+    claims: bool = False
+
+
+REPRODUCTIONS = {
+    "table6": _Kind(plan_table6, table_panels),
+    "figure6": _Kind(plan_figure6, curve_panels, claims=True),
+    "mvtec": _Kind(plan_mvtec, table_panels),
+    "shots": _Kind(plan_shots, curve_panels),
+}
+
+
+@dataclass(frozen=True)
+class Reproduced:
+    """What was measured, and the files it was written to."""
+
+    rows: list[Row]
+    claims: list[str]
+    files: list[Path]
+
+
+def reproduce(
+    name: str,
+    data: Path,
+    output: Path,
+    *,
+    backbone: str = "efficientnet_lite0",
+    systems: Sequence[str] = (),
+    seeds: int = 1,
+    schedule: str = "short",
+    provider: str = "cpu",
+    threads: int | None = None,
+    say: Callable[[str], None] = lambda sentence: None,
+    progress: Progress = silent,
+) -> Reproduced:
+    """Measure a table or figure on the data at hand and write it to `output` as CSV, JSON, Markdown and SVG.
+
+    What was finished before, in the same folder with the same settings, is not measured again. `systems` keeps some
+    rows only, by their names in any case. Raises DataError where no data is there, OptionError for an unknown name.
+    """
+    kind = REPRODUCTIONS.get(name)
+    if kind is None:
+        raise OptionError(f'There is no reproduction "{name}"; there are {", ".join(REPRODUCTIONS)}.')
+    network = load_backbone(backbone).manifest.name
+    try:
+        finished = FinishedCells(output / "cells")
+    except OSError as error:
+        raise DataError(f"The folder {output} cannot be made: {error.strerror}.") from None
+    _, resources = divide_options({"provider": provider, "threads": threads})
+    entries = _chosen(kind.plan(data, output / "derived", {"backbone": backbone}), systems)
+    entries = [_explained(entry, network, schedule) for entry in entries]
+    outcomes = carry_out(entries, finished, resources, seeds=seeds, say=say, progress=progress)
+    rows = rows_of(outcomes, network)
+    sentences = claims(outcomes) if kind.claims else []
+    files = {
+        "csv": as_csv(rows),
+        "json": json.dumps({"rows": [asdict(row) for row in rows], "claims": sentences}, indent=1, allow_nan=False),
+        "md": "\n".join([as_markdown(rows), *(f"- {sentence}" for sentence in sentences)]) + "\n",
+        "svg": draw(kind.panels(outcomes)),
+    }
+    for suffix, text in files.items():
+        write_whole(output / f"{name}.{suffix}", text.encode())
+    return Reproduced(rows, sentences, [output / f"{name}.{suffix}" for suffix in files])
+
+
+def _chosen(entries: Sequence[Entry], systems: Sequence[str]) -> list[Entry]:
+    known = dict.fromkeys(entry.system.name for entry in entries)
+    wanted = {system.lower() for system in systems}
+    unknown = wanted - {name.lower() for name in known}
+    if unknown:
+        raise OptionError(f"There is no system {', '.join(sorted(unknown))} here; there are {', '.join(known)}.")
+    return [entry for entry in entries if not wanted or entry.system.name.lower() in wanted]
+
+
+def _explained(entry: Entry, network: str, schedule: str) -> Entry:
+    """An entry with the options of its kind of method, and the differences to the paper that they make."""
+    system, options, remarks = entry.system, dict(entry.options), list(entry.remarks)
+    if system.network:
+        options.pop("backbone")
+    elif entry.paper:
+        remarks.append(f"paper's network: {system.paper_network}")
+    if system.trained:
+        options["schedule"] = schedule
+        remarks.append(f"{schedule} schedule")
+    return replace(entry, options=options, remarks=remarks)

@@ -1,0 +1,55 @@
+"""Table 6: Magnetic Tile (image AUROC) and subsampled ShanghaiTech Campus (pixel AUROC)."""
+
+from pathlib import Path
+from typing import Any
+
+from blemish.errors import DataError
+from blemish.evaluate.protocols.clips import LEVELS
+from blemish.evaluate.protocols.magnetic_tile import MAGNETIC_TILE, PUBLISHED
+from blemish.evaluate.protocols.ped2 import PED2
+from blemish.evaluate.protocols.shanghaitech import SHANGHAITECH
+from blemish.evaluate.reproduce.plan import Entry
+from blemish.evaluate.reproduce.published import MSTC, MTD, Printed
+from blemish.evaluate.reproduce.systems import CAVGA, DIFFERNET, GANOMALY, NEAREST, PADIM, SPADE, patchcore
+
+__all__ = ["plan_table6"]
+
+ON_TILES = (patchcore(10), DIFFERNET, NEAREST, GANOMALY, PADIM, SPADE)
+"""The table's four, and two more that it has on the other data set only."""
+ON_FRAMES = (patchcore(10), PADIM, SPADE, CAVGA)
+
+
+def plan_table6(root: Path, derived: Path, options: dict[str, Any]) -> list[Entry]:
+    """What the data at hand allows of it. Raises DataError, explaining, where neither data set is there."""
+    entries = _tiles(root, derived, options) + _frames(root, derived, options)
+    if not entries:
+        raise DataError(f"{MAGNETIC_TILE.missing(root)} {SHANGHAITECH.missing(root)} {PED2.missing(root)}")
+    return entries
+
+
+def _tiles(root: Path, derived: Path, options: dict[str, Any]) -> list[Entry]:
+    tasks = MAGNETIC_TILE.tasks(root, derived) if MAGNETIC_TILE.find(root) else []
+    published = [task for task in tasks if task.name == PUBLISHED]
+    return [
+        Entry(system, task, ("image AUROC",), options=options, paper=_paper("image AUROC", MTD.get(system.name)))
+        for task in published
+        for system in ON_TILES
+    ]
+
+
+def _frames(root: Path, derived: Path, options: dict[str, Any]) -> list[Entry]:
+    campus = SHANGHAITECH.find(root) is not None
+    if not campus and PED2.find(root) is None:
+        return []
+    (task,) = (SHANGHAITECH if campus else PED2).tasks(root, derived)
+    remarks = () if campus else (f"{task.name} in place of ShanghaiTech Campus, which is not at hand",)
+    entries = []
+    for system in ON_FRAMES:
+        levels = {"taps": list(LEVELS)} if system.method == "patchcore" else {}
+        own, paper = {**options, **levels}, _paper("pixel AUROC", MSTC.get(system.name))
+        entries.append(Entry(system, task, ("pixel AUROC",), options=own, paper=paper, remarks=remarks))
+    return entries
+
+
+def _paper(metric: str, printed: Printed | None) -> dict[str, Printed]:
+    return {metric: printed} if printed else {}
