@@ -39,7 +39,7 @@ def test_a_small_demo_leaves_model_page_and_numbers(
     out = tmp_path / "out" / "demo"
     assert sorted(path.name for path in out.iterdir()) == ["index.html", "numbers.csv", "solar-cells.blemish"]
     assert load(out / "solar-cells.blemish").info()["images"] == 4
-    assert (out / "index.html").read_text(encoding="utf-8").count("<figure>") == 4
+    assert (out / "index.html").read_text(encoding="utf-8").count("<figure") == 4
     with (out / "numbers.csv").open(encoding="utf-8-sig", newline="") as file:
         assert [row[0] for row in csv.reader(file)] == list(numbers)
 

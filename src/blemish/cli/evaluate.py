@@ -1,13 +1,16 @@
 """blemish evaluate: how well a model separates labelled test images."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from blemish.cli.console import print_json, progress_bar
 
-__all__ = ["evaluate"]
+if TYPE_CHECKING:
+    from blemish.images.samples import Sample
+
+__all__ = ["evaluate", "labelled_samples"]
 
 
 def evaluate(
@@ -28,16 +31,9 @@ def evaluate(
     from rich.table import Table
 
     from blemish.detector import load
-    from blemish.errors import OptionError
     from blemish.evaluate.run import evaluate as measure
-    from blemish.images.samples import read_pair, read_samples
 
-    if data is not None and good is None and defective is None and masks is None:
-        samples = read_samples(data)
-    elif data is None and good is not None and defective is not None:
-        samples = read_pair(good, defective, masks=masks)
-    else:
-        raise OptionError("Give either DATA, or both --good and --defective (and perhaps --masks).")
+    samples = labelled_samples(data, good, defective, masks)
     detector = load(model, provider=provider, threads=threads)
     with progress_bar() as progress:
         evaluation = measure(detector, samples, seed=seed, progress=progress)
@@ -50,3 +46,17 @@ def evaluate(
     Console().print(table)
     for note in evaluation.notes:
         print(note)
+
+
+def labelled_samples(
+    data: Path | None, good: Path | None, defective: Path | None, masks: Path | None
+) -> "list[Sample]":
+    """The labelled images that were named, in one way or the other."""
+    from blemish.errors import OptionError
+    from blemish.images.samples import read_pair, read_samples
+
+    if data is not None and good is None and defective is None and masks is None:
+        return read_samples(data)
+    if data is None and good is not None and defective is not None:
+        return read_pair(good, defective, masks=masks)
+    raise OptionError("Give either DATA, or both --good and --defective (and perhaps --masks).")

@@ -12,7 +12,7 @@ from blemish.features.backbone import backbone_folder, load_backbone
 from blemish.settings import Settings
 from blemish.stream import available_threads
 
-__all__ = ["examine_installation"]
+__all__ = ["examine_installation", "machine", "package_versions"]
 
 _PACKAGES = (
     "blemish",
@@ -34,8 +34,8 @@ def examine_installation() -> dict[str, Any]:
     backbone, damaged = _built_in_backbone()
     problems = [*_runtime_problems(), *broken, *damaged, *_folder_problems()]
     return {
-        "python": f"{platform.python_version()} on {platform.platform()}",
-        "versions": {name: found for name in _PACKAGES if (found := _version(name))},
+        "python": machine(),
+        "versions": package_versions(),
         "providers": providers,
         "threads": available_threads(),
         "backbone": backbone,
@@ -44,6 +44,16 @@ def examine_installation() -> dict[str, Any]:
         "torch": "loaded" if "torch" in sys.modules else "not loaded (only exporting needs it)",
         "problems": problems,
     }
+
+
+def machine() -> str:
+    """Python and the system it runs on."""
+    return f"{platform.python_version()} on {platform.platform()}"
+
+
+def package_versions() -> dict[str, str]:
+    """The versions of blemish and of what it rests on, as far as they are installed."""
+    return {name: found for name in _PACKAGES if (found := _version(name))}
 
 
 def _version(package: str) -> str | None:

@@ -21,7 +21,7 @@ from blemish.memory.store import ModelManifest
 from blemish.report.draw import OUTLINE, UNSEEN, displayable, outlined
 from blemish.result import Matches, Nearest, Region, Result
 
-__all__ = ["GoodPictures", "Pair", "as_remembered", "pairs", "reasons_sheet"]
+__all__ = ["GoodPictures", "Pair", "as_remembered", "pair", "pairs", "reasons_sheet"]
 
 SIZED_KEPT, WHOLE_KEPT = 2**26, 8
 """So many bytes of training images are kept at hand at the network's size, and so many images at their own."""
@@ -144,13 +144,16 @@ class Pair:
 
 def pairs(image_HW3: Bytes, regions: list[Region], pictures: GoodPictures) -> Iterator[Pair]:
     """For each region its most anomalous patch beside the good patch nearest to it."""
-    for nearest in (region.nearest[0] for region in regions if region.nearest):
-        good = pictures.whole(nearest.path)
-        crop = _crop(image_HW3, nearest.at, pictures.patch_size(None, image_HW3))
-        if good is None:
-            yield Pair(nearest, crop, None)
-        else:
-            yield Pair(nearest, crop, _crop(good, (nearest.x, nearest.y), pictures.patch_size(nearest.path, good)))
+    return (pair(image_HW3, region.nearest[0], pictures) for region in regions if region.nearest)
+
+
+def pair(image_HW3: Bytes, nearest: Nearest, pictures: GoodPictures) -> Pair:
+    """A patch of the image beside the good patch nearest to it."""
+    good = pictures.whole(nearest.path)
+    crop = _crop(image_HW3, nearest.at, pictures.patch_size(None, image_HW3))
+    if good is None:
+        return Pair(nearest, crop, None)
+    return Pair(nearest, crop, _crop(good, (nearest.x, nearest.y), pictures.patch_size(nearest.path, good)))
 
 
 def _crop(image_HW3: Bytes, middle: tuple[int, int], patch: tuple[float, float]) -> Bytes:

@@ -1,0 +1,92 @@
+"""The images a report shows: each with its map, the part as the memory would have it, and why."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from blemish.arrays import Bytes
+from blemish.detector import Detector
+from blemish.errors import ImageError
+from blemish.evaluate.evaluation import Prediction
+from blemish.images.read import read_image
+from blemish.report.draw import displayable, overlay
+from blemish.report.html import Html, element, picture
+from blemish.report.reasons import GoodPictures, as_remembered, pair
+from blemish.report.words import Words
+from blemish.result import Result
+
+__all__ = ["Cases", "verdict"]
+
+REGIONS = 2
+"""So many regions of a case are set beside their nearest good patches."""
+
+
+@dataclass
+class Cases:
+    """Draws images of one detector, and remembers how long each step took."""
+
+    detector: Detector
+    words: Words
+
+    def __post_init__(self) -> None:
+        self.timings: list[dict[str, float]] = []
+        self._good = GoodPictures(self.detector.manifest)
+
+    @property
+    def missing(self) -> list[str]:
+        """Training images that were asked for and are not there any more."""
+        return sorted(self._good.missing)
+
+    def drawn(self, predictions: Sequence[Prediction]) -> Html:
+        """The images of these predictions, inspected once more, in order."""
+        if not predictions:
+            return element("p", self.words("none"))
+        return element("div", *(self._case(each) for each in predictions), class_="cases")
+
+    def _case(self, prediction: Prediction) -> Html:
+        try:
+            result = self.detector.inspect(prediction.path)
+        except ImageError as error:  # it was there a moment ago
+            return element("figure", element("figcaption", prediction.path, ": ", str(error)), class_="case")
+        self.timings.append(result.timings)
+        image = displayable(read_image(result.path), self.detector.manifest.transform)
+        drawn = overlay(image, result, self.detector.manifest.calibration.map_threshold)
+        shown = [(picture(image, self.words("image")), self.words("image"))]
+        shown.append((picture(drawn, self.words("overlay")), self.words("overlay")))
+        if result.matches is not None:
+            remembered = as_remembered(image, result.matches, self._good)
+            shown.append((picture(remembered, self.words("remembered")), self.words("remembered")))
+        return element(
+            "figure",
+            element("figcaption", verdict(result), " ", *self._named(prediction)),
+            _row(shown),
+            self._why(image, result),
+            class_="case",
+        )
+
+    def _named(self, prediction: Prediction) -> list[object]:
+        kind = f" · {prediction.defect}" if prediction.label else ""
+        return [f"{prediction.score:.4g}{kind} · ", element("code", Path(prediction.path).name, title=prediction.path)]
+
+    def _why(self, image: Bytes, result: Result) -> Html | None:
+        """The most anomalous patch of each region, or of the image where it has none, beside the nearest good one."""
+        nearest = [region.nearest[0] for region in result.regions[:REGIONS] if region.nearest]
+        if not nearest and result.nearest is not None:
+            nearest = [result.nearest]
+        shown = []
+        for each in (pair(image, good, self._good) for good in nearest):
+            shown.append((picture(each.image_SS3, self.words("deviates")), self.words("deviates")))
+            if each.good_SS3 is not None:
+                label = f"{self.words('nearest good')}, {self.words('distance')} {each.nearest.distance:.3g}"
+                shown.append((picture(each.good_SS3, f"{label}: {Path(each.nearest.path).name}"), label))
+        return _row(shown) if shown else None
+
+
+def verdict(result: Result) -> Html:
+    """The verdict in words, coloured beside."""
+    return element("span", result.verdict, class_=f"verdict {result.verdict}")
+
+
+def _row(pictures: Sequence[tuple[Html, str]]) -> Html:
+    cells = (element("div", drawn, element("span", label)) for drawn, label in pictures)
+    return element("div", *cells, class_="pictures")

@@ -1,0 +1,320 @@
+"""The report: one HTML file that says what a model is, what it was tested on, and how far its verdicts can be trusted.
+
+Its size is bounded: at most 2 x SHOWN cases of 3 + 2 x REGIONS pictures, each a JPEG of at most LONGEST_SIDE pixels
+(some 15 KB), and some 25 bytes a test image for the movable threshold.
+"""
+
+import datetime
+import hashlib
+import statistics
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from blemish.arrays import Doubles
+from blemish.detector import Detector
+from blemish.doctor.installation import machine, package_versions
+from blemish.errors import DataError
+from blemish.evaluate.evaluation import Estimate, Evaluation, Prediction
+from blemish.evaluate.metrics import sweep
+from blemish.report import charts
+from blemish.report.cases import Cases
+from blemish.report.html import Html, element, facts, json_data, packed, table, write_page_file
+from blemish.report.words import Words
+from blemish.result import Verdict
+
+__all__ = ["SHOWN", "write_report"]
+
+SHOWN = 6
+"""So many of the lowest-scoring defective and of the highest-scoring good images are shown."""
+
+
+def write_report(
+    path: Path,
+    detector: Detector,
+    evaluation: Evaluation,
+    *,
+    model: Path,
+    data: str,
+    language: str = "en",
+    seed: int = 0,
+) -> None:
+    """Write the report of an evaluation; labels are in `language`, en or ja.
+
+    `model` is the model's file and `data` names the data set. The images shown are inspected once more, so they must
+    still be there. Raises OptionError for another language, DataError where nothing could be inspected or the report
+    cannot be written.
+    """
+    words = Words(language)
+    scored = [each for each in evaluation.predictions if each.verdict is not Verdict.ERROR]
+    if not scored:
+        raise DataError(f"None of the {len(evaluation.predictions)} images of {data} could be inspected: no report.")
+    scores = _Scores(evaluation, detector.held_out.scores_M, scored)
+    cases = Cases(detector, words)
+    good = sorted((each for each in scored if not each.label), key=lambda each: -each.score)
+    defective = sorted((each for each in scored if each.label), key=lambda each: each.score)
+    misses, alarms = cases.drawn(defective[:SHOWN]), cases.drawn(good[:SHOWN])
+    sections = [
+        _head(words, evaluation, model),
+        _section(words("data"), _data(words, evaluation, data, seed)),
+        _section(words("model"), _model(words, detector, model)),
+        _section(words("operating point"), _operating_point(words, scores)),
+        _section(words("by defect"), _by_defect(words, evaluation)) if defective else None,
+        _section(words("curves"), _curves(words, scores)) if good and defective else None,
+        _section(words("worst misses"), _says(f"{words('cases say')} {words('cases say why')}"), misses),
+        _section(words("worst false alarms"), alarms),
+        _section(words("speed"), _speed(words, cases)),
+        _section(words("versions"), _versions(words, detector)),
+        _section(words("notes"), _notes(words, evaluation, cases)),
+    ]
+    title = f"{words('report')}: {model.name}"
+    write_page_file(path, title, element("main", *sections), language=language, script="report.js")
+
+
+class _Scores:
+    """The scores that the movable threshold divides."""
+
+    def __init__(self, evaluation: Evaluation, held_out: Doubles, scored: list[Prediction]) -> None:
+        self.threshold = evaluation.threshold
+        self.held_out = held_out
+        self.good = np.array([each.score for each in scored if not each.label])
+        self.of_defect = {
+            kind.defect: np.array([each.score for each in scored if each.label and each.defect == kind.defect])
+            for kind in evaluation.defects
+        }
+        self.defective = np.concatenate([np.empty(0), *self.of_defect.values()])
+        self.axis = charts.score_axis([self.held_out, self.good, self.defective], self.threshold)
+
+    def above(self, scores: Doubles) -> int:
+        """How many scores the model's own threshold calls NG."""
+        return int((scores > self.threshold).sum())
+
+    def data(self) -> Html:
+        """What the script needs."""
+        return json_data(
+            "scores",
+            {
+                "threshold": self.threshold,
+                "low": self.axis.low,
+                "high": self.axis.high,
+                "heldOut": self.held_out.tolist(),
+                "good": self.good.tolist(),
+                "defective": {defect: scores.tolist() for defect, scores in self.of_defect.items()},
+            },
+        )
+
+
+def _section(title: str, *content: object) -> Html:
+    return element("section", element("h2", title), *content)
+
+
+def _says(text: str) -> Html:
+    """A sentence on what follows."""
+    return element("p", text, class_="quiet")
+
+
+def _head(words: Words, evaluation: Evaluation, model: Path) -> Html:
+    """The title, and the figures one looks for first."""
+    confusion = evaluation.confusion
+    now = datetime.datetime.now().astimezone().isoformat(sep=" ", timespec="minutes")
+    auroc = evaluation.auroc
+    good = confusion.good_ok + confusion.good_review + confusion.good_ng
+    defective = confusion.defective_ok + confusion.defective_review + confusion.defective_ng
+    rejected = f"{confusion.good_ng} / {good} {words('of good')}"
+    missed = f"{confusion.defective_ok} / {defective} {words('of defective')}"
+    figures = [
+        (words("image AUROC"), _percent(auroc.value if auroc else None), _interval(words, auroc)),
+        (words("false rejects"), _percent(confusion.false_reject_rate), rejected),
+        (words("misses"), _percent(confusion.miss_rate), missed),
+        (words("threshold"), f"{evaluation.threshold:.4g}", words("own threshold")),
+        (words("time"), f"{1000 * evaluation.seconds_per_image:.0f} ms", words("waited")),
+    ]
+    cells = (
+        element("div", element("span", name), element("b", value), element("span", more))
+        for name, value, more in figures
+    )
+    written = f"{words('written')} {now} · blemish {version('blemish')}"
+    return element(
+        "header",
+        element("h1", f"{words('report')}: {model.name}"),
+        element("p", written, class_="quiet"),
+        element("div", *cells, class_="key"),
+    )
+
+
+def _data(words: Words, evaluation: Evaluation, data: str, seed: int) -> Html:
+    kinds = ", ".join(f"{each.defect} {each.images}" for each in evaluation.defects)
+    pixels = evaluation.pixels
+    rows: list[tuple[object, object]] = [
+        (words("source"), data),
+        (words("test images"), len(evaluation.predictions)),
+        (words("good"), evaluation.good),
+        (words("defective"), evaluation.defective),
+        (words("groups"), evaluation.groups),
+        (words("kinds"), kinds or "-"),
+        (words("unreadable"), len(evaluation.errors)),
+        (words("average precision"), _estimate(words, evaluation.average_precision)),
+        (words("F1-max"), _estimate(words, evaluation.f1_max)),
+    ]
+    if pixels:
+        rows.append((words("pixel AUROC"), _percent(pixels.auroc)))
+        rows.append((f"{words('AUPRO')} {pixels.limit:g}", _percent(pixels.aupro)))
+    return facts([*rows, (words("seed"), seed)])
+
+
+def _model(words: Words, detector: Detector, model: Path) -> Html:
+    info, manifest = detector.info(), detector.manifest
+    backbone, bank = manifest.backbone, info.get("bank")
+    with model.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    rows: list[tuple[object, object]] = [
+        (words("file"), model),
+        (words("sha256"), element("code", sha256)),
+        (words("created"), f"{manifest.created} (blemish {manifest.blemish})"),
+        (words("method"), manifest.method),
+        (words("fitted on"), f"{info['images']} {words('images')}, {info['groups']} {words('parts')}"),
+        (words("input"), f"{manifest.transform.height} x {manifest.transform.width}, {manifest.transform.resize}"),
+    ]
+    if bank:
+        rows.append((words("bank"), f"{bank['rows']} x {bank['dimension']}"))
+    if backbone:
+        rows.append((words("backbone"), f"{backbone.name} ({backbone.source})"))
+        rows.append((words("licence"), backbone.licence))
+        rows.append((words("backbone sha256"), element("code", backbone.sha256)))
+    rows.append((words("calibration"), manifest.calibration))
+    settings = table([words("setting"), words("value")], list(manifest.settings.model_dump(mode="json").items()))
+    return packed([facts(rows), element("details", element("summary", words("settings")), settings)])
+
+
+def _operating_point(words: Words, scores: _Scores) -> Html:
+    """Three strips of scores, the threshold across them, and what it does."""
+    strips = [charts.strip(words("held out"), scores.held_out, scores.axis, "good")]
+    if len(scores.good):
+        strips.append(charts.strip(words("good tested"), scores.good, scores.axis, "good"))
+    if len(scores.defective):
+        strips.append(charts.strip(words("defective tested"), scores.defective, scores.axis, "bad"))
+    at = f"--at:{100 * scores.axis.share(scores.threshold):.2f}%"
+    ng = element("div", element("span", Verdict.NG), class_="above")
+    return packed(
+        [
+            _says(words("operating point says")),
+            charts.hatching(),
+            element("div", *strips, ng, class_="scores", style=at),
+            _slider(words, scores),
+            charts.ticks(scores.axis),
+            _controls(words, scores),
+            _rates(words, scores),
+            scores.data(),
+        ]
+    )
+
+
+def _slider(words: Words, scores: _Scores) -> Html:
+    low, high = scores.axis
+    label = words("threshold")
+    return element(
+        "input", type="range", id="threshold", min=low, max=high, step="any", value=scores.threshold, aria_label=label
+    )
+
+
+def _controls(words: Words, scores: _Scores) -> Html:
+    typed = element("input", type="number", id="typed", step="any", value=f"{scores.threshold:.6g}")
+    own = element("button", words("own threshold"), type="button", data_threshold=repr(scores.threshold))
+    return element("div", element("label", words("threshold"), " ", typed), own, class_="controls", hidden=True)
+
+
+def _rates(words: Words, scores: _Scores) -> Html:
+    """Both error rates at the threshold; the script writes into the cells marked by `data-out`."""
+    held, rejected = scores.above(scores.held_out), scores.above(scores.good)
+    missed = len(scores.defective) - scores.above(scores.defective)
+    rows = [
+        (words("false rejects"), "false rejects", "rejected", rejected, len(scores.good)),
+        (words("misses"), "misses", "missed", missed, len(scores.defective)),
+        (words("held out above"), "held out", "held out above", held, len(scores.held_out)),
+    ]
+    return table(
+        [words("at the threshold"), words("rate"), words("count")],
+        [
+            (label, _out(rate, _percent(part / whole if whole else None)), _out(count, f"{part} / {whole}"))
+            for label, rate, count, part, whole in rows
+        ],
+    )
+
+
+def _out(name: str, text: object) -> Html:
+    return element("span", text, data_out=name)
+
+
+def _by_defect(words: Words, evaluation: Evaluation) -> Html:
+    rows = [
+        (each.defect, each.images, _out(f"missed {number}", each.missed), _percent(each.auroc))
+        for number, each in enumerate(evaluation.defects)
+    ]
+    header = [words("defect"), words("count"), words("missed"), words("AUROC")]
+    return packed([_says(words("by defect says")), table(header, rows)])
+
+
+def _curves(words: Words, scores: _Scores) -> Html:
+    swept = sweep(
+        np.concatenate([scores.good, scores.defective]),
+        np.concatenate([np.zeros(len(scores.good), int), np.ones(len(scores.defective), int)]),
+    )
+    rejected, caught = scores.above(scores.good), scores.above(scores.defective)
+    found = caught / len(scores.defective)
+    precision = caught / (caught + rejected) if caught + rejected else 1.0
+    false_rejects = rejected / len(scores.good)
+    roc = charts.curve(
+        words("ROC"), words("ROC axes"), "roc", charts.roc_points(swept), (false_rejects, found), chance=True
+    )
+    pr = charts.curve(words("PR"), words("PR axes"), "pr", charts.pr_points(swept), (found, precision), chance=False)
+    return packed([element("div", roc, pr, class_="curves"), _says(words("circle"))])
+
+
+def _speed(words: Words, cases: Cases) -> Html:
+    steps = list(cases.timings[0]) if cases.timings else []
+
+    def row(step: str) -> tuple[object, ...]:
+        milliseconds = [1000 * timings[step] for timings in cases.timings]
+        return (
+            words(step),
+            f"{statistics.median(milliseconds):.1f}",
+            f"{min(milliseconds):.1f} - {max(milliseconds):.1f}",
+        )
+
+    header = [words("step"), words("median"), words("range")]
+    return packed([_says(words("speed says")), table(header, map(row, steps))])
+
+
+def _versions(words: Words, detector: Detector) -> Html:
+    rows: list[tuple[object, object]] = [
+        (words("machine"), f"Python {machine()}"),
+        (words("provider"), detector.provider),
+        (words("threads"), detector.threads),
+        *package_versions().items(),
+    ]
+    return facts(rows)
+
+
+def _notes(words: Words, evaluation: Evaluation, cases: Cases) -> Html:
+    notes = [*evaluation.notes, *(f"{words('missing')}: {path}" for path in cases.missing)]
+    if not notes:
+        return element("p", words("none"))
+    return element("ul", *(element("li", note) for note in notes))
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.1f} %"
+
+
+def _interval(words: Words, estimate: Estimate | None) -> str:
+    if estimate is None or estimate.low is None or estimate.high is None:
+        return ""
+    return f"{words('interval')} {100 * estimate.low:.1f} - {100 * estimate.high:.1f}"
+
+
+def _estimate(words: Words, estimate: Estimate | None) -> str:
+    if estimate is None:
+        return "-"
+    interval = _interval(words, estimate)
+    return f"{_percent(estimate.value)}{f' ({interval})' if interval else ''}"
