@@ -80,10 +80,10 @@ def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (header, rule, *rows))
 
 
-def publish(theme: str, body: str, *, seed: int, keep: bool, extra: Mapping[str, str] | None = None) -> None:
+def publish(theme: str, body: str, *, seed: int, keep: bool, extra: Mapping[str, str] | None = None) -> Path:
     """Print a benchmark's tables under its circumstances; `keep` also writes results/THEME_HARDWARE_DATE.md.
 
-    `extra` adds versions of what ran in other environments.
+    `extra` adds versions of what ran in other environments. Returns the path of that file, written or not.
     """
     today = datetime.date.today().isoformat()
     packages = ", ".join(f"{name} {number}" for name, number in (versions() | dict(extra or {})).items())
@@ -94,11 +94,12 @@ def publish(theme: str, body: str, *, seed: int, keep: bool, extra: Mapping[str,
         f"- versions: {packages}\n- date: {today}\n- seed: {seed}\n- command: `{_command()}`\n"
     )
     print(text)
+    path = RESULTS / f"{theme}_{_slug(hardware())}_{today}.md"
     if keep:
         RESULTS.mkdir(exist_ok=True)
-        path = RESULTS / f"{theme}_{_slug(hardware())}_{today}.md"
         path.write_text(text, encoding="utf-8")
         print(f"wrote {path}", file=sys.stderr)
+    return path
 
 
 def _processor() -> str:

@@ -4,12 +4,16 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from parts import TINY, good_part, save_image, scratched_part, stained_part
 from shell import Outcome, RunCli
 
 from blemish.cli import main
 from blemish.detector import Detector
 from blemish.fitting import fit
+
+settings.register_profile("no time is asserted", deadline=None)
+settings.load_profile("no time is asserted")
 
 
 @pytest.fixture(scope="session")
