@@ -180,7 +180,7 @@ def test_a_missing_backbone_or_tap(folder: Path, tmp_path: Path, run_cli: RunCli
 
 def test_an_option_that_cannot_work(folder: Path, tmp_path: Path, run_cli: RunCli) -> None:
     fit = ("fit", folder / "fit", "-o", tmp_path / "a.blemish")
-    for option, value in (("--size", "banana"), ("--coreset", "200%"), ("--quantile", "1"), ("--preset", "best")):
+    for option, value in (("--size", "banana"), ("--coreset", "200%"), ("--confidence", "1"), ("--preset", "best")):
         assert run_cli(*fit, option, value).sentence.startswith(f"Option {option[2:]}='{value}' cannot be used")
 
 

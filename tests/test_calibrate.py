@@ -1,11 +1,26 @@
 """Thresholds come from images that the memory has not seen, and never from half a group."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from blemish.arrays import Bools, Doubles
-from blemish.errors import DataError
-from blemish.scoring.calibrate import calibrate, divide
+from blemish.errors import DataError, OptionError
+from blemish.result import Verdict
+from blemish.scoring.calibrate import (
+    Calibration,
+    HeldOut,
+    Mode,
+    Wanted,
+    check_unseen,
+    cross_scores,
+    divide,
+    group_scores,
+    hold_out,
+    set_thresholds,
+)
+from blemish.settings import make_settings
 
 
 @pytest.mark.parametrize("seed", [0, 1, 7])
@@ -39,53 +54,190 @@ def test_every_image_is_scored_once_while_held_out() -> None:
     groups = [f"part {number // 2}" for number in range(20)]
     asked: list[Bools] = []
 
-    def score(held_out: Bools) -> tuple[Doubles, Doubles]:
-        asked.append(held_out.copy())
-        numbers = np.flatnonzero(held_out).astype(np.float64)
-        return numbers, numbers + 100
+    def score(held_N: Bools) -> HeldOut:
+        asked.append(held_N.copy())
+        image_M = np.flatnonzero(held_N)
+        return HeldOut(image_M, image_M.astype(np.float64), (image_M + 100).astype(np.float64))
 
     steps: list[tuple[str, int, int]] = []
-    calibration, held_out = calibrate(
-        score, groups, quantile=0.5, folds=4, seed=0, progress=lambda *step: steps.append(step)
-    )
+    held_out = cross_scores(score, groups, folds=4, seed=0, progress=lambda *step: steps.append(step))
     np.testing.assert_array_equal(np.sum(asked, axis=0), 1)
     np.testing.assert_array_equal(held_out.image_M, np.arange(20))
     np.testing.assert_array_equal(held_out.scores_M, np.arange(20))
     np.testing.assert_array_equal(held_out.peaks_M, np.arange(20) + 100)
     assert steps == [("threshold", done, 4) for done in (1, 2, 3, 4)]
-    # Half of 19 steps is 9.5: the quantile is a score that was seen, the higher of its neighbours.
-    assert (calibration.threshold, calibration.map_threshold) == (10, 110)
-    assert (calibration.folds, calibration.images, calibration.groups) == (4, 20, 10)
-    assert "50.0% quantile of 20 good images (10 groups)" in str(calibration)
 
 
-def test_a_method_that_is_fitted_once_is_scored_on_one_fold() -> None:
-    groups = [f"part {number // 2}" for number in range(20)]
-    asked: list[Bools] = []
-
-    def score(held_out: Bools) -> tuple[Doubles, Doubles]:
-        asked.append(held_out.copy())
-        numbers = np.flatnonzero(held_out).astype(np.float64)
-        return numbers, numbers + 100
-
-    calibration, held_out = calibrate(score, groups, quantile=0.99, folds=5, seed=0, once=True)
-    assert len(asked) == 1
-    np.testing.assert_array_equal(held_out.image_M, np.flatnonzero(asked[0]))
-    np.testing.assert_array_equal(held_out.scores_M, held_out.image_M)
-    assert len(held_out.image_M) == 4  # two of ten groups
-    assert (calibration.threshold, calibration.map_threshold) == (held_out.image_M.max(), held_out.image_M.max() + 100)
-    assert (calibration.images, calibration.groups) == (4, 2)
+def parts(count: int, images: int = 1) -> list[str]:
+    return [f"part {number // images}" for number in range(count * images)]
 
 
-def test_the_threshold_lets_pass_the_stated_share() -> None:
-    random = np.random.default_rng(0)
-    values = random.random(500)
-    calibration, held_out = calibrate(
-        lambda held_out: (values[held_out], values[held_out]),
-        [str(number) for number in range(500)],
-        quantile=0.95,
-        folds=5,
-        seed=0,
+@pytest.mark.parametrize(
+    ("options", "count", "refits", "held"),
+    [
+        ({}, 996, True, 0),  # three in ten of 996 are 298, and 1 % at 95 % needs 299
+        ({}, 997, True, 299),
+        ({"false_rejects": 0.05}, 196, True, 0),
+        ({"false_rejects": 0.05}, 197, True, 59),
+        ({}, 20, False, 6),  # a method that is trained once has no other way
+        ({"calibration": "split"}, 20, True, 6),
+        ({"calibration": "split"}, 2, True, 1),
+        ({"calibration": "split", "held_out": 0.5}, 20, True, 10),
+        ({"calibration": "split", "held_out": 19}, 20, True, 19),
+        ({"calibration": "cross"}, 2000, True, 0),
+    ],
+)
+def test_which_parts_are_kept_from_the_memory(options: dict[str, Any], count: int, refits: bool, held: int) -> None:
+    groups = parts(count, images=2)
+    held_N = hold_out(groups, make_settings(**options), refits=refits)
+    assert held_N.sum() == 2 * held
+    assert not {group for group, out in zip(groups, held_N, strict=True) if out} & {
+        group for group, out in zip(groups, held_N, strict=True) if not out
+    }
+
+
+def test_the_seed_draws_the_parts_that_are_held_out() -> None:
+    def drawn(seed: int) -> list[bool]:
+        return list(hold_out(parts(20), make_settings(calibration="split", seed=seed), refits=True))
+
+    assert drawn(0) == drawn(0) != drawn(1)
+
+
+def test_parts_that_cannot_be_held_out() -> None:
+    with pytest.raises(DataError, match=r"held_out=20 leaves none of the 20 good parts to learn from"):
+        hold_out(parts(20), make_settings(calibration="split", held_out=20), refits=True)
+    with pytest.raises(DataError, match=r"form 1 group\(s\); at least 2 good images of different parts"):
+        hold_out(["a", "a"], make_settings(calibration="split"), refits=True)
+    with pytest.raises(OptionError, match="calibration=cross cannot be used with the method patchcore: it would be"):
+        hold_out(parts(20), make_settings(calibration="cross"), refits=False)
+
+
+def test_a_part_scores_as_its_worst_image() -> None:
+    np.testing.assert_array_equal(group_scores(np.array([1.0, 5, 2, 3]), ["b", "a", "b", "a"]), [5, 2])
+    np.testing.assert_array_equal(group_scores(np.array([-3.0, -5]), ["a", "a"]), [-3])
+
+
+def calibrated(scores: Doubles, mode: Mode = "split", *, groups: list[str] | None = None, **wanted: Any) -> Calibration:
+    asked = Wanted(**{"false_rejects": 0.05, "confidence": 0.95, "review": 0.0} | wanted)
+    return set_thresholds(scores, scores + 100, groups or parts(len(scores)), asked, mode=mode)
+
+
+def test_59_parts_promise_5_percent_and_58_say_what_is_missing() -> None:
+    scores = np.arange(59.0)
+    enough, short = calibrated(scores), calibrated(scores[:58])
+    assert (enough.threshold, enough.above, enough.map_threshold) == (58, 0, 158)
+    assert enough.promise == pytest.approx(0.0495, abs=1e-4)
+    assert str(enough) == (
+        "threshold 58: at most 5 % of good parts are NG, with 95 % confidence; 0 of 59 good parts (59 images) kept "
+        "from the memory may score above it."
     )
-    assert (held_out.scores_M <= calibration.threshold).mean() >= 0.95
-    assert (held_out.scores_M < calibration.threshold).mean() < 0.955
+    assert (short.threshold, short.above) == (57, 0)
+    assert short.promise == pytest.approx(0.0503, abs=1e-4)
+    assert str(short) == (
+        "threshold 57: at most 5.03 % of good parts are NG, with 95 % confidence, the best that 58 good parts (58 "
+        "images) kept from the memory support; 5 % needs 59 parts."
+    )
+
+
+@pytest.mark.parametrize(("count", "above"), [(298, 0), (299, 0), (472, 0), (473, 1), (2000, 12)])
+def test_the_threshold_is_the_lowest_that_keeps_1_percent(count: int, above: int) -> None:
+    scores = np.random.default_rng(0).permutation(count).astype(float)
+    found = calibrated(scores, false_rejects=0.01)
+    assert (found.above, found.threshold) == (above, count - 1 - above)
+    assert found.promise is not None
+    assert (found.promise <= 0.01) == (count >= 299)
+
+
+def test_parts_are_counted_not_images() -> None:
+    """Six images of ten parts promise no more than ten images of ten parts."""
+    scores = np.arange(60.0)
+    found = calibrated(scores, groups=parts(10, images=6))
+    assert (found.images, found.groups, found.threshold) == (60, 10, 59)
+    assert found.promise == pytest.approx(1 - 0.05**0.1)
+    assert "10 good parts (60 images)" in str(found)
+
+
+def test_cross_fitted_scores_promise_nothing() -> None:
+    found = calibrated(np.arange(199.0), mode="cross", false_rejects=0.01)
+    assert found.promise is found.review_promise is None
+    assert (found.threshold, found.above, found.estimate) == (197, 1, 0.01)
+    assert str(found) == (
+        "threshold 197: about 1 % of good parts are NG. That is an estimate: 199 good parts (199 images) were each "
+        "scored by a memory without their fold. To promise at most 1 % with 95 % confidence, calibrate on 299 good "
+        "parts or more that the memory has not seen."
+    )
+    few = calibrated(np.arange(8.0), mode="cross", false_rejects=0.01)
+    assert (few.threshold, few.estimate) == (7, 1 / 9)
+
+
+def test_equal_scores_never_reject_more_than_promised() -> None:
+    found = calibrated(np.repeat([1.0, 2.0], [10, 90]))
+    assert (found.threshold, found.above) == (2, 1)
+    assert calibrated(np.ones(60)).threshold == calibrated(np.ones(60)).review_threshold == 1
+    assert calibrated(np.zeros(1)).promise == pytest.approx(0.95)
+
+
+def test_a_review_band_is_as_wide_as_what_people_can_look_at() -> None:
+    found = calibrated(np.arange(1000.0), false_rejects=0.01, review=0.05)
+    assert (found.above, found.threshold) == (4, 995)
+    assert (found.review_above, found.review_threshold) == (47, 952)
+    assert found.map_threshold == 1052  # regions follow the lower edge
+    assert found.images_with_region == 47
+    assert found.review_promise == pytest.approx(0.06, abs=1e-3)
+    assert [found.verdict(score) for score in (952, 952.5, 995, 995.5)] == [
+        Verdict.OK,
+        Verdict.REVIEW,
+        Verdict.REVIEW,
+        Verdict.NG,
+    ]
+    assert str(found).endswith("REVIEW from 952: at most 6 % of good parts are REVIEW or NG.")
+    assert str(calibrated(np.arange(99.0), "cross", review=0.1)).endswith(
+        "REVIEW from 84: about 15 % of good parts are REVIEW or NG."
+    )
+
+
+def test_without_a_band_there_is_no_review() -> None:
+    found = calibrated(np.arange(100.0))
+    assert found.review_threshold == found.threshold
+    assert "REVIEW" not in str(found)
+    assert {found.verdict(score) for score in np.linspace(0, 200, 999)} == {Verdict.OK, Verdict.NG}
+
+
+def test_a_threshold_by_hand_is_told_what_it_promises() -> None:
+    found = calibrated(np.arange(1.0, 101), threshold=95.5)
+    assert (found.threshold, found.above) == (95.5, 5)
+    assert found.promise == pytest.approx(0.1023, abs=1e-4)  # Clopper-Pearson: 5 of 100, one-sided
+    assert "at most 10.2 % of good parts are NG, with 95 % confidence; it was given, and 5 of 100" in str(found)
+    assert found.map_threshold == pytest.approx(195 * 95.5 / 95)
+    far = calibrated(np.arange(1.0, 101), threshold=0.5)
+    assert (far.above, far.promise) == (100, 1)
+
+
+def test_what_is_wanted_can_be_changed_and_is_checked() -> None:
+    wanted = Wanted.of(make_settings(review=0.1))
+    assert wanted.changed(false_rejects=0.02) == Wanted(false_rejects=0.02, confidence=0.95, review=0.1)
+    by_hand = wanted.changed(threshold=3.0)
+    assert by_hand.changed(review=0.2).threshold == 3
+    assert by_hand.changed(false_rejects=0.05).threshold is None
+    for option, value in (("false_rejects", 0.0), ("false_rejects", 1.0), ("confidence", 1.5), ("review", -0.1)):
+        with pytest.raises(OptionError, match=f"Option {option}={value} cannot be used"):
+            wanted.changed(**{option: value})
+    with pytest.raises(OptionError, match="leaves no good part OK"):
+        wanted.changed(false_rejects=0.5, review=0.5)
+    with pytest.raises(OptionError, match="leaves no good part OK"):
+        Wanted.of(make_settings(false_rejects=0.5, review=0.5))
+    with pytest.raises(OptionError, match="not both"):
+        wanted.changed(false_rejects=0.5, threshold=3.0)
+
+
+def test_scores_of_0_betray_twins() -> None:
+    check_unseen(np.array([0.0, 2.0]))
+    check_unseen(np.array([-1.0, -1.0]))
+    for count in (1, 5):
+        with pytest.raises(DataError, match=rf"The {count} good image\(s\) .* the memory has seen a twin of each"):
+            check_unseen(np.zeros(count))
+
+
+def test_percentiles_count_the_images_that_score_no_higher() -> None:
+    held_out = HeldOut(np.arange(4), np.array([1.0, 2, 2, 3]), np.zeros(4))
+    assert [held_out.percentile(score) for score in (0.5, 1, 2, 2.5, 9)] == [0, 25, 75, 75, 100]

@@ -229,3 +229,30 @@ def test_progress_ends_and_the_seed_decides_the_intervals(category: Path) -> Non
     assert steps == [("inspect", done, 6) for done in range(1, 7)]
     again = evaluate(FakeDetector(SCORES), samples, seed=0)
     assert again.auroc == found.auroc
+
+
+def test_parts_are_counted_by_what_their_images_say_together(tmp_path: Path) -> None:
+    """A good part is rejected as soon as one image is; a defective one is missed only where all are OK."""
+    scores = {"a0": 0.1, "a1": 0.9, "b0": 0.2, "c0": 0.1, "c1": 0.8, "d0": 0.1, "d1": 0.3}
+    samples = [
+        Sample(Path(name), int(name[0] in "cd"), "good" if name[0] in "ab" else "scratch", None, name[0], "test")
+        for name in scores
+    ]
+    found = evaluate(FakeDetector(scores, maps=False), samples)
+    assert found.false_rejects is not None
+    assert found.misses is not None
+    assert (found.false_rejects.count, found.false_rejects.of) == (1, 2)
+    assert (found.misses.count, found.misses.of) == (1, 2)
+    assert set(found.oracle_points) == {"zero miss", "least cost"}
+    assert found.oracle_points["zero miss"].misses.count == 0
+    rows = {row[0]: row[1:] for row in found.rows()}
+    assert rows["parts missed"] == ("0.5000", "1 of 2; 95%: 1.3% to 98.7%")
+    assert "zero miss (oracle)" in rows
+    assert json.loads(json.dumps(found.to_dict()))["misses"]["count"] == 1
+
+
+def test_without_defects_there_is_no_oracle(category: Path) -> None:
+    samples = [sample for sample in read_samples(category) if not sample.label]
+    found = evaluate(FakeDetector(SCORES), samples)
+    assert (found.misses, found.oracle_points) == (None, {})
+    assert any("Operating points need good and defective images" in note for note in found.notes)

@@ -30,8 +30,8 @@ def test_folder_pattern_paths_and_arrays_fit_alike(folder: Path, detector: Detec
 def test_thresholds_come_from_images_the_memory_never_saw(detector: Detector) -> None:
     """With every patch in the bank, each good image itself scores 0; the threshold must not."""
     calibration = detector.manifest.calibration
-    assert calibration.threshold == max(detector.held_out.scores_M)  # 8 images: the 0.99 quantile is the largest
-    assert (calibration.images, calibration.groups, calibration.folds) == (8, 8, 5)
+    assert calibration.threshold == max(detector.held_out.scores_M)  # 8 images: the most they can give
+    assert (calibration.mode, calibration.images, calibration.groups) == ("cross", 8, 8)
     remembered = fit(GOOD, size=64, coreset=1.0)
     assert [result.score for result in remembered.inspect_many(GOOD)] == [0] * 4
     assert remembered.held_out.scores_M.min() > 10
@@ -61,9 +61,32 @@ def test_no_fold_divides_a_group(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_twin_in_the_same_group_does_not_lower_the_threshold() -> None:
     twins = [image for image in GOOD[:2] for _ in range(2)]
     together = fit(twins, groups=[str(i // 2) for i in range(4)], folds=4, size=64, coreset=1.0)
-    apart = fit(twins, folds=4, size=64, coreset=1.0)
-    assert apart.threshold == 0  # each finds its twin in the memory
     assert together.threshold > 10
+    with pytest.raises(DataError, match="all score 0: the memory has seen a twin of each"):
+        fit(twins, folds=4, size=64, coreset=1.0)
+
+
+@pytest.mark.parametrize("count", [2, 5])
+def test_identical_images_are_refused(count: int) -> None:
+    with pytest.raises(DataError, match=f"The {count} good images are identical to the last pixel"):
+        fit([GOOD[0]] * count, **TINY)
+
+
+def test_a_split_keeps_parts_from_the_memory() -> None:
+    images = [good_part(seed) for seed in range(10)]
+    groups = [str(seed // 2) for seed in range(10)]
+    fitted = fit(images, groups=groups, calibration="split", held_out=2, coreset=0.2, size=64)
+    held = [number for number, image in enumerate(fitted.manifest.images) if not image.in_memory]
+    assert len(held) == 4
+    assert list(fitted.held_out.image_M) == held
+    assert not set(bank_of(fitted).image_K) & set(held)
+    assert len({groups[number] for number in held}) == 2
+    calibration = fitted.manifest.calibration
+    assert (calibration.mode, calibration.groups, calibration.images) == ("split", 2, 4)
+    assert (fitted.info()["images"], fitted.info()["groups"]) == (6, 3)
+    assert fitted.info()["calibration"]["promise"] == pytest.approx(1 - 0.05**0.5)
+    # The scores that set the threshold are those that inspection gives, to the last bit.
+    np.testing.assert_array_equal([fitted.inspect(images[number]).score for number in held], fitted.held_out.scores_M)
 
 
 def test_seed_0_is_the_default() -> None:
@@ -76,7 +99,8 @@ def test_the_number_of_threads_changes_nothing() -> None:
 
 def numbers(**options: Any) -> list[float]:
     fitted = fit(GOOD[:3], **{"size": 64, "coreset": 20} | options)
-    return [fitted.threshold, fitted.manifest.calibration.map_threshold, *fitted.held_out.scores_M]
+    calibration = fitted.manifest.calibration
+    return [calibration.threshold, calibration.review_threshold, calibration.map_threshold, *fitted.held_out.scores_M]
 
 
 @pytest.mark.parametrize(
@@ -95,7 +119,10 @@ def numbers(**options: Any) -> list[float]:
         {"image_score": "reweighted", "neighbours": 3},
         {"image_score": "top", "top": 0.1},
         {"seed": 1},
-        {"quantile": 0.5},
+        {"false_rejects": 0.6},
+        {"review": 0.6},
+        {"calibration": "split"},
+        {"calibration": "split", "held_out": 2},
         {"folds": 2},
         {"preset": "paper", "size": 64},
     ],

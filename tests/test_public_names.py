@@ -21,6 +21,7 @@ NAMES = [
     "Result",
     "Settings",
     "Verdict",
+    "calibrate",
     "fit",
     "load",
 ]

@@ -71,7 +71,9 @@ def test_json_lines_hold_everything_but_arrays(tmp_path: Path) -> None:
 
 def test_a_row_has_every_field_of_a_result_that_is_no_array() -> None:
     fields = set(Result.__dataclass_fields__) - {"anomaly_map", "mask", "matches"}
-    assert set(as_row(NG)) == fields
+    assert set(as_row(NG)) == fields | {"times_threshold"}
+    assert as_row(NG)["times_threshold"] == 3.75
+    assert as_row(replace(NG, threshold=0.0))["times_threshold"] is None
 
 
 @pytest.mark.parametrize("kind", [CsvFile, JsonLines])

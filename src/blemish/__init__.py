@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from blemish.calibrating import calibrate
     from blemish.detector import Detector, load
     from blemish.errors import (
         BackboneError,
@@ -38,11 +39,13 @@ __all__ = [
     "Result",
     "Settings",
     "Verdict",
+    "calibrate",
     "fit",
     "load",
 ]
 
 _HOMES = {
+    "calibrating": ("calibrate",),
     "detector": ("Detector", "load"),
     "errors": (
         "BackboneError",

@@ -1,5 +1,6 @@
 """The object users hold: a fitted method with its transform, graph and thresholds."""
 
+import copy
 import time
 from collections.abc import Iterable, Iterator
 from functools import cached_property, partial
@@ -15,11 +16,12 @@ from blemish.features.network import open_network
 from blemish.features.patches import seen_patches
 from blemish.features.tiles import extractor_for
 from blemish.images.read import Channels, Source, image_name, read_image
-from blemish.memory.store import ModelManifest, read_model, write_model
-from blemish.methods.method import Fitted
+from blemish.images.view import View
+from blemish.memory.store import ModelManifest, TrainingImage, read_model, write_model
+from blemish.methods.method import Fitted, Scores
 from blemish.methods.registry import find_method
 from blemish.result import Result, Verdict
-from blemish.scoring.calibrate import HeldOut
+from blemish.scoring.calibrate import Calibration, HeldOut
 from blemish.scoring.reasons import Reasons
 from blemish.scoring.regions import find_regions
 from blemish.stream import available_threads, stream
@@ -56,6 +58,11 @@ class Detector:
         """Scores above it are NG."""
         return self.manifest.calibration.threshold
 
+    @property
+    def held_out_groups(self) -> list[str]:
+        """The group of each image that the thresholds rest on."""
+        return [self.manifest.images[image].group for image in self.held_out.image_M]
+
     def inspect(self, image: Source, *, channels: Channels = "RGB") -> Result:
         """Score one image on all threads; `channels="BGR"` says that an array is in OpenCV's order.
 
@@ -70,6 +77,20 @@ class Detector:
         into one before its result has come.
         """
         yield from stream(partial(self._inspect_or_error, channels=channels), images, threads=self._at_once)
+
+    def score_many(self, images: Iterable[Source]) -> Iterator[Scores]:
+        """What the method says of images, in order: image score, and map at the size of the network's input.
+
+        Raises ImageError for the first image that cannot be used.
+        """
+        yield from stream(lambda image: self._score(image, self._shared)[0], images, threads=self._at_once)
+
+    def recalibrated(self, images: list[TrainingImage], held_out: HeldOut, calibration: Calibration) -> "Detector":
+        """The same detector with thresholds that rest on other scores; `images` lists all that `held_out` counts."""
+        detector = copy.copy(self)
+        detector.manifest = self.manifest.model_copy(update={"images": images, "calibration": calibration})
+        detector.held_out = held_out
+        return detector
 
     def save(self, path: str | Path) -> None:
         """Write the model file, whole or not at all (docs/file-format.md). Raises ModelFileError."""
@@ -92,10 +113,10 @@ class Detector:
             "format": manifest.format,
             "input": {"height": manifest.transform.height, "width": manifest.transform.width},
             "pixels": manifest.transform.pixels,
-            "images": len(manifest.images),
-            "groups": len({image.group for image in manifest.images}),
+            "images": sum(image.in_memory for image in manifest.images),
+            "groups": len({image.group for image in manifest.images if image.in_memory}),
             **self.method.info(),
-            "calibration": manifest.calibration.model_dump(),
+            "calibration": manifest.calibration.to_dict(),
             "backbone": backbone and backbone.model_dump(include={"name", "source", "licence", "sha256"}),
             "provider": self.provider,
             "threads": self.threads,
@@ -124,25 +145,19 @@ class Detector:
     def _whole_way(self, image: Source, extractor: AnyExtractor, channels: Channels) -> Result:
         """The whole way of one image: read, size, network, search, map, regions, verdict."""
         clock = _Clock()
-        manifest, transform = self.manifest, self.manifest.transform
-        name = image_name(image)
-        sized, view = self._viewer(read_image(image, channels=channels), name)
-        clock.lap("read")
-        grids = extractor(sized)
-        if not all(np.isfinite(grid_hwD).all() for grid_hwD in grids.values()):
-            raise ImageError(f"{name} makes the network answer NaN or infinity; it cannot be scored.")
-        clock.lap("network")
-        answer = self.method.score(seen_patches(grids, view, transform), threads=extractor.threads)
-        clock.lap("search")
+        calibration = self.manifest.calibration
+        answer, view = self._score(image, extractor, channels, clock)
         map_HW = None if answer.map_HW is None else view.to_image(answer.map_HW)
-        mask_HW, regions = (None, []) if map_HW is None else find_regions(map_HW, manifest.calibration.map_threshold)
+        mask_HW, regions = (None, []) if map_HW is None else find_regions(map_HW, calibration.map_threshold)
         clock.lap("map")
-        reasons = Reasons(answer.matches, view, self._viewer, manifest.images) if answer.matches else None
+        reasons = Reasons(answer.matches, view, self._viewer, self.manifest.images) if answer.matches else None
         return Result(
-            path=name,
-            verdict=Verdict.NG if answer.image > self.threshold else Verdict.OK,
+            path=image_name(image),
+            verdict=calibration.verdict(answer.image),
             score=answer.image,
-            threshold=self.threshold,
+            threshold=calibration.threshold,
+            review_threshold=calibration.review_threshold,
+            percentile=self.held_out.percentile(answer.image),
             anomaly_map=map_HW,
             mask=mask_HW,
             regions=[reasons.explain(region) for region in regions] if reasons else regions,
@@ -150,6 +165,22 @@ class Detector:
             matches=answer.matches,
             timings=clock.seconds,
         )
+
+    def _score(
+        self, image: Source, extractor: AnyExtractor, channels: Channels = "RGB", clock: "_Clock | None" = None
+    ) -> tuple[Scores, View]:
+        """Read, size, network, search: what the method says of one image, and how the image lies on the input."""
+        clock = clock or _Clock()
+        name = image_name(image)
+        sized, view = self._viewer(read_image(image, channels=channels), name)
+        clock.lap("read")
+        grids = extractor(sized)
+        if not all(np.isfinite(grid_hwD).all() for grid_hwD in grids.values()):
+            raise ImageError(f"{name} makes the network answer NaN or infinity; it cannot be scored.")
+        clock.lap("network")
+        answer = self.method.score(seen_patches(grids, view, self.manifest.transform), threads=extractor.threads)
+        clock.lap("search")
+        return answer, view
 
 
 class _Clock:

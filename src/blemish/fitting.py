@@ -7,26 +7,22 @@ from functools import partial
 from importlib.metadata import version
 from typing import Any
 
-import numpy as np
-from PIL import Image
-
-from blemish.arrays import Bools, Doubles
+from blemish.calibrating import fit_and_hold_out, thresholds_of
 from blemish.detector import Detector
 from blemish.errors import OptionError
 from blemish.features.backbone import Backbone, load_backbone
-from blemish.features.patches import Features
 from blemish.images.align import Aligner
 from blemish.images.choose import choose_transform
 from blemish.images.places import Places
 from blemish.images.read import ImageKind, Source, image_name, probe_image, read_image
-from blemish.images.samples import list_images
+from blemish.images.sources import check_groups, check_varied, list_sources
 from blemish.images.transform import Transform
 from blemish.images.view import Viewer
 from blemish.memory.store import FORMAT, ModelManifest, TrainingImage
-from blemish.methods.method import Fitted, GoodImages, Learner, Method
+from blemish.methods.method import GoodImages
 from blemish.methods.registry import find_method
 from blemish.progress import Progress, silent
-from blemish.scoring.calibrate import calibrate
+from blemish.scoring.calibrate import Mode, Wanted, hold_out
 from blemish.settings import Resources, Settings, divide_options
 from blemish.stream import available_threads, stream
 
@@ -43,30 +39,24 @@ def fit(
     """Learn what good looks like from images of good parts alone.
 
     `images` is a folder, a file pattern, or a sequence of paths, encoded bytes, Pillow images and arrays (H x W or
-    H x W x 3, RGB). `groups` names the part each image shows, where several show the same one: held-out scoring never
+    H x W x 3, RGB). `groups` names the part each image shows, where several show the same one: calibration never
     divides a group. `options` are those of `Settings` (`preset`, `size`, `coreset`, ...).
     Raises OptionError, DataError, ImageError, BackboneError or ProviderError, each in one sentence.
     """
     settings, resources = divide_options(options)
-    sources = _sources(images)
-    part_of = _check_groups(sources, groups)
+    wanted = Wanted.of(settings)
+    sources = list_sources(images)
+    part_of = check_groups(sources, groups)
     threads = resources.threads or available_threads()
     kinds = list(stream(probe_image, sources, threads=threads))
     good = good_images(sources, kinds, settings, resources, progress, size_asked="size" in options)
+    check_varied(sources)
     viewer = good.viewer
     motions = list(stream(partial(_motion, viewer), sources, threads=threads))
     learner = find_method(settings.method).learn(good)
-    calibrating = _Calibrating(learner, *good.transform.share(threads))
-    calibration, held_out = calibrate(
-        calibrating,
-        part_of,
-        quantile=settings.quantile,
-        folds=settings.folds,
-        seed=settings.seed,
-        once=not learner.refits,
-        progress=progress,
-    )
-    fitted = learner.fit(None, progress) if learner.refits else calibrating.fitted
+    held_N = hold_out(part_of, settings, refits=learner.refits)
+    fitted, held_out = fit_and_hold_out(learner, part_of, held_N, settings, *good.transform.share(threads), progress)
+    mode: Mode = "split" if held_N.any() else "cross"
     manifest = ModelManifest(
         format=FORMAT,
         method=settings.method,
@@ -78,10 +68,17 @@ def fit(
         aligner=viewer.aligner,
         grid=learner.grid,
         backbone=good.backbone.manifest if good.backbone else None,
-        calibration=calibration,
+        calibration=thresholds_of(held_out, part_of, wanted, mode),
         images=[
-            TrainingImage(path=image_name(source), group=part, height=kind.height, width=kind.width, motion=motion)
-            for source, part, kind, motion in zip(sources, part_of, kinds, motions, strict=True)
+            TrainingImage(
+                path=image_name(source),
+                group=part,
+                height=kind.height,
+                width=kind.width,
+                motion=motion,
+                in_memory=not held,
+            )
+            for source, part, kind, motion, held in zip(sources, part_of, kinds, motions, held_N.tolist(), strict=True)
         ],
     )
     return Detector(manifest, fitted, held_out, provider=resources.provider, threads=threads)
@@ -105,23 +102,6 @@ def good_images(
     transform = choose_transform(sources, kinds, settings, fixed, kind.stride(settings, backbone))
     viewer = _viewer(sources[0], kinds[0], transform, settings)
     return GoodImages(sources, viewer, settings, resources, backbone, progress)
-
-
-def _sources(images: str | os.PathLike[str] | Sequence[Source]) -> Sequence[Source]:
-    if isinstance(images, str | os.PathLike):
-        return list_images([images])
-    if isinstance(images, bytes | Image.Image):
-        raise OptionError("fit takes a folder, a pattern or a list of images, not one image; give at least 2.")
-    return list(images)
-
-
-def _check_groups(sources: Sequence[Source], groups: Sequence[str] | None) -> list[str]:
-    """The group of each image; by default every image shows a part of its own."""
-    if groups is None:
-        return [f"{image_name(source)}#{number}" for number, source in enumerate(sources)]
-    if len(groups) != len(sources):
-        raise OptionError(f"{len(groups)} groups were given for {len(sources)} images; give one for each image.")
-    return list(groups)
 
 
 def _check_size(settings: Settings, backbone: Backbone) -> None:
@@ -150,28 +130,3 @@ def _motion(viewer: Viewer, source: Source) -> tuple[float, ...] | None:
     if viewer.aligner is None:
         return None
     return tuple(viewer.aligner(read_image(source), image_name(source)).ravel().tolist())
-
-
-class _Calibrating:
-    """Scores held-out good images by a method fitted on all others, which it keeps."""
-
-    fitted: Fitted
-
-    def __init__(self, learner: Learner, at_once: int, threads: int) -> None:
-        """`at_once` images are scored at a time, each by so many threads."""
-        self._learner = learner
-        self._at_once = at_once
-        self._threads = threads
-
-    def __call__(self, held_out: Bools) -> tuple[Doubles, Doubles]:
-        """Image scores and map peaks of the held-out images."""
-        self.fitted = self._learner.fit(~held_out)
-        images = self._learner.features(self.fitted, [int(image) for image in np.flatnonzero(held_out)])
-        score = partial(_score_and_peak, self.fitted.method, self._threads)
-        answers = list(stream(score, images, threads=self._at_once))
-        return np.array([score for score, _ in answers]), np.array([peak for _, peak in answers])
-
-
-def _score_and_peak(method: Method, threads: int, features: Features) -> tuple[float, float]:
-    scores = method.score(features, threads=threads)
-    return scores.image, scores.peak

@@ -9,7 +9,7 @@ __all__ = ["Box", "Matches", "Nearest", "Region", "Result", "Verdict"]
 
 
 class Verdict(StrEnum):
-    """The decision on one image."""
+    """The decision on one image: NG above the threshold, REVIEW above the review threshold, else OK; or ERROR."""
 
     OK = "OK"
     NG = "NG"
@@ -93,3 +93,12 @@ class Result:
     timings: dict[str, float] = field(default_factory=dict)
     """Seconds per step: read, network, search, map."""
     error: str | None = None
+    review_threshold: float = float("nan")
+    """Where REVIEW begins; the threshold itself where the model has no such band."""
+    percentile: float = float("nan")
+    """Of 100 good images that the memory has not seen, so many score no higher."""
+
+    @property
+    def times_threshold(self) -> float:
+        """The score as a multiple of the threshold; NaN for thresholds that are not above zero, which have none."""
+        return self.score / self.threshold if self.threshold > 0 else float("nan")

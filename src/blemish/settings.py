@@ -19,7 +19,7 @@ from pydantic import (
 
 from blemish.errors import OptionError
 
-__all__ = ["PRESETS", "Only", "Resources", "Settings", "divide_options", "make_settings", "readers"]
+__all__ = ["PRESETS", "Only", "Resources", "Settings", "checked", "divide_options", "make_settings", "readers"]
 
 Checked = TypeVar("Checked", bound=BaseModel)
 
@@ -155,8 +155,21 @@ class Settings(BaseModel):
         "always lie alike.",
     )
     sigma: float = Field(4.0, ge=0, le=100, description="Blur of the anomaly map, in input pixels.")
-    quantile: float = Field(0.99, gt=0, lt=1, description="Share of held-out good images that the threshold lets pass.")
-    folds: int = Field(5, ge=2, description="Parts the good images are held out in, one after the other.")
+    false_rejects: float = Field(0.01, gt=0, lt=1, description="Share of good parts that may be NG.")
+    confidence: float = Field(0.95, gt=0, lt=1, description="How sure to be that no more are.")
+    review: float = Field(
+        0.0, ge=0, lt=1, description="Share of good parts that may be REVIEW: what people can look at; 0: no such band."
+    )
+    calibration: Literal["auto", "split", "cross"] = Field(
+        "auto",
+        description="Good parts that set the threshold: split keeps some from the memory, which allows a promise; "
+        "cross scores each by a memory without its fold, which gives an estimate; auto splits where the parts held "
+        "out are enough for the promise.",
+    )
+    held_out: float = Field(
+        0.3, gt=0, le=1_000_000, description="Good parts a split keeps from the memory: a share below 1, or a number."
+    )
+    folds: int = Field(5, ge=2, description="Parts the good images are held out in, one after the other (cross).")
     pixel_range: Annotated[PixelRange | None, BeforeValidator(_or_none)] = Field(
         None, description="Darkest and brightest value of 16-bit or float images; none: from the good images."
     )
@@ -216,7 +229,7 @@ def readers(setting: str) -> tuple[str, ...]:
 def make_settings(**options: Any) -> Settings:
     """Settings from a method's preset and the options that differ from it; raises OptionError naming the option."""
     method, preset = (str(options.get(name, Settings.model_fields[name].default)) for name in ("method", "preset"))
-    settings = _checked(Settings, PRESETS.get(method, {}).get(preset, {}) | options)
+    settings = checked(Settings, PRESETS.get(method, {}).get(preset, {}) | options)
     if preset not in PRESETS[method]:
         raise OptionError(f"Option preset={preset} cannot be used with the method {method}: it has no such preset.")
     for name in options:
@@ -236,10 +249,11 @@ def divide_options(options: Mapping[str, Any]) -> tuple[Settings, Resources]:
     """Sort what was given to `fit` into settings and resources; raises OptionError naming the option."""
     resources = {name: value for name, value in options.items() if name in Resources.model_fields}
     settings = {name: value for name, value in options.items() if name not in resources}
-    return make_settings(**settings), _checked(Resources, resources)
+    return make_settings(**settings), checked(Resources, resources)
 
 
-def _checked(kind: type[Checked], options: dict[str, Any]) -> Checked:
+def checked(kind: type[Checked], options: dict[str, Any]) -> Checked:
+    """What was given, as `kind`; raises OptionError naming the option that is wrong."""
     try:
         return kind.model_validate(options)
     except ValidationError as error:

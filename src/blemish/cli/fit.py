@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from blemish.cli.console import print_json, progress_bar, say
+from blemish.cli.images import labelled_images
 from blemish.cli.options import given, with_settings
 
 __all__ = ["fit"]
@@ -29,7 +30,7 @@ def fit(
         raise DataError(f"{output} is a folder; name a file in it, such as {output / 'part.blemish'}.")
     if not os.access(output.resolve().parent, os.W_OK):
         raise DataError(f"The folder {output.parent} cannot be written; choose another for {output.name}.")
-    paths, groups = _good_images(images)
+    paths, groups = labelled_images(images, label=0, split="train")
     with progress_bar() as progress:
         detector = fit_detector(paths, groups=groups, progress=progress, **given(options))
     detector.save(output)
@@ -40,16 +41,3 @@ def fit(
     size = info["input"]
     say(f"{output}: {info['images']} good images at {size['height']}x{size['width']} (height x width)")
     say(f"{detector.method}; {detector.manifest.calibration}")
-
-
-def _good_images(sources: list[str]) -> tuple[list[Path], list[str] | None]:
-    """Expand what was named; a CSV gives the good images of its training split, and their groups."""
-    from blemish.errors import DataError
-    from blemish.images.samples import list_images, read_samples
-
-    if len(sources) == 1 and sources[0].lower().endswith(".csv"):
-        samples = [sample for sample in read_samples(Path(sources[0])) if sample.split == "train" and not sample.label]
-        if not samples:
-            raise DataError(f"{sources[0]} names no good image of split train; fill its columns label and split.")
-        return [sample.path for sample in samples], [sample.group for sample in samples]
-    return list_images(sources), None

@@ -35,7 +35,11 @@ def inspect(
     provider: Annotated[str, typer.Option(help="Hardware that runs the network.")] = "cpu",
     threads: Annotated[int | None, typer.Option(min=1, help="Processors to use; all by default.")] = None,
 ) -> None:
-    """Score images and say which deviate; exit code 0: all OK, 1: some NG, 3: some REVIEW, 2: some ERROR."""
+    """Score images and say which deviate; exit code 0: all OK, 1: some NG, 3: some REVIEW, 2: some ERROR.
+
+    A line says: verdict, score, the score as a multiple of the threshold, the percentile of unseen good images that
+    it reaches, path, and the boxes of the highest regions.
+    """
     from blemish.detector import load
     from blemish.images.samples import list_images
     from blemish.report.folders import MaskFolder, OverlayFolder, ReasonsFolder
@@ -92,8 +96,9 @@ def _say_missing(missing: dict[str, str]) -> None:
 
 def _print_line(result: Result) -> None:
     if result.error:
-        print(f"{result.verdict:<6} {'':>9} {result.path}  {result.error}")
+        print(f"{result.verdict:<6} {'':>24} {result.path}  {result.error}")
         return
     places = " ".join(f"[{r.box.x},{r.box.y} {r.box.width}x{r.box.height}]" for r in result.regions[:3])
-    print(f"{result.verdict:<6} {result.score:9.4f} {result.path}  {places}".rstrip())
+    scale = f"{result.times_threshold:6.2f}x {result.percentile:5.1f} %"
+    print(f"{result.verdict:<6} {result.score:9.4f} {scale} {result.path}  {places}".rstrip())
     sys.stdout.flush()

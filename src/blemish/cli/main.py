@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from blemish.cli import backbone, demo, doctor, evaluate, fit, info, inspect, report, reproduce
+from blemish.cli import backbone, calibrate, demo, doctor, evaluate, fit, info, inspect, report, reproduce
 from blemish.cli.console import fail, give_up_output
 from blemish.errors import BlemishError
 
@@ -50,6 +50,7 @@ app = typer.Typer(
 )
 app.command("fit")(fit.fit)
 app.command("inspect")(inspect.inspect)
+app.command("calibrate")(calibrate.calibrate)
 app.command("evaluate")(evaluate.evaluate)
 app.command("report")(report.report)
 app.command("reproduce")(reproduce.reproduce)

@@ -5,8 +5,10 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from blemish.evaluate.operating import OperatingPoint
 from blemish.evaluate.pixels import PixelScores
 from blemish.result import Verdict
+from blemish.scoring.promise import Share
 
 __all__ = ["Confusion", "DefectScore", "Estimate", "Evaluation", "Prediction"]
 
@@ -83,6 +85,12 @@ class Evaluation:
     threshold: float
     """The detector's own, to which `confusion` belongs."""
     confusion: Confusion
+    false_rejects: Share | None
+    """Good parts of which an image was called NG; None without good images."""
+    misses: Share | None
+    """Defective parts of which every image was called OK; None without defective images."""
+    oracle_points: dict[str, OperatingPoint]
+    """What other thresholds would have done, chosen on these test images: `zero miss` and `least cost`."""
     seconds_per_image: float
     """Waited for the detector, file to result, the first image included."""
     predictions: list[Prediction]
@@ -112,10 +120,20 @@ class Evaluation:
             *((f"AUROC {each.defect}", _figure(each.auroc), f"{each.images} images") for each in self.defects),
             ("threshold", f"{self.threshold:.4g}", "the detector's own"),
             ("false rejects", _figure(self.confusion.false_reject_rate), f"{self.confusion.good_ng} good called NG"),
+            *_part_rows("parts with a false reject", self.false_rejects),
             ("misses", _figure(self.confusion.miss_rate), f"{self.confusion.defective_ok} defective called OK"),
+            *_part_rows("parts missed", self.misses),
+            *self._review_rows(),
+            *(_point_row(name, point) for name, point in self.oracle_points.items()),
             ("errors", str(len(self.errors)), "could not be inspected"),
             ("seconds per image", f"{self.seconds_per_image:.3f}", ""),
         ]
+
+    def _review_rows(self) -> list[tuple[str, str, str]]:
+        good, defective = self.confusion.good_review, self.confusion.defective_review
+        if good + defective == 0:
+            return []
+        return [("for review", str(good + defective), f"{good} good, {defective} defective")]
 
     def _pixel_rows(self) -> list[tuple[str, str, str]]:
         if self.pixels is None:
@@ -124,6 +142,15 @@ class Evaluation:
             ("pixel AUROC", _figure(self.pixels.auroc), f"{self.pixels.pixels:,} pixels"),
             (f"AUPRO at {self.pixels.limit:g}", _figure(self.pixels.aupro), f"{self.pixels.components} components"),
         ]
+
+
+def _part_rows(measure: str, share: Share | None) -> list[tuple[str, str, str]]:
+    return [] if share is None else [(measure, _figure(share.rate), share.range)]
+
+
+def _point_row(name: str, point: OperatingPoint) -> tuple[str, str, str]:
+    rates = f"parts with a false reject {point.false_rejects.rate:.1%}, missed {point.misses.rate:.1%}"
+    return f"{name} (oracle)", f"{point.threshold:.4g}", rates
 
 
 def _share(part: int, whole: int) -> float | None:

@@ -13,10 +13,12 @@ from blemish.errors import DataError
 from blemish.evaluate.bootstrap import Interval, intervals
 from blemish.evaluate.evaluation import Confusion, DefectScore, Estimate, Evaluation, Prediction
 from blemish.evaluate.metrics import auroc, average_precision, f1_max
+from blemish.evaluate.operating import OperatingPoint, PartScores, least_cost, zero_miss
 from blemish.evaluate.pixels import PixelCurve, PixelScores
 from blemish.images.samples import Sample, read_mask
 from blemish.progress import Progress, silent
 from blemish.result import Result, Verdict
+from blemish.scoring.promise import Share
 
 __all__ = ["Inspector", "evaluate", "sample_mask"]
 
@@ -39,13 +41,15 @@ def evaluate(
     samples: Sequence[Sample],
     *,
     resamples: int = 1000,
+    miss_cost: float = 10.0,
     seed: int = 0,
     progress: Progress = silent,
 ) -> Evaluation:
     """Inspect all samples of split `test` and measure the results.
 
     Intervals hold 95 % of `resamples` bootstrap draws over groups, seeded by `seed`. Pixel metrics pool all pixels of
-    good images and of defective ones with a mask, at the size of the image.
+    good images and of defective ones with a mask, at the size of the image. `miss_cost` is what one missed part costs,
+    in false rejects, at the oracle threshold of least cost.
     Raises DataError without test samples, for a mask of another size than its image, and for a good image whose mask
     marks a defect; an image with verdict ERROR is listed, and the rest goes on.
     """
@@ -61,7 +65,7 @@ def evaluate(
         notes.append("No masks came with the defective images, so there are no pixel metrics.")
     if pixels and pixels.unseen:
         notes.append(f"{pixels.unseen:.1%} of the defective pixels were not looked at and are in no pixel metric.")
-    return _summary(detector.threshold, predictions, seconds, pixels, notes, resamples, seed)
+    return _summary(detector.threshold, predictions, seconds, pixels, notes, resamples, miss_cost, seed)
 
 
 def _inspect(
@@ -134,6 +138,7 @@ def _summary(
     pixels: PixelScores | None,
     notes: list[str],
     resamples: int,
+    miss_cost: float,
     seed: int,
 ) -> Evaluation:
     """Measure what can be measured; what cannot adds its reason to the notes."""
@@ -157,6 +162,9 @@ def _summary(
         defects=_defects(scored, notes),
         threshold=threshold,
         confusion=_confusion(scored),
+        false_rejects=_share_of_parts([each for each in scored if not each.label], _rejected),
+        misses=_share_of_parts([each for each in scored if each.label], _missed),
+        oracle_points=_measured(lambda: _oracle_points(scores, labels, groups, miss_cost), notes) or {},
         seconds_per_image=seconds / len(predictions),
         predictions=predictions,
         notes=list(dict.fromkeys(notes)),
@@ -181,6 +189,29 @@ def _confusion(scored: Sequence[Prediction]) -> Confusion:
     counts = Counter((bool(each.label), each.verdict) for each in scored)
     verdicts = (Verdict.OK, Verdict.REVIEW, Verdict.NG)
     return Confusion(*(counts[label, verdict] for label in (False, True) for verdict in verdicts))
+
+
+def _share_of_parts(scored: Sequence[Prediction], judged: Callable[[set[Verdict]], bool]) -> Share | None:
+    """Parts by what their images' verdicts say together."""
+    verdicts: dict[str, set[Verdict]] = {}
+    for each in scored:
+        verdicts.setdefault(each.group, set()).add(each.verdict)
+    return Share.observed(sum(map(judged, verdicts.values())), len(verdicts)) if verdicts else None
+
+
+def _rejected(verdicts: set[Verdict]) -> bool:
+    return Verdict.NG in verdicts
+
+
+def _missed(verdicts: set[Verdict]) -> bool:
+    return verdicts == {Verdict.OK}
+
+
+def _oracle_points(
+    scores: list[float], labels: list[int], groups: list[str], miss_cost: float
+) -> dict[str, OperatingPoint]:
+    parts = PartScores.of(scores, labels, groups)
+    return {"zero miss": zero_miss(parts), "least cost": least_cost(parts, miss_cost)}
 
 
 def _estimate(value: float | None, interval: Interval | None) -> Estimate | None:

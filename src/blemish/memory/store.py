@@ -6,6 +6,7 @@ external data or custom operators.
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -43,7 +44,7 @@ TENSORS: Mapping[str, TensorKind] = {
 
 
 class TrainingImage(BaseModel):
-    """One good image the model was fitted on."""
+    """One good image the model was fitted on, or its thresholds rest on."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -53,6 +54,8 @@ class TrainingImage(BaseModel):
     width: int
     motion: Annotated[tuple[float, ...], Field(min_length=6, max_length=6)] | None = None
     """From pixels of the aligned image to its own: a 2 x 3 matrix, row by row; None where it was not aligned."""
+    in_memory: bool = True
+    """Whether the model was fitted on it; if not, it was kept from the memory to calibrate on."""
 
 
 class ModelManifest(BaseModel):
@@ -144,7 +147,7 @@ def _manifest(path: Path, metadata: Mapping[str, str] | None) -> ModelManifest:
             raise ModelFileError(
                 f"{path} has format {version}; this blemish reads up to {FORMAT}. Install a newer blemish."
             )
-        manifest = ModelManifest.model_validate(fields)
+        manifest = ModelManifest.model_validate(_from_format_1(fields) if version == 1 else fields)
     except json.JSONDecodeError as error:
         raise ModelFileError(f"{path} is damaged: its manifest is not JSON ({error}).") from None
     except ValidationError as error:
@@ -157,6 +160,28 @@ def _manifest(path: Path, metadata: Mapping[str, str] | None) -> ModelManifest:
             f"{', '.join(METHODS)}. Install a newer blemish."
         )
     return manifest
+
+
+def _from_format_1(fields: dict[str, Any]) -> dict[str, Any]:
+    """A manifest of format 1 in today's words: its threshold was a quantile of cross-fitted scores."""
+    settings, old = dict(fields.get("settings", {})), fields.get("calibration")
+    if not isinstance(old, dict) or not {"quantile", "threshold", "images"} <= old.keys():
+        return fields
+    share = 1 - settings.pop("quantile", old["quantile"])
+    above = old["images"] - 1 - math.ceil(old["quantile"] * (old["images"] - 1))
+    calibration = {
+        "mode": "cross",
+        "wanted": {"false_rejects": share, "confidence": 0.95, "review": 0.0},
+        "images": old["images"],
+        "groups": old["groups"],
+        "threshold": old["threshold"],
+        "above": above,
+        "review_threshold": old["threshold"],
+        "review_above": above,
+        "map_threshold": old["map_threshold"],
+        "images_with_region": above,
+    }
+    return {**fields, "settings": settings, "calibration": calibration}
 
 
 def _check_tensor(path: Path, manifest: ModelManifest, name: str, tensor: Array, wanted: TensorKind) -> None:

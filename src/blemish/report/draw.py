@@ -2,12 +2,13 @@
 
 import cv2
 import numpy as np
+from PIL import Image, ImageDraw, ImageFont
 
 from blemish.arrays import Array, Bytes, Floats
 from blemish.images.transform import Transform
-from blemish.result import Region, Result
+from blemish.result import Region, Result, Verdict
 
-__all__ = ["OUTLINE", "UNSEEN", "displayable", "outlined", "overlay"]
+__all__ = ["OUTLINE", "UNSEEN", "captioned", "displayable", "outlined", "overlay"]
 
 FAINT, FULL = 0.75, 1.5
 """Shares of the map threshold at which heat begins and is full: the map of a good part stays mostly below."""
@@ -16,6 +17,7 @@ OUTLINE = (0, 210, 255)
 BAND = 256
 """Rows coloured at a time: the colours of a large image would take a gigabyte."""
 UNSEEN = (128, 128, 128)
+PAPER, INK = (255, 255, 255), {Verdict.OK: (40, 122, 62), Verdict.NG: (200, 30, 30), Verdict.REVIEW: (170, 100, 0)}
 
 
 def displayable(image: Array, transform: Transform) -> Bytes:
@@ -34,6 +36,36 @@ def overlay(image_HW3: Bytes, result: Result, map_threshold: float) -> Bytes:
             rows = slice(top, top + BAND)
             drawn[rows] = _heat(drawn[rows], result.anomaly_map[rows], map_threshold)
     return outlined(drawn, result.regions)
+
+
+def captioned(picture_HW3: Bytes, result: Result) -> Bytes:
+    """The picture above a strip that says verdict, score, its multiple of the threshold and its percentile."""
+    height, width = picture_HW3.shape[:2]
+    font = ImageFont.load_default(size=float(np.clip(width / 24, 12, 40)))
+    phrases = [
+        f"{result.verdict} {result.score:.4g}",
+        f"{result.times_threshold:.2f} x threshold",
+        f"{result.percentile:.4g} % of good are no higher",
+    ]
+    text = _wrapped(phrases, width, font)
+    left, top, _, bottom = ImageDraw.Draw(Image.new("RGB", (1, 1))).multiline_textbbox((0, 0), text, font=font)
+    strip = round(bottom - top) + 8
+    sheet = Image.new("RGB", (width, height + strip), PAPER)
+    sheet.paste(Image.fromarray(picture_HW3))
+    ImageDraw.Draw(sheet).multiline_text((4 - left, height + 4 - top), text, INK[result.verdict], font)
+    return np.asarray(sheet)
+
+
+def _wrapped(phrases: list[str], width: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
+    """Phrases in as few lines as fit the width; one that is too long alone has a line of its own."""
+    lines = [phrases[0]]
+    for phrase in phrases[1:]:
+        longer = f"{lines[-1]}   {phrase}"
+        if font.getlength(longer) <= width - 8:
+            lines[-1] = longer
+        else:
+            lines.append(phrase)
+    return "\n".join(lines)
 
 
 def _heat(image_HW3: Bytes, map_HW: Floats, map_threshold: float) -> Bytes:

@@ -12,7 +12,7 @@ from blemish.arrays import Array
 from blemish.errors import DataError
 from blemish.images.read import read_image
 from blemish.memory.store import ModelManifest
-from blemish.report.draw import displayable, overlay
+from blemish.report.draw import captioned, displayable, overlay
 from blemish.report.reasons import GoodPictures, reasons_sheet
 from blemish.result import Result
 from blemish.whole_file import write_whole
@@ -53,7 +53,7 @@ def _common_folder(paths: Sequence[Path]) -> Path | None:
 
 
 class OverlayFolder(_PictureFolder):
-    """Heat map and outlines over each image."""
+    """Heat map and outlines over each image, above a line that says verdict and score."""
 
     def __init__(self, folder: Path, paths: Sequence[Path], manifest: ModelManifest) -> None:
         super().__init__(folder, paths)
@@ -62,7 +62,8 @@ class OverlayFolder(_PictureFolder):
     def add(self, result: Result) -> None:
         if result.error is None:
             image = displayable(read_image(result.path), self._manifest.transform)
-            self._write(result.path, overlay(image, result, self._manifest.calibration.map_threshold))
+            drawn = overlay(image, result, self._manifest.calibration.map_threshold)
+            self._write(result.path, captioned(drawn, result))
 
 
 class ReasonsFolder(_PictureFolder):

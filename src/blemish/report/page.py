@@ -46,7 +46,12 @@ def _case(detector: Detector, result: Result) -> Html:
     image = displayable(read_image(result.path), detector.manifest.transform)
     drawn = overlay(image, result, detector.manifest.calibration.map_threshold)
     pictures = element("div", picture(image, "image"), picture(drawn, "overlay"), class_="pictures")
-    return element("figure", element("figcaption", judged, f" {result.score:.4g} {name}"), pictures, class_="case")
+    return element("figure", element("figcaption", judged, f" {_scale(result)} {name}"), pictures, class_="case")
+
+
+def _scale(result: Result) -> str:
+    """The score, and on the two scales that people can read."""
+    return f"{result.score:.4g} ({result.times_threshold:.2f} x threshold, {result.percentile:.4g} % of good no higher)"
 
 
 def _figure(value: Any) -> str:

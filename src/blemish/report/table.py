@@ -20,6 +20,9 @@ _COLUMNS = (
     "verdict",
     "score",
     "threshold",
+    "review_threshold",
+    "times_threshold",
+    "percentile",
     "regions",
     "x",
     "y",
@@ -35,12 +38,15 @@ _COLUMNS = (
 
 
 def as_row(result: Result) -> dict[str, Any]:
-    """A result without its arrays, ready for JSON; the score of an ERROR is None."""
+    """A result without its arrays, ready for JSON; what is not a number, as the score of an ERROR, is None."""
     return {
         "path": result.path,
         "verdict": str(result.verdict),
-        "score": None if math.isnan(result.score) else result.score,
+        "score": _finite(result.score),
         "threshold": result.threshold,
+        "review_threshold": _finite(result.review_threshold),
+        "times_threshold": _finite(result.times_threshold),
+        "percentile": _finite(result.percentile),
         "regions": [
             {
                 "x": region.box.x,
@@ -69,6 +75,10 @@ def _nearest(nearest: Nearest) -> dict[str, Any]:
         "distance": nearest.distance,
         "at": {"x": x, "y": y},
     }
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 class _RowFile:

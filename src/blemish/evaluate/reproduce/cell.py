@@ -14,6 +14,9 @@ from blemish.settings import Settings, make_settings
 
 __all__ = ["Cell"]
 
+CALIBRATION = {"false_rejects", "confidence", "review", "calibration", "held_out", "folds"}
+"""Settings of the threshold, on which nothing that a cell measures depends."""
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -46,7 +49,7 @@ class Cell:
         return {
             "task": self.task.name,
             "images": _fingerprint(self.task),
-            "settings": settings.model_dump(mode="json", exclude={"quantile", "folds"}),
+            "settings": settings.model_dump(mode="json", exclude=CALIBRATION),
             "network": load_backbone(settings.backbone).manifest.sha256 if needs_backbone else None,
             "shots": self.shots,
             "seed": self.seed,

@@ -1,0 +1,64 @@
+"""blemish calibrate: move a model's operating point, and see what other points would do."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from blemish.cli.console import print_json, progress_bar, say
+from blemish.cli.images import labelled_images
+
+__all__ = ["calibrate"]
+
+
+def calibrate(
+    model: Annotated[Path, typer.Argument(help="A model file made by blemish fit.")],
+    good: Annotated[
+        list[str] | None,
+        typer.Option(help="Good images the memory has not seen (repeatable); the thresholds then rest on them alone."),
+    ] = None,
+    defective: Annotated[
+        list[str] | None, typer.Option(help="Defective images (repeatable): what does each threshold miss?")
+    ] = None,
+    false_rejects: Annotated[float | None, typer.Option(help="Share of good parts that may be NG.")] = None,
+    confidence: Annotated[float | None, typer.Option(help="How sure to be that no more are.")] = None,
+    review: Annotated[float | None, typer.Option(help="Share of good parts that may be REVIEW.")] = None,
+    threshold: Annotated[float | None, typer.Option(help="Set the threshold by hand; its promise is told.")] = None,
+    miss_cost: Annotated[float, typer.Option(min=0, help="What one missed part costs, in false rejects.")] = 10.0,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write here, and leave MODEL as it is.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+    provider: Annotated[str, typer.Option(help="Hardware that runs the network.")] = "cpu",
+    threads: Annotated[int | None, typer.Option(min=1, help="Processors to use; all by default.")] = None,
+) -> None:
+    """Move a model's operating point without fitting again, and show what other points would do.
+
+    Images are named as for fit; of a CSV, the split test is taken, with its groups. Without --good the thresholds rest
+    on the scores that the model keeps. Where nothing is asked to change, nothing is written.
+    """
+    from rich.console import Console
+    from rich.table import Column, Table
+
+    from blemish.calibrating import calibrate as calibrate_detector
+    from blemish.detector import load
+    from blemish.evaluate.points import part_scores, tabulate
+
+    images, groups = labelled_images(good, label=0, split="test") if good else (None, None)
+    defects = labelled_images(defective, label=1, split="test") if defective else None
+    asked = {"false_rejects": false_rejects, "confidence": confidence, "review": review, "threshold": threshold}
+    changed = good is not None or any(value is not None for value in asked.values())
+    detector = load(model, provider=provider, threads=threads)
+    with progress_bar() as progress:
+        calibrated = calibrate_detector(detector, images, groups=groups, progress=progress, **asked)
+        parts = part_scores(calibrated, *defects, progress=progress) if defects else None
+    rows = tabulate(calibrated, parts, miss_cost=miss_cost)
+    if changed:
+        calibrated.save(output or model)
+    calibration = calibrated.manifest.calibration
+    if json:
+        print_json({"calibration": calibration.to_dict(), "points": [row.to_dict() for row in rows]})
+        return
+    table = Table(Column("operating point", no_wrap=True), "threshold", "good parts NG", "needs", "missed", "")
+    for row in rows:
+        table.add_row(*row.cells())
+    Console().print(table)
+    say(f"{output or model}: {calibration}" if changed else f"As it is: {calibration}")

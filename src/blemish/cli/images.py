@@ -1,0 +1,22 @@
+"""How commands take good or defective images: folders, files, patterns, or one CSV that knows labels and groups."""
+
+from pathlib import Path
+from typing import Literal
+
+__all__ = ["labelled_images"]
+
+
+def labelled_images(
+    sources: list[str], *, label: int, split: Literal["train", "test"]
+) -> tuple[list[Path], list[str] | None]:
+    """Expand what was named; one CSV gives its images of this label and split, and their groups. Raises DataError."""
+    from blemish.errors import DataError
+    from blemish.images.samples import list_images, read_samples
+
+    if len(sources) != 1 or not sources[0].lower().endswith(".csv"):
+        return list_images(sources), None
+    samples = [s for s in read_samples(Path(sources[0])) if s.split == split and s.label == label]
+    if not samples:
+        kind = "defective" if label else "good"
+        raise DataError(f"{sources[0]} names no {kind} image of split {split}; fill its columns label and split.")
+    return [sample.path for sample in samples], [sample.group for sample in samples]

@@ -1,0 +1,88 @@
+"""What other operating points of a detector would do: promises on good parts, misses where defective ones are given."""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from blemish.calibrating import thresholds_of
+from blemish.detector import Detector
+from blemish.evaluate.operating import OperatingPoint, PartScores, least_cost, zero_miss
+from blemish.images.read import Source
+from blemish.images.sources import check_groups
+from blemish.progress import Progress, silent
+from blemish.scoring.calibrate import Calibration, group_scores
+from blemish.scoring.promise import Share, parts_needed
+
+__all__ = ["Point", "part_scores", "tabulate"]
+
+RATES = (0.005, 0.01, 0.02, 0.05, 0.1)
+"""Shares of false rejects that a table of operating points shows beside the point in use."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """One line of the table: a threshold, and what it does to good and to defective parts."""
+
+    name: str
+    threshold: float
+    promise: float | None
+    """The share of good parts that is NG at most, with the confidence wanted; None where nothing is promised."""
+    estimate: float
+    """The share of good parts that is NG on average, or of those at hand where defects chose the threshold."""
+    needs: int | None
+    """The good parts a promise of what was asked would take; None where it is kept, or nothing was asked."""
+    misses: Share | None
+    """None without defective images."""
+
+    def cells(self) -> tuple[str, ...]:
+        """The line for people."""
+        good = f"about {self.estimate:.2%}" if self.promise is None else f"at most {self.promise:.2%}"
+        needs = "" if self.needs is None else f"{self.needs} parts"
+        missed = ("", "") if self.misses is None else (f"{self.misses.rate:.1%}", self.misses.range)
+        return self.name, f"{self.threshold:.4g}", good, needs, *missed
+
+    def to_dict(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+
+def part_scores(
+    detector: Detector, defective: Sequence[Source], groups: Sequence[str] | None = None, *, progress: Progress = silent
+) -> PartScores:
+    """The scores of the good parts that the thresholds rest on, and of the defective parts given."""
+    scores = []
+    for answer in detector.score_many(defective):
+        scores.append(answer.image)
+        progress("defects", len(scores), len(defective))
+    good = group_scores(detector.held_out.scores_M, detector.held_out_groups)
+    return PartScores(good, group_scores(np.array(scores), check_groups(defective, groups)))
+
+
+def tabulate(detector: Detector, parts: PartScores | None, *, miss_cost: float) -> list[Point]:
+    """The operating point in use, and others that the same scores would give; the last two chosen by the defects."""
+    now = detector.manifest.calibration
+    images = [image.group for image in detector.manifest.images]
+    others = [
+        thresholds_of(detector.held_out, images, now.wanted.changed(false_rejects=rate, review=0.0), now.mode)
+        for rate in RATES
+    ]
+    rows = [_point("in use", now, parts)]
+    rows += [_point(f"at most {each.wanted.false_rejects:.1%} NG", each, parts) for each in others]
+    if parts:
+        rows.append(_oracle("zero miss (oracle)", zero_miss(parts)))
+        rows.append(_oracle("least cost (oracle)", least_cost(parts, miss_cost)))
+    return rows
+
+
+def _point(name: str, calibration: Calibration, parts: PartScores | None) -> Point:
+    wanted, promise = calibration.wanted, calibration.promise
+    kept = wanted.threshold is not None or (promise is not None and promise <= wanted.false_rejects)
+    needs = None if kept else parts_needed(wanted.false_rejects, wanted.confidence)
+    misses = parts.at(calibration.threshold).misses if parts else None
+    return Point(name, calibration.threshold, promise, calibration.estimate, needs, misses)
+
+
+def _oracle(name: str, point: OperatingPoint) -> Point:
+    return Point(name, point.threshold, None, point.false_rejects.rate, None, point.misses)
