@@ -7,7 +7,7 @@ from html import escape
 __all__ = ["Panel", "Point", "Series", "draw"]
 
 WIDTH, HEIGHT = 420, 300
-LEFT, RIGHT, TOP, BOTTOM = 52, 14, 34, 64
+LEFT, RIGHT, TOP, BOTTOM = 52, 14, 34, 74
 COLOURS = ("#0b6e99", "#c2571a", "#4d7c3a", "#7a4c9e", "#8a8a8a", "#a3324c")
 
 
@@ -63,6 +63,8 @@ class _Axes:
         spare = max(0.5, 0.06 * (max(ends) - min(ends)))
         self.low, self.high = min(ends) - spare, min(max(ends) + spare, max(100.0, max(ends)))
         self._step = (WIDTH - LEFT - RIGHT) / len(panel.labels)
+        # Long labels are turned, so that neighbours do not meet.
+        self._turned = max(map(len, panel.labels)) * 6.5 > self._step
         self._place = {label: number for number, label in enumerate(panel.labels)}
 
     def x(self, label: str) -> float:
@@ -70,6 +72,11 @@ class _Axes:
 
     def y(self, value: float) -> float:
         return TOP + (self.high - value) / (self.high - self.low) * (HEIGHT - TOP - BOTTOM)
+
+    def label(self, label: str) -> str:
+        x, y = self.x(label), HEIGHT - BOTTOM + (12 if self._turned else 16)
+        turn = f'text-anchor="end" transform="rotate(-25 {x:.1f} {y})"' if self._turned else 'text-anchor="middle"'
+        return f'<text x="{x:.1f}" y="{y}" {turn}>{escape(label)}</text>'
 
     def ticks(self) -> list[float]:
         """Round values, four to eight of them."""
@@ -86,14 +93,11 @@ def _panel(panel: Panel) -> str:
         f'<text x="{LEFT - 6}" y="{axes.y(tick) + 4:.1f}" text-anchor="end">{tick:g}</text>'
         for tick in axes.ticks()
     )
-    labels = "".join(
-        f'<text x="{axes.x(label):.1f}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">{escape(label)}</text>'
-        for label in panel.labels
-    )
+    labels = "".join(axes.label(label) for label in panel.labels)
     names = list(dict.fromkeys(series.name for series in panel.series))
     colour_of = {name: COLOURS[number % len(COLOURS)] for number, name in enumerate(names)}
     drawn = "".join(_series(series, axes, colour_of[series.name], panel.joined) for series in panel.series)
-    title = f'<text x="{LEFT}" y="18" font-size="13" font-weight="bold">{escape(panel.title)}</text>'
+    title = f'<text x="{LEFT}" y="18" font-size="12" font-weight="bold">{escape(panel.title)}</text>'
     return title + grid + labels + drawn + _legend(panel, names)
 
 
@@ -124,6 +128,6 @@ def _legend(panel: Panel, names: Sequence[str]) -> str:
         )
         x += 22 + 6.4 * len(name)
     if any(series.of_paper for series in panel.series):
-        place = f'x="{WIDTH - RIGHT}" y="{HEIGHT - 30}" text-anchor="end"'
+        place = f'x="{WIDTH - RIGHT}" y="{TOP - 6}" text-anchor="end"'
         items.append(f'<text {place} fill="#555">hollow: the paper</text>')
     return "".join(items)
