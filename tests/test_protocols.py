@@ -357,3 +357,23 @@ def test_any_labelled_folder_is_a_task_too(tmp_path: Path) -> None:
     assert [task.name for task in any_tasks(tmp_path / "bottle", tmp_path)] == ["bottle"]
     with pytest.raises(DataError, match=r"holds no data set that is known \(Magnetic Tile Defects \(mtd\), "):
         any_tasks(tmp_path / "bottle" / "test", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("key", "image", "mask"),
+    [
+        ("mtd", "MT_Blowhole/Imgs/exp2_num_1100.jpg", "MT_Blowhole/Imgs/exp2_num_1100.png"),
+        ("kolektor", "kos03/Part1.jpg", "kos03/Part1_label.bmp"),
+        ("kolektor2", "test/20001.png", "test/20001_GT.png"),
+        ("mvtec", "cable/test/crack/000.png", "cable/ground_truth/crack/000_mask.png"),
+        ("btad", "02/test/ko/0000.png", "02/ground_truth/ko/0000.png"),
+    ],
+)
+def test_a_mask_without_its_image_is_named(key: str, image: str, mask: str, tmp_path: Path) -> None:
+    (tmp_path / key).mkdir()
+    TREES[key](tmp_path / key)
+    (tmp_path / key / image).rename(tmp_path / "elsewhere")
+    if key in ("mvtec", "btad"):  # which are refused for want of any image before masks are looked at
+        save((tmp_path / key / image).with_stem("another"))
+    with pytest.raises(DataError, match=f"{Path(mask).name} is without"):
+        known(key).tasks(tmp_path, tmp_path)

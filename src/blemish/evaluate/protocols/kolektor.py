@@ -9,6 +9,7 @@ from pathlib import Path
 
 from blemish.errors import DataError
 from blemish.evaluate.protocols.data_set import DataSet
+from blemish.evaluate.protocols.pairs import refuse_orphans
 from blemish.evaluate.protocols.task import Task
 from blemish.images.samples import Sample, read_mask
 
@@ -17,6 +18,7 @@ __all__ = ["KOLEKTOR", "KOLEKTOR2"]
 
 def _read_first(folder: Path, derived: Path) -> list[Task]:
     items = sorted(path for path in folder.glob("kos*") if path.is_dir())
+    refuse_orphans(sorted(folder.glob("kos*/*_label.bmp")), lambda mask: _image(mask, "_label", ".jpg"))
     training = items[: round(len(items) * 2 / 3)]
     samples = [
         _sample(path, path.with_name(f"{path.stem}_label.bmp"), item.name, train=item in training)
@@ -27,6 +29,7 @@ def _read_first(folder: Path, derived: Path) -> list[Task]:
 
 
 def _read_second(folder: Path, derived: Path) -> list[Task]:
+    refuse_orphans(sorted(folder.glob("t*/*_GT.png")), lambda mask: _image(mask, "_GT", ".png"))
     samples = [
         _sample(path, path.with_name(f"{path.stem}_GT.png"), str(path), train=split == "train")
         for split in ("train", "test")
@@ -43,6 +46,10 @@ def _sample(path: Path, mask: Path, group: str, *, train: bool) -> Sample:
     defective = bool(read_mask(mask).any())
     defect = "defect" if defective else "good"
     return Sample(path, int(defective), defect, mask if defective else None, group, "train" if train else "test")
+
+
+def _image(mask: Path, ending: str, suffix: str) -> Path:
+    return mask.with_name(mask.stem.removesuffix(ending) + suffix)
 
 
 def _usable(samples: list[Sample]) -> list[Sample]:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from blemish.errors import DataError
 from blemish.evaluate.protocols.data_set import DataSet
+from blemish.evaluate.protocols.pairs import refuse_orphans
 from blemish.evaluate.protocols.task import Task
 from blemish.images.samples import Sample, listed, read_mask
 
@@ -48,6 +49,7 @@ def read_magnetic_tile(folder: Path) -> list[Task]:
     Raises DataError for images without a number or mask, and for a list that names absent images.
     """
     images = sorted(folder.glob("MT_*/Imgs/*.jpg"))
+    refuse_orphans(sorted(folder.glob("MT_*/Imgs/*.png")), lambda mask: mask.with_suffix(".jpg"))
     tile_of = tiles(images)
     masks = {path: _mask(path) for path in images if not _is_good(path)}
     touched = {tile_of[path] for path in masks}
