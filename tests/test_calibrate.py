@@ -183,6 +183,7 @@ def test_a_review_band_is_as_wide_as_what_people_can_look_at() -> None:
     assert (found.review_above, found.review_threshold) == (47, 952)
     assert found.map_threshold == 1052  # regions follow the lower edge
     assert found.images_with_region == 47
+    assert found.map_extent == 999  # what nine in ten never pass
     assert found.review_promise == pytest.approx(0.06, abs=1e-3)
     assert [found.verdict(score) for score in (952, 952.5, 995, 995.5)] == [
         Verdict.OK,

@@ -58,3 +58,17 @@ def test_the_threshold_itself_is_not_above() -> None:
     mask, regions = find_regions(np.ones((3, 3), np.float32), 1.0)
     assert not mask.any()
     assert regions == []
+
+
+def test_a_lower_extent_outlines_more_of_what_passes_the_threshold_and_adds_nothing() -> None:
+    image_map = np.zeros((9, 20), np.float32)
+    image_map[2:7, 2:8] = 2
+    image_map[4, 4] = 5
+    image_map[1:5, 12:18] = 2
+    image_map[8, 8] = np.nan
+    mask, regions = find_regions(image_map, 3.0, 1.0)
+    assert [(region.box, region.area, region.score) for region in regions] == [(Box(2, 2, 6, 5), 30, 5.0)]
+    np.testing.assert_array_equal(np.argwhere(mask).min(axis=0), (2, 2))
+    np.testing.assert_array_equal(np.argwhere(mask).max(axis=0), (6, 7))
+    assert find_regions(image_map, 3.0)[0].sum() == 1
+    assert not find_regions(image_map, 5.0, 1.0)[0].any()

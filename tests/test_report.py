@@ -18,7 +18,7 @@ from PIL import Image
 from blemish.detector import Detector
 from blemish.errors import DataError
 from blemish.images.transform import Transform
-from blemish.report.draw import displayable, overlay
+from blemish.report.draw import captioned, displayable, overlay
 from blemish.report.folders import MaskFolder, OverlayFolder
 from blemish.report.page import write_page
 from blemish.report.table import CsvFile, JsonLines, as_row
@@ -232,3 +232,16 @@ def test_the_page_stands_alone_worst_first(detector: Detector, folder: Path, tmp
     for picture in pictures:
         Image.open(io.BytesIO(base64.b64decode(picture))).load()
     assert not re.search(r'(?:src|href)="(?!data:)', page), "nothing is fetched from elsewhere"
+
+
+@pytest.mark.parametrize("width", [60, 600])
+def test_a_caption_lies_below_the_picture_in_the_colour_of_the_verdict(width: int) -> None:
+    picture = np.full((40, width, 3), 128, np.uint8)
+    for verdict, rises in ((Verdict.NG, 0), (Verdict.OK, 1)):
+        sheet = captioned(picture, replace(NG, verdict=verdict, percentile=99.5))
+        np.testing.assert_array_equal(sheet[:40], picture)
+        strip = sheet[40:].reshape(-1, 3).astype(int)
+        ink = strip[strip.sum(axis=1) < 600]
+        assert len(ink) > 50
+        assert (ink.argmax(axis=1) == rises).mean() > 0.9
+    assert captioned(picture, NG).shape[1] == width

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from blemish.arrays import Array
+from blemish.arrays import Array, Bools, Floats
 from blemish.errors import BackboneError, ImageError, ModelFileError, OptionError
 from blemish.features.extract import AnyExtractor
 from blemish.features.network import open_network
@@ -20,7 +20,7 @@ from blemish.images.view import View
 from blemish.memory.store import ModelManifest, TrainingImage, read_model, write_model
 from blemish.methods.method import Fitted, Scores
 from blemish.methods.registry import find_method
-from blemish.result import Result, Verdict
+from blemish.result import Region, Result, Verdict
 from blemish.scoring.calibrate import Calibration, HeldOut
 from blemish.scoring.reasons import Reasons
 from blemish.scoring.regions import find_regions
@@ -148,7 +148,7 @@ class Detector:
         calibration = self.manifest.calibration
         answer, view = self._score(image, extractor, channels, clock)
         map_HW = None if answer.map_HW is None else view.to_image(answer.map_HW)
-        mask_HW, regions = (None, []) if map_HW is None else find_regions(map_HW, calibration.map_threshold)
+        mask_HW, regions = (None, []) if map_HW is None else self._regions(map_HW)
         clock.lap("map")
         reasons = Reasons(answer.matches, view, self._viewer, self.manifest.images) if answer.matches else None
         return Result(
@@ -165,6 +165,10 @@ class Detector:
             matches=answer.matches,
             timings=clock.seconds,
         )
+
+    def _regions(self, map_HW: Floats) -> tuple[Bools, list[Region]]:
+        calibration = self.manifest.calibration
+        return find_regions(map_HW, calibration.map_threshold, calibration.map_extent)
 
     def _score(
         self, image: Source, extractor: AnyExtractor, channels: Channels = "RGB", clock: "_Clock | None" = None

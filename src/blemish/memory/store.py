@@ -179,6 +179,7 @@ def _from_format_1(fields: dict[str, Any]) -> dict[str, Any]:
         "review_threshold": old["threshold"],
         "review_above": above,
         "map_threshold": old["map_threshold"],
+        "map_extent": old["map_threshold"],
         "images_with_region": above,
     }
     return {**fields, "settings": settings, "calibration": calibration}

@@ -123,6 +123,8 @@ class Calibration(BaseModel):
     review_above: int
     map_threshold: float
     """Where regions begin: as many of the groups may show one as may be REVIEW or NG."""
+    map_extent: float
+    """How far regions reach: to where the map passes what nine in ten of the groups never do, or the map threshold."""
     images_with_region: int
 
     @property
@@ -272,7 +274,7 @@ def set_thresholds(
     of_groups, peaks_of_groups = group_scores(scores, groups), group_scores(peaks, groups)
     above, threshold = _reject(of_groups, wanted, mode)
     review_above, review_threshold = _review(of_groups, wanted, mode, above, threshold)
-    map_threshold = _cut(peaks_of_groups, review_above)
+    map_threshold, map_extent = _cut(peaks_of_groups, review_above), _cut(peaks_of_groups, len(of_groups) // 10)
     if wanted.threshold is not None and (seen := _cut(of_groups, review_above)) > 0:
         map_threshold *= review_threshold / seen
     return Calibration(
@@ -285,6 +287,7 @@ def set_thresholds(
         review_threshold=review_threshold,
         review_above=review_above,
         map_threshold=map_threshold,
+        map_extent=min(map_extent, map_threshold),
         images_with_region=int((peaks > map_threshold).sum()),
     )
 
