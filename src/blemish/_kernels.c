@@ -32,6 +32,7 @@
 #define BLOCK 512    /* rows whose bounds are held at once */
 #define HALF_QUERIES 32 /* the same for shorts in bfloat16 */
 #define HALF_BLOCK 256
+#define FETCHED 512  /* numbers of a row asked for before they are needed */
 #define CHUNK 64     /* terms of a projection summed before rounding into the total */
 
 typedef float f4 __attribute__((vector_size(16), aligned(4)));
@@ -57,6 +58,7 @@ typedef struct {
     float (*columns)(const float *, int64_t, float *);
     int64_t (*argmax)(const double *, int64_t);
     float (*apart)(const float *, const float *, int64_t);
+    double (*centre)(const float *, const double *, double, int64_t, float *);
     /* The bounds of HALF_QUERIES queries in bfloat16, or NULL. */
     void (*halves)(const uint16_t *, int64_t, const uint16_t *, const float *, int64_t, float *);
 } Isa;
@@ -144,15 +146,8 @@ void project(const float *patches, const double *mean, double scale, const float
         zeros[j] = 0;
     for (int64_t i = 0; i < n; i += QUERIES) {
         int64_t count = n - i < QUERIES ? n - i : QUERIES;
-        for (int64_t q = 0; q < count; q++) {
-            double norm[8] = {0};
-            for (int64_t k = 0; k < d; k++) {
-                double x = (patches[(i + q) * d + k] - mean[k]) * scale;
-                y[q * d + k] = (float)x;
-                norm[k % 8] += x * x;
-            }
-            norms[i + q] = ((norm[0] + norm[4]) + (norm[1] + norm[5])) + ((norm[2] + norm[6]) + (norm[3] + norm[7]));
-        }
+        for (int64_t q = 0; q < count; q++)
+            norms[i + q] = isa->centre(patches + (i + q) * d, mean, scale, d, y + q * d);
         for (int64_t j = 0; j < count * m; j++)
             out[i * m + j] = 0;
         for (int64_t k = 0; k < d; k += CHUNK) {
@@ -257,28 +252,47 @@ static void meet(Search *s, int64_t number)
     }
 }
 
+/* Where the smallest of a block's n product bounds stands, or -1 where none is within the limit; `least` is that of
+ * each lane. */
+static int64_t nearest_bound(const Search *s, const float *t, int64_t n, float *least)
+{
+    int64_t lane = 0, at;
+    float smallest = isa->columns(t, n, least);
+    if (smallest > s->edge->limit || smallest == INFINITY)
+        return -1;
+    while (least[lane] != smallest)
+        lane++;
+    for (at = lane; t[at] != smallest;)
+        at += LANES;
+    return at;
+}
+
 /* One query against one block of rows whose product bounds are `t`: the nearest bound first, so that it rules out
  * most others (until there are k, one by one), then those that are left. */
-static void settle(Search *s, int64_t first, int64_t n, float *t)
+static void settle(Search *s, int64_t first, int64_t n, float *t, float *least, int64_t at)
 {
-    float least[LANES];
-    do {
-        int64_t lane = 0, at;
-        if (isa->columns(t, n, least) > s->edge->limit)
-            return;
-        for (int j = 1; j < LANES; j++)
-            lane = least[j] < least[lane] ? j : lane;
-        if (least[lane] == INFINITY)
-            return;
-        for (at = lane; t[at] != least[lane];)
-            at += LANES;
+    while (at >= 0) {
         t[at] = INFINITY;
         meet(s, first + at);
-    } while (s->edge->worst == INFINITY);
+        if (s->edge->worst < INFINITY)
+            break;
+        at = nearest_bound(s, t, n, least);
+    }
+    if (at < 0)
+        return;
     for (int64_t lane = 0; lane < LANES; lane++)
-        for (int64_t at = lane; least[lane] <= s->edge->limit && at < n; at += LANES)
-            if (t[at] <= s->edge->limit)
-                meet(s, first + at);
+        for (int64_t i = lane; least[lane] <= s->edge->limit && i < n; i += LANES)
+            if (t[i] <= s->edge->limit)
+                meet(s, first + i);
+}
+
+/* Begin to load a row that will be measured soon; the rest of it follows by itself. */
+static void fetch(const float *row, int64_t d)
+{
+#if defined(__GNUC__)
+    for (int64_t i = 0; i < d && i < FETCHED; i += LANES)
+        __builtin_prefetch(row + i);
+#endif
 }
 
 /* The shorts of the queries `at`, one after the other; in bfloat16 with their signs turned. */
@@ -322,9 +336,17 @@ void nearest(const Margins *m, const Points *query, const int64_t *at, int64_t n
             else
                 isa->bounds((const float *)scratch + q * m->w, count, m->w, m->w,
                             (const float *)row->panels + first * m->w, m->w * LANES, row->half + first, left, t, block);
+            Search search[HALF_QUERIES];
+            float least[HALF_QUERIES][LANES];
+            int64_t place[HALF_QUERIES];
+            for (int64_t i = 0; i < count; i++) {
+                search[i] = (Search){m, query, row, at[q + i], k, best + (q + i) * k, numbers + (q + i) * k, edges + q + i};
+                place[i] = nearest_bound(search + i, t + i * block, left, least[i]);
+                if (place[i] >= 0)
+                    fetch(row->full + (first + place[i]) * m->d, m->d);
+            }
             for (int64_t i = 0; i < count; i++)
-                settle(&(Search){m, query, row, at[q + i], k, best + (q + i) * k, numbers + (q + i) * k, edges + q + i},
-                       first, left, t + i * block);
+                settle(search + i, first, left, t + i * block, least[i], place[i]);
         }
     }
 }

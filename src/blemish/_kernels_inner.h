@@ -151,7 +151,30 @@ TARGET static float NAME(apart)(const float *a, const float *b, int64_t n)
     return s;
 }
 
-static const Isa NAME(isa) = {NAME(exact), NAME(bounds), NAME(columns), NAME(argmax), NAME(apart), 0};
+/* y = (patch - mean) * scale in float32; returns |y|^2 before that rounding. */
+TARGET static double NAME(centre)(const float *patch, const double *mean, double scale, int64_t d, float *y)
+{
+    D sum[2] = {{0}};
+    int64_t k = 0;
+    for (; k + 2 * DOUBLES <= d; k += 2 * DOUBLES)
+        for (int j = 0; j < 2; j++) {
+            D x = (WIDEN(patch + k + j * DOUBLES) - *(const D *)(mean + k + j * DOUBLES)) * scale;
+            for (int l = 0; l < DOUBLES; l++)
+                y[k + j * DOUBLES + l] = (float)x[l];
+            sum[j] += x * x;
+        }
+    double norm = 0;
+    for (int l = 0; l < DOUBLES; l++)
+        norm += sum[0][l] + sum[1][l];
+    for (; k < d; k++) {
+        double x = (patch[k] - mean[k]) * scale;
+        y[k] = (float)x;
+        norm += x * x;
+    }
+    return norm;
+}
+
+static const Isa NAME(isa) = {NAME(exact), NAME(bounds), NAME(columns), NAME(argmax), NAME(apart), NAME(centre), 0};
 #undef V
 #undef D
 #undef DOUBLES

@@ -61,8 +61,6 @@ class ExactSearch:
         rows, dimension = self._rows.full.shape
         if queries_QD.ndim != 2 or queries_QD.shape[1] != dimension:
             raise OptionError(f"the queries must be patches of {dimension} numbers; they came as {queries_QD.shape}")
-        if not np.isfinite(queries_QD).all():
-            raise OptionError("the queries hold NaN or infinity; leave out the image they come from")
         if not 1 <= k <= rows:
             raise OptionError(f"k = {k} nearest rows were asked of a bank of {rows}; ask for 1 to {rows}")
         queries_QD = np.ascontiguousarray(queries_QD, np.float32)
@@ -83,6 +81,8 @@ class ExactSearch:
         Patches that come one after the other are alike: the rows found for every fourth bound how far the three between
         need to look.
         """
+        if not np.isfinite(queries_QD).all():
+            raise OptionError("the queries hold NaN or infinity; leave out the image they come from")
         queries = self._bound.view(queries_QD)
         squared_QK = np.full((len(queries_QD), k), np.inf)
         numbers_QK = np.zeros((len(queries_QD), k), np.int64)
