@@ -11,7 +11,7 @@ setup(
         Extension(
             "blemish._kernels",
             sources=["src/blemish/_kernels.c"],
-            depends=["src/blemish/_kernels_inner.h", "src/blemish/_kernels_halves.h"],
+            depends=["src/blemish/_kernels_inner.h", "src/blemish/_kernels_halves.h", "src/blemish/_kernels_view.h"],
             extra_compile_args=["-O3", "-Wno-psabi"],
             py_limited_api=True,
             optional=True,

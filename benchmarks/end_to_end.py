@@ -32,7 +32,6 @@ from blemish.images.read import read_image
 from blemish.patchcore import PatchCore
 from blemish.report.table import CsvFile
 from blemish.search.exact import bound_axes
-from blemish.search.kernels import best_kernels
 
 SAME, DEFAULTS = "same network (ResNet-18, 256 x 256, 1 %)", "our defaults"
 BARS = {SAME: 3.0, DEFAULTS: 8.0}
@@ -161,7 +160,7 @@ def floors(detector: Detector, images: Sequence[Path], rate: float) -> tuple[flo
     ran = time.perf_counter()
     assert isinstance(detector.method, PatchCore)
     rows, dimension = detector.method.bank.rows_KD.shape
-    axes = min(dimension, bound_axes(dimension, halves=best_kernels().halves)[0])
+    axes = min(dimension, bound_axes(dimension, halves=False)[0])
     product = 2 * manifest.grid[0] * manifest.grid[1] * rows * (axes + 1) / rate
     return 1000 * (read - began) / len(images), 1000 * (ran - read) / len(images), 1000 * product
 

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from blemish.arrays import Doubles, Floats, Ints
 from blemish.errors import OptionError
-from blemish.search.exact import ExactSearch
+from blemish.search.exact import MANY, ExactSearch
+from blemish.search.pure import Pure
 
 
 def brute_force(queries_QD: Floats, bank_KD: Floats, k: int) -> tuple[Doubles, Ints]:
@@ -89,6 +90,21 @@ def test_search_equals_brute_force(rows: int, queries: int, dimension: int, k: i
     expected_distances, expected_numbers = brute_force(both[rows:], both[:rows], min(k, rows))
     assert (numbers == expected_numbers).all()
     np.testing.assert_allclose(distances, expected_distances, rtol=1e-6)
+
+
+@pytest.mark.parametrize("k", [1, 3])
+@pytest.mark.parametrize("queries", [1, 2, 3, 4, 5, 6, 7, 203])
+def test_a_large_bank_where_queries_bound_each_other(queries: int, k: int) -> None:
+    generator = np.random.default_rng(queries)
+    bank = generator.normal(size=(MANY + 77, 24)).astype(np.float32)
+    walk = bank[:1] + generator.normal(size=(queries, 24)).cumsum(axis=0) / 10
+    asked = np.asarray(walk, np.float32)
+    asked[2::7] = bank[-1]
+    expected_distances, expected_numbers = brute_force(asked, bank, k)
+    for kernels in (None, Pure()):
+        distances, numbers = ExactSearch(bank, kernels=kernels, threads=1).query(asked, k)
+        assert (numbers == expected_numbers).all()
+        np.testing.assert_allclose(distances, expected_distances, rtol=1e-6)
 
 
 def test_the_answer_depends_neither_on_threads_nor_on_company() -> None:

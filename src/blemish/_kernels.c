@@ -34,6 +34,7 @@
 #define HALF_BLOCK 256
 #define FETCHED 512  /* numbers of a row asked for before they are needed */
 #define CHUNK 64     /* terms of a projection summed before rounding into the total */
+#define TINY 0x1p-100 /* covers underflow: shorts of rows are scaled to norms of at most 1 */
 
 typedef float f4 __attribute__((vector_size(16), aligned(4)));
 #define INLINE static inline __attribute__((always_inline))
@@ -59,6 +60,7 @@ typedef struct {
     int64_t (*argmax)(const double *, int64_t);
     float (*apart)(const float *, const float *, int64_t);
     double (*centre)(const float *, const double *, double, int64_t, float *);
+    double (*squares)(const float *, int64_t);
     /* The bounds of HALF_QUERIES queries in bfloat16, or NULL. */
     void (*halves)(const uint16_t *, int64_t, const uint16_t *, const float *, int64_t, float *);
 } Isa;
@@ -135,29 +137,7 @@ void exact_pairs(const float *left, const float *right, int64_t right_step, int6
         out[i] = isa->exact(left + i * d, right + i * right_step * d, d, INFINITY);
 }
 
-/* out[i][axis] = <y, axis>, y = (patch i - mean) * scale, for a multiple of PAIR axes in panels; norms[i] = |y|^2.
- * Sums of CHUNK terms are rounded into the total, so the error is that of CHUNK + d / CHUNK + 1 roundings.
- * `scratch` holds QUERIES x (d + m) + m floats. */
-void project(const float *patches, const double *mean, double scale, const float *axes, int64_t n, int64_t d,
-             int64_t m, float *out, double *norms, float *scratch)
-{
-    float *y = scratch, *part = y + QUERIES * d, *zeros = part + QUERIES * m;
-    for (int64_t j = 0; j < m; j++)
-        zeros[j] = 0;
-    for (int64_t i = 0; i < n; i += QUERIES) {
-        int64_t count = n - i < QUERIES ? n - i : QUERIES;
-        for (int64_t q = 0; q < count; q++)
-            norms[i + q] = isa->centre(patches + (i + q) * d, mean, scale, d, y + q * d);
-        for (int64_t j = 0; j < count * m; j++)
-            out[i * m + j] = 0;
-        for (int64_t k = 0; k < d; k += CHUNK) {
-            int64_t terms = d - k < CHUNK ? d - k : CHUNK;
-            isa->bounds(y + k, count, d, terms, axes + k * LANES, d * LANES, zeros, m, part, m);
-            for (int64_t j = 0; j < count * m; j++)
-                out[i * m + j] -= part[j];
-        }
-    }
-}
+#include "_kernels_view.h"
 
 /* A set of vectors as blemish/search/bound.py prepares it; n of them, padded to a multiple of PAIR in panels. */
 typedef struct {
@@ -178,8 +158,6 @@ typedef struct {
     double rounding;  /* relative error of a product bound */
     double sharpness; /* relative error of a second bound */
 } Margins;
-
-#define TINY 0x1p-100 /* covers underflow: shorts of rows are scaled to norms of at most 1 */
 
 /* No pair at squared distance <= limit is farther apart than this among the shorts, or the sketches. */
 static double reach(const Margins *m, double limit, double slip)
@@ -311,16 +289,22 @@ static void gather(const Margins *m, const Points *query, const int64_t *at, int
 
 /* Improve the k best (n x k, ascending) of the queries at[0 .. n - 1] by the rows they have not met, from[i] ..
  * rows - 1. Neighbours in `at` should have met equally many; with k > 1 none may have met any.
- * `scratch` holds the shorts of n queries, up to a multiple of HALF_QUERIES. Each of the `edges` comes with the squared
- * distance beyond which no row matters, or infinity. */
+ * `hints` (n x k, or NULL) are different rows likely to be near; none farther than the farthest of them matters.
+ * `scratch` holds the shorts of n queries, up to a multiple of HALF_QUERIES; `edges` has room for n. */
 void nearest(const Margins *m, const Points *query, const int64_t *at, int64_t n, const Points *row, int64_t rows,
-             const int64_t *from, int64_t k, double *best, int64_t *numbers, void *scratch, Edge *edges)
+             const int64_t *from, const int64_t *hints, int64_t k, double *best, int64_t *numbers, void *scratch,
+             Edge *edges)
 {
     float t[HALF_QUERIES * HALF_BLOCK];
     int64_t queries = m->h ? HALF_QUERIES : QUERIES, block = m->h ? HALF_BLOCK : BLOCK;
     gather(m, query, at, n, scratch);
-    for (int64_t i = 0; i < n; i++)
+    for (int64_t i = 0; i < n; i++) {
+        edges[i].worst = hints ? 0 : INFINITY;
+        for (int64_t j = 0; hints && j < k; j++)
+            edges[i].worst = fmax(edges[i].worst, isa->exact(query->full + at[i] * m->d, row->full + hints[i * k + j] * m->d,
+                                                             m->d, INFINITY));
         tighten(&(Search){m, query, row, at[i], k, best + i * k, numbers + i * k, edges + i});
+    }
     for (int64_t r = 0; r < rows; r += block) {
         int64_t size = rows - r < block ? (rows - r + PAIR - 1) / PAIR * PAIR : block;
         for (int64_t q = 0; q < n; q += queries) {

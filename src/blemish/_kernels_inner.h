@@ -174,7 +174,26 @@ TARGET static double NAME(centre)(const float *patch, const double *mean, double
     return norm;
 }
 
-static const Isa NAME(isa) = {NAME(exact), NAME(bounds), NAME(columns), NAME(argmax), NAME(apart), NAME(centre), 0};
+/* The squared norm, in float64. */
+TARGET static double NAME(squares)(const float *x, int64_t n)
+{
+    D sum[2] = {{0}};
+    int64_t k = 0;
+    for (; k + 2 * DOUBLES <= n; k += 2 * DOUBLES)
+        for (int j = 0; j < 2; j++) {
+            D v = WIDEN(x + k + j * DOUBLES);
+            sum[j] += v * v;
+        }
+    double norm = 0;
+    for (int l = 0; l < DOUBLES; l++)
+        norm += sum[0][l] + sum[1][l];
+    for (; k < n; k++)
+        norm += (double)x[k] * x[k];
+    return norm;
+}
+
+static const Isa NAME(isa) = {NAME(exact), NAME(bounds), NAME(columns), NAME(argmax), NAME(apart), NAME(centre),
+                             NAME(squares), 0};
 #undef V
 #undef D
 #undef DOUBLES

@@ -148,7 +148,7 @@ class ArrayShard:
             )
             best_QK = self._value_N[part][:, None]
             self._kernels.nearest(
-                margins, points, at, rows, self._met_N[part], best_QK[:, 0], best_QK, np.zeros((len(part), 1), np.int64)
+                margins, points, at, rows, self._met_N[part], None, best_QK, np.zeros((len(part), 1), np.int64)
             )
             self._value_N[part] = best_QK[:, 0]
             self._met_N[part] = self._known

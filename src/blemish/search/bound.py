@@ -22,14 +22,13 @@ from blemish.arrays import Array, Doubles, Floats
 if TYPE_CHECKING:
     from blemish.search.kernels import Kernels
 
-__all__ = ["Bound", "Margins", "Points"]
+__all__ = ["Axes", "Bound", "Margins", "Points"]
 
 LANES, PAIR = 16, 32
 HALVES_STEP = 32
 CHUNK = 64
 UNIT = 2.0**-24
 TINY = 2.0**-100
-FAR = 2.0**60
 SAMPLE = 2048
 
 
@@ -67,6 +66,30 @@ class Points:
 
 
 @dataclass(frozen=True)
+class Axes:
+    """Axes V, and what makes short vectors of patches along them."""
+
+    mean_D: Doubles
+    scale: float
+    """y = (patch - mean) * scale; a power of two."""
+    panels: Floats
+    """The axes, padded with zeros to a multiple of PAIR, in panels as those of Points."""
+    axes: int
+    """So many are coordinates of short vectors,"""
+    width: int
+    """which are padded to so many numbers,"""
+    halves: bool
+    """in bfloat16."""
+    sketch_axes: int
+    sketch: int
+    """The same of sketches; 0 where there are none."""
+    eta: float
+    """V'V has no eigenvalue above 1 + eta."""
+    step: float
+    """The rounding of one projection, relative to |y|."""
+
+
+@dataclass(frozen=True)
 class Margins:
     """What separates a computed bound from the distance it bounds, for one set of rows."""
 
@@ -100,70 +123,48 @@ class Bound:
         dimension = sample_ND.shape[1]
         sample = sample_ND[:: max(1, len(sample_ND) // SAMPLE)].astype(np.float64)
         self._kernels = kernels
-        self._mean_D = sample.mean(axis=0)
-        sample -= self._mean_D
+        mean_D: Doubles = sample.mean(axis=0)
+        sample -= mean_D
         largest = float(np.abs(sample).max()) * np.sqrt(dimension)
-        self._scale = float(2.0 ** -np.ceil(np.log2(largest))) if largest > 0 else 1.0
+        scale = float(2.0 ** -np.ceil(np.log2(largest))) if largest > 0 else 1.0
         axes_MD = _principal_axes(
-            (sample * self._scale).astype(np.float32), min(max(axes, sketch), dimension, max(1, len(sample) - 1))
+            (sample * scale).astype(np.float32), min(max(axes, sketch), dimension, max(1, len(sample) - 1))
         )
         count = len(axes_MD)
-        self._axes = min(axes, count)
+        axes = min(axes, count)
         # The largest row sum of |VV'| bounds its largest eigenvalue.
         square = axes_MD.astype(np.float64) @ axes_MD.T
-        self._eta = max(0.0, float(np.abs(square).sum(axis=1).max()) - 1) + 1e-12
-        self._panels = _panels(axes_MD, -(-count // PAIR) * PAIR)
-        self._count = count
-        self._halves = halves
-        self.width = -(-(self._axes + 1) // HALVES_STEP) * HALVES_STEP if halves else self._axes + 1
-        self.sketch = -(-(count + 1) // LANES) * LANES if sketch else 0
-        # Rounding of one projection: CHUNK sums, then one for each chunk, then centring and scaling.
-        self._step = (CHUNK + -(-dimension // CHUNK) + 2) * UNIT * 1.01
+        self._axes = Axes(
+            mean_D=mean_D,
+            scale=scale,
+            panels=_panels(axes_MD, -(-count // PAIR) * PAIR),
+            axes=axes,
+            width=-(-(axes + 1) // HALVES_STEP) * HALVES_STEP if halves else axes + 1,
+            halves=halves,
+            sketch_axes=count if sketch else 0,
+            sketch=-(-(count + 1) // LANES) * LANES if sketch else 0,
+            eta=max(0.0, float(np.abs(square).sum(axis=1).max()) - 1) + 1e-12,
+            # CHUNK sums, then one for each chunk, then centring and scaling.
+            step=(CHUNK + -(-dimension // CHUNK) + 2) * UNIT * 1.01,
+        )
 
     def view(self, patches_ND: Floats) -> Points:
         """Short vectors (and sketches) of patches; patches beyond all proportion are bounded by nothing."""
-        with np.errstate(over="ignore", invalid="ignore"):
-            projected, norms = self._kernels.project(patches_ND, self._mean_D, self._scale, self._panels)
-        far = ~(norms < FAR)
-        projected[far], norms[far] = 0.0, 0.0
-        shorts, slips = self._short(projected, norms, self._axes, self.width)
-        sketches = np.empty((len(shorts), 0), np.float32)
-        if self.sketch:
-            sketches, more = self._short(projected, norms, self._count, self.sketch)
-            slips = np.maximum(slips, more)
-        if self._halves:
-            shorts, moved = _halves(shorts)
-            slips += moved
-        slips[far] = np.inf
-        squares = np.einsum("nw,nw->n", shorts, shorts, dtype=np.float64)
-        kept = _upper(shorts) if self._halves else shorts
-        return Points(patches_ND, kept, sketches, slips, squares, _NONE, _NONE)
-
-    def _short(self, projected: Floats, norms: Doubles, axes: int, width: int) -> tuple[Floats, Doubles]:
-        """The first coordinates and the norm of the rest, padded to `width`; and their slips."""
-        head = projected[:, :axes]
-        square = (1 + self._eta) * norms - np.einsum("nw,nw->n", head, head, dtype=np.float64)
-        rest = np.sqrt(np.maximum(square, 0.0))
-        error = np.sqrt(axes) * self._step + 3 * UNIT
-        doubt = 3 * (error + UNIT) * norms
-        slip = np.minimum(np.sqrt(doubt), doubt / np.maximum(rest, 1e-300))
-        short = np.zeros((len(projected), width), np.float32)
-        short[:, :axes], short[:, axes] = head, rest
-        return short, np.sqrt(error**2 * norms + slip**2) + 4 * UNIT * np.sqrt(norms) + TINY
+        return Points(patches_ND, *self._kernels.view(self._axes, patches_ND), _NONE, _NONE)
 
     def margins(self, rows: Points) -> Margins:
         """Margins of bounds between any view of this bound and these rows."""
-        dimension = rows.full.shape[1]
+        axes, dimension = self._axes, rows.full.shape[1]
         return Margins(
             d=dimension,
-            w=self.width,
-            s=self.sketch,
-            h=int(self._halves),
-            scale=self._scale * float(np.sqrt(1 + self._eta)) * (1 + 2.0**-30),
+            w=axes.width,
+            s=axes.sketch,
+            h=int(axes.halves),
+            scale=axes.scale * float(np.sqrt(1 + axes.eta)) * (1 + 2.0**-30),
             slip=float(rows.slips.max()),
             norm=float(np.sqrt(rows.norms.max())) * (1 + 2.0**-30),
-            rounding=(self.width + 8) * UNIT * 1.01,
-            sharpness=((self.sketch or dimension) / LANES + 3 * LANES) * 2 * UNIT * 1.01,
+            rounding=(axes.width + 8) * UNIT * 1.01,
+            sharpness=((axes.sketch or dimension) / LANES + 3 * LANES) * 2 * UNIT * 1.01,
         )
 
 
@@ -178,20 +179,6 @@ def _panels(rows_NW: Array, padded: int, together: int = 1) -> Array:
     whole[:rows] = rows_NW
     panels = whole.reshape(-1, LANES, width // together, together).transpose(0, 2, 1, 3)
     return np.ascontiguousarray(panels).reshape(len(panels), -1, LANES * together)
-
-
-def _halves(shorts_NW: Floats) -> tuple[Floats, Doubles]:
-    """The nearest numbers of bfloat16, ties to even, as float32; and how far each row was moved (N)."""
-    bits = shorts_NW.view(np.uint32)
-    odd = (bits >> np.uint32(16)) & np.uint32(1)
-    rounded_NW: Floats = ((bits + np.uint32(0x7FFF) + odd) & np.uint32(0xFFFF0000)).view(np.float32)
-    moved_NW = rounded_NW - shorts_NW  # exact: both are multiples of the smaller one's last bit
-    return rounded_NW, np.sqrt(np.einsum("nw,nw->n", moved_NW, moved_NW, dtype=np.float64)) * (1 + 2.0**-30)
-
-
-def _upper(shorts_NW: Floats) -> Array:
-    """The upper halves of float32 numbers whose lower halves are 0."""
-    return (shorts_NW.view(np.uint32) >> np.uint32(16)).astype(np.uint16)
 
 
 def _principal_axes(centred_ND: Floats, count: int) -> Floats:

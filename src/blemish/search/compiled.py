@@ -7,7 +7,7 @@ from types import ModuleType
 import numpy as np
 
 from blemish.arrays import Array, Doubles, Floats, Ints
-from blemish.search.bound import LANES, Margins, Points
+from blemish.search.bound import LANES, Axes, Margins, Points
 
 __all__ = ["Compiled"]
 
@@ -15,6 +15,9 @@ QUERIES, HALF_QUERIES = 12, 32
 
 POINTS = ("full", "shorts", "panels", "half", "sketches", "slips", "norms")
 SIZES, FACTORS = ("d", "w", "s", "h"), ("scale", "slip", "norm", "rounding", "sharpness")
+
+AXES_SIZES = ("axes", "width", "halves", "sketch_axes", "sketch")
+AXES_FACTORS = ("scale", "eta", "step")
 
 
 class _Points(Structure):
@@ -29,6 +32,18 @@ class _Margins(Structure):
 
     def __init__(self, margins: Margins) -> None:
         super().__init__(*(getattr(margins, name) for name in SIZES + FACTORS))
+
+
+class _Axes(Structure):
+    _fields_ = (
+        *((name, c_int64) for name in ("d", "m", *AXES_SIZES)),
+        *((name, c_double) for name in AXES_FACTORS),
+        *((name, c_void_p) for name in ("mean", "panels")),
+    )
+
+    def __init__(self, axes: Axes, dimension: int, padded: int) -> None:
+        own = (getattr(axes, name) for name in AXES_SIZES + AXES_FACTORS)
+        super().__init__(dimension, padded, *own, _at(axes.mean_D), _at(axes.panels))
 
 
 def _at(array: Array) -> int:
@@ -51,17 +66,10 @@ class Compiled:
         library.use_isa.argtypes, library.use_isa.restype = [c_int], c_int
         library.exact_pairs.argtypes = [c_void_p, c_void_p, *[c_int64] * 3, c_void_p]
         library.exact_pairs.restype = None
-        library.project.argtypes = [c_void_p, c_void_p, c_double, c_void_p, *[c_int64] * 3, *[c_void_p] * 3]
-        library.project.restype = None
+        library.view.argtypes = [POINTER(_Axes), c_void_p, c_int64, *[c_void_p] * 5]
+        library.view.restype = None
         library.nearest.argtypes = [
-            pair,
-            points,
-            c_void_p,
-            c_int64,
-            points,
-            c_int64,
-            c_void_p,
-            c_int64,
+            *(pair, points, c_void_p, c_int64, points, c_int64, c_void_p, c_void_p, c_int64),
             *[c_void_p] * 4,
         ]
         library.nearest.restype = None
@@ -76,16 +84,16 @@ class Compiled:
         self._library.exact_pairs(_at(left_ND), _at(right_ND), step, *left_ND.shape, _at(out))
         return out
 
-    def project(self, patches_ND: Floats, mean_D: Doubles, scale: float, panels: Floats) -> tuple[Floats, Doubles]:
+    def view(self, axes: Axes, patches_ND: Floats) -> tuple[Array, Floats, Doubles, Doubles]:
         rows, dimension = patches_ND.shape
-        axes = panels.shape[0] * LANES
-        out, norms = np.empty((rows, axes), np.float32), np.empty(rows)
-        scratch = np.empty(QUERIES * (dimension + axes) + axes, np.float32)
-        addresses = (_at(out), _at(norms), _at(scratch))
-        self._library.project(
-            _at(patches_ND), _at(mean_D), scale, _at(panels), rows, dimension, axes, *addresses
-        )  # fmt: skip
-        return out, norms
+        padded = axes.panels.shape[0] * LANES
+        shorts_NW = np.empty((rows, axes.width), np.uint16 if axes.halves else np.float32)
+        sketches_NS = np.empty((rows, axes.sketch), np.float32)
+        slips_N, norms_N = np.empty(rows), np.empty(rows)
+        scratch = np.empty(QUERIES * (dimension + 2 * padded) + padded + 2 * axes.width, np.float32)
+        addresses = map(_at, (shorts_NW, sketches_NS, slips_N, norms_N, scratch))
+        self._library.view(byref(_Axes(axes, dimension, padded)), _at(patches_ND), rows, *addresses)
+        return shorts_NW, sketches_NS, slips_N, norms_N
 
     def nearest(
         self,
@@ -94,16 +102,17 @@ class Compiled:
         at_Q: Ints,
         rows: Points,
         met_Q: Ints,
-        worst_Q: Doubles,
+        hints_QK: Ints | None,
         best_QK: Doubles,
         numbers_QK: Ints,
     ) -> None:
         scratch = np.zeros((len(at_Q) + HALF_QUERIES, margins.w), np.uint16 if margins.h else np.float32)
         edges = np.empty((len(at_Q), 3))
-        edges[:, 0] = worst_Q
+        hints = None if hints_QK is None else _at(hints_QK)
         self._library.nearest(
             byref(_Margins(margins)), byref(_Points(queries)), _at(at_Q), len(at_Q), byref(_Points(rows)),
-            len(rows.full), _at(met_Q), best_QK.shape[1], _at(best_QK), _at(numbers_QK), _at(scratch), _at(edges),
+            len(rows.full), _at(met_Q), hints, best_QK.shape[1], _at(best_QK), _at(numbers_QK), _at(scratch),
+            _at(edges),
         )  # fmt: skip
 
     def greedy_pool(

@@ -15,6 +15,8 @@ __all__ = ["ExactSearch", "bound_axes"]
 
 STEP = 4
 """Every fourth query is searched first, for the others to start from its rows."""
+MANY = 4096
+"""From so many rows on, that is worth its while."""
 MEDIUM, LONG = 256, 768
 """Dimensions from which the bound takes more axes."""
 
@@ -78,8 +80,8 @@ class ExactSearch:
     def _nearest(self, queries_QD: Floats, k: int) -> tuple[Doubles, Ints]:
         """Squared distances and row numbers (Q, k) of some of the queries.
 
-        Patches that come one after the other are alike: the rows found for every fourth bound how far the three between
-        need to look.
+        Patches that come one after the other are alike: in a large bank the rows found for every fourth bound how far
+        the three between need to look.
         """
         if not np.isfinite(queries_QD).all():
             raise OptionError("the queries hold NaN or infinity; leave out the image they come from")
@@ -87,25 +89,17 @@ class ExactSearch:
         squared_QK = np.full((len(queries_QD), k), np.inf)
         numbers_QK = np.zeros((len(queries_QD), k), np.int64)
 
-        def search(at_Q: Ints, worst_Q: Doubles) -> None:
+        def search(at_Q: Ints, hints_QK: Ints | None) -> None:
             squared, numbers = squared_QK[at_Q], numbers_QK[at_Q]
             met_Q = np.zeros(len(at_Q), np.int64)
-            self._kernels.nearest(self._margins, queries, at_Q, self._rows, met_Q, worst_Q, squared, numbers)
+            self._kernels.nearest(self._margins, queries, at_Q, self._rows, met_Q, hints_QK, squared, numbers)
             squared_QK[at_Q], numbers_QK[at_Q] = squared, numbers
 
         every_Q = np.arange(len(queries_QD))
-        first_Q, others_Q = every_Q[every_Q % STEP == 0], every_Q[every_Q % STEP > 0]
-        search(first_Q, np.full(len(first_Q), np.inf))
-        before_Q = others_Q - others_Q % STEP
-        after_Q = np.where(before_Q + STEP < len(every_Q), before_Q + STEP, before_Q)
-        known = [self._farthest(queries_QD[others_Q], numbers_QK[known_Q]) for known_Q in (before_Q, after_Q)]
-        search(others_Q, np.minimum(*known))
+        step = STEP if len(self.bank_KD) >= MANY else 1
+        leading_Q = every_Q % step == 0
+        search(every_Q[leading_Q], None)
+        others_Q = every_Q[~leading_Q]
+        nearest_Q = np.minimum((others_Q + step // 2) // step, (len(every_Q) - 1) // step) * step
+        search(others_Q, numbers_QK[nearest_Q])
         return squared_QK, numbers_QK
-
-    def _farthest(self, queries_QD: Floats, numbers_QK: Ints) -> Doubles:
-        """The largest squared distance (Q) of each query to its k rows: its own k nearest are no farther."""
-        k = numbers_QK.shape[1]
-        rows_ND = self.bank_KD[numbers_QK.ravel()]
-        squared_N = self._kernels.exact_pairs(np.repeat(queries_QD, k, axis=0), rows_ND)
-        farthest_Q: Doubles = squared_N.reshape(-1, k).max(axis=1)
-        return farthest_Q

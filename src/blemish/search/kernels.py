@@ -6,8 +6,8 @@ Both give the same bits: bounds only rule out, and what measures has one fixed o
 import importlib
 from typing import Protocol
 
-from blemish.arrays import Doubles, Floats, Ints
-from blemish.search.bound import Margins, Points
+from blemish.arrays import Array, Doubles, Floats, Ints
+from blemish.search.bound import Axes, Margins, Points
 from blemish.search.pure import Pure
 from blemish.stream import available_threads
 
@@ -26,8 +26,8 @@ class Kernels(Protocol):
     def exact_pairs(self, left_ND: Floats, right_ND: Floats) -> Doubles:
         """Squared distance of each row to the same row on the right, or to its only row; shape (N,)."""
 
-    def project(self, patches_ND: Floats, mean_D: Doubles, scale: float, panels: Floats) -> tuple[Floats, Doubles]:
-        """Coordinates (N, axes) of y = (patch - mean) * scale along the axes in panels, and |y|^2 (N,)."""
+    def view(self, axes: Axes, patches_ND: Floats) -> tuple[Array, Floats, Doubles, Doubles]:
+        """Short vectors, sketches, slips and squared norms of the shorts, as in Points."""
 
     def nearest(
         self,
@@ -36,14 +36,14 @@ class Kernels(Protocol):
         at_Q: Ints,
         rows: Points,
         met_Q: Ints,
-        worst_Q: Doubles,
+        hints_QK: Ints | None,
         best_QK: Doubles,
         numbers_QK: Ints,
     ) -> None:
         """Improve the k best squared distances and row numbers of the queries `at_Q`.
 
-        Rows before `met_Q` are known to each query already, and rows farther than `worst_Q` (squared) do not matter.
-        Both results are changed in place.
+        Rows before `met_Q` are known to each query already. `hints_QK` are k different rows for each query, likely
+        near ones: rows farther than the farthest of them do not matter. Both results are changed in place.
         """
 
     def greedy_pool(

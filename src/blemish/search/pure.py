@@ -2,13 +2,14 @@
 
 import numpy as np
 
-from blemish.arrays import Bools, Doubles, Floats, Ints
-from blemish.search.bound import TINY, Margins, Points
+from blemish.arrays import Array, Bools, Doubles, Floats, Ints
+from blemish.search.bound import TINY, UNIT, Axes, Margins, Points
 from blemish.search.distance import squared_distances
 
 __all__ = ["Pure"]
 
 ROWS, QUERIES = 4096, 256
+FAR = 2.0**60
 
 
 class Pure:
@@ -21,10 +22,22 @@ class Pure:
     def exact_pairs(self, left_ND: Floats, right_ND: Floats) -> Doubles:
         return squared_distances(left_ND, right_ND)
 
-    def project(self, patches_ND: Floats, mean_D: Doubles, scale: float, panels: Floats) -> tuple[Floats, Doubles]:
-        axes_MD = panels.transpose(0, 2, 1).reshape(-1, patches_ND.shape[1]).astype(np.float64)
-        centred_ND = (patches_ND - mean_D) * scale
-        return (centred_ND @ axes_MD.T).astype(np.float32), np.einsum("nd,nd->n", centred_ND, centred_ND)
+    def view(self, axes: Axes, patches_ND: Floats) -> tuple[Array, Floats, Doubles, Doubles]:
+        axes_MD = axes.panels.transpose(0, 2, 1).reshape(-1, patches_ND.shape[1]).astype(np.float64)
+        with np.errstate(over="ignore", invalid="ignore"):
+            centred_ND = (patches_ND - axes.mean_D) * axes.scale
+            projected_NM = (centred_ND @ axes_MD.T).astype(np.float32)
+            norms_N = np.einsum("nd,nd->n", centred_ND, centred_ND)
+        far_N = ~(norms_N < FAR)
+        projected_NM[far_N], norms_N[far_N] = 0.0, 0.0
+        shorts_NW, slips_N = _shorten(axes, projected_NM, norms_N, axes.axes, axes.width)
+        sketches_NS = np.empty((len(shorts_NW), 0), np.float32)
+        if axes.sketch:
+            sketches_NS, more_N = _shorten(axes, projected_NM, norms_N, axes.sketch_axes, axes.sketch)
+            slips_N = np.maximum(slips_N, more_N)
+        slips_N[far_N] = np.inf
+        squares_N = np.einsum("nw,nw->n", shorts_NW, shorts_NW, dtype=np.float64)
+        return shorts_NW, sketches_NS, slips_N, squares_N
 
     def nearest(
         self,
@@ -33,10 +46,15 @@ class Pure:
         at_Q: Ints,
         rows: Points,
         met_Q: Ints,
-        worst_Q: Doubles,
+        hints_QK: Ints | None,
         best_QK: Doubles,
         numbers_QK: Ints,
     ) -> None:
+        worst_Q = np.full(len(at_Q), np.inf)
+        if hints_QK is not None:
+            for hint_Q in hints_QK.T:
+                squared_Q = squared_distances(queries.full[at_Q], rows.full[hint_Q])
+                worst_Q = np.maximum(squared_Q, np.where(np.isinf(worst_Q), 0, worst_Q))
         for first in range(0, len(at_Q), QUERIES):
             part = slice(first, first + QUERIES)
             for start in range(int(met_Q[part].min()), len(rows.full), ROWS):
@@ -63,6 +81,19 @@ class Pure:
             fresh = squared_distances(pool.full[near], pool.full[[x]])
             values[near] = np.minimum(values[near], fresh)
         return np.array(chosen, np.int64), np.array(squared)
+
+
+def _shorten(axes: Axes, projected_NM: Floats, norms_N: Doubles, count: int, width: int) -> tuple[Floats, Doubles]:
+    """The first coordinates and the norm of the rest, padded to `width`; and their slips."""
+    head = projected_NM[:, :count]
+    square = (1 + axes.eta) * norms_N - np.einsum("nw,nw->n", head, head, dtype=np.float64)
+    rest = np.sqrt(np.maximum(square, 0.0))
+    error = np.sqrt(count) * axes.step + 3 * UNIT
+    doubt = 3 * (error + UNIT) * norms_N
+    slip = np.minimum(np.sqrt(doubt), doubt / np.maximum(rest, 1e-300))
+    short = np.zeros((len(projected_NM), width), np.float32)
+    short[:, :count], short[:, count] = head, rest
+    return short, np.sqrt(error**2 * norms_N + slip**2) + 4 * UNIT * np.sqrt(norms_N) + TINY
 
 
 def _reach(margins: Margins, squared: Doubles, slips: Doubles) -> Doubles:
