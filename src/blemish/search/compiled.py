@@ -48,7 +48,8 @@ class _Axes(Structure):
 
 def _at(array: Array) -> int:
     assert array.flags.c_contiguous, "the compiled kernels take contiguous arrays"
-    return array.ctypes.data
+    address: int = array.__array_interface__["data"][0]  # several times faster than array.ctypes
+    return address
 
 
 class Compiled:

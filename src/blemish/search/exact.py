@@ -99,6 +99,8 @@ class ExactSearch:
         step = STEP if len(self.bank_KD) >= MANY else 1
         leading_Q = every_Q % step == 0
         search(every_Q[leading_Q], None)
+        if leading_Q.all():
+            return squared_QK, numbers_QK
         others_Q = every_Q[~leading_Q]
         nearest_Q = np.minimum((others_Q + step // 2) // step, (len(every_Q) - 1) // step) * step
         search(others_Q, numbers_QK[nearest_Q])
