@@ -9,7 +9,7 @@ import pytest
 from parts import TINY, bank_of, good_part
 from PIL import Image
 
-from blemish.detector import Detector
+from blemish.detector import Detector, load
 from blemish.errors import BackboneError, DataError, ImageError, OptionError, ProviderError
 from blemish.features.backbone import Backbone, Manifest, load_backbone
 from blemish.fitting import fit
@@ -215,3 +215,41 @@ def test_the_manifest_says_what_was_fitted_on(folder: Path, detector: Detector) 
     assert probe_image(folder / "fit" / "0.png") == ImageKind(96, 144, "uint8")
     assert isinstance(manifest.backbone, Manifest)
     assert json.loads(manifest.model_dump_json())["settings"]["size"] == 96
+
+
+def test_a_radius_gives_varied_parts_more_rows(folder: Path) -> None:
+    whole = fit(folder / "fit", **TINY)
+    radius = 1.5 * whole.info()["radius"]
+    stopped = fit(folder / "fit", **TINY | {"radius": radius}).info()
+    assert stopped["bank"]["rows"] < whole.info()["bank"]["rows"]
+    assert stopped["radius"] <= radius
+    uniform = fit([np.full((96, 144), 90, np.uint8)] * 4, **TINY | {"radius": radius}).info()
+    assert uniform["bank"]["rows"] < stopped["bank"]["rows"]
+
+
+def test_a_bank_of_halves_keeps_its_promise(folder: Path, detector: Detector, tmp_path: Path) -> None:
+    halved = fit(folder / "fit", **TINY | {"bank_type": "float16"})
+    rounding = halved.info()["bank"]["rounding"]
+    assert 0 < rounding < 0.01 * detector.info()["radius"]
+    for image in sorted((folder / "line").iterdir()):
+        nearest, before = halved.inspect(image).nearest, detector.inspect(image).nearest
+        assert nearest is not None
+        assert before is not None
+        assert abs(nearest.distance - before.distance) <= rounding
+    halved.save(tmp_path / "half.blemish")
+    again = load(tmp_path / "half.blemish")
+    image = folder / "line" / "scratch.png"
+    assert again.inspect(image).score == halved.inspect(image).score
+    detector.save(tmp_path / "full.blemish")
+    saved = (tmp_path / "full.blemish").stat().st_size - (tmp_path / "half.blemish").stat().st_size
+    rows, dimension = (detector.info()["bank"][name] for name in ("rows", "dimension"))
+    assert abs(saved - 2 * rows * dimension) < 500
+
+
+def test_approximate_search_is_told_and_lasts(folder: Path, tmp_path: Path) -> None:
+    pytest.importorskip("faiss", reason="the extra [faiss] is not installed")
+    approximate = fit(folder / "fit", **TINY | {"search": "approximate"})
+    assert approximate.info()["search"].startswith("approximate search finds ")
+    approximate.save(tmp_path / "part.blemish")
+    image = folder / "line" / "good1.png"
+    assert load(tmp_path / "part.blemish").inspect(image).score == approximate.inspect(image).score

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score
 
@@ -38,6 +38,7 @@ def test_infinite_scores_have_their_place() -> None:
     assert auroc([-np.inf, 0, np.inf, np.inf], [0, 0, 1, 0]) == pytest.approx(2.5 / 3)
 
 
+@settings(deadline=None)
 @given(labelled)
 def test_equals_scikit_learn_with_ties(pairs: list[tuple[float, int]]) -> None:
     scores, labels = map(np.array, zip(*pairs, strict=True))
@@ -48,6 +49,7 @@ def test_equals_scikit_learn_with_ties(pairs: list[tuple[float, int]]) -> None:
     assert f1_max(scores, labels).value == pytest.approx(f1.max(), abs=1e-12)
 
 
+@settings(deadline=None)
 @given(labelled)
 def test_oracle_threshold_reaches_the_best_f1(pairs: list[tuple[float, int]]) -> None:
     scores, labels = map(np.array, zip(*pairs, strict=True))
@@ -64,6 +66,7 @@ def test_trap_2_scores_far_out_are_not_squashed_into_ties() -> None:
     assert auroc(1 / (1 + np.exp(-scores)), labels) == 0.5
 
 
+@settings(deadline=None)
 @given(labelled)
 def test_auroc_ignores_the_scale_of_scores(pairs: list[tuple[float, int]]) -> None:
     scores, labels = map(np.array, zip(*pairs, strict=True))

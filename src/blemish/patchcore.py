@@ -37,8 +37,8 @@ from blemish.progress import Progress, silent
 from blemish.result import Matches
 from blemish.scoring.heatmap import anomaly_map, spread
 from blemish.scoring.score import maximum, reweighted_maximum, top_mean
-from blemish.search.exact import ExactSearch
 from blemish.search.per_tile import PerTileSearch
+from blemish.search.search import make_search
 from blemish.settings import Resources, Settings
 
 __all__ = ["PatchCore", "coreset_shard", "patch_store"]
@@ -51,7 +51,7 @@ class PatchCore:
     """A memory bank of good patches; new patches are scored by their distance to it."""
 
     TENSORS: ClassVar[Mapping[str, TensorKind]] = {
-        "bank.rows": (np.float32, "Kd"),
+        "bank.rows": ((np.float32, np.float16), "Kd"),
         "bank.image": (np.int64, "K"),
         "bank.cell": (np.int64, "K"),
         "bank.radii": (np.float32, "K"),
@@ -62,7 +62,7 @@ class PatchCore:
         self.bank = bank
         self.settings = settings
         self.transform = transform
-        self.search = ExactSearch(bank.rows_KD)
+        self.search = make_search(bank.rows_KD, settings.search)
         self._per_tile: PerTileSearch | None = None
 
     @classmethod
@@ -87,8 +87,10 @@ class PatchCore:
             part_N = np.ones(len(tile_N), np.bool_) if among_N is None else among_N
             coreset = coreset_per_tile(shard, tile_N, count, among=part_N, seed=settings.seed, progress=progress)
         else:
-            coreset = greedy_coreset(shard, count, among=among_N, seed=settings.seed, progress=progress)
-        return cls(Bank.of(patches, coreset), settings, transform)
+            coreset = greedy_coreset(
+                shard, count, radius=settings.radius, among=among_N, seed=settings.seed, progress=progress
+            )
+        return cls(Bank.of(patches, coreset, settings.bank_type), settings, transform)
 
     def score(self, features: Features, *, threads: int = 1) -> Scores:
         """Compare an image's patches with the bank: distances, map, image score (equations 6 and 7, section 3.3)."""
@@ -134,11 +136,15 @@ class PatchCore:
 
     def info(self) -> dict[str, Any]:
         rows, dimension = self.bank.rows_KD.shape
-        return {"bank": {"rows": rows, "dimension": dimension}, "radius": float(self.bank.radii_K[-1])}
+        return {
+            "bank": {"rows": rows, "dimension": dimension, "rounding": self.bank.rounding},
+            "radius": float(self.bank.radii_K[-1]),
+            "search": str(self.search),
+        }
 
     def __str__(self) -> str:
         rows, dimension = self.bank.rows_KD.shape
-        return f"bank: {rows} patches of {dimension} values"
+        return f"bank: {rows} patches of {dimension} values, radius {self.bank.radii_K[-1]:.4g}; {self.search}"
 
     def _image_score(self, distances_Q: Floats, nearest_Q: Ints, patches_QD: Floats, map_HW: Floats) -> float:
         settings = self.settings

@@ -137,6 +137,22 @@ class Settings(BaseModel):
     coreset: Annotated[float, PATCHCORE, BeforeValidator(_coreset), AfterValidator(_coreset_in_range)] = Field(
         0.01, description="Patches kept in the memory bank: a share (0.01, 1%) or a number of rows (5000)."
     )
+    radius: Annotated[float | None, PATCHCORE, BeforeValidator(_or_none)] = Field(
+        None,
+        gt=0,
+        description="Stop the coreset once every good patch lies within this distance of the bank (blemish info prints "
+        "what a model has reached), so that varied parts get more rows; coreset then sets the most; none: never.",
+    )
+    bank_type: Annotated[Literal["float32", "float16"], PATCHCORE] = Field(
+        "float32",
+        description="Numbers that the bank keeps: float16 halves the model file and moves each distance by no more "
+        "than blemish info states.",
+    )
+    search: Annotated[Literal["exact", "approximate"], PATCHCORE] = Field(
+        "exact",
+        description="How the nearest rows are found: exactly, or by faiss in a part of the bank (extra faiss), for "
+        "banks of a million rows; how often it finds the nearest is printed.",
+    )
     projection: Annotated[int | None, PATCHCORE, BeforeValidator(_or_none)] = Field(
         None, ge=1, description="Choose the coreset in a random projection to this many dimensions; none: exactly."
     )
@@ -240,6 +256,8 @@ def make_settings(**options: Any) -> Settings:
         raise OptionError(f"Option patch_size={settings.patch_size} must be odd, so that a patch has a centre.")
     if settings.tile_banks == "each" and (settings.tiles is None or settings.image_score == "reweighted"):
         raise OptionError("Option tile_banks=each needs tiles, and an image_score other than reweighted.")
+    if settings.tile_banks == "each" and (settings.radius is not None or settings.search != "exact"):
+        raise OptionError("Option tile_banks=each cannot be combined with radius or with approximate search.")
     if settings.pixel_range and settings.pixel_range[0] >= settings.pixel_range[1]:
         raise OptionError(f"Option pixel_range={settings.pixel_range} must rise: darkest value first.")
     return settings

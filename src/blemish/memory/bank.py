@@ -1,8 +1,12 @@
 """The memory bank: the chosen training patches, and where each of them was seen."""
 
 from dataclasses import dataclass
+from typing import Literal
 
-from blemish.arrays import Floats, Ints
+import numpy as np
+
+from blemish.arrays import Array, Floats, Ints
+from blemish.errors import OptionError
 from blemish.memory.coreset import Coreset
 from blemish.memory.spill import take_rows
 from blemish.memory.training import TrainingPatches
@@ -14,7 +18,8 @@ __all__ = ["Bank"]
 class Bank:
     """K patches in the order they were chosen."""
 
-    rows_KD: Floats
+    rows_KD: Array
+    """float32, or float16 at half the size; distances are exact to the rows as they are kept."""
     image_K: Ints
     """The training image each row comes from, by number."""
     cell_K: Ints
@@ -23,7 +28,23 @@ class Bank:
     """How far the farthest training patch was from the bank after each choice."""
 
     @classmethod
-    def of(cls, patches: TrainingPatches, coreset: Coreset) -> "Bank":
-        """Gather the rows a coreset has chosen."""
+    def of(cls, patches: TrainingPatches, coreset: Coreset, dtype: Literal["float32", "float16"] = "float32") -> "Bank":
+        """Gather the rows a coreset has chosen. Raises OptionError where they do not fit into float16."""
         chosen = coreset.indices
-        return cls(take_rows(patches.values_ND, chosen), patches.image_N[chosen], patches.cell_N[chosen], coreset.radii)
+        with np.errstate(over="ignore"):
+            rows_KD = take_rows(patches.values_ND, chosen).astype(dtype, copy=False)
+        if not np.isfinite(rows_KD).all():
+            raise OptionError("bank_type=float16 cannot hold patches with values beyond 65504; use float32.")
+        return cls(rows_KD, patches.image_N[chosen], patches.cell_N[chosen], coreset.radii)
+
+    @property
+    def rounding(self) -> float:
+        """No row was moved farther than this when it was kept, so no distance differs by more from the unrounded one.
+
+        float16 has 11 significant bits and a smallest step of 2^-24; the triangle inequality does the rest.
+        """
+        if self.rows_KD.dtype == np.float32:
+            return 0.0
+        rows_KD = self.rows_KD.astype(np.float64)
+        largest = float(np.sqrt((rows_KD**2).sum(axis=1).max()))
+        return largest * 2.0**-11 * (1 + 2.0**-10) + 2.0**-25 * float(np.sqrt(rows_KD.shape[1]))

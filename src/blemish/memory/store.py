@@ -188,10 +188,12 @@ def _from_format_1(fields: dict[str, Any]) -> dict[str, Any]:
 def _check_tensor(path: Path, manifest: ModelManifest, name: str, tensor: Array, wanted: TensorKind) -> None:
     """Type, axes, hash and values of one tensor."""
     kind, axes = wanted
-    if tensor.dtype != kind or tensor.ndim != len(axes) or 0 in tensor.shape:
+    kinds = kind if isinstance(kind, tuple) else (kind,)
+    if tensor.dtype not in kinds or tensor.ndim != len(axes) or 0 in tensor.shape:
+        types = " or ".join(str(np.dtype(each)) for each in kinds)
         raise ModelFileError(
             f"{path} is damaged: tensor {name} is {tensor.dtype} of shape {tensor.shape}; "
-            f"it must be {np.dtype(kind)} with {len(axes)} axes, none of them empty."
+            f"it must be {types} with {len(axes)} axes, none of them empty."
         )
     if manifest.sha256.get(name) != _hash(tensor):
         raise ModelFileError(f"{path} is damaged: the sha256 of tensor {name} does not match its manifest.")

@@ -33,8 +33,8 @@ from blemish.stream import available_threads, stream
 
 __all__ = ["Fitted", "GoodImages", "Learner", "Method", "MethodKind", "Scores", "TensorKind"]
 
-TensorKind: TypeAlias = tuple[type[np.generic], str]
-"""Type and axes of a tensor in the model file, one letter an axis; axes of one letter have one length."""
+TensorKind: TypeAlias = tuple[type[np.generic] | tuple[type[np.generic], ...], str]
+"""Type (or types) and axes of a tensor in the model file, one letter an axis; axes of one letter have one length."""
 
 
 @dataclass(frozen=True)

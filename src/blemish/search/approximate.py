@@ -1,6 +1,7 @@
 """Approximate nearest rows on huge banks, by faiss (extra `faiss`); how approximate, it can say."""
 
-from typing import Protocol
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -8,17 +9,12 @@ from blemish.arrays import Floats, Ints
 from blemish.errors import OptionError
 from blemish.search.exact import ExactSearch
 from blemish.search.kernels import best_kernels
+from blemish.stream import available_threads
 
-__all__ = ["ApproximateSearch", "Search"]
+__all__ = ["ApproximateSearch"]
 
-
-class Search(Protocol):
-    """Nearest rows of a bank (K, d)."""
-
-    bank_KD: Floats
-
-    def query(self, queries_QD: Floats, k: int = 1) -> tuple[Floats, Ints]:
-        """Euclidean distances (Q, k), ascending, and the numbers (Q, k) of the rows they belong to."""
+JUDGED = 512
+"""So many rows of the bank judge the recall."""
 
 
 class ApproximateSearch:
@@ -35,6 +31,7 @@ class ApproximateSearch:
             raise OptionError(
                 "approximate search needs faiss, which is not installed: pip install 'blemish[faiss]'"
             ) from None
+        self._faiss: Any = faiss
         self._kernels = best_kernels()
         self.bank_KD: Floats = np.ascontiguousarray(bank_KD, np.float32)
         rows, dimension = self.bank_KD.shape
@@ -43,19 +40,16 @@ class ApproximateSearch:
         self._index = faiss.IndexIVFFlat(self._coarse, dimension, cells)
         self._index.train(self.bank_KD)
         self._index.add(self.bank_KD)
-        self._index.nprobe = min(probes, cells)
-        self._cells = cells
+        self._probes, self._cells = min(probes, cells), cells
 
-    def query(self, queries_QD: Floats, k: int = 1) -> tuple[Floats, Ints]:
+    def query(self, queries_QD: Floats, k: int = 1, *, threads: int | None = None) -> tuple[Floats, Ints]:
         """Euclidean distances (Q, k), ascending, and the numbers (Q, k) of the rows they belong to."""
         queries_QD = np.ascontiguousarray(queries_QD, np.float32)
         if not 1 <= k <= len(self.bank_KD):
             raise OptionError(f"k = {k} nearest rows were asked of a bank of {len(self.bank_KD)}")
-        found_QK: Ints = self._index.search(queries_QD, k)[1]
+        found_QK = self._find(queries_QD, k, self._probes, threads)
         if (found_QK < 0).any():
-            probes, self._index.nprobe = self._index.nprobe, self._cells
-            found_QK = self._index.search(queries_QD, k)[1]
-            self._index.nprobe = probes
+            found_QK = self._find(queries_QD, k, self._cells, threads)
         repeated_ND = np.repeat(queries_QD, k, axis=0)
         squared_QK = self._kernels.exact_pairs(repeated_ND, self.bank_KD[found_QK.ravel()]).reshape(-1, k)
         order_QK = np.lexsort((found_QK, squared_QK), axis=1)
@@ -67,3 +61,28 @@ class ApproximateSearch:
         exact_QK = ExactSearch(self.bank_KD).query(queries_QD, k)[1]
         found_QK = self.query(queries_QD, k)[1]
         return float((exact_QK[:, :, None] == found_QK[:, None, :]).any(axis=2).mean())
+
+    def __str__(self) -> str:
+        return f"approximate search finds {self._own_recall:.1%} of the rows nearest to others of the bank"
+
+    @cached_property
+    def _own_recall(self) -> float:
+        """Recall of the nearest other row, for rows evenly spread over the bank.
+
+        A hard case: rows of a coreset lie as far from each other as it can have them.
+        """
+        judged_QD = self.bank_KD[:: max(1, len(self.bank_KD) // JUDGED)]
+        if len(self.bank_KD) == 1:
+            return 1.0
+        return 2 * self.recall(judged_QD, 2) - 1  # each row also finds itself
+
+    def _find(self, queries_QD: Floats, k: int, probes: int, threads: int | None) -> Ints:
+        """Row numbers (Q, k), -1 where there are none; the threads of OpenMP are this caller's own, and put back."""
+        before = self._faiss.omp_get_max_threads()
+        self._faiss.omp_set_num_threads(threads or available_threads())
+        try:
+            looking = self._faiss.SearchParametersIVF(nprobe=probes)
+            numbers_QK: Ints = self._index.search(queries_QD, k, params=looking)[1]
+            return numbers_QK
+        finally:
+            self._faiss.omp_set_num_threads(before)

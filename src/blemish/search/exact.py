@@ -77,6 +77,9 @@ class ExactSearch:
         squared_QK, numbers_QK = (np.concatenate(both) for both in zip(*found, strict=True))
         return np.sqrt(squared_QK).astype(np.float32), numbers_QK
 
+    def __str__(self) -> str:
+        return "exact search"
+
     def _nearest(self, queries_QD: Floats, k: int) -> tuple[Doubles, Ints]:
         """Squared distances and row numbers (Q, k) of some of the queries.
 
