@@ -142,3 +142,16 @@ def test_shapes_that_do_not_fit_are_named() -> None:
         search.query(np.zeros((2, 3), np.float32), k=5)
     with pytest.raises(OptionError, match=r"both at least 1; it came as \(0, 3\)"):
         ExactSearch(np.zeros((0, 3), np.float32))
+
+
+@pytest.mark.parametrize("dimension", [8, 152, 800])
+def test_a_search_over_other_rows_is_as_exact(dimension: int) -> None:
+    """Along axes of other rows, far from them too, and of fewer rows than axes."""
+    random = np.random.default_rng(5)
+    first_KD, queries_QD = (random.normal(size=(count, dimension)).astype(np.float32) for count in (400, 60))
+    search = ExactSearch(first_KD)
+    for bank_KD in (first_KD[:7], first_KD[::2] * 50 + 3, np.vstack([first_KD, queries_QD[:9]])):
+        found, wanted = search.over(bank_KD).query(queries_QD, 5), ExactSearch(bank_KD).query(queries_QD, 5)
+        np.testing.assert_array_equal(found[0], wanted[0])
+        np.testing.assert_array_equal(found[1], wanted[1])
+    np.testing.assert_array_equal(search.query(queries_QD)[1], ExactSearch(first_KD).query(queries_QD)[1])

@@ -166,7 +166,7 @@ def test_the_range_of_pixels_can_be_given_but_not_for_8_bits() -> None:
 def test_progress_ends_every_step() -> None:
     last: dict[str, tuple[int, int]] = {}
     fit(GOOD, progress=lambda step, done, total: last.update({step: (done, total)}), **TINY)
-    assert last.keys() == {"patches", "threshold", "coreset"}
+    assert last.keys() == {"patches", "threshold", "coreset", "candidates"}
     assert all(done == total for done, total in last.values())
 
 
@@ -223,7 +223,8 @@ def test_a_radius_gives_varied_parts_more_rows(folder: Path) -> None:
     stopped = fit(folder / "fit", **TINY | {"radius": radius}).info()
     assert stopped["bank"]["rows"] < whole.info()["bank"]["rows"]
     assert stopped["radius"] <= radius
-    uniform = fit([np.full((96, 144), 90, np.uint8)] * 4, **TINY | {"radius": radius}).info()
+    plain = [np.full((96, 144), 90 + level, np.uint8) for level in range(4)]
+    uniform = fit(plain, **TINY | {"radius": radius}).info()
     assert uniform["bank"]["rows"] < stopped["bank"]["rows"]
 
 

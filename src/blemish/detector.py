@@ -1,25 +1,30 @@
 """The object users hold: a fitted method with its transform, graph and thresholds."""
 
 import copy
+import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from blemish.arrays import Array, Bools, Floats
-from blemish.errors import BackboneError, ImageError, ModelFileError, OptionError
+from blemish.errors import BackboneError, DataError, ImageError, ModelFileError, OptionError
 from blemish.features.extract import AnyExtractor
 from blemish.features.network import open_network
-from blemish.features.patches import seen_patches
+from blemish.features.patches import Features, seen_patches
 from blemish.features.tiles import extractor_for
+from blemish.feedback import Model, Seen, added, numbers_of, read_history, removed, undone
 from blemish.images.read import Channels, Source, image_name, read_image
-from blemish.images.view import View
-from blemish.memory.store import ModelManifest, TrainingImage, read_model, write_model
-from blemish.methods.method import Fitted, Scores
+from blemish.images.sources import check_groups, list_sources
+from blemish.images.view import View, pixels_digest
+from blemish.memory.journal import Steps, journal_tensors
+from blemish.memory.store import Change, ModelManifest, TrainingImage, read_model, write_model
+from blemish.methods.method import Fitted, Method, Scores
 from blemish.methods.registry import find_method
+from blemish.patchcore import PatchCore
 from blemish.result import Region, Result, Verdict
 from blemish.scoring.calibrate import Calibration, HeldOut
 from blemish.scoring.reasons import Reasons
@@ -40,12 +45,15 @@ class Detector:
         *,
         provider: str,
         threads: int,
+        history: Mapping[int, Steps] | None = None,
     ) -> None:
         self.manifest = manifest
         self.method = fitted.method
         self.graph = fitted.graph
         self.held_out = held_out
         """What good training images score by a method that never saw them."""
+        self.history = history or {}
+        """What each change that can be undone took out of the memory, by its number in the journal."""
         self.provider = provider
         self.threads = threads
         self._viewer = manifest.viewer
@@ -88,9 +96,86 @@ class Detector:
     def recalibrated(self, images: list[TrainingImage], held_out: HeldOut, calibration: Calibration) -> "Detector":
         """The same detector with thresholds that rest on other scores; `images` lists all that `held_out` counts."""
         detector = copy.copy(self)
-        detector.manifest = self.manifest.model_copy(update={"images": images, "calibration": calibration})
-        detector.held_out = held_out
+        # A change made before rests on the other scores, and cannot be taken back from under these.
+        journal = [change.model_copy(update={"final": True}) for change in self.manifest.journal]
+        update = {"images": images, "calibration": calibration, "journal": journal}
+        detector.manifest = self.manifest.model_copy(update=update)
+        detector.held_out, detector.history = held_out, {}
         return detector
+
+    @property
+    def journal(self) -> list[Change]:
+        """The changes made after fitting, oldest first."""
+        return list(self.manifest.journal)
+
+    def add(
+        self,
+        images: str | os.PathLike[str] | Sequence[Source],
+        *,
+        groups: Sequence[str] | None = None,
+        who: str | None = None,
+    ) -> Change:
+        """Put images of good parts into the memory, such as those rejected by mistake; each is OK from then on.
+
+        Images and `groups` are given as to `fit`; `who` is for the journal, by default the user's name.
+        Raises OptionError for another method than patchcore, DataError for images that are in the model already, and
+        ImageError for those that cannot be used; then nothing is changed.
+        """
+        model = self._model()
+        sources = list_sources(images)
+        if not sources:
+            raise DataError("No images were given; name good ones that are to be added.")
+        parts = check_groups(sources, groups)
+        seen = list(stream(self._seen, zip(sources, parts, strict=True), threads=self._at_once))
+        self._take(added(model, seen, who=who, threads=self.threads))
+        return self.manifest.journal[-1]
+
+    def remove(self, images: Sequence[str | os.PathLike[str]], *, who: str | None = None) -> Change:
+        """Take training images, by their names, out of the memory and the calibration.
+
+        Raises OptionError for another method than patchcore, DataError for a name that is not in the model, or where
+        none would remain; then nothing is changed.
+        """
+        model = self._model()
+        numbers = numbers_of(self.manifest.images, [os.fspath(image) for image in images])
+        self._take(removed(model, numbers, who=who))
+        return self.manifest.journal[-1]
+
+    def undo(self) -> Change:
+        """Take the last change back, bit for bit. Raises DataError where there is none that can be."""
+        model = undone(self._model())
+        last = self.manifest.journal[-1]
+        self._take(model)
+        return last
+
+    def _model(self) -> Model:
+        if not isinstance(self.method, PatchCore):
+            raise OptionError(
+                f"A model of the method {self.manifest.method} cannot learn on the line, only one of patchcore; fit it "
+                f"again with the images it is to know."
+            )
+        if self.manifest.settings.tile_banks == "each":
+            raise OptionError("A model with a bank for each tile cannot learn on the line; fit it with tile_banks=one.")
+        return Model(self.manifest, self.method, self.held_out, self.history)
+
+    def _take(self, model: Model) -> None:
+        """Be this model from now on."""
+        self.manifest, self.method = model.manifest, model.method
+        self.held_out, self.history = model.held_out, model.history
+
+    def _seen(self, source_and_part: tuple[Source, str]) -> Seen:
+        source, part = source_and_part
+        look = self._look(source, self._shared)
+        motion = None if look.view.matrix is None else tuple(look.view.matrix.ravel().tolist())
+        image = TrainingImage(
+            path=image_name(source),
+            group=part,
+            height=look.view.image_height,
+            width=look.view.image_width,
+            pixels=pixels_digest(look.sized),
+            motion=motion,
+        )
+        return Seen(image, look.features["patches"])
 
     def save(self, path: str | Path) -> None:
         """Write the model file, whole or not at all (docs/file-format.md). Raises ModelFileError."""
@@ -100,6 +185,7 @@ class Detector:
             "calibration.scores": self.held_out.scores_M,
             "calibration.peaks": self.held_out.peaks_M,
             "graph.onnx": np.frombuffer(self.graph, np.uint8),
+            **journal_tensors(self.history),
         }
         write_model(Path(path), self.manifest, tensors)
 
@@ -175,6 +261,16 @@ class Detector:
     ) -> tuple[Scores, View]:
         """Read, size, network, search: what the method says of one image, and how the image lies on the input."""
         clock = clock or _Clock()
+        look = self._look(image, extractor, channels, clock)
+        answer = self.method.score(look.features, threads=extractor.threads)
+        clock.lap("search")
+        return answer, look.view
+
+    def _look(
+        self, image: Source, extractor: AnyExtractor, channels: Channels = "RGB", clock: "_Clock | None" = None
+    ) -> "_Look":
+        """Read, size, network: all that a method is told of one image."""
+        clock = clock or _Clock()
         name = image_name(image)
         sized, view = self._viewer(read_image(image, channels=channels), name)
         clock.lap("read")
@@ -182,9 +278,15 @@ class Detector:
         if not all(np.isfinite(grid_hwD).all() for grid_hwD in grids.values()):
             raise ImageError(f"{name} makes the network answer NaN or infinity; it cannot be scored.")
         clock.lap("network")
-        answer = self.method.score(seen_patches(grids, view, self.manifest.transform), threads=extractor.threads)
-        clock.lap("search")
-        return answer, view
+        return _Look(sized, view, seen_patches(grids, view, self.manifest.transform))
+
+
+class _Look(NamedTuple):
+    """One image as the network saw it, how it was looked at, and what the graph answered."""
+
+    sized: Array
+    view: View
+    features: Features
 
 
 class _Clock:
@@ -221,4 +323,19 @@ def load(path: str | Path, *, provider: str = "cpu", threads: int | None = None)
         held_out,
         provider=provider,
         threads=threads or available_threads(),
+        history=_history(Path(path), manifest, method, held_out, tensors),
     )
+
+
+def _history(
+    path: Path, manifest: ModelManifest, method: Method, held_out: HeldOut, tensors: Mapping[str, Array]
+) -> Mapping[int, Steps]:
+    """What it takes to undo the changes in the journal. Raises ModelFileError where some of it is missing."""
+    if not isinstance(method, PatchCore) or not manifest.journal:
+        return {}
+    history = read_history(Model(manifest, method, held_out, {}), tensors)
+    for number, steps in history.items():
+        for name, step in steps.items():
+            if len(step.taken_at) != manifest.journal[number].taken.get(name):
+                raise ModelFileError(f"{path} is damaged: what change {number} took out of {name} is not all there.")
+    return history

@@ -19,7 +19,7 @@ from blemish.images.sources import check_groups, check_varied, list_sources
 from blemish.images.transform import Transform
 from blemish.images.view import Viewer
 from blemish.memory.store import FORMAT, ModelManifest, TrainingImage
-from blemish.methods.method import GoodImages
+from blemish.methods.method import GoodImages, KeepsCandidates
 from blemish.methods.registry import find_method
 from blemish.progress import Progress, silent
 from blemish.scoring.calibrate import Mode, Wanted, hold_out
@@ -56,6 +56,8 @@ def fit(
     learner = find_method(settings.method).learn(good)
     held_N = hold_out(part_of, settings, refits=learner.refits)
     fitted, held_out = fit_and_hold_out(learner, part_of, held_N, settings, *good.transform.share(threads), progress)
+    if settings.removable and isinstance(learner, KeepsCandidates):
+        fitted = learner.with_candidates(fitted, ~held_N, progress)
     mode: Mode = "split" if held_N.any() else "cross"
     manifest = ModelManifest(
         format=FORMAT,
@@ -75,10 +77,13 @@ def fit(
                 group=part,
                 height=kind.height,
                 width=kind.width,
+                pixels=good.digests.get(number, ""),
                 motion=motion,
                 in_memory=not held,
             )
-            for source, part, kind, motion, held in zip(sources, part_of, kinds, motions, held_N.tolist(), strict=True)
+            for number, (source, part, kind, motion, held) in enumerate(
+                zip(sources, part_of, kinds, motions, held_N.tolist(), strict=True)
+            )
         ],
     )
     return Detector(manifest, fitted, held_out, provider=resources.provider, threads=threads)

@@ -15,6 +15,8 @@ says what they ask of PatchCore as of any other method.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
+from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar
 
@@ -27,6 +29,7 @@ from blemish.features.patches import Features, ImagePatches
 from blemish.features.tiles import tile_of_cells
 from blemish.images.transform import Transform
 from blemish.memory.bank import Bank
+from blemish.memory.candidates import Candidates, find_candidates
 from blemish.memory.coreset import greedy_coreset, random_projection
 from blemish.memory.per_tile import coreset_per_tile
 from blemish.memory.shards import ArrayShard
@@ -40,6 +43,7 @@ from blemish.scoring.score import maximum, reweighted_maximum, top_mean
 from blemish.search.per_tile import PerTileSearch
 from blemish.search.search import make_search
 from blemish.settings import Resources, Settings
+from blemish.stream import stream
 
 __all__ = ["PatchCore", "coreset_shard", "patch_store"]
 
@@ -55,11 +59,18 @@ class PatchCore:
         "bank.image": (np.int64, "K"),
         "bank.cell": (np.int64, "K"),
         "bank.radii": (np.float32, "K"),
+        "bank.radius": (np.float64, "r"),
+        "candidates.rows": (np.float32, "Cd"),
+        "candidates.image": (np.int64, "C"),
+        "candidates.cell": (np.int64, "C"),
     }
     needs_backbone = True
 
-    def __init__(self, bank: Bank, settings: Settings, transform: Transform) -> None:
+    def __init__(
+        self, bank: Bank, settings: Settings, transform: Transform, candidates: Candidates | None = None
+    ) -> None:
         self.bank = bank
+        self.candidates = candidates or Candidates.none(bank.rows_KD.shape[1])
         self.settings = settings
         self.transform = transform
         self.search = make_search(bank.rows_KD, settings.search)
@@ -90,7 +101,8 @@ class PatchCore:
             coreset = greedy_coreset(
                 shard, count, radius=settings.radius, among=among_N, seed=settings.seed, progress=progress
             )
-        return cls(Bank.of(patches, coreset, settings.bank_type), settings, transform)
+        bank = Bank.of(patches, coreset, settings.bank_type, projected=settings.projection is not None)
+        return cls(bank, settings, transform)
 
     def score(self, features: Features, *, threads: int = 1) -> Scores:
         """Compare an image's patches with the bank: distances, map, image score (equations 6 and 7, section 3.3)."""
@@ -117,6 +129,19 @@ class PatchCore:
             self._per_tile = PerTileSearch(self.bank.rows_KD, tile_of[self.bank.cell_K])
         return self._per_tile.query(patches.values_QD, tile_of[np.flatnonzero(patches.seen_hw)], threads=threads)
 
+    def over(self, bank: Bank) -> "PatchCore":
+        """The same method over another bank, without candidates."""
+        method = copy(self)
+        method.bank, method.search = bank, self.search.over(bank.rows_KD)
+        method.candidates = Candidates.none(bank.rows_KD.shape[1])
+        return method
+
+    def keeping(self, candidates: Candidates) -> "PatchCore":
+        """The same memory with these candidates beside the bank."""
+        method = copy(self)
+        method.candidates = candidates
+        return method
+
     @classmethod
     def stride(cls, settings: Settings, backbone: Backbone | None) -> int:
         assert backbone is not None, "needs_backbone"
@@ -128,11 +153,31 @@ class PatchCore:
 
     @classmethod
     def restore(cls, tensors: Mapping[str, Array], settings: Settings, transform: Transform) -> "PatchCore":
-        return cls(Bank(*(tensors[name] for name in cls.TENSORS)), settings, transform)
+        rows, image, cell, radii = (tensors[f"bank.{column}"] for column in ("rows", "image", "cell", "radii"))
+        radius = np.inf if settings.projection else radii[-1]
+        bank = Bank(rows, image, cell, radii, float(tensors.get("bank.radius", [radius])[0]))
+        candidates = None
+        if "candidates.rows" in tensors:
+            candidates = Candidates(*(tensors[f"candidates.{column}"] for column in ("rows", "image", "cell")))
+        return cls(bank, settings, transform, candidates)
 
     def tensors(self) -> dict[str, Array]:
-        bank = self.bank
-        return dict(zip(self.TENSORS, (bank.rows_KD, bank.image_K, bank.cell_K, bank.radii_K), strict=True))
+        bank, candidates = self.bank, self.candidates
+        tensors: dict[str, Array] = {
+            "bank.rows": bank.rows_KD,
+            "bank.image": bank.image_K,
+            "bank.cell": bank.cell_K,
+            "bank.radii": bank.radii_K,
+        }
+        if np.isfinite(bank.radius):
+            tensors["bank.radius"] = np.array([bank.radius])
+        if len(candidates.rows_CD):
+            tensors |= {
+                "candidates.rows": candidates.rows_CD,
+                "candidates.image": candidates.image_C,
+                "candidates.cell": candidates.cell_C,
+            }
+        return tensors
 
     def info(self) -> dict[str, Any]:
         rows, dimension = self.bank.rows_KD.shape
@@ -140,6 +185,7 @@ class PatchCore:
             "bank": {"rows": rows, "dimension": dimension, "rounding": self.bank.rounding},
             "radius": float(self.bank.radii_K[-1]),
             "search": str(self.search),
+            "candidates": len(self.candidates.rows_CD),
         }
 
     def __str__(self) -> str:
@@ -182,6 +228,29 @@ class PatchCoreLearner:
             self.patches, self._shard, good.settings, good.transform, images=images, progress=progress
         )
         return Fitted(method, self.graph)
+
+    def with_candidates(self, fitted: Fitted, images: Bools | None = None, progress: Progress = silent) -> Fitted:
+        """The method that was fitted on these images or all, with the patches that let one of them go again."""
+        method, good = fitted.method, self._good
+        assert isinstance(method, PatchCore), "fitted by this learner"
+        if good.settings.tile_banks == "each":
+            return fitted  # whose banks would each need candidates of their own
+        numbers = range(len(good)) if images is None else np.flatnonzero(images).tolist()
+        if method.bank.radius == np.inf:
+            method = method.over(self._measured(method, numbers))
+        bank = method.bank
+        candidates = find_candidates(
+            bank, method.search, self.patches, numbers, most=len(bank.image_K), threads=good.threads, progress=progress
+        )
+        return Fitted(method.keeping(candidates), fitted.graph)
+
+    def _measured(self, method: PatchCore, numbers: Sequence[int]) -> Bank:
+        """A bank that was chosen in a projection, with its radius among the patches themselves."""
+
+        def farthest(image: int) -> float:
+            return float(method.search.query(self.patches.of_image(image).values_QD, threads=1)[0].max())
+
+        return replace(method.bank, radius=max(stream(farthest, numbers, threads=self._good.threads)))
 
     def features(self, fitted: Fitted, images: Sequence[int]) -> Iterator[Features]:
         return ({"patches": self.patches.of_image(image)} for image in images)

@@ -170,6 +170,9 @@ class Settings(BaseModel):
         description="One memory bank for all tiles, or each tile position its own, sharing the coreset; for parts that "
         "always lie alike.",
     )
+    removable: Annotated[bool, PATCHCORE] = Field(
+        True, description="Keep what lets a training image be taken out again: at most as many patches as the bank has."
+    )
     sigma: float = Field(4.0, ge=0, le=100, description="Blur of the anomaly map, in input pixels.")
     false_rejects: float = Field(0.01, gt=0, lt=1, description="Share of good parts that may be NG.")
     confidence: float = Field(0.95, gt=0, lt=1, description="How sure to be that no more are.")

@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from blemish.cli import backbone, calibrate, demo, doctor, evaluate, fit, info, inspect, report, reproduce
+from blemish.cli import backbone, calibrate, demo, doctor, evaluate, feedback, fit, info, inspect, report, reproduce
 from blemish.cli.console import fail, give_up_output
 from blemish.errors import BlemishError
 
@@ -57,6 +57,7 @@ app.command("reproduce")(reproduce.reproduce)
 app.command("info")(info.info)
 app.command("doctor")(doctor.doctor)
 app.command("demo")(demo.demo)
+app.add_typer(feedback.app, name="feedback")
 app.add_typer(backbone.app, name="backbone")
 
 

@@ -1,5 +1,6 @@
 """How the images of a model are looked at: aligned, hidden where nothing counts, and sized; and the way back."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,7 +13,12 @@ from blemish.images.align import Aligner
 from blemish.images.places import Places, hide
 from blemish.images.transform import Placement, Transform, patch_centres
 
-__all__ = ["View", "Viewer"]
+__all__ = ["View", "Viewer", "pixels_digest"]
+
+
+def pixels_digest(sized: Array) -> str:
+    """The sha256 of an image's pixels as the network sees them, by which a copy is known under any name."""
+    return hashlib.sha256(np.ascontiguousarray(sized).data).hexdigest()
 
 
 @dataclass(frozen=True)

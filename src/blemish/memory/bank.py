@@ -1,6 +1,7 @@
 """The memory bank: the chosen training patches, and where each of them was seen."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -26,16 +27,30 @@ class Bank:
     """Its place on that image's grid: row * w + column."""
     radii_K: Floats
     """How far the farthest training patch was from the bank after each choice."""
+    radius: float = math.inf
+    """How far from the bank a patch of the training images may be; infinite where it was not measured, since the
+    coreset was chosen in a projection."""
 
     @classmethod
-    def of(cls, patches: TrainingPatches, coreset: Coreset, dtype: Literal["float32", "float16"] = "float32") -> "Bank":
-        """Gather the rows a coreset has chosen. Raises OptionError where they do not fit into float16."""
+    def of(
+        cls,
+        patches: TrainingPatches,
+        coreset: Coreset,
+        dtype: Literal["float32", "float16"] = "float32",
+        *,
+        projected: bool = False,
+    ) -> "Bank":
+        """Gather the rows a coreset has chosen among the patches, or among projections of them.
+
+        Raises OptionError where they do not fit into float16.
+        """
         chosen = coreset.indices
         with np.errstate(over="ignore"):
             rows_KD = take_rows(patches.values_ND, chosen).astype(dtype, copy=False)
         if not np.isfinite(rows_KD).all():
             raise OptionError("bank_type=float16 cannot hold patches with values beyond 65504; use float32.")
-        return cls(rows_KD, patches.image_N[chosen], patches.cell_N[chosen], coreset.radii)
+        bank = cls(rows_KD, patches.image_N[chosen], patches.cell_N[chosen], coreset.radii)
+        return bank if projected else replace(bank, radius=float(coreset.radii[-1]) + bank.rounding)
 
     @property
     def rounding(self) -> float:

@@ -7,7 +7,10 @@ external data or custom operators.
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -23,13 +26,24 @@ from blemish.images.align import Aligner
 from blemish.images.places import Places
 from blemish.images.transform import Transform
 from blemish.images.view import Viewer
+from blemish.memory.journal import TAKEN_AT
 from blemish.methods.method import TensorKind
 from blemish.methods.registry import METHODS, find_method
 from blemish.scoring.calibrate import Calibration
 from blemish.settings import Settings
-from blemish.whole_file import write_whole
+from blemish.whole_file import changing, write_whole
 
-__all__ = ["FORMAT", "TENSORS", "ModelManifest", "TrainingImage", "read_model", "tensor_kinds", "write_model"]
+__all__ = [
+    "FORMAT",
+    "TENSORS",
+    "Change",
+    "ModelManifest",
+    "TrainingImage",
+    "model_to_change",
+    "read_model",
+    "tensor_kinds",
+    "write_model",
+]
 
 FORMAT: Final = 2
 _KEY = "blemish"
@@ -42,6 +56,11 @@ TENSORS: Mapping[str, TensorKind] = {
 }
 """The tensors of every model: type and axes (m held-out images, b bytes); those of its method come beside them."""
 
+OPTIONAL = ("bank.radius", "candidates")
+"""A tensor, and a table of them, that a model may do without."""
+JOURNAL = "journal."
+"""How those begin that changes have taken out (memory/journal.py)."""
+
 
 class TrainingImage(BaseModel):
     """One good image the model was fitted on, or its thresholds rest on."""
@@ -52,10 +71,37 @@ class TrainingImage(BaseModel):
     group: str
     height: int
     width: int
+    pixels: str = ""
+    """The sha256 of its pixels as the network saw them; empty where the model is older than that."""
     motion: Annotated[tuple[float, ...], Field(min_length=6, max_length=6)] | None = None
     """From pixels of the aligned image to its own: a 2 x 3 matrix, row by row; None where it was not aligned."""
     in_memory: bool = True
     """Whether the model was fitted on it; if not, it was kept from the memory to calibrate on."""
+
+
+class Change(BaseModel):
+    """A change of a model after fitting."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    change: Literal["add", "remove"]
+    when: str
+    """UTC, ISO 8601."""
+    who: str
+    images: list[TrainingImage]
+    """Those that were added, or removed."""
+    numbers: list[int]
+    """Their places among the images of the model: after adding, or before removing; ascending."""
+    added: dict[str, int]
+    """How many rows were put behind each table."""
+    taken: dict[str, int]
+    """How many were taken out of each."""
+    before: Calibration
+    """The thresholds before."""
+    threshold: float
+    """The threshold after."""
+    final: bool = False
+    """Whether the thresholds were set anew since, so that it cannot be undone any more."""
 
 
 class ModelManifest(BaseModel):
@@ -79,8 +125,8 @@ class ModelManifest(BaseModel):
     """None for a method that trains a network of its own."""
     calibration: Calibration
     images: list[TrainingImage]
-    journal: list[dict[str, Any]] = []
-    """Reserved: changes made to the bank after fitting, oldest first."""
+    journal: list[Change] = []
+    """Changes made after fitting, oldest first."""
     sha256: dict[str, str] = {}
     """Of each tensor's bytes; filled in on writing."""
 
@@ -110,6 +156,29 @@ def write_model(path: Path, manifest: ModelManifest, tensors: Mapping[str, Array
         raise ModelFileError(f"{path} could not be written: {error.strerror or error}; nothing was changed.") from None
 
 
+@contextmanager
+def model_to_change(path: Path) -> Iterator[Path]:
+    """Hold a model file that will be read, changed and written again; gives the file itself where `path` is a link.
+
+    Raises ModelFileError where there is none, where it is read-only, or where another process is changing it.
+    """
+    file = path.resolve()
+    if not file.is_file():
+        raise ModelFileError(f"{path} is no file; blemish fit makes model files.")
+    # Renaming would replace a read-only file; and to an administrator everything seems writable.
+    if not file.stat().st_mode & stat.S_IWUSR or not os.access(file, os.W_OK):
+        raise ModelFileError(f"{path} is read-only; make it writable, or copy it and change the copy.")
+    if not os.access(file.parent, os.W_OK):
+        raise ModelFileError(
+            f"The folder {file.parent} is read-only, so {path} cannot be written anew; nothing changed."
+        )
+    try:
+        with changing(file):
+            yield file
+    except BlockingIOError:
+        raise ModelFileError(f"{path} is being changed by another process; try again when that has ended.") from None
+
+
 def read_model(path: Path) -> tuple[ModelManifest, dict[str, Array]]:
     """Read and check a model file: version, manifest, types, shapes, hashes. Raises ModelFileError naming the field."""
     if not path.exists():
@@ -122,18 +191,36 @@ def read_model(path: Path) -> tuple[ModelManifest, dict[str, Array]]:
             kinds = tensor_kinds(manifest.method)
             if manifest.format == 1:
                 del kinds["calibration.image"]  # every image was scored
-            missing = kinds.keys() - set(file.keys())
+            there = set(file.keys())
+            begun = {name.partition(".")[0] for name in there}
+            missing = {
+                name
+                for name in kinds.keys() - there
+                if name not in OPTIONAL and (name.partition(".")[0] not in OPTIONAL or name.partition(".")[0] in begun)
+            }
             if missing:
                 raise ModelFileError(f"{path} is damaged: tensor {min(missing)} is missing.")
-            tensors = {name: file.get_tensor(name) for name in kinds}
+            kinds |= {name: _journal_kind(path, name, kinds) for name in there if name.startswith(JOURNAL)}
+            tensors = {name: file.get_tensor(name) for name in kinds if name in there}
     except (SafetensorError, OSError, ValueError, TypeError) as error:
         raise ModelFileError(f"{path} is not a blemish model, or it is damaged ({error}).") from None
     for name, tensor in tensors.items():
         _check_tensor(path, manifest, name, tensor, kinds[name])
     tensors.setdefault("calibration.image", np.arange(len(manifest.images)))
-    _check_sizes(path, tensors, tensor_kinds(manifest.method))
-    _check_numbers(path, manifest, tensors)
+    now = {name: tensor for name, tensor in tensors.items() if not name.startswith(JOURNAL)}
+    _check_sizes(path, now, tensor_kinds(manifest.method))
+    _check_numbers(path, manifest, now)
     return manifest, tensors
+
+
+def _journal_kind(path: Path, name: str, kinds: Mapping[str, TensorKind]) -> TensorKind:
+    """The kind of a tensor journal.NUMBER.TABLE.COLUMN: that of TABLE.COLUMN, or of places in the table."""
+    _, number, column = name.split(".", 2) if name.count(".") == 3 else ("", "", "")
+    if number.isdecimal() and column.endswith(f".{TAKEN_AT}"):
+        return np.int64, "t"
+    if number.isdecimal() and column in kinds:
+        return kinds[column]
+    raise ModelFileError(f"{path} is damaged: it holds a tensor {name}, which no change of a model writes.")
 
 
 def _manifest(path: Path, metadata: Mapping[str, str] | None) -> ModelManifest:
@@ -204,8 +291,8 @@ def _check_tensor(path: Path, manifest: ModelManifest, name: str, tensor: Array,
 def _check_sizes(path: Path, tensors: Mapping[str, Array], kinds: Mapping[str, TensorKind]) -> None:
     """Axes of one letter have one length."""
     lengths: dict[str, int] = {}
-    for name, (_, axes) in kinds.items():
-        for axis, length in zip(axes, tensors[name].shape, strict=True):
+    for name in [name for name in kinds if name in tensors]:
+        for axis, length in zip(kinds[name][1], tensors[name].shape, strict=True):
             if length != lengths.setdefault(axis, length):
                 raise ModelFileError(f"{path} is damaged: tensor {name} has {length} {axis}, not {lengths[axis]}.")
 

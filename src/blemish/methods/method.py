@@ -11,9 +11,9 @@ a network exports that, so that inspecting needs no training framework. A single
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
@@ -25,13 +25,13 @@ from blemish.features.patches import Features, seen_patches
 from blemish.features.tiles import extractor_for
 from blemish.images.read import Source, image_name, read_image
 from blemish.images.transform import Transform
-from blemish.images.view import View, Viewer
+from blemish.images.view import View, Viewer, pixels_digest
 from blemish.progress import Progress, silent
 from blemish.result import Matches
 from blemish.settings import Resources, Settings
 from blemish.stream import available_threads, stream
 
-__all__ = ["Fitted", "GoodImages", "Learner", "Method", "MethodKind", "Scores", "TensorKind"]
+__all__ = ["Fitted", "GoodImages", "KeepsCandidates", "Learner", "Method", "MethodKind", "Scores", "TensorKind"]
 
 TensorKind: TypeAlias = tuple[type[np.generic] | tuple[type[np.generic], ...], str]
 """Type (or types) and axes of a tensor in the model file, one letter an axis; axes of one letter have one length."""
@@ -89,6 +89,14 @@ class Learner(Protocol):
         """What the graph answers for these good images, by number, in order."""
 
 
+@runtime_checkable
+class KeepsCandidates(Protocol):
+    """A learner whose method can let single images go again, if it keeps something in their stead."""
+
+    def with_candidates(self, fitted: Fitted, images: Bools | None = None, progress: Progress = silent) -> Fitted:
+        """What was fitted on the images marked, or on all, with what lets one of them go."""
+
+
 class MethodKind(Protocol):
     """A method before any image: the class that fits, and that a model file names."""
 
@@ -116,6 +124,8 @@ class GoodImages:
     resources: Resources
     backbone: Backbone | None
     progress: Progress = silent
+    digests: dict[int, str] = field(default_factory=dict)
+    """The sha256 of the pixels of each image that was sized, by its number."""
 
     def __len__(self) -> int:
         return len(self.sources)
@@ -132,7 +142,10 @@ class GoodImages:
     def sized(self, number: int) -> tuple[Array, View]:
         """The pixels of one image as the graph sees them (height, width, 3), and how the image lies on them."""
         source = self.sources[number]
-        return self.viewer(read_image(source), image_name(source))
+        sized, view = self.viewer(read_image(source), image_name(source))
+        if number not in self.digests:
+            self.digests[number] = pixels_digest(sized)
+        return sized, view
 
     def features(self, graph: bytes, images: Sequence[int] | None = None) -> Iterator[Features]:
         """What a graph answers for these images or all, in order, a few at a time; of tiled ones, one at a time."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from blemish.arrays import Floats, Ints
+from blemish.arrays import Array, Floats, Ints
 from blemish.errors import OptionError
 from blemish.search.exact import ExactSearch
 from blemish.search.kernels import best_kernels
@@ -32,6 +32,7 @@ class ApproximateSearch:
                 "approximate search needs faiss, which is not installed: pip install 'blemish[faiss]'"
             ) from None
         self._faiss: Any = faiss
+        self._asked = probes
         self._kernels = best_kernels()
         self.bank_KD: Floats = np.ascontiguousarray(bank_KD, np.float32)
         rows, dimension = self.bank_KD.shape
@@ -41,6 +42,10 @@ class ApproximateSearch:
         self._index.train(self.bank_KD)
         self._index.add(self.bank_KD)
         self._probes, self._cells = min(probes, cells), cells
+
+    def over(self, bank_KD: Array) -> "ApproximateSearch":
+        """A search over other rows, made anew."""
+        return ApproximateSearch(np.asarray(bank_KD, np.float32), probes=self._asked)
 
     def query(self, queries_QD: Floats, k: int = 1, *, threads: int | None = None) -> tuple[Floats, Ints]:
         """Euclidean distances (Q, k), ascending, and the numbers (Q, k) of the rows they belong to."""

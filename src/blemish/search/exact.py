@@ -1,6 +1,7 @@
 """Exact nearest rows of a memory bank: bounds rule out, the fixed-order routine decides."""
 
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from functools import partial
 from itertools import pairwise
 
@@ -41,19 +42,23 @@ class ExactSearch:
     """
 
     def __init__(self, bank_KD: Array, *, threads: int | None = None, kernels: Kernels | None = None) -> None:
-        if bank_KD.ndim != 2 or 0 in bank_KD.shape:
-            raise OptionError(f"the bank must be rows of patches (K x d), both at least 1; it came as {bank_KD.shape}")
-        if not np.isfinite(bank_KD).all():
-            raise OptionError("the bank holds NaN or infinity; fit again from finite patches")
         self._kernels = kernels or best_kernels()
         self._workers = worker_count(self._kernels, threads)
-        self.bank_KD: Floats = np.ascontiguousarray(bank_KD, np.float32)
+        self.bank_KD: Floats = _checked(bank_KD)
         dimension = self.bank_KD.shape[1]
         halves = self._kernels.halves
         axes, sketch = bound_axes(dimension, halves=halves)
         self._bound = Bound(self.bank_KD, kernels=self._kernels, axes=axes, sketch=sketch, halves=halves)
         self._rows = self._bound.view(self.bank_KD).packed()
         self._margins = self._bound.margins(self._rows)
+
+    def over(self, bank_KD: Array) -> "ExactSearch":
+        """A search over other rows, as exact; it rules out along the same axes, so that it is made at once."""
+        search = copy(self)
+        search.bank_KD = _checked(bank_KD)
+        search._rows = search._bound.view(search.bank_KD).packed()
+        search._margins = search._bound.margins(search._rows)
+        return search
 
     def query(self, queries_QD: Floats, k: int = 1, *, threads: int | None = None) -> tuple[Floats, Ints]:
         """Euclidean distances (Q, k), ascending, and the numbers (Q, k) of the rows they belong to.
@@ -108,3 +113,11 @@ class ExactSearch:
         nearest_Q = np.minimum((others_Q + step // 2) // step, (len(every_Q) - 1) // step) * step
         search(others_Q, numbers_QK[nearest_Q])
         return squared_QK, numbers_QK
+
+
+def _checked(bank_KD: Array) -> Floats:
+    if bank_KD.ndim != 2 or 0 in bank_KD.shape:
+        raise OptionError(f"the bank must be rows of patches (K x d), both at least 1; it came as {bank_KD.shape}")
+    if not np.isfinite(bank_KD).all():
+        raise OptionError("the bank holds NaN or infinity; fit again from finite patches")
+    return np.ascontiguousarray(bank_KD, np.float32)

@@ -13,6 +13,9 @@ class Search(Protocol):
 
     bank_KD: Floats
 
+    def over(self, bank_KD: Array) -> "Search":
+        """The same search over other rows."""
+
     def query(self, queries_QD: Floats, k: int = 1, *, threads: int | None = None) -> tuple[Floats, Ints]:
         """Euclidean distances (Q, k), ascending, and the numbers (Q, k) of the rows they belong to."""
 

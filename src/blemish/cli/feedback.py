@@ -1,0 +1,122 @@
+"""blemish feedback: what the line teaches a model after it was fitted, and what it was taught."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from blemish.cli.console import print_json, say
+
+if TYPE_CHECKING:
+    from blemish.detector import Detector
+    from blemish.memory.store import Change
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    help="Put rejected good images into a model, take others out, undo that, list it. Nothing is fitted again.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+Model = Annotated[Path, typer.Argument(help="A model file made by blemish fit; it is changed in place, whole or not.")]
+Who = Annotated[str | None, typer.Option(help="Who says so, for the journal; your user name by default.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the change as JSON.")]
+
+
+@app.command()
+def add(
+    model: Model,
+    images: Annotated[list[str], typer.Argument(help="Good images: folders, files, patterns, or one CSV.")],
+    who: Who = None,
+    json: Json = False,
+    provider: Annotated[str, typer.Option(help="Hardware that runs the network.")] = "cpu",
+    threads: Annotated[int | None, typer.Option(min=1, help="Processors to use; all by default.")] = None,
+) -> None:
+    """Put images of good parts into the memory, such as those rejected by mistake; each of them is OK from then on."""
+    from blemish.cli.images import labelled_images
+
+    paths, groups = labelled_images(images, label=0, split="train")
+    with _changed(model, provider, threads) as detector:
+        change = detector.add(paths, groups=groups, who=who)
+    _tell(model, detector, change, json)
+
+
+@app.command()
+def remove(
+    model: Model,
+    images: Annotated[list[str], typer.Argument(help="Training images, as they were named at fit or when added.")],
+    who: Who = None,
+    json: Json = False,
+) -> None:
+    """Take training images out of the memory and the calibration; their files need not be there any more."""
+    with _changed(model) as detector:
+        change = detector.remove(images, who=who)
+    _tell(model, detector, change, json)
+
+
+@app.command()
+def undo(model: Model, json: Json = False) -> None:
+    """Take the last change back, bit for bit."""
+    with _changed(model) as detector:
+        change = detector.undo()
+    if json:
+        print_json(_as_row(change))
+        return
+    say(f"{model}: undone: {_line(change)}; threshold {detector.threshold:.4g} again.")
+
+
+@app.command()
+def log(model: Annotated[Path, typer.Argument(help="A model file made by blemish fit.")], json: Json = False) -> None:
+    """List the changes: when, who, what, and which images; oldest first."""
+    from blemish.memory.store import read_model
+
+    journal = read_model(model)[0].journal
+    if json:
+        print_json([_as_row(change) for change in journal])
+        return
+    for number, change in enumerate(journal, start=1):
+        print(f"{number}  {_line(change)}")
+        for image in change.images:
+            print(f"   {image.path}")
+
+
+@contextmanager
+def _changed(model: Path, provider: str = "cpu", threads: int | None = None) -> Iterator["Detector"]:
+    """A model to change; it is written back whole, while no other process may change it."""
+    from blemish.detector import load
+    from blemish.memory.store import model_to_change
+
+    with model_to_change(model) as path:
+        detector = load(path, provider=provider, threads=threads)
+        yield detector
+        detector.save(path)
+
+
+def _tell(model: Path, detector: "Detector", change: "Change", json: bool) -> None:
+    if json:
+        print_json(_as_row(change))
+        return
+    say(f"{model}: {_line(change)}; bank {detector.info()['bank']['rows']} patches.")
+
+
+def _line(change: "Change") -> str:
+    """One change in a line, without its images."""
+    patches = f"{change.added['bank']} patches came, {change.taken['bank']} left"
+    return (
+        f"{change.when} {change.who}: {change.change} {len(change.images)} image(s), {patches}, "
+        f"threshold {change.before.threshold:.4g} -> {change.threshold:.4g}"
+    )
+
+
+def _as_row(change: "Change") -> dict[str, Any]:
+    return {
+        "change": change.change,
+        "when": change.when,
+        "who": change.who,
+        "images": [image.path for image in change.images],
+        "patches": {"added": change.added["bank"], "taken": change.taken["bank"]},
+        "threshold": {"before": change.before.threshold, "after": change.threshold},
+    }

@@ -1,0 +1,174 @@
+"""The model file under feedback: whole or untouched, one change at a time, and what the commands say of it."""
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+from parts import TINY, good_part, save_image
+from shell import RunCli
+
+from blemish.detector import load
+from blemish.errors import ModelFileError
+from blemish.fitting import fit
+from blemish.memory.store import model_to_change
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A model fitted on eight parts."""
+    root = tmp_path_factory.mktemp("fitted")
+    fit([save_image(root / f"部品{seed}.png", good_part(seed)) for seed in range(8)], **TINY).save(root / "a.blemish")
+    return (root / "a.blemish").read_bytes()
+
+
+@pytest.fixture
+def model(fitted: bytes, tmp_path: Path) -> Path:
+    path = tmp_path / "線 1.blemish"
+    path.write_bytes(fitted)
+    return path
+
+
+@pytest.fixture(scope="module")
+def new(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A good part with a label that the model does not know."""
+    plate = good_part(50)
+    plate[60:76, 104:132] = 200
+    return save_image(tmp_path_factory.mktemp("new") / "良品.png", plate)
+
+
+def test_add_log_undo_and_remove(model: Path, new: Path, run_cli: RunCli) -> None:
+    assert run_cli("inspect", model, new).code == 1
+    added = run_cli("feedback", "add", model, new, "--who", "田中 花子")
+    assert added.code == 0
+    assert "田中 花子: add 1 image(s)" in added.stderr
+    assert run_cli("inspect", model, new).code == 0
+    assert run_cli("feedback", "remove", model, "部品").sentence.startswith("部品 is none of the 9 images")
+    removed = run_cli("feedback", "remove", model, new, "--who", "佐藤", "--json")
+    assert json.loads(removed.stdout)["images"] == [str(new)]
+    log = run_cli("feedback", "log", model).stdout
+    assert "田中 花子: add" in log
+    assert "佐藤: remove" in log
+    assert "良品.png" in log
+    assert [entry["change"] for entry in json.loads(run_cli("feedback", "log", model, "--json").stdout)] == [
+        "add",
+        "remove",
+    ]
+    undone = run_cli("feedback", "undo", model)
+    assert "undone: " in undone.stderr
+    assert run_cli("inspect", model, new).code == 0
+    run_cli("feedback", "undo", model)
+    assert run_cli("feedback", "log", model).stdout == ""
+    assert "nothing to undo" in run_cli("feedback", "undo", model).sentence
+    assert os.listdir(model.parent) == [model.name]
+
+
+def test_a_copy_is_refused_in_one_sentence(model: Path, tmp_path: Path, run_cli: RunCli, fitted: bytes) -> None:
+    copy = save_image(tmp_path / "copies" / "写し.png", good_part(3))
+    assert "写し.png shows the same pixels as" in run_cli("feedback", "add", model, copy).sentence
+    assert model.read_bytes() == fitted
+
+
+@pytest.mark.parametrize("command", ["add", "remove", "undo"])
+def test_a_read_only_model_is_refused_and_stays(
+    model: Path, new: Path, run_cli: RunCli, fitted: bytes, command: str
+) -> None:
+    model.chmod(0o444)
+    images = [] if command == "undo" else [new]
+    sentence = run_cli("feedback", command, model, *images).sentence
+    assert "is read-only; make it writable, or copy it" in sentence
+    assert model.read_bytes() == fitted
+    assert run_cli("feedback", "log", model).code == 0
+
+
+def test_permissions_and_links_stay(model: Path, new: Path, run_cli: RunCli, tmp_path: Path) -> None:
+    model.chmod(0o640)
+    link = tmp_path / "links" / "current.blemish"
+    link.parent.mkdir()
+    link.symlink_to(model)
+    assert run_cli("feedback", "add", link, new).code == 0
+    assert link.is_symlink()
+    assert model.stat().st_mode & 0o777 == 0o640
+    assert len(load(model).journal) == 1
+
+
+def test_what_is_no_model(tmp_path: Path, new: Path, run_cli: RunCli) -> None:
+    assert "is no file; blemish fit makes" in run_cli("feedback", "add", tmp_path / "no.blemish", new).sentence
+    (tmp_path / "text.blemish").write_text("no model", encoding="utf-8")
+    assert "is not a blemish model" in run_cli("feedback", "add", tmp_path / "text.blemish", new).sentence
+
+
+def test_a_second_process_is_refused_while_the_first_is_at_work(
+    model: Path, new: Path, run_cli: RunCli, fitted: bytes
+) -> None:
+    with model_to_change(model):
+        sentence = run_cli("feedback", "add", model, new).sentence
+    assert "is being changed by another process; try again" in sentence
+    assert model.read_bytes() == fitted
+    assert run_cli("feedback", "add", model, new).code == 0
+
+
+def test_a_file_replaced_while_one_waited_is_not_taken_for_the_old_one(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other process put its file in place between our opening and locking."""
+    import fcntl
+
+    real = fcntl.flock
+
+    def late(file: object, how: int) -> None:
+        content = model.read_bytes()
+        model.unlink()
+        model.write_bytes(content)
+        real(file, how)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    with pytest.raises(ModelFileError, match="is being changed by another process"), model_to_change(model):
+        pass
+
+
+KILL_AT = {
+    "before the images are read": "blemish.detector.Detector.add",
+    "before the file is written": "blemish.memory.store.write_whole",
+    "while it is written": "os.fsync",
+    "before it is renamed": "os.replace",
+}
+
+
+@pytest.mark.parametrize("moment", KILL_AT)
+def test_a_crash_leaves_the_old_model(model: Path, new: Path, run_cli: RunCli, fitted: bytes, moment: str) -> None:
+    """Killed at once, as by a power cut; afterwards the model is the old one, and can be changed."""
+    script = f"""
+        import os, signal, sys
+        from unittest import mock
+        from blemish.cli import main
+        kill = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
+        sys.argv = ["blemish", "feedback", "add", {str(model)!r}, {str(new)!r}]
+        with mock.patch({KILL_AT[moment]!r}, kill):
+            main()
+    """
+    ended = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, check=False)
+    assert ended.returncode == -9, ended.stderr
+    assert model.read_bytes() == fitted
+    assert run_cli("feedback", "add", model, new).code == 0
+    assert os.listdir(model.parent) == [model.name], "what the killed process left is gone"
+    assert run_cli("inspect", model, new).code == 0
+
+
+def test_a_journal_that_lost_something_is_named(model: Path, new: Path, run_cli: RunCli, tmp_path: Path) -> None:
+    from safetensors import safe_open
+    from safetensors.numpy import save_file
+
+    run_cli("feedback", "remove", model, load(model).manifest.images[2].path)
+    with safe_open(model, framework="numpy") as file:
+        metadata, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    lost = {name: tensor for name, tensor in tensors.items() if not name.startswith("journal.0.bank")}
+    save_file(lost, tmp_path / "lost.blemish", metadata=metadata)
+    with pytest.raises(ModelFileError, match="what change 0 took out of bank is not all there"):
+        load(tmp_path / "lost.blemish")
+    save_file({**tensors, "journal.0.colour": tensors["bank.radii"]}, tmp_path / "more.blemish", metadata=metadata)
+    with pytest.raises(ModelFileError, match=r"holds a tensor journal\.0\.colour, which no change of a model writes"):
+        load(tmp_path / "more.blemish")
