@@ -76,7 +76,7 @@ def test_norms_of_very_different_size_in_one_bank() -> None:
 @settings(max_examples=60, deadline=None)
 @given(
     st.integers(1, 60),
-    st.integers(1, 20),
+    st.integers(1, 140),
     st.integers(1, 30),
     st.integers(1, 5),
     st.integers(0, 2**32 - 1),

@@ -18,6 +18,8 @@ STEP = 4
 """Every fourth query is searched first, for the others to start from its rows."""
 MANY = 4096
 """From so many rows on, that is worth its while."""
+WORTHWHILE = 64
+"""Fewer queries than this are not worth another thread."""
 MEDIUM, LONG = 256, 768
 """Dimensions from which the bound takes more axes."""
 
@@ -72,6 +74,7 @@ class ExactSearch:
             raise OptionError(f"k = {k} nearest rows were asked of a bank of {rows}; ask for 1 to {rows}")
         queries_QD = np.ascontiguousarray(queries_QD, np.float32)
         workers = self._workers if threads is None else worker_count(self._kernels, threads)
+        workers = min(workers, -(-len(queries_QD) // WORTHWHILE) or 1)
         edges = np.linspace(0, len(queries_QD), workers + 1).astype(int)
         parts = [queries_QD[first:last] for first, last in pairwise(edges)]
         if workers == 1:
