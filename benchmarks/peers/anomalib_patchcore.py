@@ -1,11 +1,13 @@
 """The peer's side of against_anomalib.py: anomalib's PatchCore, run by anomalib's own Python.
 
-Prints one JSON object. Runs without network: ResNet-18's weights come from a file.
+Prints one JSON object; with --turns it fits once, then prints one for every line it reads, so that another program
+can take turns with it. Runs without network: ResNet-18's weights come from a file.
 """
 
 import argparse
 import json
 import resource
+import sys
 import tempfile
 import time
 from importlib.metadata import version
@@ -77,6 +79,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--weights", type=Path, required=True)
     parser.add_argument("--coreset", type=float, default=0.01)
+    parser.add_argument("--turns", action="store_true", help="predict once for each line of standard input")
     arguments = parser.parse_args()
     torch.manual_seed(0)
     with tempfile.TemporaryDirectory() as scratch:
@@ -87,18 +90,19 @@ def main() -> None:
         fit_seconds = time.perf_counter() - start
         fit_peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         predict(engine, model, arguments.folder / "warm_up")
-        scores, predict_ms = predict(engine, model, arguments.folder / "test")
-    answer = {
-        "ready": ready,
-        "fit_seconds": fit_seconds,
-        "fit_peak_mb": fit_peak,
-        "inspect_ms": predict_ms,
-        "model_alone_ms": torch_model_alone(model, arguments.folder / "test"),
-        "bank_rows": len(model.model.memory_bank),
-        "scores": scores,
-        "versions": {"anomalib": version("anomalib"), "torch": version("torch")},
-    }
-    print(json.dumps(answer))
+        for _ in sys.stdin if arguments.turns else ["once"]:
+            scores, predict_ms = predict(engine, model, arguments.folder / "test")
+            answer = {
+                "ready": ready,
+                "fit_seconds": fit_seconds,
+                "fit_peak_mb": fit_peak,
+                "inspect_ms": predict_ms,
+                "model_alone_ms": torch_model_alone(model, arguments.folder / "test"),
+                "bank_rows": len(model.model.memory_bank),
+                "scores": scores,
+                "versions": {"anomalib": version("anomalib"), "torch": version("torch")},
+            }
+            print(json.dumps(answer), flush=True)
 
 
 if __name__ == "__main__":
