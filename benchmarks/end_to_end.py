@@ -3,7 +3,8 @@
     BLEMISH_DATA=... python benchmarks/end_to_end.py --anomalib-python ANOMALIB_ENV/bin/python --save-anomalib FILE
     BLEMISH_DATA=... python benchmarks/end_to_end.py --anomalib-json FILE --openvino
 
-Our side does what `blemish inspect FOLDER --csv FILE` does, on all cores; imports and loading count on neither side.
+Our side does what `blemish inspect FOLDER --csv FILE` does, on all cores, with the compiled kernels and without them;
+imports and loading count on neither side.
 Beside it stand the floors, each measured on one thread: decoding and sizing, the network alone, and the bound's
 product at the rate of NumPy's sgemm. --openvino needs the package openvino. The backbone comes from
 `blemish backbone export resnet18 --weights FILE --save-as resnet18_tv`.
@@ -31,7 +32,8 @@ from blemish.fitting import fit
 from blemish.images.read import read_image
 from blemish.patchcore import PatchCore
 from blemish.report.table import CsvFile
-from blemish.search.exact import bound_axes
+from blemish.search.exact import ExactSearch, bound_axes
+from blemish.search.pure import Pure
 
 SAME, DEFAULTS = "same network (ResNet-18, 256 x 256, 1 %)", "our defaults"
 BARS = {SAME: 3.0, DEFAULTS: 8.0}
@@ -118,15 +120,24 @@ def parse() -> argparse.Namespace:
 
 
 def make_detectors(scratch: Path, arguments: argparse.Namespace) -> dict[str, Detector]:
-    """Both detectors of the claim; with --openvino also the same models on its providers."""
+    """Both detectors of the claim, and both without the compiled kernels; with --openvino also on its providers."""
     like_anomalib = {"backbone": arguments.backbone, "taps": [2, 3], "size": (256, 256), "resize": "stretch"}
     like_anomalib |= {"coreset": 0.01, "image_score": "reweighted"}
     made = {SAME: fit(scratch / "train", **like_anomalib), DEFAULTS: fit(scratch / "train")}
-    for what, detector in list(made.items()) if arguments.openvino else []:
+    for what, detector in list(made.items()):
         model = scratch / "tile.blemish"
         detector.save(model)
-        made |= {f"{what}, {provider}": load(model, provider=provider) for provider in OPENVINO}
+        made[f"{what}, NumPy kernels"] = numpy_only(load(model))
+        if arguments.openvino:
+            made |= {f"{what}, {provider}": load(model, provider=provider) for provider in OPENVINO}
     return made
+
+
+def numpy_only(detector: Detector) -> Detector:
+    """The same without the compiled kernels."""
+    assert isinstance(detector.method, PatchCore), "what fit makes by default"
+    detector.method.search = ExactSearch(detector.method.bank.rows_KD, kernels=Pure())
+    return detector
 
 
 class Anomalib:
