@@ -37,7 +37,8 @@ def plan_figure6(root: Path, derived: Path, options: dict[str, Any]) -> list[Ent
     entries = []
     for task in tasks:
         entries += _curves(task, SYSTEMS, options, remarks)
-        entries.append(_entry(DIFFERNET, task, 16, "16", options, remarks))
+        if len(task.train) > 16:
+            entries.append(_entry(DIFFERNET, task, 16, "16", options, remarks))
     return entries
 
 
