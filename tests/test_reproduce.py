@@ -179,7 +179,7 @@ def test_mvtec_from_the_command_line(category: Path, tmp_path: Path, run_cli: Ru
     assert json.loads((tmp_path / "mvtec.json").read_text())["rows"] == printed["rows"]
     with (tmp_path / "mvtec.csv").open(encoding="utf-8-sig", newline="") as lines:
         assert float(next(csv.DictReader(lines))["measured"]) == 100
-    assert "| plate | PatchCore-1 | all | image AUROC | - | 100.0 |" in (tmp_path / "mvtec.md").read_text()
+    assert "| plate | PatchCore-1 | all | image AUROC | - | 100.00 |" in (tmp_path / "mvtec.md").read_text()
     ElementTree.parse(tmp_path / "mvtec.svg")
     again = run_cli(*arguments)
     assert again.stdout == done.stdout

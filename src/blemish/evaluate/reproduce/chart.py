@@ -38,6 +38,8 @@ class Panel:
     labels: Sequence[str]
     series: Sequence[Series]
     joined: bool
+    paper: str = "the paper"
+    """What hollow points are."""
 
 
 def draw(panels: Sequence[Panel], *, columns: int = 3) -> str:
@@ -129,5 +131,5 @@ def _legend(panel: Panel, names: Sequence[str]) -> str:
         x += 22 + 6.4 * len(name)
     if any(series.of_paper for series in panel.series):
         place = f'x="{WIDTH - RIGHT}" y="{TOP - 6}" text-anchor="end"'
-        items.append(f'<text {place} fill="#555">hollow: the paper</text>')
+        items.append(f'<text {place} fill="#555">hollow: {escape(panel.paper)}</text>')
     return "".join(items)

@@ -20,7 +20,7 @@ def curve_panels(outcomes: Sequence[Outcome]) -> list[Panel]:
                 lines = sorted((o for o in own if o.entry.system.name == system), key=_images)
                 series.append(Series(system, [p for o in lines if (p := _measured(o, metric, o.entry.label))]))
                 series.append(Series(system, _printed(lines, metric), of_paper=True))
-            panels.append(Panel(f"{task}: {metric}", labels, series, joined=True))
+            panels.append(Panel(f"{task}: {metric}", labels, series, joined=True, paper="the paper, MVTec AD"))
     return panels
 
 

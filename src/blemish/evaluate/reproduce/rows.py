@@ -37,8 +37,8 @@ class Row:
         """The measured figure for people."""
         if self.measured is None:
             return "-"
-        spread = f" ({self.lowest:.1f} to {self.highest:.1f})" if self.seeds > 1 else ""
-        return f"{self.measured:.1f}{spread}"
+        spread = f" ({self.lowest:.2f} to {self.highest:.2f})" if self.seeds > 1 else ""
+        return f"{self.measured:.2f}{spread}"
 
     @property
     def shown_interval(self) -> str:
