@@ -20,6 +20,7 @@ NAMES = [
     "Region",
     "Result",
     "Settings",
+    "TrainingError",
     "Verdict",
     "calibrate",
     "fit",

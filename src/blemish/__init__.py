@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         ModelFileError,
         OptionError,
         ProviderError,
+        TrainingError,
     )
     from blemish.fitting import fit
     from blemish.result import Box, Nearest, Region, Result, Verdict
@@ -38,6 +39,7 @@ __all__ = [
     "Region",
     "Result",
     "Settings",
+    "TrainingError",
     "Verdict",
     "calibrate",
     "fit",
@@ -55,6 +57,7 @@ _HOMES = {
         "ModelFileError",
         "OptionError",
         "ProviderError",
+        "TrainingError",
     ),
     "fitting": ("fit",),
     "result": ("Box", "Nearest", "Region", "Result", "Verdict"),

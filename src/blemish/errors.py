@@ -6,7 +6,8 @@
     ├── DataError        a folder, list or data set cannot be used
     ├── BackboneError    a network or its manifest cannot be used
     ├── ProviderError    the hardware asked for is not available
-    └── ModelFileError   a model file cannot be read or written
+    ├── ModelFileError   a model file cannot be read or written
+    └── TrainingError    a method that trains did not come to an end
 
 Every message is one sentence or two: what came, what is wanted, what to do.
 """
@@ -19,6 +20,7 @@ __all__ = [
     "ModelFileError",
     "OptionError",
     "ProviderError",
+    "TrainingError",
 ]
 
 
@@ -48,3 +50,7 @@ class ProviderError(BlemishError):
 
 class ModelFileError(BlemishError):
     """A model file cannot be read or written; the message names the field that is wrong."""
+
+
+class TrainingError(BlemishError):
+    """Training diverged; the message names the epoch and what is kept."""

@@ -81,6 +81,9 @@ class Only:
 
 
 PATCHCORE = Only("patchcore")
+PATCHES = Only("patchcore")
+"""Methods that look at patches one by one, and so can leave some out or see them tile by tile."""
+TRAINED = Only("differnet", "ganomaly", "cavga")
 
 Side = Annotated[int, Field(ge=32, le=8192)]
 Areas = Annotated[list[str], BeforeValidator(_areas)]
@@ -92,7 +95,9 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    method: Literal["patchcore"] = Field("patchcore", description="What is learnt of the good images.")
+    method: Literal["patchcore", "differnet", "ganomaly", "cavga"] = Field(
+        "patchcore", description="What is learnt of the good images."
+    )
     preset: Literal["default", "paper"] = Field("default", description="default, or paper for a method as published.")
     backbone: str = Field("efficientnet_lite0", description="Network that describes patches: a name, or an .onnx file.")
     taps: Annotated[list[str | int], BeforeValidator(_listed)] = Field(
@@ -103,7 +108,9 @@ class Settings(BaseModel):
         description="Input size: one number sets the area (224: as many pixels as 224 x 224), 320x256 sets height and "
         "width, native takes the good images' own; auto is 224, or native with tiles.",
     )
-    tiles: Annotated[Literal["auto"] | Annotated[int, Field(ge=64, le=8192)] | None, BeforeValidator(_or_none)] = Field(
+    tiles: Annotated[
+        Literal["auto"] | Annotated[int, Field(ge=64, le=8192)] | None, PATCHES, BeforeValidator(_or_none)
+    ] = Field(
         None,
         description="Side of the overlapping tiles that the network is shown a large input in, in input pixels; auto: "
         "1024; none: the input at once.",
@@ -114,12 +121,12 @@ class Settings(BaseModel):
         "(padding never scores), stretch distorts all to a square, crop looks at the centre only; auto is letterbox "
         "where the good images share an aspect, else stretch.",
     )
-    include: Areas = Field(
+    include: Annotated[Areas, PATCHES] = Field(
         [],
         description="Look only there: x,y,WIDTHxHEIGHT or a polygon x,y x,y x,y in pixels of the first good image, a "
         "labelme .json or a mask image of its size; several divided by semicolons.",
     )
-    ignore: Areas = Field([], description="Never look there: areas as for include.")
+    ignore: Annotated[Areas, PATCHES] = Field([], description="Never look there: areas as for include.")
     align: Literal["none", "shift", "rigid"] = Field(
         "none",
         description="Bring every image to the first good one before looking: shift for parts that move, rigid for "
@@ -173,6 +180,15 @@ class Settings(BaseModel):
     removable: Annotated[bool, PATCHCORE] = Field(
         True, description="Keep what lets a training image be taken out again: at most as many patches as the bank has."
     )
+    schedule: Annotated[Literal["short", "published"], TRAINED] = Field(
+        "short", description="How long and how large a network is trained: minutes on a processor, or as published."
+    )
+    epochs: Annotated[int | None, TRAINED, BeforeValidator(_or_none)] = Field(
+        None, ge=1, description="Passes over the good images; none: as the schedule has it."
+    )
+    encoder: Annotated[Path | None, Only("cavga"), BeforeValidator(_or_none)] = Field(
+        None, description="Weights of ResNet-18 (.safetensors or .pth) that the encoder starts from; none: at random."
+    )
     sigma: float = Field(4.0, ge=0, le=100, description="Blur of the anomaly map, in input pixels.")
     false_rejects: float = Field(0.01, gt=0, lt=1, description="Share of good parts that may be NG.")
     confidence: float = Field(0.95, gt=0, lt=1, description="How sure to be that no more are.")
@@ -217,6 +233,11 @@ class Resources(BaseModel):
     spill_folder: Annotated[Path | None, BeforeValidator(_or_none)] = Field(
         None, description="Folder of that file; none: the system's temporary one."
     )
+    checkpoint: Annotated[Path | None, BeforeValidator(_or_none)] = Field(
+        None,
+        description="File that keeps a training after each epoch: fitting again with it goes on from there; "
+        "none: for blemish fit, beside the model file.",
+    )
     spill_type: Literal["float32", "float16"] = Field(
         "float32", description="Numbers in that file: float32 changes nothing, float16 takes half the disk."
     )
@@ -235,8 +256,18 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
             "image_score": "reweighted",
         },
     },
+    "differnet": {"default": {}, "paper": {"schedule": "published"}},
+    "ganomaly": {"default": {}, "paper": {"schedule": "published"}},
+    "cavga": {"default": {}, "paper": {"schedule": "published"}},
 }
 """What each preset of each method sets that differs from the defaults of `Settings`."""
+
+SIZES: dict[str, dict[str, int]] = {
+    "differnet": {"short": 224, "published": 448},
+    "ganomaly": {"short": 32, "published": 32},
+    "cavga": {"short": 96, "published": 256},
+}
+"""The input size that belongs to each schedule of a trained method."""
 
 
 def readers(setting: str) -> tuple[str, ...]:
@@ -248,7 +279,9 @@ def readers(setting: str) -> tuple[str, ...]:
 def make_settings(**options: Any) -> Settings:
     """Settings from a method's preset and the options that differ from it; raises OptionError naming the option."""
     method, preset = (str(options.get(name, Settings.model_fields[name].default)) for name in ("method", "preset"))
-    settings = checked(Settings, PRESETS.get(method, {}).get(preset, {}) | options)
+    wanted = PRESETS.get(method, {}).get(preset, {}) | options
+    schedule = str(wanted.get("schedule", "short"))
+    settings = checked(Settings, {"size": SIZES[method][schedule]} | wanted if method in SIZES else wanted)
     if preset not in PRESETS[method]:
         raise OptionError(f"Option preset={preset} cannot be used with the method {method}: it has no such preset.")
     for name in options:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from blemish.cli.console import print_json, progress_bar, say
+from blemish.cli.console import fail, print_json, progress_bar, say
 from blemish.cli.images import labelled_images
 from blemish.cli.options import given, with_settings
 
@@ -31,9 +31,18 @@ def fit(
     if not os.access(output.resolve().parent, os.W_OK):
         raise DataError(f"The folder {output.parent} cannot be written; choose another for {output.name}.")
     paths, groups = labelled_images(images, label=0, split="train")
-    with progress_bar() as progress:
-        detector = fit_detector(paths, groups=groups, progress=progress, **given(options))
+    state = Path(options["checkpoint"] or f"{output}.training")
+    try:
+        with progress_bar() as progress:
+            detector = fit_detector(
+                paths, groups=groups, progress=progress, **given(options | {"checkpoint": str(state)})
+            )
+    except KeyboardInterrupt:
+        if not state.exists():
+            raise
+        fail(f"Stopped; {state} keeps the training so far, and the same command goes on from there.")
     detector.save(output)
+    state.unlink(missing_ok=True)
     info = detector.info()
     if json:
         print_json({"path": str(output), **info})

@@ -23,7 +23,7 @@ except ImportError as error:
         f"Exporting a backbone needs PyTorch and timm ({error}): pip install 'blemish[torch]'"
     ) from error
 
-__all__ = ["export_backbone"]
+__all__ = ["export_backbone", "read_state"]
 
 # Agreement asked of every export, relative to the tap's largest value: a wrong graph is off by far more.
 TOLERANCE = 1e-3
@@ -121,7 +121,7 @@ def _make_network(name: str, *, pretrained: bool) -> Any:
 
 def _load_weights(network: Any, path: Path) -> None:
     """Load what the state dict holds and mark the rest as NaN, so that a tap that needs it shows it."""
-    given = _read_state(path)
+    given = read_state(path)
     own = network.state_dict()
     fitting = {key: value for key, value in given.items() if key in own and own[key].shape == value.shape}
     if not fitting:
@@ -133,7 +133,8 @@ def _load_weights(network: Any, path: Path) -> None:
     network.load_state_dict(unknown | fitting)
 
 
-def _read_state(path: Path) -> dict[str, Any]:
+def read_state(path: Path) -> dict[str, Any]:
+    """Read a state dict from .safetensors or .pth, without running code. Raises BackboneError."""
     try:
         if path.suffix == ".safetensors":
             return dict(safetensors.torch.load_file(path))

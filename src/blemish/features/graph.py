@@ -19,7 +19,7 @@ from blemish.features.backbone import Backbone, Tap
 from blemish.features.merge import PREFIX, Merge, MergeNodes, constant, merge_nodes
 from blemish.features.network import keep_taps, open_network
 
-__all__ = ["Grid", "build_graph", "choose_taps"]
+__all__ = ["Grid", "at_least", "build_graph", "choose_taps"]
 
 OPSET, IR_VERSION = 17, 8
 """Networks of an older operator set or file version are brought up to these before they are joined."""
@@ -60,7 +60,7 @@ def build_graph(
     """Join normalisation, the backbone up to its deepest tap, and the named grids into one ONNX graph."""
     own_names = {INPUT, *grids}
     taps = {tap.name: None for grid in grids.values() for tap in grid.taps}
-    model = _modern(keep_taps(open_network(backbone.onnx), list(taps)))
+    model = at_least(OPSET, keep_taps(open_network(backbone.onnx), list(taps)))
     network = model.graph
     for name in own_names:
         _rename(network, name, _free(name, own_names))
@@ -106,11 +106,12 @@ def _merge(name: str, grid: Grid, own_names: Collection[str]) -> MergeNodes:
     return MergeNodes([*merging.nodes, *laid_out], merging.constants)
 
 
-def _modern(model: onnx.ModelProto) -> onnx.ModelProto:
+def at_least(opset: int, model: onnx.ModelProto) -> onnx.ModelProto:
+    """Bring a network of an older operator set, or file version, up to the one it is joined in."""
     # Files before version 4 list every weight among the inputs too, which keep_taps has undone.
     model.ir_version = max(model.ir_version, IR_VERSION)
-    version = next(opset.version for opset in model.opset_import if opset.domain in ("", "ai.onnx"))
-    return model if version >= OPSET else onnx.version_converter.convert_version(model, OPSET)
+    version = next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
+    return model if version >= opset else onnx.version_converter.convert_version(model, opset)
 
 
 def _free(name: str, own_names: Collection[str]) -> str:

@@ -14,8 +14,8 @@ __all__ = ["trace"]
 OPSET = 18
 
 
-def trace(module: Any, taps: Sequence[str], size: tuple[int, int] | None) -> bytes:
-    """Return the ONNX bytes of a module from "input", 1 x 3 x H x W, to its taps, batch norms folded.
+def trace(module: Any, taps: Sequence[str], size: tuple[int, int] | None, *, channels: int = 3) -> bytes:
+    """Return the ONNX bytes of a module from "input", 1 x channels x H x W, to its taps, batch norms folded.
 
     Height and width are free where `size` is None. Changes the module's padding: run it before, not after.
     """
@@ -24,7 +24,7 @@ def trace(module: Any, taps: Sequence[str], size: tuple[int, int] | None) -> byt
     try:
         program = torch.onnx.export(
             module.eval(),
-            (torch.zeros(1, 3, *(size or (224, 256))),),
+            (torch.zeros(1, channels, *(size or (224, 256))),),
             dynamo=True,
             opset_version=OPSET,
             input_names=["input"],

@@ -9,6 +9,9 @@ __all__ = ["METHODS", "find_method"]
 
 METHODS = {
     "patchcore": "blemish.patchcore:PatchCore",
+    "differnet": "blemish.methods.trained.method:DifferNet",
+    "ganomaly": "blemish.methods.trained.method:GANomaly",
+    "cavga": "blemish.methods.trained.method:CAVGA",
 }
 """Where each method lives; their names are those that `Settings.method` allows."""
 

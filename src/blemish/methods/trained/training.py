@@ -1,0 +1,136 @@
+"""One training loop for all trained methods: seeded, resumable after every epoch, stopped where it diverges.
+
+Each epoch draws from a generator of its own, seeded by the epoch's number: nothing but the trainee's state is needed
+to go on where training was interrupted, and the result is bit for bit that of an uninterrupted run.
+"""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+
+from blemish.arrays import Array
+from blemish.errors import OptionError, TrainingError
+from blemish.methods.method import GoodImages
+from blemish.methods.trained.checkpoint import Checkpoint
+from blemish.progress import Progress, silent
+
+__all__ = ["Plan", "Trainee", "descend", "seeded", "train"]
+
+EPOCH_SEEDS = 1_000_003
+"""Seeds of one run's epochs lie between those of its neighbours' runs, and never meet them."""
+
+
+class Trainee(Protocol):
+    """The networks of one method, the data they learn from, and what one step teaches them."""
+
+    networks: dict[str, Any]
+    """torch modules by name; their state is what training makes."""
+    optimizers: dict[str, Any]
+    data: Array
+    """One entry an image along the first axis."""
+    epochs: int
+    batch: int
+    """How long its schedule trains, and on how many images at once."""
+    tensors: dict[str, Array]
+    """What the model file says of it beside the losses."""
+
+    def step(self, images: Any, generator: Any) -> float:
+        """Learn from a batch, the numbers of some images; returns the batch's loss."""
+
+    def graph(self, good: GoodImages) -> bytes:
+        """The trained network as a graph from sized pixels to the grids "score" and "map"."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long to train, in what pieces."""
+
+    epochs: int
+    batch: int
+    seed: int
+    threads: int
+
+
+def train(
+    trainee: Trainee, plan: Plan, *, checkpoint: Checkpoint | None = None, progress: Progress = silent
+) -> list[float]:
+    """Train until the plan's last epoch and return each epoch's mean loss.
+
+    Goes on where `checkpoint` holds the state of earlier epochs, and keeps the state there after each one. Raises
+    TrainingError naming the epoch where a loss or a weight is no longer finite; the epoch before is what is kept.
+    Raises OptionError where the checkpoint is past the last epoch.
+    """
+    losses = checkpoint.restore(trainee) if checkpoint else []
+    if checkpoint and len(losses) > plan.epochs:
+        raise OptionError(
+            f"Option epochs={plan.epochs} asks for less than the {len(losses)} epochs in {checkpoint.path}; "
+            "delete it to train from the start."
+        )
+    with _threads(plan.threads):
+        for epoch in range(len(losses), plan.epochs):
+            loss = _epoch(trainee, plan, epoch)
+            if not math.isfinite(loss) or not _finite(trainee):
+                raise TrainingError(_diverged(epoch, checkpoint))
+            losses.append(loss)
+            if checkpoint:
+                checkpoint.keep(trainee, losses)
+            progress("train", epoch + 1, plan.epochs)
+    return losses
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Draw first weights from a seed, and leave the caller's generator where it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
+
+
+def descend(optimizer: Any, loss: Any) -> None:
+    """One step of an optimiser down a loss."""
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+
+
+def _epoch(trainee: Trainee, plan: Plan, epoch: int) -> float:
+    """One pass over the images in random order; the mean of the batches' losses, NaN as soon as one is not finite."""
+    generator = torch.Generator().manual_seed(plan.seed * EPOCH_SEEDS + epoch)
+    images = len(trainee.data)
+    order = torch.randperm(images, generator=generator)
+    # Batches of nearly equal size: a last one of a single image would leave batch norms nothing to measure.
+    losses = []
+    for batch in torch.tensor_split(order, math.ceil(images / plan.batch)):
+        losses.append(trainee.step(batch, generator))
+        if not math.isfinite(losses[-1]):
+            return math.nan
+    return sum(losses) / len(losses)
+
+
+def _finite(trainee: Trainee) -> bool:
+    states = (network.state_dict() for network in trainee.networks.values())
+    return all(bool(torch.isfinite(tensor).all()) for state in states for tensor in state.values())
+
+
+def _diverged(epoch: int, checkpoint: Checkpoint | None) -> str:
+    if epoch == 0:
+        return "Training diverged in epoch 1 (its loss is not finite); check the images, or try another seed."
+    kept = f"; the state after epoch {epoch} is kept in {checkpoint.path}" if checkpoint else ""
+    return (
+        f"Training diverged in epoch {epoch + 1} (its loss is not finite){kept}. "
+        f"Fit with epochs={epoch} to use the state before it, or try another seed."
+    )
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    before: int = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
