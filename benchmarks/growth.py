@@ -60,6 +60,8 @@ def main() -> None:
         repeat_images(folder, max(arguments.images))
         for count in sorted(arguments.images):
             for what, fits in series.items():
+                if what.startswith("fraction") and count > arguments.fraction_up_to:
+                    continue  # its rows grow as well, so time grows with the square
                 print(f"{count} images, {what} ...", file=sys.stderr)
                 fits.append(run_fit(folder, count, options_of(what, arguments)))
     plot = f"growth_{datetime.date.today().isoformat()}.svg"
@@ -75,6 +77,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--series", nargs="+", choices=list(COLOURS), default=list(COLOURS))
     parser.add_argument("--rows", type=int, default=2000, help="rows of the fixed number")
     parser.add_argument("--fraction", type=float, default=0.01, help="the fixed fraction")
+    parser.add_argument("--fraction-up-to", type=int, default=5000, help="the most images for series of a fraction")
     parser.add_argument("--memory", default="500MB", help="the budget of the series that have one")
     parser.add_argument("--size", type=int, default=224, help="the input's size; a smaller one makes fewer patches")
     parser.add_argument("--output", action="store_true", help="keep table and plot in benchmarks/results")
