@@ -9,6 +9,7 @@ one whose coreset merely starts elsewhere.
 """
 
 import argparse
+import statistics
 import sys
 import tempfile
 import time
@@ -148,10 +149,12 @@ def table(outcomes: dict[str, list[Outcome]]) -> str:
         exact("after adding", lambda o: o.add, outcomes),
         exact("fitted again with them", lambda o: o.refit, outcomes),
         exact("fitted again, the coreset started elsewhere", lambda o: o.other, outcomes),
-        exact("adding against fitting again, points", lambda o: abs(o.add - o.refit), outcomes),
-        exact("two fits against each other, points", lambda o: abs(o.refit - o.other), outcomes),
+        exact("adding minus fitting again, points", lambda o: o.add - o.refit, outcomes),
+        mean("against the mean of both fits, mean of draws", lambda o: o.add - (o.refit + o.other) / 2, outcomes),
+        exact("two fits against each other, points", lambda o: o.refit - o.other, outcomes),
         exact("after removing them again", lambda o: o.remove, outcomes),
-        exact("removing against a fit without them, points", lambda o: abs(o.remove - o.base), outcomes),
+        exact("removing minus a fit without them, points", lambda o: o.remove - o.base, outcomes),
+        mean("the same, mean of draws", lambda o: o.remove - o.base, outcomes),
         row("farthest patch after removing, over the bank's radius", lambda o: o.farther, ""),
     ]
     return markdown_table(["", *outcomes], rows)
@@ -160,6 +163,11 @@ def table(outcomes: dict[str, list[Outcome]]) -> str:
 def exact(words: str, value: Callable[[Outcome], float], outcomes: dict[str, list[Outcome]]) -> list[str]:
     """Percent, or points of it, with every draw: a range of three digits would hide what matters here."""
     return [words, *(", ".join(f"{value(outcome):.2f}" for outcome in each) for each in outcomes.values())]
+
+
+def mean(words: str, value: Callable[[Outcome], float], outcomes: dict[str, list[Outcome]]) -> list[str]:
+    """The mean over draws; of adding, against the mean of both fits."""
+    return [words, *(f"{statistics.mean(map(value, each)):.2f}" for each in outcomes.values())]
 
 
 if __name__ == "__main__":

@@ -10,9 +10,17 @@ from pathlib import Path
 from blemish.cli.main import app
 
 COMMANDS = (
+    ("scan",),
     ("fit",),
     ("inspect",),
+    ("calibrate",),
+    ("feedback",),
+    ("feedback", "add"),
+    ("feedback", "remove"),
+    ("feedback", "undo"),
+    ("feedback", "log"),
     ("evaluate",),
+    ("report",),
     ("reproduce",),
     ("info",),
     ("doctor",),

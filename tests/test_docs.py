@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from blemish.cli.main import app
 from blemish.memory import store
 from blemish.methods.registry import METHODS
 from blemish.settings import Settings
@@ -47,6 +48,8 @@ def test_cli_page_is_what_the_commands_print() -> None:
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
     assert (ROOT / "docs" / "cli.md").read_text(encoding="utf-8") == script.page(), "run: make docs"
+    there = {command.name for command in app.registered_commands} | {group.name for group in app.registered_groups}
+    assert {command[0] for command in script.COMMANDS} == there, "scripts/write_cli_docs.py lists every command"
 
 
 def test_links_lead_somewhere() -> None:

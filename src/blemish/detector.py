@@ -130,14 +130,14 @@ class Detector:
         self._take(added(model, seen, who=who, threads=self.threads))
         return self.manifest.journal[-1]
 
-    def remove(self, images: Sequence[str | os.PathLike[str]], *, who: str | None = None) -> Change:
-        """Take training images, by their names, out of the memory and the calibration.
+    def remove(self, images: Sequence[str | os.PathLike[str] | int], *, who: str | None = None) -> Change:
+        """Take training images, by their names or their places in `manifest.images`, out of memory and calibration.
 
         Raises OptionError for another method than patchcore, DataError for a name that is not in the model, or where
         none would remain; then nothing is changed.
         """
         model = self._model()
-        numbers = numbers_of(self.manifest.images, [os.fspath(image) for image in images])
+        numbers = numbers_of(self.manifest.images, images)
         self._take(removed(model, numbers, who=who))
         return self.manifest.journal[-1]
 

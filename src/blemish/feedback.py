@@ -235,19 +235,30 @@ def read_history(model: Model, tensors: Mapping[str, Array]) -> dict[int, Steps]
     return {number: steps[number] for number, change in enumerate(journal) if not change.final}
 
 
-def numbers_of(images: Sequence[TrainingImage], names: Sequence[str]) -> Ints:
-    """The numbers of images by their names, as given at fit or as the same file. Raises DataError for one not there."""
+def numbers_of(images: Sequence[TrainingImage], wanted: Sequence[str | os.PathLike[str] | int]) -> Ints:
+    """The numbers of images, ascending, by numbers or names (as given at fit, or of the same file).
+
+    Raises DataError for one that is not there.
+    """
     numbers: set[int] = set()
-    for name in names:
-        found = {n for n, image in enumerate(images) if image.path == name}
-        found = found or {n for n, image in enumerate(images) if os.path.abspath(image.path) == os.path.abspath(name)}
+    for each in wanted:
+        if isinstance(each, int):
+            found = {each} & set(range(len(images)))
+        else:
+            name = os.fspath(each)
+            found = {n for n, image in enumerate(images) if image.path == name}
+            found = found or {n for n, image in enumerate(images) if _same_file(image.path, name)}
         if not found:
             raise DataError(
-                f"{name} is none of the {len(images)} images of the model, such as {images[0].path}; name them as they "
+                f"{each} is none of the {len(images)} images of the model, such as {images[0].path}; name them as they "
                 f"were named then. Nothing was changed."
             )
         numbers |= found
     return np.array(sorted(numbers), np.int64)
+
+
+def _same_file(path: str, name: str) -> bool:
+    return os.path.abspath(path) == os.path.abspath(name)
 
 
 def _changed(

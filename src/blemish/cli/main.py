@@ -6,7 +6,20 @@ from typing import Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from blemish.cli import backbone, calibrate, demo, doctor, evaluate, feedback, fit, info, inspect, report, reproduce
+from blemish.cli import (
+    backbone,
+    calibrate,
+    demo,
+    doctor,
+    evaluate,
+    feedback,
+    fit,
+    info,
+    inspect,
+    report,
+    reproduce,
+    scan,
+)
 from blemish.cli.console import fail, give_up_output
 from blemish.errors import BlemishError
 
@@ -49,6 +62,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("fit")(fit.fit)
+app.command("scan")(scan.scan)
 app.command("inspect")(inspect.inspect)
 app.command("calibrate")(calibrate.calibrate)
 app.command("evaluate")(evaluate.evaluate)

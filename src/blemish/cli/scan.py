@@ -1,0 +1,47 @@
+"""blemish scan: which of the good images look defective, before they are fitted on."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from blemish.cli.console import print_json, progress_bar, say
+from blemish.cli.images import labelled_images
+from blemish.cli.options import given, with_settings
+
+__all__ = ["scan"]
+
+
+@with_settings
+def scan(
+    images: Annotated[list[str], typer.Argument(help="Good images: folders, files, patterns, or one CSV.")],
+    overlays: Annotated[Path | None, typer.Option(help="Draw what looks defective into this folder.")] = None,
+    cutoff: Annotated[
+        float, typer.Option(min=0, help="Robust standard deviations from which an image is named; lower names more.")
+    ] = 3.5,
+    json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+    **options: str | None,
+) -> None:
+    """List the good images that look defective, as judged by all others; exit code 0: none, 3: some to look at."""
+    from blemish.report.folders import OverlayFolder
+    from blemish.report.table import as_row
+    from blemish.scanning import scan as scan_images
+
+    paths, groups = labelled_images(images, label=0, split="train")
+    with progress_bar() as progress:
+        found = scan_images(paths, groups=groups, cutoff=cutoff, progress=progress, **given(options))
+    if overlays:
+        folder = OverlayFolder(overlays, paths, found.detector.manifest)
+        for result in found.suspects:
+            folder.add(result)
+    rows = [
+        {"outlyingness": outlyingness, **as_row(result)}
+        for result, outlyingness in zip(found.suspects, found.outlyingness, strict=True)
+    ]
+    if json:
+        print_json(rows)
+    else:
+        for row in rows:
+            print(f"{row['outlyingness']:6.1f} {row['score']:9.4f} {row['path']}")
+        say(f"{len(rows)} of {len(paths)} images look defective; look at them before you fit.")
+    raise SystemExit(3 if rows else 0)

@@ -1,0 +1,58 @@
+"""Which of the images that are meant to be good look defective: looked for before they become the memory."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from blemish.detector import Detector
+from blemish.errors import OptionError
+from blemish.fitting import fit
+from blemish.images.read import Source
+from blemish.images.sources import list_sources
+from blemish.progress import Progress, silent
+from blemish.result import Result
+from blemish.scoring.contamination import CUTOFF, outlying, outlyingness
+
+__all__ = ["Scan", "scan"]
+
+
+@dataclass(frozen=True)
+class Scan:
+    """The images that look defective, the most so first, inspected by a memory of all others."""
+
+    suspects: list[Result]
+    outlyingness: list[float]
+    """How many robust standard deviations the logarithm of each one's score lies above the median of all."""
+    detector: Detector
+    """Fitted on all images that are not suspects."""
+
+
+def scan(
+    images: str | os.PathLike[str] | Sequence[Source],
+    *,
+    groups: Sequence[str] | None = None,
+    cutoff: float = CUTOFF,
+    progress: Progress = silent,
+    **options: Any,
+) -> Scan:
+    """Score each image by a memory without its fold, as cross-fitting does, and name those whose scores stand out.
+
+    Images, groups and options are those of `fit`, for patchcore; what lies more than `cutoff` robust standard
+    deviations above the median is a suspect. A defect that several images show is known to the memory of each of them
+    and may hide: look at what stands out, take it away, and scan again. Raises as `fit`.
+    """
+    if (method := options.get("method", "patchcore")) != "patchcore":
+        raise OptionError(
+            f"Scans are made with the method patchcore; {method} keeps no images apart. Leave method out."
+        )
+    sources = list_sources(images)
+    detector = fit(sources, groups=groups, progress=progress, **options | {"calibration": "cross"})
+    scores_M = detector.held_out.scores_M
+    found = outlying(scores_M, cutoff=cutoff)
+    if len(found):
+        detector.remove([int(number) for number in np.sort(found)])
+    suspects = list(detector.inspect_many(sources[int(number)] for number in found))
+    return Scan(suspects, outlyingness(scores_M)[found].tolist(), detector)
