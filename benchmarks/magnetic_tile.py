@@ -26,7 +26,7 @@ from blemish.methods.registry import METHODS
 from blemish.settings import readers
 
 SPLITS = ("published", "disjoint")
-OPTIONS = ("method", "schedule", "encoder", "held_out", "preset", "backbone", "seed")
+OPTIONS = ("method", "schedule", "epochs", "encoder", "held_out", "preset", "backbone", "seed")
 """Options of fit that this script passes on."""
 PAPER = {
     "patchcore": "97.9 % (WideResNet-50, 10 %; table 6)",
@@ -65,13 +65,14 @@ def main() -> None:
 def named(arguments: argparse.Namespace) -> list[str | None]:
     """What tells one table from another."""
     method = arguments.preset if arguments.method == "patchcore" else arguments.method
-    return [method, arguments.schedule, arguments.backbone]
+    return [method, arguments.schedule, arguments.epochs and f"{arguments.epochs}_epochs", arguments.backbone]
 
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--method", choices=list(METHODS), default="patchcore")
     parser.add_argument("--schedule", choices=["short", "published"], help="of a trained method")
+    parser.add_argument("--epochs", help="of a trained method, other than its schedule's")
     parser.add_argument("--encoder", help="weights of CAVGA's encoder")
     parser.add_argument(
         "--held-out", help="good parts that a trained method leaves for the threshold: a share or a number"
@@ -108,7 +109,7 @@ def measure(arguments: argparse.Namespace, split: str, coreset: str | None) -> O
     ]
     return Outcome(
         split,
-        len(train),
+        sum(image.in_memory for image in detector.manifest.images),
         str(detector.method),
         arguments.method,
         fit_seconds,
@@ -167,7 +168,7 @@ def column(outcome: Outcome) -> dict[str, str]:
     evaluation = outcome.evaluation
     pixels, confusion = evaluation.pixels, evaluation.confusion
     return {
-        "good images trained on": str(outcome.trained_on),
+        "good images learnt from; the others set the threshold": str(outcome.trained_on),
         "test images": f"{evaluation.good} good, {evaluation.defective} defective",
         "image AUROC": percent(evaluation.auroc),
         "image AUROC by seed": f"{Spread.of(outcome.seeds)} %" if len(outcome.seeds) > 1 else "-",
