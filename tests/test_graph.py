@@ -146,6 +146,29 @@ def test_concat_equals_the_reference(height: int, width: int, size: int, stride:
     np.testing.assert_allclose(ours, reference_concat(image, TAPS[:2], size, stride), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("channels", [None, [0, 3, 4, 9], [1], [5, 9]])
+def test_nearest_repeats_deeper_cells_and_channels_are_picked(channels: list[int] | None) -> None:
+    """As torch's unfold and fold do; a tap of which nothing is kept still sets the grid."""
+    image = pixels(32, 48)
+    first, second = (reference_taps(image)[tap.name].transpose(1, 2, 0) for tap in TAPS[:2])
+    stacked = np.concatenate([first, second.repeat(2, axis=0).repeat(2, axis=1)], axis=2)
+    ours = patches(image, TAPS[:2], patch_size=1, resize="nearest", channels=channels)
+    expected = stacked if channels is None else stacked[:, :, channels]
+    np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_several_grids_come_from_one_network() -> None:
+    image = pixels(32, 48)
+    grids = {"fine": Grid(TAPS[:1], patch_size=1), "image": Grid(TAPS[:2]), "deep": Grid(TAPS[1:2], patch_size=1)}
+    with pytest.raises(AssertionError, match="image"):
+        build_graph(small_backbone(), grids)
+    grids["both"] = grids.pop("image")
+    answers = Extractor(build_graph(small_backbone(), grids), 32, 48)(image)
+    assert [*answers] == [*grids]
+    for name, grid in grids.items():
+        np.testing.assert_array_equal(answers[name], patches(image, [*grid.taps], patch_size=grid.patch_size))
+
+
 def test_zero_padding_counts_in_the_mean() -> None:
     image = np.full((32, 32, 3), 255, np.uint8)
     taps = TAPS[:1]

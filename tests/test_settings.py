@@ -36,8 +36,8 @@ def test_every_method_can_be_asked_for_and_found() -> None:
     assert METHODS.keys() == PRESETS.keys()
     for method in METHODS:
         assert make_settings(method=method).preset == "default"
-        kind = find_method(method)
-        assert not {"calibration", "graph"} & {name.split(".")[0] for name in kind.TENSORS}
+        kinds = find_method(method).tensor_kinds(make_settings(method=method))
+        assert not {"calibration", "graph"} & {name.split(".")[0] for name in kinds}
 
 
 def test_what_another_method_reads_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

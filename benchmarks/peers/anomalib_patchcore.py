@@ -33,10 +33,14 @@ def make_model(weights: Path, coreset: float) -> Patchcore:
         visualizer=False,
         evaluator=False,
     )
-    network = model.model.feature_extractor.feature_extractor
+    load_weights(model.model.feature_extractor.feature_extractor, weights)
+    return model
+
+
+def load_weights(network: torch.nn.Module, weights: Path) -> None:
+    """Give a ResNet-18 the weights of a file that ends with its third block."""
     absent = network.load_state_dict(load_file(weights), strict=False).missing_keys
     assert all(name.startswith(("layer4", "fc")) or name.endswith("num_batches_tracked") for name in absent), absent
-    return model
 
 
 def make_data(folder: Path) -> Folder:

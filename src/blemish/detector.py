@@ -262,7 +262,10 @@ class Detector:
         """Read, size, network, search: what the method says of one image, and how the image lies on the input."""
         clock = clock or _Clock()
         look = self._look(image, extractor, channels, clock)
-        answer = self.method.score(look.features, threads=extractor.threads)
+        try:
+            answer = self.method.score(look.features, threads=extractor.threads)
+        except ImageError as error:
+            raise ImageError(f"{image_name(image)} {error}") from None
         clock.lap("search")
         return answer, look.view
 

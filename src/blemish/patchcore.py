@@ -33,7 +33,7 @@ from blemish.memory.candidates import Candidates, find_candidates
 from blemish.memory.coreset import greedy_coreset, random_projection
 from blemish.memory.per_tile import coreset_per_tile
 from blemish.memory.shards import ArrayShard
-from blemish.memory.spill import PatchStore, take_rows
+from blemish.memory.spill import patch_store, take_rows
 from blemish.memory.training import TrainingPatches, gather
 from blemish.methods.method import Fitted, GoodImages, Scores, TensorKind
 from blemish.progress import Progress, silent
@@ -45,7 +45,7 @@ from blemish.search.search import make_search
 from blemish.settings import Resources, Settings
 from blemish.stream import stream
 
-__all__ = ["PatchCore", "coreset_shard", "patch_store"]
+__all__ = ["PatchCore", "coreset_shard"]
 
 PROJECTED_AT_ONCE = 65_536
 """Patches projected in one product, so that a projection needs no second copy of all of them."""
@@ -141,6 +141,10 @@ class PatchCore:
         method = copy(self)
         method.candidates = candidates
         return method
+
+    @classmethod
+    def tensor_kinds(cls, settings: Settings) -> Mapping[str, TensorKind]:
+        return cls.TENSORS
 
     @classmethod
     def stride(cls, settings: Settings, backbone: Backbone | None) -> int:
@@ -266,13 +270,6 @@ def coreset_shard(patches: TrainingPatches, settings: Settings, resources: Resou
         block_ND = take_rows(patches.values_ND, np.arange(start, stop))
         store.append(random_projection(block_ND, settings.projection, seed=settings.seed))
     return ArrayShard(store.patches(), threads=resources.threads)
-
-
-def patch_store(rows: int, dimension: int, resources: Resources) -> PatchStore:
-    """Room for patches, within the memory budget."""
-    return PatchStore(
-        rows, dimension, memory=resources.memory, folder=resources.spill_folder, dtype=resources.spill_type
-    )
 
 
 def coreset_rows(patches: int, coreset: float) -> int:

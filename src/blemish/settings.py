@@ -95,7 +95,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    method: Literal["patchcore", "differnet", "ganomaly", "cavga"] = Field(
+    method: Literal["patchcore", "padim", "spade", "1-nn", "differnet", "ganomaly", "cavga"] = Field(
         "patchcore", description="What is learnt of the good images."
     )
     preset: Literal["default", "paper"] = Field("default", description="default, or paper for a method as published.")
@@ -189,7 +189,15 @@ class Settings(BaseModel):
     encoder: Annotated[Path | None, Only("cavga"), BeforeValidator(_or_none)] = Field(
         None, description="Weights of ResNet-18 (.safetensors or .pth) that the encoder starts from; none: at random."
     )
-    sigma: float = Field(4.0, ge=0, le=100, description="Blur of the anomaly map, in input pixels.")
+    dimensions: Annotated[int | None, Only("padim"), BeforeValidator(_or_none)] = Field(
+        100, ge=1, description="Random dimensions of a patch that are looked at, at most; none: all."
+    )
+    nearest_images: Annotated[int, Only("spade")] = Field(
+        50, ge=1, description="Good images nearest to an image that it is compared with, at most."
+    )
+    sigma: Annotated[float, Only("patchcore", "padim", "spade", "differnet", "ganomaly", "cavga")] = Field(
+        4.0, ge=0, le=100, description="Blur of the anomaly map, in input pixels."
+    )
     false_rejects: float = Field(0.01, gt=0, lt=1, description="Share of good parts that may be NG.")
     confidence: float = Field(0.95, gt=0, lt=1, description="How sure to be that no more are.")
     review: float = Field(
@@ -256,6 +264,15 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
             "image_score": "reweighted",
         },
     },
+    "padim": {
+        "default": {"taps": [1, 2, 3]},
+        "paper": {"taps": [1, 2, 3], "resize": "crop"},
+    },
+    "spade": {
+        "default": {"taps": [1, 2, 3]},
+        "paper": {"taps": [1, 2, 3], "resize": "crop"},
+    },
+    "1-nn": {"default": {}},
     "differnet": {"default": {}, "paper": {"schedule": "published"}},
     "ganomaly": {"default": {}, "paper": {"schedule": "published"}},
     "cavga": {"default": {}, "paper": {"schedule": "published"}},

@@ -6,7 +6,7 @@ PatchCore, equations 1 to 3; the merge "adaptive" is that of the published code.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -16,7 +16,7 @@ from onnx import TensorProto, helper
 
 from blemish.errors import OptionError
 from blemish.features.backbone import Backbone, Tap
-from blemish.features.merge import PREFIX, Merge, MergeNodes, constant, merge_nodes
+from blemish.features.merge import PREFIX, Grid, MergeNodes, constant, merge_nodes
 from blemish.features.network import keep_taps, open_network
 
 __all__ = ["Grid", "at_least", "build_graph", "choose_taps"]
@@ -25,20 +25,6 @@ OPSET, IR_VERSION = 17, 8
 """Networks of an older operator set or file version are brought up to these before they are joined."""
 
 INPUT = "image"
-
-
-@dataclass(frozen=True)
-class Grid:
-    """One output of the graph: taps, brought to the grid of the first one and merged into one vector a patch.
-
-    `merge="concat"` averages each neighbourhood (patch_size x patch_size, zero padding counted) and stacks the taps'
-    channels; `merge="adaptive"` pools each tap's unfolded neighbourhoods, then their stack, to 1024 values.
-    """
-
-    taps: Sequence[Tap]
-    patch_size: int = 3
-    patch_stride: int = 1
-    merge: Merge = "concat"
 
 
 def choose_taps(backbone: Backbone, taps: Sequence[str | int]) -> list[Tap]:
@@ -58,6 +44,7 @@ def build_graph(
     backbone: Backbone, grids: Mapping[str, Grid], *, pixels: Literal["uint8", "uint16"] = "uint8"
 ) -> bytes:
     """Join normalisation, the backbone up to its deepest tap, and the named grids into one ONNX graph."""
+    assert INPUT not in grids, f"{INPUT!r} is the name of the input"
     own_names = {INPUT, *grids}
     taps = {tap.name: None for grid in grids.values() for tap in grid.taps}
     model = at_least(OPSET, keep_taps(open_network(backbone.onnx), list(taps)))
@@ -98,7 +85,7 @@ def _merge(name: str, grid: Grid, own_names: Collection[str]) -> MergeNodes:
     """Merge the taps of one grid, and lay them out as h x w x d under its name."""
     prefix = f"{PREFIX}{name}/"
     taps = [tap.model_copy(update={"name": _free(tap.name, own_names)}) for tap in grid.taps]
-    merging = merge_nodes(taps, grid.merge, patch_size=grid.patch_size, patch_stride=grid.patch_stride, prefix=prefix)
+    merging = merge_nodes(replace(grid, taps=taps), prefix)
     laid_out = [
         helper.make_node("Squeeze", [prefix + "merged", PREFIX + "batch_axis"], [prefix + "grid"]),
         helper.make_node("Transpose", [prefix + "grid"], [name], perm=[1, 2, 0]),

@@ -15,7 +15,7 @@ from onnx import helper, numpy_helper
 from blemish.arrays import Array, Doubles
 from blemish.features.backbone import Tap
 
-__all__ = ["PREFIX", "Merge", "MergeNodes", "constant", "merge_nodes"]
+__all__ = ["PREFIX", "Grid", "Merge", "MergeNodes", "constant", "merge_nodes"]
 
 Merge = Literal["concat", "adaptive"]
 
@@ -26,9 +26,33 @@ ADAPTIVE_DIMENSION = 1024
 """Both the pretraining and the target dimension of the published code."""
 
 
+RESIZE: dict[str, dict[str, str]] = {
+    "linear": {"mode": "linear", "coordinate_transformation_mode": "half_pixel"},
+    "nearest": {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"},
+}
+
+
 def constant(name: str, values: Array, prefix: str = PREFIX) -> onnx.TensorProto:
     """A constant tensor under our prefix."""
     return numpy_helper.from_array(values, prefix + name)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """One output of the graph: taps, brought to the grid of the first one and merged into one vector a patch.
+
+    `merge="concat"` averages each neighbourhood (patch_size x patch_size, zero padding counted) and stacks the taps'
+    channels; `merge="adaptive"` pools each tap's unfolded neighbourhoods, then their stack, to 1024 values.
+    """
+
+    taps: Sequence[Tap]
+    patch_size: int = 3
+    patch_stride: int = 1
+    merge: Merge = "concat"
+    channels: Sequence[int] | None = None
+    """Of the stacked channels, keep these only, in rising order; for "concat"."""
+    resize: Literal["linear", "nearest"] = "linear"
+    """How deeper taps come to the first one's grid: half-pixel centres bilinearly, or each cell repeated."""
 
 
 @dataclass(frozen=True)
@@ -39,31 +63,51 @@ class MergeNodes:
     constants: list[onnx.TensorProto]
 
 
-def merge_nodes(
-    taps: Sequence[Tap], merge: Merge, *, patch_size: int, patch_stride: int, prefix: str = PREFIX
-) -> MergeNodes:
+def merge_nodes(grid: Grid, prefix: str = PREFIX) -> MergeNodes:
     """Pool each tap over patch_size x patch_size at every patch_stride, and join them on the first tap's grid."""
-    pad = patch_size // 2
-    window = {"kernel_shape": [patch_size] * 2, "strides": [patch_stride] * 2, "pads": [pad] * 4}
-    return _concat(taps, window, prefix) if merge == "concat" else _adaptive(taps, window, patch_size, prefix)
+    pad = grid.patch_size // 2
+    window = {"kernel_shape": [grid.patch_size] * 2, "strides": [grid.patch_stride] * 2, "pads": [pad] * 4}
+    return _concat(grid, window, prefix) if grid.merge == "concat" else _adaptive(grid, window, prefix)
 
 
-def _concat(taps: Sequence[Tap], window: dict[str, list[int]], prefix: str) -> MergeNodes:
+def _concat(grid: Grid, window: dict[str, list[int]], prefix: str) -> MergeNodes:
     """Mean of each neighbourhood (zero padding counted), the taps' channels one after the other."""
     nodes: list[onnx.NodeProto] = []
-    for index, tap in enumerate(taps):
-        pooled = [f"{prefix}pooled{index}"]
-        nodes.append(helper.make_node("AveragePool", [tap.name], pooled, count_include_pad=1, **window))
-        nodes += _to_first_grid(index, prefix)
-    resized = [f"{prefix}resized{index}" for index in range(len(taps))]
-    return MergeNodes([*nodes, helper.make_node("Concat", resized, [prefix + "merged"], axis=1)], [])
+    constants: list[onnx.TensorProto] = []
+    joined = []
+    for index, (tap, channels) in enumerate(zip(grid.taps, _channels_by_tap(grid), strict=True)):
+        if index and channels == []:
+            continue
+        chosen, pooled = [tap.name], [f"{prefix}pooled{index}"]
+        if channels is not None:
+            chosen = [f"{prefix}chosen{index}"]
+            # The first tap sets the grid even where none of its channels is kept.
+            constants.append(constant(f"channels{index}", np.array(channels or [0], np.int64), prefix))
+            nodes.append(helper.make_node("Gather", [tap.name, f"{prefix}channels{index}"], chosen, axis=1))
+        nodes.append(helper.make_node("AveragePool", chosen, pooled, count_include_pad=1, **window))
+        nodes += _to_first_grid(index, grid.resize, prefix)
+        if channels != []:
+            joined.append(f"{prefix}resized{index}")
+    return MergeNodes([*nodes, helper.make_node("Concat", joined, [prefix + "merged"], axis=1)], constants)
 
 
-def _adaptive(taps: Sequence[Tap], window: dict[str, list[int]], patch_size: int, prefix: str) -> MergeNodes:
+def _channels_by_tap(grid: Grid) -> list[list[int] | None]:
+    """Which channels of each tap are kept; None for all of them."""
+    if grid.channels is None:
+        return [None] * len(grid.taps)
+    ends = np.cumsum([tap.channels for tap in grid.taps])
+    starts = [0, *ends[:-1]]
+    return [
+        [channel - int(start) for channel in grid.channels if start <= channel < end]
+        for start, end in zip(starts, ends, strict=True)
+    ]
+
+
+def _adaptive(grid: Grid, window: dict[str, list[int]], prefix: str) -> MergeNodes:
     """Both adaptive poolings are linear and so is the resize between them: one convolution per tap is all."""
     nodes: list[onnx.NodeProto] = []
     constants: list[onnx.TensorProto] = []
-    for index, (tap, kernel) in enumerate(zip(taps, _adaptive_kernels(taps, patch_size), strict=True)):
+    for index, (tap, kernel) in enumerate(zip(grid.taps, _adaptive_kernels(grid), strict=True)):
         used = np.flatnonzero(kernel.any(axis=(1, 2, 3)))
         first, last = int(used[0]), int(used[-1]) + 1
         weights, groups = _grouped(kernel[first:last])
@@ -75,15 +119,15 @@ def _adaptive(taps: Sequence[Tap], window: dict[str, list[int]], patch_size: int
         resized, padded = [f"{prefix}resized{index}", f"{prefix}rows{index}"], [f"{prefix}padded{index}"]
         nodes += [
             helper.make_node("Conv", inputs, pooled, group=groups, **window),
-            *_to_first_grid(index, prefix),
+            *_to_first_grid(index, grid.resize, prefix),
             helper.make_node("Pad", resized, padded),
         ]
-    padded_all = [f"{prefix}padded{index}" for index in range(len(taps))]
+    padded_all = [f"{prefix}padded{index}" for index in range(len(grid.taps))]
     return MergeNodes([*nodes, helper.make_node("Sum", padded_all, [prefix + "merged"])], constants)
 
 
-def _to_first_grid(index: int, prefix: str) -> list[onnx.NodeProto]:
-    """Resize tap `index` bilinearly (half-pixel centres) to the grid of the first one."""
+def _to_first_grid(index: int, resize: Literal["linear", "nearest"], prefix: str) -> list[onnx.NodeProto]:
+    """Resize tap `index` to the grid of the first one."""
     pooled, resized, name = f"{prefix}pooled{index}", f"{prefix}resized{index}", f"{prefix}shape{index}"
     if index == 0:
         return [
@@ -97,15 +141,14 @@ def _to_first_grid(index: int, prefix: str) -> list[onnx.NodeProto]:
             "Resize",
             [pooled, "", "", name + "/wanted"],
             [resized],
-            mode="linear",
-            coordinate_transformation_mode="half_pixel",
+            **RESIZE[resize],
         ),
     ]
 
 
-def _adaptive_kernels(taps: Sequence[Tap], patch_size: int) -> list[Doubles]:
+def _adaptive_kernels(grid: Grid) -> list[Doubles]:
     """One kernel per tap (1024 x channels x patch_size x patch_size) whose answers add up to the merged patches."""
-    dimension = ADAPTIVE_DIMENSION
+    dimension, taps, patch_size = ADAPTIVE_DIMENSION, grid.taps, grid.patch_size
     target = _adaptive_average(len(taps) * dimension, dimension)
     kernels = []
     for index, tap in enumerate(taps):

@@ -16,8 +16,9 @@ import numpy as np
 
 from blemish.arrays import Array, Floats, Ints
 from blemish.errors import DataError, OptionError
+from blemish.settings import Resources
 
-__all__ = ["PatchStore", "mapping", "take_rows"]
+__all__ = ["PatchStore", "mapping", "patch_store", "take_rows"]
 
 SHARE = 0.5
 TAKEN_AT_ONCE = 256
@@ -119,6 +120,13 @@ class PatchStore:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def patch_store(rows: int, dimension: int, resources: Resources) -> PatchStore:
+    """Room for patches, within the memory budget."""
+    return PatchStore(
+        rows, dimension, memory=resources.memory, folder=resources.spill_folder, dtype=resources.spill_type
+    )
 
 
 def mapping(patches_ND: Array) -> mmap.mmap | None:

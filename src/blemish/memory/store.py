@@ -136,9 +136,9 @@ class ModelManifest(BaseModel):
         return Viewer(self.transform, self.places, self.aligner)
 
 
-def tensor_kinds(method: str) -> dict[str, TensorKind]:
-    """All tensors of a model of this method."""
-    return {**find_method(method).TENSORS, **TENSORS}
+def tensor_kinds(settings: Settings) -> dict[str, TensorKind]:
+    """All tensors of a model with these settings."""
+    return {**find_method(settings.method).tensor_kinds(settings), **TENSORS}
 
 
 def write_model(path: Path, manifest: ModelManifest, tensors: Mapping[str, Array]) -> None:
@@ -188,7 +188,7 @@ def read_model(path: Path) -> tuple[ModelManifest, dict[str, Array]]:
     try:
         with safe_open(path, framework="numpy") as file:
             manifest = _manifest(path, file.metadata())
-            kinds = tensor_kinds(manifest.method)
+            kinds = tensor_kinds(manifest.settings)
             if manifest.format == 1:
                 del kinds["calibration.image"]  # every image was scored
             there = set(file.keys())
@@ -208,7 +208,7 @@ def read_model(path: Path) -> tuple[ModelManifest, dict[str, Array]]:
         _check_tensor(path, manifest, name, tensor, kinds[name])
     tensors.setdefault("calibration.image", np.arange(len(manifest.images)))
     now = {name: tensor for name, tensor in tensors.items() if not name.startswith(JOURNAL)}
-    _check_sizes(path, now, tensor_kinds(manifest.method))
+    _check_sizes(path, now, tensor_kinds(manifest.settings))
     _check_numbers(path, manifest, now)
     return manifest, tensors
 

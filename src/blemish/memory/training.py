@@ -10,7 +10,7 @@ from blemish.features.patches import ImagePatches
 from blemish.memory.spill import PatchStore, take_rows
 from blemish.progress import Progress, silent
 
-__all__ = ["TrainingPatches", "gather"]
+__all__ = ["Gathering", "TrainingPatches", "gather"]
 
 
 @dataclass(frozen=True)
@@ -33,23 +33,40 @@ class TrainingPatches:
         return ImagePatches(take_rows(self.values_ND, np.arange(first, last)), self.seen[image])
 
 
+class Gathering:
+    """Lays the patches of `count` images one after the other; `room(rows, dimension)` makes the place for them."""
+
+    def __init__(self, count: int, room: Callable[[int, int], PatchStore]) -> None:
+        self._count = count
+        self._room = room
+        self._store: PatchStore | None = None
+        self._images: list[Ints] = []
+        self._cells: list[Ints] = []
+        self._seen: list[Bools] = []
+
+    def add(self, patches: ImagePatches) -> None:
+        """Take the patches of the next image; raises OptionError where the place cannot hold even one image."""
+        if self._store is None:
+            self._store = self._room(self._count * patches.seen_hw.size, patches.values_QD.shape[1])
+            self._store.check_holds(patches.seen_hw.size)
+        self._store.append(patches.values_QD)
+        self._images.append(np.full(len(patches.values_QD), len(self._seen)))
+        self._cells.append(np.flatnonzero(patches.seen_hw))
+        self._seen.append(patches.seen_hw)
+
+    def patches(self) -> TrainingPatches:
+        """All patches so far, of one image at least."""
+        assert self._store is not None, "callers add at least one image"
+        image_N, cell_N = np.concatenate(self._images), np.concatenate(self._cells)
+        return TrainingPatches(self._store.patches(), image_N, cell_N, self._seen[0].shape, self._seen)
+
+
 def gather(
     images: Iterable[ImagePatches], count: int, room: Callable[[int, int], PatchStore], *, progress: Progress = silent
 ) -> TrainingPatches:
-    """Lay the patches of `count` images one after the other; `room(rows, dimension)` makes the place for them.
-
-    Raises OptionError where the place cannot hold even one image.
-    """
-    store: PatchStore | None = None
-    image_numbers, cells, seen = [], [], []
+    """Lay the patches of `count` images one after the other, as they come. Raises OptionError as `Gathering.add`."""
+    gathering = Gathering(count, room)
     for number, patches in enumerate(images):
-        if store is None:
-            store = room(count * patches.grid[0] * patches.grid[1], patches.values_QD.shape[1])
-            store.check_holds(patches.grid[0] * patches.grid[1])
-        store.append(patches.values_QD)
-        image_numbers.append(np.full(len(patches.values_QD), number))
-        cells.append(np.flatnonzero(patches.seen_hw))
-        seen.append(patches.seen_hw)
+        gathering.add(patches)
         progress("patches", number + 1, count)
-    assert store is not None, "callers pass at least one image"
-    return TrainingPatches(store.patches(), np.concatenate(image_numbers), np.concatenate(cells), seen[0].shape, seen)
+    return gathering.patches()

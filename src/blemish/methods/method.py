@@ -58,7 +58,7 @@ class Method(Protocol):
     """A fitted method. Its `str` is one phrase for people: what it has kept of the good images."""
 
     def score(self, features: Features, *, threads: int = 1) -> Scores:
-        """Score one image; `threads` may work on it."""
+        """Score one image; `threads` may work on it. Raises ImageError, whose sentence lacks the image's name."""
 
     def tensors(self) -> dict[str, Array]:
         """What to keep in the model file, by the names of the method's kind."""
@@ -100,9 +100,10 @@ class KeepsCandidates(Protocol):
 class MethodKind(Protocol):
     """A method before any image: the class that fits, and that a model file names."""
 
-    TENSORS: Mapping[str, TensorKind]
-    """The tensors it keeps in the model file; K counts its rows, d their values; n (good images) and b are taken."""
     needs_backbone: bool
+
+    def tensor_kinds(self, settings: Settings) -> Mapping[str, TensorKind]:
+        """The tensors it keeps in the model file; axes `m` (held-out images) and `b` (bytes) are taken."""
 
     def stride(self, settings: Settings, backbone: Backbone | None) -> int:
         """The input's height and width are multiples of it."""
@@ -111,7 +112,7 @@ class MethodKind(Protocol):
         """Look at the good images."""
 
     def restore(self, tensors: Mapping[str, Array], settings: Settings, transform: Transform) -> Method:
-        """Make a method again from its tensors, which were checked against TENSORS."""
+        """Make a method again from its tensors, which were checked against their kinds."""
 
 
 @dataclass(frozen=True)

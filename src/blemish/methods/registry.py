@@ -9,6 +9,9 @@ __all__ = ["METHODS", "find_method"]
 
 METHODS = {
     "patchcore": "blemish.patchcore:PatchCore",
+    "padim": "blemish.methods.padim:PaDiM",
+    "spade": "blemish.methods.spade:SPADE",
+    "1-nn": "blemish.methods.nearest_image:NearestImage",
     "differnet": "blemish.methods.trained.method:DifferNet",
     "ganomaly": "blemish.methods.trained.method:GANomaly",
     "cavga": "blemish.methods.trained.method:CAVGA",

@@ -35,7 +35,8 @@ def patchcore(percent: int) -> System:
 
 
 SPADE = System("SPADE", "spade", "WideResNet-50")
-PADIM = System("PaDiM", "padim", "WideResNet-50")
+PADIM = System("PaDiM", "padim", "WideResNet-50", {"resize": "stretch"})
+"""It compares place by place, and so needs one aspect."""
 NEAREST = System("1-NN", "1-nn", "unknown")
 DIFFERNET = System("DifferNet", "differnet", "AlexNet", trained=True)
 GANOMALY = System("GANomaly", "ganomaly", "its own", trained=True, network="its own")

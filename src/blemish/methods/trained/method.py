@@ -51,6 +51,10 @@ class Trained:
         return Scores(image, anomaly_map(map_hw, self.transform.height, self.transform.width, self.settings.sigma))
 
     @classmethod
+    def tensor_kinds(cls, settings: Settings) -> Mapping[str, TensorKind]:
+        return cls.TENSORS
+
+    @classmethod
     def stride(cls, settings: Settings, backbone: Backbone | None) -> int:
         return cls.STRIDE
 

@@ -1,0 +1,258 @@
+"""PaDiM: one Gaussian per place of the grid, and the Mahalanobis distance of a patch to the one of its place.
+
+Defard, Setkov, Loesch and Audigier, "PaDiM: a Patch Distribution Modeling Framework for Anomaly Detection and
+Localization" (arXiv 2011.08785). As published: taps of levels 1, 2 and 3 with deeper cells repeated, random dimensions
+of their stack, covariance + 0.01 I, map blurred with sigma 4, image score its maximum. Ours differs in that
+
+- dimensions are drawn before the taps are resized, with the seed of the settings;
+- the map is resized bilinearly, as in the authors' code, not bicubically as in the paper;
+- any backbone serves, by default the built-in one; the preset `paper` has the published size, crop and 100 dimensions;
+- the inverse of each covariance's Cholesky factor is kept, not that of the covariance: a little more than half as much,
+  and a distance is a sum of squares that rounding cannot make negative.
+
+A place must mean the same in every image: images whose aspects differ are refused unless they are stretched or cropped.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import pairwise
+from typing import Any, ClassVar
+
+import numpy as np
+
+from blemish.arrays import Array, Bools, Doubles, Floats, Ints
+from blemish.errors import DataError, ImageError
+from blemish.features.backbone import Backbone, Tap
+from blemish.features.graph import Grid, build_graph, choose_taps
+from blemish.features.patches import Features
+from blemish.images.read import image_name
+from blemish.images.transform import Transform
+from blemish.memory.spill import patch_store, take_rows
+from blemish.memory.training import TrainingPatches, gather
+from blemish.methods.method import Fitted, GoodImages, Scores, TensorKind
+from blemish.progress import Progress, silent
+from blemish.scoring.heatmap import anomaly_map, spread
+from blemish.settings import Settings
+
+__all__ = ["PaDiM", "whitening"]
+
+EPSILON = 0.01
+"""Added to the variances, so that few images make a Gaussian too."""
+PLACES = 64
+"""Places whose covariances are held at once."""
+STRIP = 25
+"""Rows of a factor that are kept and multiplied together, without the zeros right of their last one."""
+SMALL = 16
+REMEDY = "and PaDiM compares place by place; give images of one aspect, or bring them to one with --resize stretch."
+
+
+class PaDiM:
+    """P places of the grid, each with the mean of its good patches and the factor that makes their covariance one."""
+
+    TENSORS: ClassVar[Mapping[str, TensorKind]] = {
+        "gaussian.mean": (np.float32, "Pd"),
+        "gaussian.factor": (np.float32, "Pf"),
+        "gaussian.cell": (np.int64, "P"),
+    }
+    needs_backbone = True
+
+    def __init__(
+        self, mean_PD: Floats, factor_PF: Floats, cell_P: Ints, settings: Settings, transform: Transform
+    ) -> None:
+        self.mean_PD = mean_PD
+        self.factor_PF = factor_PF
+        self.cell_P = cell_P
+        self.settings = settings
+        self.transform = transform
+
+    @classmethod
+    def fit(
+        cls,
+        patches: TrainingPatches,
+        settings: Settings,
+        transform: Transform,
+        *,
+        images: Bools | None = None,
+        threads: int = 1,
+        progress: Progress = silent,
+    ) -> "PaDiM":
+        """Estimate mean and covariance at every place, from some of the images or all (section III-B)."""
+        number_n = np.arange(len(patches.seen)) if images is None else np.flatnonzero(images)
+        row_nP, cell_P = common_places(patches)
+        places, dimension = len(cell_P), patches.values_ND.shape[1]
+        mean_PD = np.empty((places, dimension), np.float32)
+        factor_PF = np.empty((places, sum(rows * columns for rows, columns in strips(dimension))), np.float32)
+
+        def work(first: int) -> None:
+            part = slice(first, min(first + PLACES, places))
+            rows = row_nP[number_n, part].T
+            good_PND = take_rows(patches.values_ND, rows.ravel()).reshape(*rows.shape, dimension).astype(np.float64)
+            mean_PD[part] = good_PND.mean(axis=1)
+            factor_PF[part] = packed(whitening(covariance(good_PND)))
+
+        with ThreadPoolExecutor(threads, thread_name_prefix="blemish-padim") as pool:
+            for done, _ in enumerate(pool.map(work, range(0, places, PLACES))):
+                progress("gaussians", min((done + 1) * PLACES, places), places)
+        return cls(mean_PD, factor_PF, cell_P, settings, transform)
+
+    def score(self, features: Features, *, threads: int = 1) -> Scores:
+        """Mahalanobis distance at every place, the map they make, and its peak (section III-C)."""
+        patches = features["patches"]
+        cell_Q = np.flatnonzero(patches.seen_hw)
+        cells, of_image, of_places = np.intersect1d(cell_Q, self.cell_P, assume_unique=True, return_indices=True)
+        # Only alignment lets an image lack places at its edges, or show some that a good image lacked.
+        if len(cells) == 0 or (self.settings.align == "none" and not len(cells) == len(cell_Q) == len(self.cell_P)):
+            raise ImageError(f"has another aspect than the good images, {REMEDY}")
+        difference_PD = np.zeros_like(self.mean_PD)
+        difference_PD[of_places] = patches.values_QD[of_image] - self.mean_PD[of_places]
+        distances_P = self._lengths(difference_PD, threads)
+        known_hw = np.zeros(patches.grid, np.bool_)
+        known_hw.flat[cells] = True
+        scores_hw = spread(distances_P[of_places], known_hw)
+        map_HW = anomaly_map(scores_hw, self.transform.height, self.transform.width, self.settings.sigma)
+        return Scores(float(map_HW.max()), map_HW)
+
+    def _lengths(self, difference_PD: Floats, threads: int) -> Floats:
+        """The Mahalanobis length of a difference at each place: that of factor times difference."""
+
+        def work(part: slice) -> Floats:
+            squared_P = np.zeros(part.stop - part.start, np.float32)
+            start = 0
+            for rows, columns in strips(difference_PD.shape[1]):
+                strip = self.factor_PF[part, start : start + rows * columns].reshape(-1, rows, columns)
+                whitened = np.matmul(strip, difference_PD[part, :columns, None])[:, :, 0]
+                squared_P += np.einsum("pr,pr->p", whitened, whitened)
+                start += rows * columns
+            return np.sqrt(squared_P)
+
+        edges = np.linspace(0, len(difference_PD), threads + 1).astype(int)
+        parts = [slice(*edge) for edge in pairwise(edges)]
+        if threads == 1:
+            return work(parts[0])
+        with ThreadPoolExecutor(threads, thread_name_prefix="blemish-padim") as pool:
+            return np.concatenate(list(pool.map(work, parts)))
+
+    @classmethod
+    def tensor_kinds(cls, settings: Settings) -> Mapping[str, TensorKind]:
+        return cls.TENSORS
+
+    @classmethod
+    def stride(cls, settings: Settings, backbone: Backbone | None) -> int:
+        assert backbone is not None, "needs_backbone"
+        return max(tap.stride for tap in choose_taps(backbone, settings.taps))
+
+    @classmethod
+    def learn(cls, good: GoodImages) -> "PaDiMLearner":
+        return PaDiMLearner(good)
+
+    @classmethod
+    def restore(cls, tensors: Mapping[str, Array], settings: Settings, transform: Transform) -> "PaDiM":
+        mean_PD, factor_PF, cell_P = (tensors[name] for name in cls.TENSORS)
+        return cls(mean_PD, factor_PF, cell_P, settings, transform)
+
+    def tensors(self) -> dict[str, Array]:
+        return dict(zip(self.TENSORS, (self.mean_PD, self.factor_PF, self.cell_P), strict=True))
+
+    def info(self) -> dict[str, Any]:
+        places, dimension = self.mean_PD.shape
+        return {"gaussians": {"places": places, "dimension": dimension}}
+
+    def __str__(self) -> str:
+        places, dimension = self.mean_PD.shape
+        return f"Gaussians: {places} places of {dimension} dimensions"
+
+
+class PaDiMLearner:
+    """The random dimensions of all good images' patches."""
+
+    refits = True
+
+    def __init__(self, good: GoodImages) -> None:
+        assert good.backbone is not None, "needs_backbone"
+        if good.settings.resize == "auto" and good.transform.resize == "stretch":
+            raise DataError(f"The aspects of the good images vary, {REMEDY}")
+        taps = choose_taps(good.backbone, good.settings.taps)
+        grid = Grid(taps, patch_size=1, channels=draw_dimensions(taps, good.settings), resize="nearest")
+        self.graph = build_graph(good.backbone, {"patches": grid}, pixels=good.transform.codes)
+        images = (features["patches"] for features in good.features(self.graph))
+        self.patches = gather(images, len(good), partial(patch_store, resources=good.resources), progress=good.progress)
+        self.grid = self.patches.grid
+        self._good = good
+        for number, seen_hw in enumerate(self.patches.seen):
+            if good.settings.align == "none" and not np.array_equal(seen_hw, self.patches.seen[0]):
+                name, first = image_name(good.sources[number]), image_name(good.sources[0])
+                raise DataError(f"{name} has another aspect than {first}, {REMEDY}")
+
+    def fit(self, images: Bools | None = None, progress: Progress = silent) -> Fitted:
+        good = self._good
+        method = PaDiM.fit(
+            self.patches, good.settings, good.transform, images=images, threads=good.threads, progress=progress
+        )
+        return Fitted(method, self.graph)
+
+    def features(self, fitted: Fitted, images: Sequence[int]) -> Iterator[Features]:
+        return ({"patches": self.patches.of_image(image)} for image in images)
+
+
+def draw_dimensions(taps: Sequence[Tap], settings: Settings) -> list[int] | None:
+    """Random channels of the stacked taps, in rising order; None for all."""
+    channels = sum(tap.channels for tap in taps)
+    if settings.dimensions is None or settings.dimensions >= channels:
+        return None
+    drawn = np.random.default_rng(settings.seed).permutation(channels)[: settings.dimensions]
+    return sorted(int(channel) for channel in drawn)
+
+
+def common_places(patches: TrainingPatches) -> tuple[Ints, Ints]:
+    """The cells (P,) that every image shows, and the row (n, P) of each image's patch there."""
+    cell_P = np.flatnonzero(np.logical_and.reduce(patches.seen))
+    first_n = np.searchsorted(patches.image_N, np.arange(len(patches.seen)))
+    rows = [first + np.cumsum(seen_hw)[cell_P] - 1 for first, seen_hw in zip(first_n, patches.seen, strict=True)]
+    return np.stack(rows), cell_P
+
+
+def covariance(good_PND: Doubles) -> Doubles:
+    """The regularised covariance (P, d, d) of n good patches at each place; of one patch, the regularisation alone."""
+    centred_PND = good_PND - good_PND.mean(axis=1, keepdims=True)
+    scatter_PDD: Doubles = np.matmul(centred_PND.transpose(0, 2, 1), centred_PND)
+    regularised_PDD: Doubles = scatter_PDD / max(1, good_PND.shape[1] - 1) + EPSILON * np.eye(good_PND.shape[2])
+    return regularised_PDD
+
+
+def whitening(covariance_PDD: Doubles) -> Doubles:
+    """The lower triangular W with W C W^T = I, so that |W x| is the Mahalanobis length of x.
+
+    Cholesky reads the lower half of C alone: that rounding makes C a little asymmetric does not matter.
+    """
+    return _inverse_lower(np.asarray(np.linalg.cholesky(covariance_PDD), np.float64))
+
+
+def _inverse_lower(lower_PDD: Doubles) -> Doubles:
+    """The inverse of lower triangular matrices, by halves: NumPy knows none, and this is nearly all products."""
+    dimension = lower_PDD.shape[1]
+    inverse_PDD: Doubles = np.zeros_like(lower_PDD)
+    if dimension <= SMALL:
+        inverse_PDD[:] = np.tril(np.linalg.inv(lower_PDD))
+        return inverse_PDD
+    half = dimension // 2
+    upper, lower = _inverse_lower(lower_PDD[:, :half, :half]), _inverse_lower(lower_PDD[:, half:, half:])
+    inverse_PDD[:, :half, :half] = upper
+    inverse_PDD[:, half:, half:] = lower
+    inverse_PDD[:, half:, :half] = -lower @ (lower_PDD[:, half:, :half] @ upper)
+    return inverse_PDD
+
+
+def strips(dimension: int) -> list[tuple[int, int]]:
+    """Rows and columns of each strip of a lower triangular matrix: the last row's diagonal ends a strip."""
+    ends = [*range(STRIP, dimension, STRIP), dimension]
+    return [(end - start, end) for start, end in zip([0, *ends[:-1]], ends, strict=True)]
+
+
+def packed(lower_PDD: Doubles) -> Doubles:
+    """Lower triangular matrices strip by strip, as one row (P, f) each."""
+    parts, first = [], 0
+    for rows, columns in strips(lower_PDD.shape[1]):
+        parts.append(lower_PDD[:, first : first + rows, :columns].reshape(len(lower_PDD), -1))
+        first += rows
+    return np.concatenate(parts, axis=1)
