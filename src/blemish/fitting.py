@@ -70,6 +70,7 @@ def fit(
         aligner=viewer.aligner,
         grid=learner.grid,
         backbone=good.backbone.manifest if good.backbone else None,
+        more_backbones=[load_backbone(name).manifest for name in settings.more_backbones],
         calibration=thresholds_of(held_out, part_of, wanted, mode),
         images=[
             TrainingImage(

@@ -80,8 +80,8 @@ class Only:
         self.methods = methods
 
 
-PATCHCORE = Only("patchcore")
-PATCHES = Only("patchcore")
+PATCHCORE = Only("patchcore", "ensemble")
+PATCHES = Only("patchcore", "ensemble")
 """Methods that look at patches one by one, and so can leave some out or see them tile by tile."""
 TRAINED = Only("differnet", "ganomaly", "cavga")
 
@@ -95,11 +95,14 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    method: Literal["patchcore", "padim", "spade", "1-nn", "differnet", "ganomaly", "cavga"] = Field(
+    method: Literal["patchcore", "ensemble", "padim", "spade", "1-nn", "differnet", "ganomaly", "cavga"] = Field(
         "patchcore", description="What is learnt of the good images."
     )
     preset: Literal["default", "paper"] = Field("default", description="default, or paper for a method as published.")
     backbone: str = Field("efficientnet_lite0", description="Network that describes patches: a name, or an .onnx file.")
+    more_backbones: Annotated[list[str], Only("ensemble"), BeforeValidator(_listed)] = Field(
+        [], description="Networks beside the backbone, each with a memory bank of its own."
+    )
     taps: Annotated[list[str | int], BeforeValidator(_listed)] = Field(
         [], description="Stages of the network to use, by name or level (2,3); none: the network's own choice."
     )
@@ -177,7 +180,7 @@ class Settings(BaseModel):
         description="One memory bank for all tiles, or each tile position its own, sharing the coreset; for parts that "
         "always lie alike.",
     )
-    removable: Annotated[bool, PATCHCORE] = Field(
+    removable: Annotated[bool, Only("patchcore")] = Field(
         True, description="Keep what lets a training image be taken out again: at most as many patches as the bank has."
     )
     schedule: Annotated[Literal["short", "published"], TRAINED] = Field(
@@ -195,7 +198,7 @@ class Settings(BaseModel):
     nearest_images: Annotated[int, Only("spade")] = Field(
         50, ge=1, description="Good images nearest to an image that it is compared with, at most."
     )
-    sigma: Annotated[float, Only("patchcore", "padim", "spade", "differnet", "ganomaly", "cavga")] = Field(
+    sigma: Annotated[float, Only("patchcore", "ensemble", "padim", "spade", "differnet", "ganomaly", "cavga")] = Field(
         4.0, ge=0, le=100, description="Blur of the anomaly map, in input pixels."
     )
     false_rejects: float = Field(0.01, gt=0, lt=1, description="Share of good parts that may be NG.")
@@ -264,6 +267,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
             "image_score": "reweighted",
         },
     },
+    "ensemble": {"default": {}},
     "padim": {
         "default": {"taps": [1, 2, 3]},
         "paper": {"taps": [1, 2, 3], "resize": "crop"},

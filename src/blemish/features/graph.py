@@ -19,7 +19,7 @@ from blemish.features.backbone import Backbone, Tap
 from blemish.features.merge import PREFIX, Grid, MergeNodes, constant, merge_nodes
 from blemish.features.network import keep_taps, open_network
 
-__all__ = ["Grid", "at_least", "build_graph", "choose_taps"]
+__all__ = ["INPUT", "OPSET", "Grid", "at_least", "build_graph", "choose_taps", "output", "rename"]
 
 OPSET, IR_VERSION = 17, 8
 """Networks of an older operator set or file version are brought up to these before they are joined."""
@@ -50,7 +50,7 @@ def build_graph(
     model = at_least(OPSET, keep_taps(open_network(backbone.onnx), list(taps)))
     network = model.graph
     for name in own_names:
-        _rename(network, name, _free(name, own_names))
+        rename(network, name, _free(name, own_names))
     merged = [_merge(name, grid, own_names) for name, grid in grids.items()]
     nodes = [
         *_normalise(_free(backbone.manifest.input, own_names)),
@@ -63,7 +63,7 @@ def build_graph(
         nodes,
         "blemish",
         [helper.make_tensor_value_info(INPUT, pixel_type, [*size, 3])],
-        [_output(name, first=number == 0) for number, name in enumerate(grids)],
+        [output(name, first=number == 0) for number, name in enumerate(grids)],
         [
             *network.initializer,
             *_normalise_constants(backbone, pixels),
@@ -75,7 +75,8 @@ def build_graph(
     return bytes(joined.SerializeToString())
 
 
-def _output(name: str, *, first: bool) -> onnx.ValueInfoProto:
+def output(name: str, *, first: bool) -> onnx.ValueInfoProto:
+    """How a graph announces a grid, h x w x d."""
     # Axes of one name have one length, and grids of several taps have not.
     axes = ["h", "w", "d"] if first else [f"h/{name}", f"w/{name}", f"d/{name}"]
     return helper.make_tensor_value_info(name, TensorProto.FLOAT, axes)
@@ -106,14 +107,14 @@ def _free(name: str, own_names: Collection[str]) -> str:
     return f"network/{name}" if name in own_names else name
 
 
-def _rename(graph: onnx.GraphProto, old: str, new: str) -> None:
+def rename(graph: onnx.GraphProto, old: str, new: str) -> None:
     """Give a tensor another name wherever it is made or read, in subgraphs too."""
     for node in graph.node:
         for names in (node.input, node.output):
             names[:] = [new if name == old else name for name in names]
         for attribute in node.attribute:
             for inner in (attribute.g, *attribute.graphs):
-                _rename(inner, old, new)
+                rename(inner, old, new)
     for named in (*graph.input, *graph.output, *graph.initializer):
         named.name = new if named.name == old else named.name
 

@@ -123,6 +123,8 @@ class ModelManifest(BaseModel):
     """Rows and columns of patches on the network's input."""
     backbone: BackboneManifest | None
     """None for a method that trains a network of its own."""
+    more_backbones: list[BackboneManifest] = []
+    """The other networks of an ensemble."""
     calibration: Calibration
     images: list[TrainingImage]
     journal: list[Change] = []

@@ -9,6 +9,7 @@ __all__ = ["METHODS", "find_method"]
 
 METHODS = {
     "patchcore": "blemish.patchcore:PatchCore",
+    "ensemble": "blemish.methods.ensemble:Ensemble",
     "padim": "blemish.methods.padim:PaDiM",
     "spade": "blemish.methods.spade:SPADE",
     "1-nn": "blemish.methods.nearest_image:NearestImage",
