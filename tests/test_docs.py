@@ -14,7 +14,7 @@ from blemish.methods.registry import METHODS
 from blemish.settings import Settings, make_settings
 
 ROOT = Path(__file__).parent.parent
-PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")])
+PAGES = sorted([ROOT / "README.md", ROOT / "README.ja.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")])
 
 
 def python_snippets(page: Path) -> list[str]:
