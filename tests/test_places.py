@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 from parts import HEIGHT, TINY, WIDTH, good_part, save_image, scratched_part, stained_part
 from PIL import Image
+from pydantic import ValidationError
 from shell import RunCli
 
 from blemish.arrays import Array, Bools
 from blemish.detector import Detector, load
 from blemish.errors import ImageError
 from blemish.fitting import fit
+from blemish.images.inline import picture_to_text
 from blemish.images.places import Places, hide, same_aspect
 from blemish.images.transform import Resize, Transform
 from blemish.images.view import Viewer
@@ -166,6 +168,12 @@ def test_areas_are_kept_in_the_model_file(looking_away: Detector, tmp_path: Path
     image = scratched_part(102).grey
     np.testing.assert_array_equal(again.inspect(image).anomaly_map, looking_away.inspect(image).anomaly_map)
     assert again.manifest.settings.ignore == [CORNER]
+
+
+@pytest.mark.parametrize("mask", ["", "no base64!", "aGVsbG8=", picture_to_text(np.zeros((4, 5), np.bool_))])
+def test_a_damaged_mask_in_a_model_is_refused(mask: str) -> None:
+    with pytest.raises(ValidationError, match="not a"):
+        Places.model_validate({"mask": mask})
 
 
 def test_areas_scale_with_the_image_and_refuse_another_aspect(looking_away: Detector) -> None:

@@ -23,5 +23,5 @@ def picture_from_text(text: str) -> Array:
     try:
         with Image.open(io.BytesIO(base64.b64decode(text, validate=True)), formats=["PNG"]) as image:
             return np.array(image)
-    except (OSError, SyntaxError, Image.DecompressionBombError):
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         raise ValueError("not a PNG in base64") from None
