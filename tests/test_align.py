@@ -19,7 +19,7 @@ HEIGHT, WIDTH = 180, 240
 
 
 def bracket(seed: int, defect: bool = False) -> Bytes:
-    """An angle with three holes, on a dark table, in camera noise; a dark spot where it is defective."""
+    """An angle with three holes, on a dark table, in camera noise; a bright scratch where it is defective."""
     random = np.random.default_rng(seed)
     image = np.full((HEIGHT, WIDTH), 60, np.uint8)
     corners = [[70, 45], [175, 45], [175, 75], [110, 75], [110, 140], [70, 140]]
@@ -27,7 +27,7 @@ def bracket(seed: int, defect: bool = False) -> Bytes:
     for centre, radius, grey in (((90, 65), 9, 40), ((160, 60), 5, 40), ((90, 122), 6, 220)):
         cv2.circle(image, centre, radius, grey, -1, cv2.LINE_AA)
     if defect:
-        cv2.circle(image, (128, 60), 5, 90, -1, cv2.LINE_AA)
+        cv2.line(image, (122, 53), (134, 67), 250, 3, cv2.LINE_AA)
     noise = cv2.GaussianBlur(random.normal(0, 12, (HEIGHT, WIDTH)), (0, 0), 1)
     return np.asarray(np.clip(image + noise, 0, 255), np.uint8)
 
@@ -66,6 +66,40 @@ def test_a_known_shift_is_found(kind: Motion, degrees: float, right: float, down
 def test_a_known_turn_is_found(degrees: float) -> None:
     true = motion(degrees, 11.5, -6.25)
     found = Aligner.to(bracket(0), "rigid")(moved(bracket(1), true), "part")
+    pixels, turn = errors(found, true, HEIGHT, WIDTH)
+    assert pixels < 0.5
+    assert turn < 0.2
+
+
+def plate(holes: list[tuple[int, int]]) -> Bytes:
+    """A sheet with round holes."""
+    image = np.full((HEIGHT, WIDTH), 60, np.uint8)
+    cv2.rectangle(image, (50, 50), (189, 129), 170, -1)
+    for hole in holes:
+        cv2.circle(image, hole, 8, 40, -1, cv2.LINE_AA)
+    return image
+
+
+def noisy(image: Bytes, seed: int) -> Bytes:
+    noise = np.random.default_rng(seed).normal(0, 9, image.shape)
+    return np.asarray(np.clip(image + noise, 0, 255), np.uint8)
+
+
+@pytest.mark.parametrize("degrees", [-20, 0, 4, 35])
+def test_a_part_that_looks_the_same_upside_down_is_not_turned_over(degrees: float) -> None:
+    """Half a turn would fit as well, by chance even better, and put areas and boxes on the other side."""
+    true, symmetric = motion(degrees, 5, -4), plate([(70, 90), (169, 89)])
+    for seed in range(4):
+        aligner = Aligner.to(noisy(symmetric, seed), "rigid")
+        pixels, turn = errors(aligner(moved(noisy(symmetric, 10 + seed), true), "plate"), true, HEIGHT, WIDTH)
+        assert pixels < 0.5
+        assert turn < 0.2
+
+
+@pytest.mark.parametrize("degrees", [170, 180, -150])
+def test_a_single_hole_tells_which_side_is_up(degrees: float) -> None:
+    true, with_hole = motion(degrees, 5, -4), plate([(70, 90), (169, 89), (80, 65)])
+    found = Aligner.to(noisy(with_hole, 0), "rigid")(moved(noisy(with_hole, 1), true), "plate")
     pixels, turn = errors(found, true, HEIGHT, WIDTH)
     assert pixels < 0.5
     assert turn < 0.2
