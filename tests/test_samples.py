@@ -9,7 +9,8 @@ from PIL import Image
 
 from blemish.arrays import Array
 from blemish.errors import DataError
-from blemish.images.samples import Sample, list_images, read_mask, read_pair, read_samples
+from blemish.images.files import list_images
+from blemish.images.samples import Sample, read_mask, read_pair, read_samples
 
 
 def touch(*paths: Path) -> None:

@@ -41,7 +41,7 @@ def inspect(
     it reaches, path, and the boxes of the highest regions.
     """
     from blemish.detector import load
-    from blemish.images.samples import list_images
+    from blemish.images.files import list_images
     from blemish.report.folders import MaskFolder, OverlayFolder, ReasonsFolder
     from blemish.report.table import CsvFile, JsonLines, as_row
 

@@ -16,7 +16,7 @@ from blemish.doctor.duplicates import Groups
 from blemish.doctor.finding import Finding, Seen
 from blemish.errors import ImageError
 from blemish.images.choose import SHARED_ASPECT
-from blemish.images.samples import is_image
+from blemish.images.files import is_image
 
 __all__ = [
     "black_and_white",

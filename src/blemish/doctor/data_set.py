@@ -15,7 +15,8 @@ from blemish.doctor.duplicates import Groups, near_duplicates
 from blemish.doctor.finding import Finding, Seen
 from blemish.doctor.look import look_at
 from blemish.errors import DataError, ImageError
-from blemish.images.samples import Sample, list_images, read_samples
+from blemish.images.files import list_images
+from blemish.images.samples import Sample, read_samples
 from blemish.progress import Progress, silent
 from blemish.stream import available_threads, stream
 from blemish.whole_file import write_whole

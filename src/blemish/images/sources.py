@@ -7,8 +7,8 @@ import numpy as np
 from PIL import Image
 
 from blemish.errors import DataError, OptionError
+from blemish.images.files import list_images
 from blemish.images.read import Source, image_name, read_image
-from blemish.images.samples import list_images
 
 __all__ = ["check_groups", "check_varied", "list_sources"]
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from blemish.evaluate.protocols.data_set import DataSet
 from blemish.evaluate.protocols.task import Task
-from blemish.images.samples import Sample, list_images, match_masks
+from blemish.images.files import list_images
+from blemish.images.samples import Sample, match_masks
 
 __all__ = ["BTAD"]
 

@@ -14,7 +14,8 @@ from typing import Any, Literal
 
 from blemish.errors import DataError
 from blemish.evaluate.protocols.task import Task
-from blemish.images.samples import SUFFIXES, Sample, read_mask
+from blemish.images.files import SUFFIXES
+from blemish.images.samples import Sample, read_mask
 
 __all__ = ["EVERY", "LEVELS", "OPTIONS", "SIDE", "clip_task", "frame", "frames_in", "in_clip_layout"]
 

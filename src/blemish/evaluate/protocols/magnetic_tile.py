@@ -16,7 +16,8 @@ from blemish.errors import DataError
 from blemish.evaluate.protocols.data_set import DataSet
 from blemish.evaluate.protocols.pairs import refuse_orphans
 from blemish.evaluate.protocols.task import Task
-from blemish.images.samples import Sample, listed, read_mask
+from blemish.images.files import listed
+from blemish.images.samples import Sample, read_mask
 
 __all__ = ["DISJOINT", "MAGNETIC_TILE", "PUBLISHED", "read_magnetic_tile", "tiles"]
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from blemish.errors import DataError
-from blemish.images.samples import listed
+from blemish.images.files import listed
 
 __all__ = ["refuse_orphans"]
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from blemish.errors import DataError
 from blemish.evaluate.protocols.data_set import DataSet
 from blemish.evaluate.protocols.task import Task
-from blemish.images.samples import Sample, listed
+from blemish.images.files import listed
+from blemish.images.samples import Sample
 
 __all__ = ["VISA"]
 
