@@ -16,7 +16,7 @@ from blemish.features.extract import AnyExtractor
 from blemish.features.network import open_network
 from blemish.features.patches import Features, seen_patches
 from blemish.features.tiles import extractor_for
-from blemish.feedback import Model, Seen, added, numbers_of, read_history, removed, undone
+from blemish.feedback import Seen, added, numbers_of, removed
 from blemish.images.read import Channels, Source, image_name, read_image
 from blemish.images.sources import check_groups, list_sources
 from blemish.images.view import View, pixels_digest
@@ -24,6 +24,7 @@ from blemish.memory.journal import Steps, journal_tensors
 from blemish.memory.store import Change, ModelManifest, TrainingImage, read_model, write_model
 from blemish.methods.method import Fitted, Method, Scores
 from blemish.methods.registry import find_method
+from blemish.model import Model, read_history, undone
 from blemish.patchcore import PatchCore
 from blemish.result import Region, Result, Verdict
 from blemish.scoring.calibrate import Calibration, HeldOut

@@ -1,36 +1,32 @@
-"""Learn on the line: put rejected good images into the memory, take others out of it, and take that back.
+"""Learn on the line: put rejected good images into the memory, and take others out of it.
 
 Nothing is fitted again. Adding chooses patches of the new images, farthest first, until all of them lie as near to the
 bank as the training images do, and no farther than the thresholds; removing takes an image's rows out and lets
 candidates in (memory/candidates.py) until what they covered is covered again. The thresholds follow by their own rule.
 """
 
-import datetime
-import getpass
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Literal, NamedTuple
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
 from blemish.arrays import Array, Floats, Ints
 from blemish.errors import DataError
 from blemish.features.patches import ImagePatches
-from blemish.memory.candidates import NOWHERE, Candidates, find_candidates
+from blemish.memory.candidates import NOWHERE, find_candidates
 from blemish.memory.changes import Table
 from blemish.memory.cover import cover
-from blemish.memory.journal import Edit, Steps, apply, read_journal, undo
+from blemish.memory.journal import Edit, apply
 from blemish.memory.spill import PatchStore
-from blemish.memory.store import Change, ModelManifest, TrainingImage
+from blemish.memory.store import ModelManifest, TrainingImage
 from blemish.memory.training import TrainingPatches, gather
+from blemish.model import NOTHING, Model, changed, with_rows
 from blemish.patchcore import PatchCore
-from blemish.scoring.calibrate import Calibration, HeldOut, set_thresholds
+from blemish.scoring.calibrate import Calibration, set_thresholds
 
-__all__ = ["Model", "Seen", "added", "numbers_of", "read_history", "removed", "undone"]
-
-NOTHING: Ints = np.empty(0, np.int64)
+__all__ = ["Seen", "added", "numbers_of", "removed"]
 
 
 class Seen(NamedTuple):
@@ -38,33 +34,6 @@ class Seen(NamedTuple):
 
     image: TrainingImage
     patches: ImagePatches
-
-
-@dataclass(frozen=True)
-class Model:
-    """What a change changes of a detector."""
-
-    manifest: ModelManifest
-    method: PatchCore
-    held_out: HeldOut
-    history: Mapping[int, Steps]
-    """What each change that can be undone took out, by its number in the journal."""
-
-    @cached_property
-    def tables(self) -> dict[str, Table]:
-        """The memory as tables, by the names that their tensors begin with."""
-        bank, candidates, held_out = self.method.bank, self.method.candidates, self.held_out
-        return {
-            "bank": {"rows": bank.rows_KD, "image": bank.image_K, "cell": bank.cell_K, "radii": bank.radii_K},
-            "candidates": {"rows": candidates.rows_CD, "image": candidates.image_C, "cell": candidates.cell_C},
-            "calibration": {"image": held_out.image_M, "scores": held_out.scores_M, "peaks": held_out.peaks_M},
-        }
-
-    def of_tables(self, tables: Mapping[str, Table], manifest: ModelManifest, history: Mapping[int, Steps]) -> "Model":
-        """The model that these tables make."""
-        candidates = Candidates(*(tables["candidates"][column] for column in ("rows", "image", "cell")))
-        held_out = HeldOut(*(tables["calibration"][column] for column in ("image", "scores", "peaks")))
-        return Model(manifest, _with_rows(self.method, tables["bank"]).keeping(candidates), held_out, history)
 
 
 def added(model: Model, seen: Sequence[Seen], *, who: str | None, threads: int) -> Model:
@@ -93,7 +62,7 @@ def added(model: Model, seen: Sequence[Seen], *, who: str | None, threads: int) 
         "candidates": (NOTHING, _behind(grown.tables["candidates"], model.tables["candidates"])),
         "calibration": (NOTHING, unseen),
     }
-    return _changed(model, "add", edits, images, np.arange(first, len(images)), calibration, who)
+    return changed(model, "add", edits, images, np.arange(first, len(images)), calibration, who)
 
 
 def _limit(calibration: Calibration) -> float:
@@ -105,7 +74,7 @@ def _grown(model: Model, patches: TrainingPatches, images: list[TrainingImage], 
     """The model with rows and candidates for these patches."""
     rows = _rows_to_add(model.method, patches, radius, threads)
     bank = _joined(model.tables["bank"], rows)
-    beside = _candidates_to_add(model, _with_rows(model.method, bank), patches, threads)
+    beside = _candidates_to_add(model, with_rows(model.method, bank), patches, threads)
     tables = {**model.tables, "bank": bank, "candidates": _joined(model.tables["candidates"], beside)}
     return model.of_tables(tables, model.manifest.model_copy(update={"images": images}), model.history)
 
@@ -143,7 +112,7 @@ def _without_part(model: Model, group: str) -> PatchCore:
     leave = np.array([number for number, image in enumerate(model.manifest.images) if image.group == group])
     if np.isin(model.method.bank.image_K, leave).all():
         return model.method
-    return _with_rows(model.method, apply(model.tables, _exchange(model, leave), NOTHING)[0]["bank"])
+    return with_rows(model.method, apply(model.tables, _exchange(model, leave), NOTHING)[0]["bank"])
 
 
 def _rows_to_add(method: PatchCore, patches: TrainingPatches, radius: float, threads: int) -> Table:
@@ -178,7 +147,7 @@ def removed(model: Model, numbers: Ints, *, who: str | None) -> Model:
     if not any(image.in_memory for image in remaining) or not len(unseen["image"]):
         raise DataError(f"Without these {len(numbers)} image(s) none would be left to learn from; fit a new model.")
     calibration = _thresholds(model.manifest, images, unseen)
-    return _changed(model, "remove", edits, remaining, numbers, calibration, who, left=numbers)
+    return changed(model, "remove", edits, remaining, numbers, calibration, who, left=numbers)
 
 
 def _exchange(model: Model, leave: Ints) -> dict[str, Edit]:
@@ -203,36 +172,7 @@ def _distances(method: PatchCore, bank: Table, patches_ND: Floats) -> Floats:
     """How far patches are from the rows of a table; from none, they are infinitely far."""
     if not len(bank["rows"]) or not len(patches_ND):
         return np.full(len(patches_ND), NOWHERE, np.float32)
-    return _with_rows(method, bank).search.query(patches_ND)[0][:, 0]
-
-
-def undone(model: Model) -> Model:
-    """The model before its last change, bit for bit. Raises DataError where there is none, or none to undo."""
-    manifest = model.manifest
-    if not manifest.journal:
-        raise DataError("Nothing was changed since the model was fitted, so there is nothing to undo.")
-    change, number = manifest.journal[-1], len(manifest.journal) - 1
-    if number not in model.history:
-        raise DataError(
-            f"The last change ({change.change}, {change.when}) cannot be undone: the thresholds were set anew after it."
-        )
-    left = np.array(change.numbers if change.change == "remove" else [], np.int64)
-    tables = undo(model.tables, model.history[number], left, len(manifest.images) + len(left))
-    images = list(manifest.images)
-    if change.change == "add":
-        del images[-len(change.images) :]
-    for place, image in zip(change.numbers, change.images, strict=True) if change.change == "remove" else ():
-        images.insert(place, image)
-    update = {"images": images, "calibration": change.before, "journal": manifest.journal[:-1]}
-    history = {each: steps for each, steps in model.history.items() if each != number}
-    return model.of_tables(tables, manifest.model_copy(update=update), history)
-
-
-def read_history(model: Model, tensors: Mapping[str, Array]) -> dict[int, Steps]:
-    """What the changes in the journal took out, from the tensors of the model file; without those that are final."""
-    journal = model.manifest.journal
-    steps = read_journal(tensors, model.tables, [change.added for change in journal])
-    return {number: steps[number] for number, change in enumerate(journal) if not change.final}
+    return with_rows(method, bank).search.query(patches_ND)[0][:, 0]
 
 
 def numbers_of(images: Sequence[TrainingImage], wanted: Sequence[str | os.PathLike[str] | int]) -> Ints:
@@ -261,49 +201,11 @@ def _same_file(path: str, name: str) -> bool:
     return os.path.abspath(path) == os.path.abspath(name)
 
 
-def _changed(
-    model: Model,
-    kind: Literal["add", "remove"],
-    edits: Mapping[str, Edit],
-    images: list[TrainingImage],
-    numbers: Ints,
-    calibration: Calibration,
-    who: str | None,
-    *,
-    left: Ints = NOTHING,
-) -> Model:
-    """Carry a change out and write it into the journal."""
-    tables, steps = apply(model.tables, edits, left)
-    manifest = model.manifest
-    listed = images if kind == "add" else manifest.images
-    change = Change(
-        change=kind,
-        when=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        who=who or _user(),
-        images=[listed[number] for number in numbers],
-        numbers=numbers.tolist(),
-        added={name: step.added for name, step in steps.items()},
-        taken={name: len(step.taken_at) for name, step in steps.items()},
-        before=manifest.calibration,
-        threshold=calibration.threshold,
-    )
-    update = {"images": images, "calibration": calibration, "journal": [*manifest.journal, change]}
-    history = {**model.history, len(manifest.journal): steps}
-    return model.of_tables(tables, manifest.model_copy(update=update), history)
-
-
 def _thresholds(manifest: ModelManifest, images: Sequence[TrainingImage], unseen: Table) -> Calibration:
     """The thresholds by the model's own rule, from the scores there are now."""
     groups = [images[number].group for number in unseen["image"]]
     was = manifest.calibration
     return set_thresholds(unseen["scores"], unseen["peaks"], groups, was.wanted, mode=was.mode)
-
-
-def _with_rows(method: PatchCore, bank: Table) -> PatchCore:
-    """The method with other rows in its bank, and no candidates."""
-    return method.over(
-        replace(method.bank, rows_KD=bank["rows"], image_K=bank["image"], cell_K=bank["cell"], radii_K=bank["radii"])
-    )
 
 
 def _unseen(model: Model) -> Table:
@@ -321,11 +223,3 @@ def _behind(table: Table, shorter: Table) -> Table:
 
 def _none_of(table: Table) -> Table:
     return {name: column[:0] for name, column in table.items()}
-
-
-def _user() -> str:
-    """Who is at work, as the system knows them."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError, ImportError):
-        return "unknown"
