@@ -1,6 +1,8 @@
 """The compiled kernels against those in NumPy: the same bits on every instruction set."""
 
 import importlib
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from blemish.memory.coreset import greedy_coreset
 from blemish.search.compiled import Compiled
 from blemish.search.distance import squared_distances
 from blemish.search.exact import ExactSearch
-from blemish.search.kernels import Kernels
+from blemish.search.kernels import Kernels, best_kernels
 from blemish.search.pure import Pure
 
 ISAS = ["plain", "AVX2", "AVX-512", "AVX-512 with bfloat16", "tiles of bfloat16"]
@@ -84,3 +86,35 @@ def test_bounds_hold_where_rounding_is_worst(compiled: Compiled, offset: float) 
         distances, numbers = ExactSearch(bank, kernels=checked).query(queries)
         assert (numbers[:, 0] == exact.argmin(axis=1)).all()
         np.testing.assert_allclose(distances[:, 0], np.sqrt(exact.min(axis=1)), rtol=1e-6)
+
+
+CHOOSING = """
+import ctypes, threading
+import numpy as np
+from blemish import _kernels
+from blemish.search.exact import ExactSearch
+
+library = ctypes.CDLL(_kernels.__file__)
+rows = np.random.default_rng(0).normal(size=(600, 64)).astype(np.float32)
+search, ended = ExactSearch(rows), threading.Event()
+expected = search.query(rows[:200], 3, threads=1)[1]
+
+def choose() -> None:
+    while not ended.is_set():
+        for _ in range(100):
+            library.use_isa(4)
+
+threads = [threading.Thread(target=choose, daemon=True) for _ in range(2)]
+for thread in threads:
+    thread.start()
+for _ in range(200):
+    assert (search.query(rows[:200], 3, threads=1)[1] == expected).all()
+ended.set()
+"""
+
+
+@pytest.mark.skipif(not best_kernels().threaded, reason="the compiled kernels are not installed")
+def test_kernels_are_chosen_while_others_compute() -> None:
+    """A model is loaded in one thread while another inspects: in a process of its own, since the worst is a crash."""
+    ended = subprocess.run([sys.executable, "-c", CHOOSING], capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, (ended.returncode, ended.stderr)

@@ -101,33 +101,44 @@ typedef struct {
 #endif
 #include "_kernels_halves.h"
 
-static Isa isa_now;
-static const Isa *isa = &isa_now;
+#if defined(HALVES)
+#define AVX512_WITH(halves) \
+    {avx512_exact, avx512_bounds, avx512_columns, avx512_argmax, avx512_apart, avx512_centre, avx512_squares, halves}
+static const Isa registers_isa = AVX512_WITH(by_registers);
+#if defined(TILES)
+static const Isa tiles_isa = AVX512_WITH(by_tiles);
+#endif
+#endif
+
+/* What the kernels use. Choosing it anew writes this pointer alone: calls under way in other threads have a whole table
+ * before and after. */
+static const Isa *isa = &plain_isa;
 
 /* Use the widest instruction set the processor has, up to `limit`; returns it.
  * 0 plain, 1 AVX2, 2 AVX-512, 3 AVX-512 with bfloat16, 4 the same with tiles. */
 int use_isa(int limit)
 {
-    isa_now = plain_isa;
+    const Isa *widest = &plain_isa;
+    int found = 0;
 #if defined(__x86_64__)
     __builtin_cpu_init();
+    if (limit >= 1 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+        widest = &avx2_isa, found = 1;
     if (limit >= 2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
         __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl")) {
-        isa_now = avx512_isa;
-#if defined(TILES)
-        if (limit >= 4 && has_tiles())
-            return isa_now.halves = by_tiles, 4;
-#endif
+        widest = &avx512_isa, found = 2;
 #if defined(HALVES)
         if (limit >= 3 && __builtin_cpu_supports("avx512bf16"))
-            return isa_now.halves = by_registers, 3;
+            widest = &registers_isa, found = 3;
 #endif
-        return 2;
+#if defined(TILES)
+        if (limit >= 4 && has_tiles())
+            widest = &tiles_isa, found = 4;
+#endif
     }
-    if (limit >= 1 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-        return isa_now = avx2_isa, 1;
 #endif
-    return 0;
+    isa = widest;
+    return found;
 }
 
 /* out[i] = exact squared distance of left[i] and right[i * right_step]. */
