@@ -22,9 +22,11 @@ from blemish.memory.journal import Edit, apply
 from blemish.memory.spill import PatchStore
 from blemish.memory.store import ModelManifest, TrainingImage
 from blemish.memory.training import TrainingPatches, gather
+from blemish.methods.method import Scores
 from blemish.model import NOTHING, Model, changed, with_rows
 from blemish.patchcore import PatchCore
 from blemish.scoring.calibrate import Calibration, set_thresholds
+from blemish.stream import stream
 
 __all__ = ["Seen", "added", "numbers_of", "removed"]
 
@@ -97,9 +99,11 @@ def _unseen_scores(grown: Model, seen: Sequence[Seen], first: int, threads: int)
     larger bank lets no good part score higher, so that the promise stands.
     """
     counted = seen if grown.manifest.calibration.mode == "cross" else []
-    answers = [
-        _without_part(grown, each.image.group).score({"patches": each.patches}, threads=threads) for each in counted
-    ]
+
+    def score(each: Seen) -> Scores:
+        return _without_part(grown, each.image.group).score({"patches": each.patches})
+
+    answers = list(stream(score, counted, threads=threads))
     return {
         "image": np.arange(first, first + len(counted)),
         "scores": np.array([answer.image for answer in answers], np.float64),
@@ -156,7 +160,10 @@ def _exchange(model: Model, leave: Ints) -> dict[str, Edit]:
     gone_K, gone_C = np.isin(bank["image"], leave), np.isin(candidates["image"], leave)
     pool = np.flatnonzero(~gone_C)
     rows_CD = np.asarray(candidates["rows"][pool], np.float32)
-    distances_C = _distances(model.method, {name: column[~gone_K] for name, column in bank.items()}, rows_CD)
+    distances_C, nearest_C = model.candidates_nearest
+    distances_C, lost = distances_C[pool], np.flatnonzero(gone_K[nearest_C[pool]])
+    stayed = {name: column[~gone_K] for name, column in bank.items()}
+    distances_C[lost] = _distances(model.method, stayed, rows_CD[lost])
     enter = pool[cover(rows_CD, distances_C, model.method.bank.radius).indices]
     entering: dict[str, Array] = {name: candidates[name][enter] for name in ("rows", "image", "cell")}
     entering["rows"] = entering["rows"].astype(bank["rows"].dtype)

@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from blemish.arrays import Array, Ints
+from blemish.arrays import Array, Floats, Ints
 from blemish.errors import DataError
 from blemish.memory.candidates import Candidates
 from blemish.memory.changes import Table
@@ -46,6 +46,15 @@ class Model:
             "candidates": {"rows": candidates.rows_CD, "image": candidates.image_C, "cell": candidates.cell_C},
             "calibration": {"image": held_out.image_M, "scores": held_out.scores_M, "peaks": held_out.peaks_M},
         }
+
+    @cached_property
+    def candidates_nearest(self) -> tuple[Floats, Ints]:
+        """How far each candidate is from the bank (C), and the number of its nearest row (C)."""
+        rows_CD = np.asarray(self.method.candidates.rows_CD, np.float32)
+        if not len(rows_CD):
+            return np.empty(0, np.float32), NOTHING
+        distances_C1, nearest_C1 = self.method.search.query(rows_CD)
+        return distances_C1[:, 0], nearest_C1[:, 0]
 
     def of_tables(self, tables: Mapping[str, Table], manifest: ModelManifest, history: Mapping[int, Steps]) -> "Model":
         """The model that these tables make."""
