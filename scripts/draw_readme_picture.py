@@ -24,7 +24,7 @@ def column(detector: blemish.Detector, path: Path) -> Bytes:
     """One cell above its overlay, with verdict and score below."""
     result = detector.inspect(path)
     image = displayable(read_image(path), detector.manifest.transform)
-    drawn = overlay(image, result, detector.manifest.calibration.map_threshold)
+    drawn = overlay(image, result, detector.manifest.calibration)
     picture = np.full((2 * SIDE + GAP + CAPTION, SIDE, 3), 255, np.uint8)
     picture[:SIDE] = cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
     picture[SIDE + GAP : 2 * SIDE + GAP] = cv2.resize(drawn, (SIDE, SIDE), interpolation=cv2.INTER_AREA)

@@ -23,6 +23,8 @@ from blemish.report.folders import MaskFolder, OverlayFolder
 from blemish.report.page import write_page
 from blemish.report.table import CsvFile, JsonLines, as_row
 from blemish.result import Box, Nearest, Region, Result, Verdict
+from blemish.scoring.calibrate import Wanted, set_thresholds
+from blemish.scoring.regions import find_regions
 
 NEAREST = Nearest("good/1.png", 5, 6, 7.5, at=(9, 8))
 REGION = Region(Box(3, 4, 10, 5), 40, 7.5, [(3, 4), (12, 4), (12, 8), (3, 8)], [NEAREST])
@@ -133,9 +135,24 @@ def heated(height: int = 40, width: int = 60) -> Result:
     return Result("a", Verdict.NG, 3.0, 1.0, anomaly_map=map_HW)
 
 
+PARTS = [str(number) for number in range(20)]
+WANTED = Wanted(false_rejects=0.05, confidence=0.95, review=0)
+SCALE = set_thresholds(np.ones(20), np.linspace(0.05, 1, 20), PARTS, WANTED, mode="cross")
+"""The map threshold is 1, and nine in ten parts stay at 0.9 or below."""
+
+
+def test_heat_begins_where_nine_in_ten_good_parts_never_get_and_regions_end() -> None:
+    assert (SCALE.map_threshold, SCALE.map_extent) == (1, 0.9)
+    result = heated()
+    assert result.anomaly_map is not None
+    image = np.full((40, 60, 3), 128, np.uint8)
+    hot = (overlay(image, result, SCALE) != image).any(axis=2)
+    np.testing.assert_array_equal(hot, find_regions(result.anomaly_map, SCALE.map_threshold, SCALE.map_extent)[0])
+
+
 def test_good_pixels_keep_their_colour_and_hot_ones_do_not() -> None:
     image = np.full((40, 60, 3), 128, np.uint8)
-    drawn = overlay(image, heated(), 1.0)
+    drawn = overlay(image, heated(), SCALE)
     assert drawn.shape == image.shape
     np.testing.assert_array_equal(drawn[:, :10], 128)  # below half the threshold
     right = drawn[:, -1].astype(int)
@@ -147,12 +164,12 @@ def test_the_scale_is_the_models_not_the_images() -> None:
     """A calm part looks calm, however its own values spread."""
     calm = replace(heated(), anomaly_map=np.tile(np.linspace(0, 0.4, 60, dtype=np.float32), (40, 1)))
     image = np.full((40, 60, 3), 128, np.uint8)
-    np.testing.assert_array_equal(overlay(image, calm, 1.0), image)
+    np.testing.assert_array_equal(overlay(image, calm, SCALE), image)
 
 
 def test_regions_are_outlined_where_they_are() -> None:
     image = np.full((40, 60, 3), 128, np.uint8)
-    drawn = overlay(image, replace(NG, anomaly_map=None), 1.0)
+    drawn = overlay(image, replace(NG, anomaly_map=None), SCALE)
     rows, columns = np.nonzero((drawn != 128).any(axis=2))
     assert (rows.min(), rows.max(), columns.min(), columns.max()) == pytest.approx((4, 8, 3, 12), abs=2)
 
@@ -162,7 +179,7 @@ def test_what_was_not_looked_at_is_greyed_and_a_threshold_of_0_draws() -> None:
     assert result.anomaly_map is not None
     result.anomaly_map[:, :5] = np.nan
     image = np.full((40, 60, 3), 200, np.uint8)
-    drawn = overlay(image, result, 0.0)
+    drawn = overlay(image, result, set_thresholds(np.zeros(20), np.zeros(20), PARTS, WANTED, mode="cross"))
     np.testing.assert_array_equal(drawn[:, :5], 164)
 
 

@@ -50,7 +50,7 @@ class Cases:
             return element("figure", element("figcaption", prediction.path, ": ", str(error)), class_="case")
         self.timings.append(result.timings)
         image = displayable(read_image(result.path), self.detector.manifest.transform)
-        drawn = overlay(image, result, self.detector.manifest.calibration.map_threshold)
+        drawn = overlay(image, result, self.detector.manifest.calibration)
         shown = [(picture(image, self.words("image")), self.words("image"))]
         shown.append((picture(drawn, self.words("overlay")), self.words("overlay")))
         if result.matches is not None:

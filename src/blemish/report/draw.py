@@ -7,11 +7,12 @@ from PIL import Image, ImageDraw, ImageFont
 from blemish.arrays import Array, Bytes, Floats
 from blemish.images.transform import Transform
 from blemish.result import Region, Result, Verdict
+from blemish.scoring.calibrate import Calibration
 
 __all__ = ["OUTLINE", "UNSEEN", "captioned", "displayable", "outlined", "overlay"]
 
-FAINT, FULL = 0.75, 1.5
-"""Shares of the map threshold at which heat begins and is full: the map of a good part stays mostly below."""
+FULL = 1.5
+"""So many times the map threshold is full heat."""
 YELLOW, RED = np.array([255, 220, 0]), np.array([230, 0, 0])
 OUTLINE = (0, 210, 255)
 BAND = 256
@@ -28,13 +29,16 @@ def displayable(image: Array, transform: Transform) -> Bytes:
     return image if image.ndim == 3 else np.repeat(image[:, :, None], 3, axis=2)
 
 
-def overlay(image_HW3: Bytes, result: Result, map_threshold: float) -> Bytes:
-    """Heat over the image, yellow to red, from three quarters of the map threshold on, and regions outlined."""
+def overlay(image_HW3: Bytes, result: Result, calibration: Calibration) -> Bytes:
+    """Heat over the image, yellow to red, from where the map passes what nine in ten good parts never do; and regions.
+
+    Regions reach to the same level, so their outlines hold the heat of what was found.
+    """
     drawn = image_HW3.copy()
     if result.anomaly_map is not None:
         for top in range(0, len(drawn), BAND):
             rows = slice(top, top + BAND)
-            drawn[rows] = _heat(drawn[rows], result.anomaly_map[rows], map_threshold)
+            drawn[rows] = _heat(drawn[rows], result.anomaly_map[rows], calibration)
     return outlined(drawn, result.regions)
 
 
@@ -68,11 +72,11 @@ def _wrapped(phrases: list[str], width: int, font: ImageFont.FreeTypeFont | Imag
     return "\n".join(lines)
 
 
-def _heat(image_HW3: Bytes, map_HW: Floats, map_threshold: float) -> Bytes:
+def _heat(image_HW3: Bytes, map_HW: Floats, calibration: Calibration) -> Bytes:
     seen_HW = np.isfinite(map_HW)
+    faint, full = calibration.map_extent, FULL * calibration.map_threshold
     # Good images that are all alike have a threshold of 0; then whatever deviates is at full heat.
-    share_HW = np.where(seen_HW, map_HW, 0) / max(map_threshold, 1e-6)
-    level = np.clip((share_HW - FAINT) / (FULL - FAINT), 0, 1)[:, :, None]
+    level = np.clip((np.where(seen_HW, map_HW, 0) - faint) / max(full - faint, 1e-6), 0, 1)[:, :, None]
     colours = YELLOW * (1 - level) + RED * level
     weight = 0.65 * np.sqrt(level)
     mixed = image_HW3 * (1 - weight) + colours * weight

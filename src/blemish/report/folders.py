@@ -62,7 +62,7 @@ class OverlayFolder(_PictureFolder):
     def add(self, result: Result) -> None:
         if result.error is None:
             image = displayable(read_image(result.path), self._manifest.transform)
-            drawn = overlay(image, result, self._manifest.calibration.map_threshold)
+            drawn = overlay(image, result, self._manifest.calibration)
             self._write(result.path, captioned(drawn, result))
 
 

@@ -20,7 +20,7 @@ def write_page(
     """Inspect `images` and write them with their overlays, most anomalous first, under a list of numbers."""
     results = sorted(detector.inspect_many(images), key=_most_anomalous_first)
     says = (
-        "Left the image, right its overlay: yellow to red where the map comes near its threshold and passes it, "
+        "Left the image, right its overlay: yellow to red where the map passes what nine in ten good parts never do, "
         f"regions outlined in blue. Scores above {detector.threshold:.4g} are NG."
     )
     write_page_file(
@@ -44,7 +44,7 @@ def _case(detector: Detector, result: Result) -> Html:
     if result.error:
         return element("figure", element("figcaption", judged, f" {name}: {result.error}"), class_="case")
     image = displayable(read_image(result.path), detector.manifest.transform)
-    drawn = overlay(image, result, detector.manifest.calibration.map_threshold)
+    drawn = overlay(image, result, detector.manifest.calibration)
     pictures = element("div", picture(image, "image"), picture(drawn, "overlay"), class_="pictures")
     return element("figure", element("figcaption", judged, f" {_scale(result)} {name}"), pictures, class_="case")
 

@@ -99,8 +99,8 @@ WORDS: dict[str, Label] = {
     "worst misses": Label("Defective images with the lowest scores", "スコアが最も低い不良画像"),
     "worst false alarms": Label("Good images with the highest scores", "スコアが最も高い良品画像"),
     "cases say": Label(
-        "Yellow to red where the map comes near its threshold and passes it, regions outlined in blue.",
-        "異常マップがしきい値に近い所から超えた所までを黄から赤で、領域を青の輪郭で示します。",
+        "Yellow to red where the map passes what nine in ten good parts never do, regions outlined in blue.",
+        "良品の9割が超えない値を異常マップが超えた所を黄から赤で、領域を青の輪郭で示します。",
     ),
     "cases say why": Label(
         "Beside them the part as the memory would have it; below, what deviates and the good patch nearest to it.",
