@@ -1,6 +1,6 @@
-"""The peer's side of padim.py: anomalib's PaDiM, run by anomalib's own Python. Prints one JSON object.
+"""The peer's side of against_anomalib.py --method padim: anomalib's PaDiM, run by anomalib's own Python.
 
-Runs without network: ResNet-18's weights come from a file.
+Prints one JSON object. Runs without network: ResNet-18's weights come from a file.
 """
 
 import argparse

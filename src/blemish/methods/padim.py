@@ -20,6 +20,7 @@ from itertools import pairwise
 from typing import Any, ClassVar
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from blemish.arrays import Array, Bools, Doubles, Floats, Ints
 from blemish.errors import DataError, ImageError
@@ -91,7 +92,9 @@ class PaDiM:
             mean_PD[part] = good_PND.mean(axis=1)
             factor_PF[part] = packed(whitening(covariance(good_PND)))
 
-        with ThreadPoolExecutor(threads, thread_name_prefix="blemish-padim") as pool:
+        # Products of matrices so small are slower on several threads than on one: each of ours has places of its own.
+        blas = threadpool_limits(1, user_api="blas")
+        with blas, ThreadPoolExecutor(threads, thread_name_prefix="blemish-padim") as pool:
             for done, _ in enumerate(pool.map(work, range(0, places, PLACES))):
                 progress("gaussians", min((done + 1) * PLACES, places), places)
         return cls(mean_PD, factor_PF, cell_P, settings, transform)
