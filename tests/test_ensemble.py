@@ -92,7 +92,7 @@ def test_defects_score_higher_and_a_saved_ensemble_answers_alike(two: Detector, 
 def test_what_makes_no_ensemble_is_refused() -> None:
     with pytest.raises(OptionError, match="more_backbones must name 1 to 7 networks"):
         fit(GOOD, method="ensemble", size=64)
-    with pytest.raises(OptionError, match="only ensemble reads it"):
+    with pytest.raises(OptionError, match="it is read by ensemble only"):
         fit(GOOD, more_backbones="efficientnet_lite0", size=64)
     with pytest.raises(DataError, match="needs at least 4"):
         fit(GOOD[:3], method="ensemble", more_backbones="efficientnet_lite0", size=64)

@@ -155,7 +155,7 @@ def test_an_image_of_another_aspect_is_an_error_with_its_name(tmp_path: Any) -> 
 
 
 def test_what_padim_does_not_read_is_refused() -> None:
-    with pytest.raises(OptionError, match="Option coreset cannot be used with the method padim: only patchcore reads"):
+    with pytest.raises(OptionError, match="Option coreset cannot be used with the method padim: it is read by"):
         make_settings(method="padim", coreset=0.1)
     with pytest.raises(OptionError, match="Option dimensions cannot be used with the method patchcore"):
         make_settings(dimensions=50)

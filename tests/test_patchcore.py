@@ -54,6 +54,16 @@ def test_four_rows_cover_the_four_corners(corners: TrainingPatches) -> None:
     assert method.bank.radii_K[-1] == pytest.approx(0.25 * 2**0.5)
 
 
+@pytest.mark.parametrize("coreset", [1.0, 8])
+def test_all_patches_are_kept_in_their_own_order(corners: TrainingPatches, coreset: float) -> None:
+    bank = fit(corners, coreset=coreset).bank
+    np.testing.assert_array_equal(bank.rows_KD, corners.values_ND)
+    np.testing.assert_array_equal(bank.radii_K, np.zeros(8))
+    np.testing.assert_array_equal(
+        fit(corners, np.array([False, True]), coreset=1.0).bank.rows_KD, corners.values_ND[4:]
+    )
+
+
 def test_rows_know_where_they_were_seen(corners: TrainingPatches) -> None:
     bank = fit(corners, coreset=8).bank
     for row, image, cell in zip(bank.rows_KD, bank.image_K, bank.cell_K, strict=True):

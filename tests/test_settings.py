@@ -43,7 +43,7 @@ def test_every_method_can_be_asked_for_and_found() -> None:
 def test_what_another_method_reads_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(PRESETS, "oracle", {"default": {}})
     monkeypatch.setattr(Settings.model_fields["size"], "metadata", [Only("oracle")])
-    with pytest.raises(OptionError, match="Option size cannot be used with the method patchcore: only oracle reads it"):
+    with pytest.raises(OptionError, match="cannot be used with the method patchcore: it is read by oracle only"):
         make_settings(size=64)
     assert "size" not in make_settings().model_dump()
 

@@ -30,7 +30,7 @@ from blemish.features.tiles import tile_of_cells
 from blemish.images.transform import Transform
 from blemish.memory.bank import Bank
 from blemish.memory.candidates import Candidates, find_candidates
-from blemish.memory.coreset import greedy_coreset, random_projection
+from blemish.memory.coreset import Coreset, greedy_coreset, random_projection
 from blemish.memory.per_tile import coreset_per_tile
 from blemish.memory.shards import ArrayShard
 from blemish.memory.spill import patch_store, take_rows
@@ -91,16 +91,7 @@ class PatchCore:
 
         `shard` holds the patches as the coreset sees them, in the same order; see `coreset_shard`.
         """
-        among_N = None if images is None else images[patches.image_N]
-        count = coreset_rows(len(patches.image_N) if among_N is None else int(among_N.sum()), settings.coreset)
-        if settings.tile_banks == "each":
-            tile_N = tile_of_cells(transform, patches.grid)[patches.cell_N]
-            part_N = np.ones(len(tile_N), np.bool_) if among_N is None else among_N
-            coreset = coreset_per_tile(shard, tile_N, count, among=part_N, seed=settings.seed, progress=progress)
-        else:
-            coreset = greedy_coreset(
-                shard, count, radius=settings.radius, among=among_N, seed=settings.seed, progress=progress
-            )
+        coreset = choose_rows(patches, shard, settings, transform, images, progress)
         bank = Bank.of(patches, coreset, settings.bank_type, projected=settings.projection is not None)
         return cls(bank, settings, transform)
 
@@ -258,6 +249,28 @@ class PatchCoreLearner:
 
     def features(self, fitted: Fitted, images: Sequence[int]) -> Iterator[Features]:
         return ({"patches": self.patches.of_image(image)} for image in images)
+
+
+def choose_rows(
+    patches: TrainingPatches,
+    shard: ArrayShard,
+    settings: Settings,
+    transform: Transform,
+    images: Bools | None,
+    progress: Progress,
+) -> Coreset:
+    """The coreset of the patches of some images or of all: of all tiles together, or of each tile position."""
+    among_N = np.ones(len(patches.image_N), np.bool_) if images is None else images[patches.image_N]
+    total = int(among_N.sum())
+    count = coreset_rows(total, settings.coreset)
+    if count == total and settings.radius is None:
+        # To keep all patches takes no choosing, which would take the longest here.
+        return Coreset(np.flatnonzero(among_N), np.zeros(count, np.float32))
+    if settings.tile_banks == "each":
+        tile_N = tile_of_cells(transform, patches.grid)[patches.cell_N]
+        return coreset_per_tile(shard, tile_N, count, among=among_N, seed=settings.seed, progress=progress)
+    among = None if images is None else among_N
+    return greedy_coreset(shard, count, radius=settings.radius, among=among, seed=settings.seed, progress=progress)
 
 
 def coreset_shard(patches: TrainingPatches, settings: Settings, resources: Resources) -> ArrayShard:

@@ -308,7 +308,7 @@ def make_settings(**options: Any) -> Settings:
     for name in options:
         if method not in readers(name):
             read_by = ", ".join(readers(name))
-            raise OptionError(f"Option {name} cannot be used with the method {method}: only {read_by} reads it.")
+            raise OptionError(f"Option {name} cannot be used with the method {method}: it is read by {read_by} only.")
     if settings.patch_size % 2 == 0:
         raise OptionError(f"Option patch_size={settings.patch_size} must be odd, so that a patch has a centre.")
     if settings.tile_banks == "each" and (settings.tiles is None or settings.image_score == "reweighted"):

@@ -13,7 +13,8 @@ from blemish.evaluate.reproduce.finished import FinishedCells
 from blemish.evaluate.reproduce.mvtec import plan_mvtec
 from blemish.evaluate.reproduce.panels import curve_panels, table_panels
 from blemish.evaluate.reproduce.plan import Entry, Outcome, carry_out
-from blemish.evaluate.reproduce.rows import Row, as_csv, as_markdown, rows_of
+from blemish.evaluate.reproduce.published import MVTEC_CLASSES
+from blemish.evaluate.reproduce.rows import Row, as_csv, as_markdown, mean_rows, rows_of
 from blemish.evaluate.reproduce.table6 import plan_table6
 from blemish.features.backbone import load_backbone
 from blemish.progress import Progress, silent
@@ -30,12 +31,13 @@ class _Kind:
     plan: Plan
     panels: Callable[[Sequence[Outcome]], list[Panel]]
     claims: bool = False
+    means: bool = False
 
 
 REPRODUCTIONS = {
     "table6": _Kind(plan_table6, table_panels),
     "figure6": _Kind(plan_figure6, curve_panels, claims=True),
-    "mvtec": _Kind(plan_mvtec, table_panels),
+    "mvtec": _Kind(plan_mvtec, table_panels, means=True),
     "shots": _Kind(plan_shots, curve_panels),
 }
 
@@ -81,6 +83,8 @@ def reproduce(
     entries = [_explained(entry, network, schedule) for entry in entries]
     outcomes = carry_out(entries, finished, resources, seeds=seeds, say=say, progress=progress)
     rows = rows_of(outcomes, network)
+    if kind.means:
+        rows += mean_rows(outcomes, network, MVTEC_CLASSES)
     sentences = claims(outcomes) if kind.claims else []
     files = {
         "csv": as_csv(rows),

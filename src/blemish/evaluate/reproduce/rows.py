@@ -3,12 +3,16 @@
 import csv
 import io
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from blemish.evaluate.reproduce.plan import Outcome
+from blemish.evaluate.reproduce.published import Printed
 
-__all__ = ["Row", "as_csv", "as_markdown", "rows_of"]
+__all__ = ["MEAN", "Row", "as_csv", "as_markdown", "mean_rows", "rows_of"]
+
+MEAN = "mean"
+"""What the paper calls the mean over all categories, among the categories."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,40 @@ class Row:
 def rows_of(outcomes: Sequence[Outcome], network: str) -> list[Row]:
     """A row for each metric of each outcome."""
     return [_row(outcome, metric, network) for outcome in outcomes for metric in outcome.entry.metrics]
+
+
+def mean_rows(outcomes: Sequence[Outcome], network: str, paper: Mapping[tuple[str, str, str], Printed]) -> list[Row]:
+    """The mean over tasks of each system and metric, seed by seed; `paper` prints it for all of its tasks together."""
+    tasks = {outcome.entry.task.name for outcome in outcomes}
+    printed = {task for task, _, _ in paper} - {MEAN}
+    groups: dict[tuple[str, str, str], list[list[float]]] = {}
+    for outcome in outcomes:
+        for metric in outcome.entry.metrics:
+            key = outcome.entry.system.name, outcome.entry.label, metric
+            groups.setdefault(key, []).append(outcome.values(metric))
+    rows = []
+    for (system, label, metric), values in groups.items():
+        seeds = min(map(len, values))
+        if len(values) < 2 or seeds == 0:
+            continue
+        means = [statistics.fmean(each[seed] for each in values) for seed in range(seeds)]
+        rows.append(
+            Row(
+                task=f"mean of {len(values)}",
+                system=system,
+                images=label,
+                metric=metric,
+                paper=str(paper.get((MEAN, system, metric), "-")) if tasks == printed else "-",
+                measured=statistics.fmean(means),
+                lowest=min(means),
+                highest=max(means),
+                seeds=seeds,
+                interval=None,
+                network=network,
+                remark="" if tasks == printed else f"the paper's mean is over {len(printed)}",
+            )
+        )
+    return rows
 
 
 def _row(outcome: Outcome, metric: str, network: str) -> Row:
