@@ -9,6 +9,7 @@ import pytest
 from parts import TINY, good_part, save_image, stained_part
 
 from blemish.arrays import Bytes
+from blemish.calibrating import calibrate
 from blemish.detector import Detector, load
 from blemish.errors import DataError, ImageError, OptionError
 from blemish.fitting import fit
@@ -281,16 +282,49 @@ def test_the_journal_says_who_when_and_which(fresh: Detector, paths: dict[str, l
     assert second.who
 
 
-def test_a_change_cannot_be_undone_under_new_thresholds(
-    fresh: Detector, paths: dict[str, list[Path]], tmp_path: Path
+@pytest.mark.parametrize("files", [False, True], ids=["in memory", "through files"])
+def test_calibrations_are_journalled_and_undone_in_their_turn(
+    fresh: Detector, paths: dict[str, list[Path]], tmp_path: Path, files: bool
 ) -> None:
-    from blemish.calibrating import calibrate
+    """On the scores kept and on new images, between changes of the memory; each step back restores every bit."""
+    unseen = [good_part(seed) for seed in range(700, 706)]
+    changes: list[Callable[[Detector], object]] = [
+        lambda detector: detector.add(paths["new"]),
+        lambda detector: calibrate(detector, false_rejects=0.2, who="田中"),
+        lambda detector: calibrate(detector, unseen, review=0.1),
+        lambda detector: detector.remove([paths["fit"][2]]),
+        lambda detector: calibrate(detector, unseen[:3], threshold=20),
+    ]
+    detector, states = fresh, []
+    for change in changes:
+        states.append(state(detector))
+        came = change(detector)
+        detector = came if isinstance(came, Detector) else detector
+        detector = through_a_file(detector, tmp_path) if files else detector
+    assert [change.change for change in detector.journal] == ["add", "calibrate", "calibrate", "remove", "calibrate"]
+    first, second = detector.journal[1:3]
+    assert (first.who, len(first.images)) == ("田中", 0)
+    assert first.wanted is not None
+    assert first.wanted.false_rejects == 0.2
+    assert [image.in_memory for image in second.images] == [False] * 6
+    for before in reversed(states):
+        detector.undo()
+        detector = through_a_file(detector, tmp_path) if files else detector
+        assert state(detector) == before
 
-    fresh.add(paths["new"])
-    moved = through_a_file(calibrate(fresh, false_rejects=0.2), tmp_path)
-    with pytest.raises(DataError, match="cannot be undone: the thresholds were set anew after it"):
-        moved.undo()
-    assert len(moved.journal) == 1
-    moved.remove([paths["new"][0]])
+
+def test_any_method_takes_a_calibration_back(paths: dict[str, list[Path]], tmp_path: Path) -> None:
+    fitted = fit(paths["fit"], method="padim", size=96)
+    before = state(fitted)
+    moved = through_a_file(calibrate(fitted, [good_part(seed) for seed in range(700, 703)]), tmp_path)
+    assert moved.journal[0].added == {"calibration": 3}
     moved.undo()
-    assert len(moved.journal) == 1
+    assert state(through_a_file(moved, tmp_path)) == before == state(fitted)
+    with pytest.raises(OptionError, match="method padim cannot learn on the line"):
+        moved.add(paths["new"])
+
+
+def test_where_nothing_is_asked_nothing_is_journalled(fresh: Detector) -> None:
+    assert calibrate(fresh) is fresh
+    assert calibrate(fresh, review=0.1).journal[0].who
+    assert fresh.journal == []

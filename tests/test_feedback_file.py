@@ -72,6 +72,32 @@ def test_a_copy_is_refused_in_one_sentence(model: Path, tmp_path: Path, run_cli:
     assert model.read_bytes() == fitted
 
 
+def test_calibrate_is_logged_and_undone(model: Path, new: Path, run_cli: RunCli, fitted: bytes) -> None:
+    assert run_cli("calibrate", model, "--false-rejects", "0.25", "--review", "0.3", "--who", "鈴木").code == 0
+    assert run_cli("calibrate", model, "--good", new, "--who", "佐藤").code == 0
+    assert run_cli("calibrate", model, "--threshold", "9.5").code == 0
+    log = run_cli("feedback", "log", model).stdout
+    asked = "asked for 25 % false rejects, 95 % confidence, 30 % for review"
+    assert f"鈴木: calibrate on the scores kept, {asked}, threshold " in log
+    assert f"佐藤: calibrate on 1 image(s), {asked}, threshold " in log
+    assert str(new) in log
+    assert "calibrate on the scores kept, threshold 9.5 by hand, 30 % for review, threshold " in log
+    entry = json.loads(run_cli("feedback", "log", model, "--json").stdout)[1]
+    assert (entry["images"], entry["wanted"]["review"], entry["patches"]) == ([str(new)], 0.3, {"added": 0, "taken": 0})
+    for _ in range(3):
+        assert "undone: " in run_cli("feedback", "undo", model).stderr
+    assert model.read_bytes() == fitted
+
+
+def test_calibrate_waits_for_nobody_and_leaves_what_is_read_only(model: Path, run_cli: RunCli, fitted: bytes) -> None:
+    with model_to_change(model):
+        assert "is being changed by another" in run_cli("calibrate", model, "--threshold", "9").sentence
+    model.chmod(0o444)
+    assert "is read-only; make it writable" in run_cli("calibrate", model, "--threshold", "9").sentence
+    assert model.read_bytes() == fitted
+    assert run_cli("calibrate", model, "--threshold", "9", "-o", model.parent / "b.blemish").code == 0
+
+
 @pytest.mark.parametrize("command", ["add", "remove", "undo"])
 def test_a_read_only_model_is_refused_and_stays(
     model: Path, new: Path, run_cli: RunCli, fitted: bytes, command: str
@@ -172,3 +198,8 @@ def test_a_journal_that_lost_something_is_named(model: Path, new: Path, run_cli:
     save_file({**tensors, "journal.0.colour": tensors["bank.radii"]}, tmp_path / "more.blemish", metadata=metadata)
     with pytest.raises(ModelFileError, match=r"holds a tensor journal\.0\.colour, which no change of a model writes"):
         load(tmp_path / "more.blemish")
+    manifest = json.loads(metadata["blemish"])
+    manifest["journal"][0]["added"] = {"colour": 1}
+    save_file(tensors, tmp_path / "named.blemish", metadata={"blemish": json.dumps(manifest)})
+    with pytest.raises(ModelFileError, match="its journal names a table colour, which it does not have"):
+        load(tmp_path / "named.blemish")

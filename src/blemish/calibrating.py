@@ -89,6 +89,7 @@ def calibrate(
     confidence: float | None = None,
     review: float | None = None,
     threshold: float | None = None,
+    who: str | None = None,
     progress: Progress = silent,
 ) -> Detector:
     """The same detector at another operating point; nothing is fitted again, and the one given stays as it is.
@@ -96,21 +97,23 @@ def calibrate(
     `good` are images of good parts that the memory has not seen, as `fit` takes them; the thresholds then rest on them
     alone, and carry a promise. They must come as the line brings them: with those the detector would reject. Without
     `good`, the thresholds rest on the scores that the model keeps. What is not given stays as it was asked for before;
-    `threshold` sets the threshold by hand, and what it promises is worked out.
+    `threshold` sets the threshold by hand, and what it promises is worked out. The journal keeps what was asked, by
+    `who` (by default the user's name), and `undo` takes it back; where nothing is asked, nothing changes.
     Raises OptionError, DataError, or ImageError for an image that cannot be used.
     """
     manifest = detector.manifest
-    wanted = manifest.calibration.wanted.changed(
-        false_rejects=false_rejects, confidence=confidence, review=review, threshold=threshold
-    )
-    images, held_out, mode = manifest.images, detector.held_out, manifest.calibration.mode
+    asked = {"false_rejects": false_rejects, "confidence": confidence, "review": review, "threshold": threshold}
+    if good is None and all(value is None for value in asked.values()):
+        return detector
+    wanted = manifest.calibration.wanted.changed(**asked)
+    new: list[TrainingImage] = []
+    held_out, mode = detector.held_out, manifest.calibration.mode
     if good is not None:
         sources = list_sources(good)
         new = _unseen_images(detector, sources, check_groups(sources, groups))
-        held_out = _score_unseen(detector, sources, progress)
-        images, mode = [*images, *new], "split"
-    calibration = thresholds_of(held_out, [image.group for image in images], wanted, mode)
-    return detector.recalibrated(images, held_out, calibration)
+        held_out, mode = _score_unseen(detector, sources, progress), "split"
+    groups_N = [image.group for image in (*manifest.images, *new)]
+    return detector.recalibrated(new, held_out, thresholds_of(held_out, groups_N, wanted, mode), who=who)
 
 
 def _unseen_images(detector: Detector, sources: Sequence[Source], groups: Sequence[str]) -> list[TrainingImage]:

@@ -24,7 +24,7 @@ from blemish.memory.journal import Steps, journal_tensors
 from blemish.memory.store import Change, ModelManifest, TrainingImage, read_model, write_model
 from blemish.methods.method import Fitted, Method, Scores
 from blemish.methods.registry import find_method
-from blemish.model import Model, read_history, undone
+from blemish.model import Model, read_history, recalibrated, undone
 from blemish.patchcore import PatchCore
 from blemish.result import Region, Result, Verdict
 from blemish.scoring.calibrate import Calibration, HeldOut
@@ -54,7 +54,7 @@ class Detector:
         self.held_out = held_out
         """What good training images score by a method that never saw them."""
         self.history = history or {}
-        """What each change that can be undone took out of the memory, by its number in the journal."""
+        """What each change took out of the memory, by its number in the journal."""
         self.provider = provider
         self.threads = threads
         self._viewer = manifest.viewer
@@ -94,14 +94,15 @@ class Detector:
         """
         yield from stream(lambda image: self._score(image, self._shared)[0], images, threads=self._at_once)
 
-    def recalibrated(self, images: list[TrainingImage], held_out: HeldOut, calibration: Calibration) -> "Detector":
-        """The same detector with thresholds that rest on other scores; `images` lists all that `held_out` counts."""
+    def recalibrated(
+        self, new: Sequence[TrainingImage], held_out: HeldOut, calibration: Calibration, *, who: str | None = None
+    ) -> "Detector":
+        """The same detector with thresholds that rest on these scores, written into the journal.
+
+        `new` are the images that `held_out` counts and the model does not list yet.
+        """
         detector = copy.copy(self)
-        # A change made before rests on the other scores, and cannot be taken back from under these.
-        journal = [change.model_copy(update={"final": True}) for change in self.manifest.journal]
-        update = {"images": images, "calibration": calibration, "journal": journal}
-        detector.manifest = self.manifest.model_copy(update=update)
-        detector.held_out, detector.history = held_out, {}
+        detector._take(recalibrated(self._model(), new, held_out, calibration, who))
         return detector
 
     @property
@@ -122,7 +123,7 @@ class Detector:
         Raises OptionError for another method than patchcore, DataError for images that are in the model already, and
         ImageError for those that cannot be used; then nothing is changed.
         """
-        model = self._model()
+        model = self._learning_model()
         sources = list_sources(images)
         if not sources:
             raise DataError("No images were given; name good ones that are to be added.")
@@ -137,19 +138,25 @@ class Detector:
         Raises OptionError for another method than patchcore, DataError for a name that is not in the model, or where
         none would remain; then nothing is changed.
         """
-        model = self._model()
+        model = self._learning_model()
         numbers = numbers_of(self.manifest.images, images)
         self._take(removed(model, numbers, who=who))
         return self.manifest.journal[-1]
 
     def undo(self) -> Change:
-        """Take the last change back, bit for bit. Raises DataError where there is none that can be."""
+        """Take the last change back, bit for bit, be it of the memory or of the thresholds.
+
+        Raises DataError where there is none.
+        """
         model = undone(self._model())
         last = self.manifest.journal[-1]
         self._take(model)
         return last
 
     def _model(self) -> Model:
+        return Model(self.manifest, self.method, self.held_out, self.history)
+
+    def _learning_model(self) -> Model:
         if not isinstance(self.method, PatchCore):
             raise OptionError(
                 f"A model of the method {self.manifest.method} cannot learn on the line, only one of patchcore; fit it "
@@ -157,7 +164,7 @@ class Detector:
             )
         if self.manifest.settings.tile_banks == "each":
             raise OptionError("A model with a bank for each tile cannot learn on the line; fit it with tile_banks=one.")
-        return Model(self.manifest, self.method, self.held_out, self.history)
+        return self._model()
 
     def _take(self, model: Model) -> None:
         """Be this model from now on."""
@@ -335,9 +342,10 @@ def _history(
     path: Path, manifest: ModelManifest, method: Method, held_out: HeldOut, tensors: Mapping[str, Array]
 ) -> Mapping[int, Steps]:
     """What it takes to undo the changes in the journal. Raises ModelFileError where some of it is missing."""
-    if not isinstance(method, PatchCore) or not manifest.journal:
-        return {}
-    history = read_history(Model(manifest, method, held_out, {}), tensors)
+    model = Model(manifest, method, held_out, {})
+    if unknown := {name for change in manifest.journal for name in change.added.keys() - model.tables.keys()}:
+        raise ModelFileError(f"{path} is damaged: its journal names a table {min(unknown)}, which it does not have.")
+    history = read_history(model, tensors)
     for number, steps in history.items():
         for name, step in steps.items():
             if len(step.taken_at) != manifest.journal[number].taken.get(name):

@@ -51,7 +51,7 @@ def added(model: Model, seen: Sequence[Seen], *, who: str | None, threads: int) 
     images = [*manifest.images, *(each.image for each in seen)]
     patches = gather((each.patches for each in seen), len(seen), PatchStore)
     patches = replace(patches, image_N=patches.image_N + first)
-    radius = min(model.method.bank.radius, _limit(manifest.calibration))
+    radius = min(model.memory.bank.radius, _limit(manifest.calibration))
     while True:
         grown = _grown(model, patches, images, radius, threads)
         unseen = _unseen_scores(grown, seen, first, threads)
@@ -74,9 +74,9 @@ def _limit(calibration: Calibration) -> float:
 
 def _grown(model: Model, patches: TrainingPatches, images: list[TrainingImage], radius: float, threads: int) -> Model:
     """The model with rows and candidates for these patches."""
-    rows = _rows_to_add(model.method, patches, radius, threads)
+    rows = _rows_to_add(model.memory, patches, radius, threads)
     bank = _joined(model.tables["bank"], rows)
-    beside = _candidates_to_add(model, with_rows(model.method, bank), patches, threads)
+    beside = _candidates_to_add(model, with_rows(model.memory, bank), patches, threads)
     tables = {**model.tables, "bank": bank, "candidates": _joined(model.tables["candidates"], beside)}
     return model.of_tables(tables, model.manifest.model_copy(update={"images": images}), model.history)
 
@@ -114,9 +114,9 @@ def _unseen_scores(grown: Model, seen: Sequence[Seen], first: int, threads: int)
 def _without_part(model: Model, group: str) -> PatchCore:
     """The memory without the images of one part; the whole one where that is all it knows."""
     leave = np.array([number for number, image in enumerate(model.manifest.images) if image.group == group])
-    if np.isin(model.method.bank.image_K, leave).all():
-        return model.method
-    return with_rows(model.method, apply(model.tables, _exchange(model, leave), NOTHING)[0]["bank"])
+    if np.isin(model.memory.bank.image_K, leave).all():
+        return model.memory
+    return with_rows(model.memory, apply(model.tables, _exchange(model, leave), NOTHING)[0]["bank"])
 
 
 def _rows_to_add(method: PatchCore, patches: TrainingPatches, radius: float, threads: int) -> Table:
@@ -135,7 +135,7 @@ def _rows_to_add(method: PatchCore, patches: TrainingPatches, radius: float, thr
 
 def _candidates_to_add(model: Model, grown: PatchCore, patches: TrainingPatches, threads: int) -> Table:
     """What lets the memory let go of another image and still cover these; no more than the bank has rows in all."""
-    room = len(grown.bank.image_K) - len(model.method.candidates.image_C)
+    room = len(grown.bank.image_K) - len(model.memory.candidates.image_C)
     most = max(0, room) if model.manifest.settings.removable else 0
     images = np.unique(patches.image_N).tolist()
     found = find_candidates(grown.bank, grown.search, patches, images, most=most, threads=threads)
@@ -163,8 +163,8 @@ def _exchange(model: Model, leave: Ints) -> dict[str, Edit]:
     distances_C, nearest_C = model.candidates_nearest
     distances_C, lost = distances_C[pool], np.flatnonzero(gone_K[nearest_C[pool]])
     stayed = {name: column[~gone_K] for name, column in bank.items()}
-    distances_C[lost] = _distances(model.method, stayed, rows_CD[lost])
-    enter = pool[cover(rows_CD, distances_C, model.method.bank.radius).indices]
+    distances_C[lost] = _distances(model.memory, stayed, rows_CD[lost])
+    enter = pool[cover(rows_CD, distances_C, model.memory.bank.radius).indices]
     entering: dict[str, Array] = {name: candidates[name][enter] for name in ("rows", "image", "cell")}
     entering["rows"] = entering["rows"].astype(bank["rows"].dtype)
     entering["radii"] = np.full(len(enter), bank["radii"][-1])

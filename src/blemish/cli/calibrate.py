@@ -1,5 +1,6 @@
 """blemish calibrate: move a model's operating point, and see what other points would do."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -25,6 +26,7 @@ def calibrate(
     review: Annotated[float | None, typer.Option(help="Share of good parts that may be REVIEW.")] = None,
     threshold: Annotated[float | None, typer.Option(help="Set the threshold by hand; its promise is told.")] = None,
     miss_cost: Annotated[float, typer.Option(min=0, help="What one missed part costs, in false rejects.")] = 10.0,
+    who: Annotated[str | None, typer.Option(help="Who says so, for the journal; your user name by default.")] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write here, and leave MODEL as it is.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
     provider: Annotated[str, typer.Option(help="Hardware that runs the network.")] = "cpu",
@@ -33,7 +35,8 @@ def calibrate(
     """Move a model's operating point without fitting again, and show what other points would do.
 
     Images are named as for fit; of a CSV, the split test is taken, with its groups. Without --good the thresholds rest
-    on the scores that the model keeps. Where nothing is asked to change, nothing is written.
+    on the scores that the model keeps. Where nothing is asked to change, nothing is written; what is changed,
+    blemish feedback log lists and blemish feedback undo takes back.
     """
     from rich.console import Console
     from rich.table import Column, Table
@@ -41,18 +44,20 @@ def calibrate(
     from blemish.calibrating import calibrate as calibrate_detector
     from blemish.detector import load
     from blemish.evaluate.points import part_scores, tabulate
+    from blemish.memory.store import model_to_change
 
     images, groups = labelled_images(good, label=0, split="test") if good else (None, None)
     defects = labelled_images(defective, label=1, split="test") if defective else None
     asked = {"false_rejects": false_rejects, "confidence": confidence, "review": review, "threshold": threshold}
     changed = good is not None or any(value is not None for value in asked.values())
-    detector = load(model, provider=provider, threads=threads)
-    with progress_bar() as progress:
-        calibrated = calibrate_detector(detector, images, groups=groups, progress=progress, **asked)
+    held = model_to_change(model) if changed and output is None else nullcontext(model)
+    with held as file, progress_bar() as progress:
+        detector = load(file, provider=provider, threads=threads)
+        calibrated = calibrate_detector(detector, images, groups=groups, who=who, progress=progress, **asked)
         parts = part_scores(calibrated, *defects, progress=progress) if defects else None
+        if changed:
+            calibrated.save(output or file)
     rows = tabulate(calibrated, parts, miss_cost=miss_cost)
-    if changed:
-        calibrated.save(output or model)
     calibration = calibrated.manifest.calibration
     if json:
         print_json({"calibration": calibration.to_dict(), "points": [row.to_dict() for row in rows]})

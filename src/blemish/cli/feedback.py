@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 app = typer.Typer(
-    help="Put rejected good images into a model, take others out, undo that, list it. Nothing is fitted again.",
+    help="Put rejected good images into a model, take others out, undo changes, list them. Nothing is fitted again.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -59,7 +59,7 @@ def remove(
 
 @app.command()
 def undo(model: Model, json: Json = False) -> None:
-    """Take the last change back, bit for bit."""
+    """Take the last change back, bit for bit, be it of the memory or by blemish calibrate."""
     with _changed(model) as detector:
         change = detector.undo()
     if json:
@@ -104,11 +104,16 @@ def _tell(model: Path, detector: "Detector", change: "Change", json: bool) -> No
 
 def _line(change: "Change") -> str:
     """One change in a line, without its images."""
-    patches = f"{change.added['bank']} patches came, {change.taken['bank']} left"
-    return (
-        f"{change.when} {change.who}: {change.change} {len(change.images)} image(s), {patches}, "
-        f"threshold {change.before.threshold:.4g} -> {change.threshold:.4g}"
-    )
+    thresholds = f"threshold {change.before.threshold:.4g} -> {change.threshold:.4g}"
+    return f"{change.when} {change.who}: {change.change} {_deed(change)}, {thresholds}"
+
+
+def _deed(change: "Change") -> str:
+    """On which images, and what came of it or was asked for."""
+    images = f"{len(change.images)} image(s)"
+    if change.change == "calibrate":
+        return f"on {images if change.images else 'the scores kept'}, {change.wanted}"
+    return f"{images}, {change.added['bank']} patches came, {change.taken['bank']} left"
 
 
 def _as_row(change: "Change") -> dict[str, Any]:
@@ -117,6 +122,7 @@ def _as_row(change: "Change") -> dict[str, Any]:
         "when": change.when,
         "who": change.who,
         "images": [image.path for image in change.images],
-        "patches": {"added": change.added["bank"], "taken": change.taken["bank"]},
+        "patches": {"added": change.added.get("bank", 0), "taken": change.taken.get("bank", 0)},
+        "wanted": change.wanted and change.wanted.model_dump(),
         "threshold": {"before": change.before.threshold, "after": change.threshold},
     }

@@ -1,9 +1,9 @@
 """What was changed in a memory after fitting, and the way back.
 
 A memory is a few tables (memory/changes.py): the rows of the bank, the candidates beside it, and the scores of images
-it had not seen. A change touches them all at once; what it took out of them is kept, so that undoing it restores every
-bit. In the model file a table is the tensors that begin with its name, and what change number i took out of it begins
-with `journal.i.`.
+it had not seen. A change touches all of them, or some; what it took out of them is kept, so that undoing it restores
+every bit. In the model file a table is the tensors that begin with its name, and what change number i took out of it
+begins with `journal.i.`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,28 +31,31 @@ TAKEN_AT = "taken_at"
 Tables: TypeAlias = Mapping[str, Table]
 """The tables of a memory by name; the column `image` of each names a training image by its number."""
 Steps: TypeAlias = Mapping[str, Step]
-"""What one change did to each table."""
+"""What one change did to each table it touched."""
 Edit: TypeAlias = tuple[Ints, Table]
 """Which rows to take out of a table, and which to put behind the others."""
 
 
 def apply(tables: Tables, edits: Mapping[str, Edit], left: Ints) -> tuple[dict[str, Table], Steps]:
-    """Change all tables, then number the images anew without those that left (`left`, ascending)."""
-    after: dict[str, Table] = {}
+    """Change the tables that `edits` names, then number their images anew without those that left (`left`, ascending).
+
+    The other tables stay; so images may only leave where all are named.
+    """
+    after = dict(tables)
     steps: dict[str, Step] = {}
-    for name, table in tables.items():
-        changed, steps[name] = change(table, *edits[name])
+    for name, edit in edits.items():
+        changed, steps[name] = change(tables[name], *edit)
         after[name] = changed | {"image": changed["image"] - np.searchsorted(left, changed["image"])}
     return after, steps
 
 
 def undo(tables: Tables, steps: Steps, left: Ints, images: int) -> dict[str, Table]:
     """The tables before a change, when there were so many images and those in `left` had not left."""
-    before: dict[str, Table] = {}
-    for name, table in tables.items():
-        stayed = np.delete(np.arange(images), left)
-        numbered = {**table, "image": stayed[table["image"]]}
-        before[name] = revert(numbered, steps[name])
+    before = dict(tables)
+    stayed = np.delete(np.arange(images), left)
+    for name, step in steps.items():
+        numbered = {**tables[name], "image": stayed[tables[name]["image"]]}
+        before[name] = revert(numbered, step)
     return before
 
 
@@ -68,13 +71,13 @@ def journal_tensors(history: Mapping[int, Steps]) -> dict[str, Array]:
 
 
 def read_journal(tensors: Mapping[str, Array], tables: Tables, added: Sequence[Mapping[str, int]]) -> dict[int, Steps]:
-    """The way back from `journal_tensors`, with how many rows each change put behind each table."""
+    """The way back from `journal_tensors`, with how many rows each change put behind each table it touched."""
     history: dict[int, Steps] = {}
     for number, counts in enumerate(added):
         steps = {}
-        for name, table in tables.items():
+        for name, count in counts.items():
             begin = f"journal.{number}.{name}."
-            taken = {column: tensors.get(begin + column, values[:0]) for column, values in table.items()}
-            steps[name] = Step(tensors.get(begin + TAKEN_AT, np.empty(0, np.int64)), taken, counts[name])
+            taken = {column: tensors.get(begin + column, values[:0]) for column, values in tables[name].items()}
+            steps[name] = Step(tensors.get(begin + TAKEN_AT, np.empty(0, np.int64)), taken, count)
         history[number] = steps
     return history

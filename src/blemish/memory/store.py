@@ -29,7 +29,7 @@ from blemish.images.view import Viewer
 from blemish.memory.journal import TAKEN_AT
 from blemish.methods.method import TensorKind
 from blemish.methods.registry import METHODS, find_method
-from blemish.scoring.calibrate import Calibration
+from blemish.scoring.calibrate import Calibration, Wanted
 from blemish.settings import Settings
 from blemish.whole_file import changing, write_whole
 
@@ -84,24 +84,24 @@ class Change(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    change: Literal["add", "remove"]
+    change: Literal["add", "remove", "calibrate"]
     when: str
     """UTC, ISO 8601."""
     who: str
     images: list[TrainingImage]
-    """Those that were added, or removed."""
+    """Those that were added, removed, or calibrated on; none where a calibration rests on the scores kept."""
     numbers: list[int]
     """Their places among the images of the model: after adding, or before removing; ascending."""
     added: dict[str, int]
-    """How many rows were put behind each table."""
+    """How many rows were put behind each table that was touched."""
     taken: dict[str, int]
     """How many were taken out of each."""
     before: Calibration
     """The thresholds before."""
     threshold: float
     """The threshold after."""
-    final: bool = False
-    """Whether the thresholds were set anew since, so that it cannot be undone any more."""
+    wanted: Wanted | None = None
+    """The operating point a calibration was asked for."""
 
 
 class ModelManifest(BaseModel):

@@ -104,6 +104,13 @@ class Wanted(BaseModel):
             )
         return wanted
 
+    def __str__(self) -> str:
+        if self.threshold is not None:
+            asked = f"threshold {self.threshold:.4g} by hand"
+        else:
+            asked = f"asked for {_percent(self.false_rejects)} false rejects, {_percent(self.confidence)} confidence"
+        return f"{asked}, {_percent(self.review)} for review" if self.review else asked
+
 
 class Calibration(BaseModel):
     """Where good ends, and what that rests on."""
