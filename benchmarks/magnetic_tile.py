@@ -26,7 +26,7 @@ from blemish.methods.registry import METHODS
 from blemish.settings import readers
 
 SPLITS = ("published", "disjoint")
-OPTIONS = ("method", "schedule", "epochs", "encoder", "held_out", "preset", "backbone", "seed")
+OPTIONS = ("method", "schedule", "epochs", "encoder", "held_out", "preset", "backbone", "more_backbones", "seed")
 """Options of fit that this script passes on."""
 PAPER = {
     "patchcore": "97.9 % (WideResNet-50, 10 %; table 6)",
@@ -65,7 +65,13 @@ def main() -> None:
 def named(arguments: argparse.Namespace) -> list[str | None]:
     """What tells one table from another."""
     method = arguments.preset if arguments.method == "patchcore" else arguments.method
-    return [method, arguments.schedule, arguments.epochs and f"{arguments.epochs}_epochs", arguments.backbone]
+    return [
+        method,
+        arguments.schedule,
+        arguments.epochs and f"{arguments.epochs}_epochs",
+        arguments.backbone,
+        arguments.more_backbones,
+    ]
 
 
 def parse() -> argparse.Namespace:
@@ -80,6 +86,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--ungrouped", action="store_true", help="let fit know no tiles, as in the published protocol")
     parser.add_argument("--preset", choices=["default", "paper"], default="default")
     parser.add_argument("--backbone", help="by default the built-in one")
+    parser.add_argument("--more-backbones", help="of an ensemble")
     parser.add_argument("--coreset", nargs="+", help="shares or numbers of rows, one column each")
     parser.add_argument("--split", nargs="+", choices=list(SPLITS), default=list(SPLITS))
     parser.add_argument("--seeds", type=int, default=1, help="so many seeds from --seed on, for the image AUROC")

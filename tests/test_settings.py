@@ -9,7 +9,8 @@ import pytest
 import blemish
 from blemish.errors import OptionError
 from blemish.methods.registry import METHODS, find_method
-from blemish.settings import PRESETS, Only, Resources, Settings, divide_options, make_settings, readers
+from blemish.presets import PRESETS
+from blemish.settings import Only, Resources, Settings, divide_options, make_settings, readers
 
 SOURCE = Path(blemish.__file__).parent
 

@@ -1,7 +1,6 @@
 """Every option of fitting, in one place: Python checks it, the CLI and the docs print it."""
 
 from collections.abc import Mapping
-from os import PathLike, fspath
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -17,60 +16,13 @@ from pydantic import (
     model_serializer,
 )
 
+from blemish import typed
 from blemish.errors import OptionError
+from blemish.presets import PRESETS, SIZES
 
-__all__ = ["PRESETS", "Only", "Resources", "Settings", "checked", "divide_options", "make_settings", "readers"]
+__all__ = ["Only", "Resources", "Settings", "checked", "divide_options", "make_settings", "readers"]
 
 Checked = TypeVar("Checked", bound=BaseModel)
-
-
-def _coreset(value: object) -> object:
-    """Accept "1%" beside 0.01, and "5000" beside 5000."""
-    if not isinstance(value, str):
-        return value
-    try:
-        number = float(value.removesuffix("%"))
-    except ValueError:
-        raise ValueError("give a share such as 0.01 or 1%, or a number of rows such as 5000") from None
-    if value.endswith("%") and number > 100:
-        raise ValueError("give at most 100%")
-    return number / 100 if value.endswith("%") else number
-
-
-def _coreset_in_range(value: float) -> float:
-    if value <= 0 or (value > 1 and not value.is_integer()):
-        raise ValueError("give a share above 0 and up to 1, or a whole number of rows")
-    return value
-
-
-def _or_none(value: object) -> object:
-    """Accept the word "none", so that the command line can take back what a preset sets."""
-    return None if value == "none" else value
-
-
-def _listed(value: object) -> object:
-    """Accept "layer2,layer3" or "2,3" beside a list, and "none" for an empty one."""
-    if value == "none":
-        return []
-    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-
-
-def _areas(value: object) -> object:
-    """Accept several areas in one text, divided by semicolons, and "none" for no area."""
-    if value == "none":
-        return []
-    if isinstance(value, str | PathLike):
-        return [area.strip() for area in fspath(value).split(";") if area.strip()]
-    return (
-        [fspath(area) if isinstance(area, PathLike) else area for area in value] if isinstance(value, list) else value
-    )
-
-
-def _sides(value: object) -> object:
-    """Accept "320x256" (height x width) beside 256 and (320, 256)."""
-    if isinstance(value, str) and "x" in value:
-        return tuple(value.split("x"))
-    return value
 
 
 class Only:
@@ -86,8 +38,8 @@ PATCHES = Only("patchcore", "ensemble")
 TRAINED = Only("differnet", "ganomaly", "cavga")
 
 Side = Annotated[int, Field(ge=32, le=8192)]
-Areas = Annotated[list[str], BeforeValidator(_areas)]
-PixelRange = Annotated[tuple[float, float], BeforeValidator(_listed)]
+Areas = Annotated[list[str], BeforeValidator(typed.areas)]
+PixelRange = Annotated[tuple[float, float], BeforeValidator(typed.listed)]
 
 
 class Settings(BaseModel):
@@ -100,19 +52,19 @@ class Settings(BaseModel):
     )
     preset: Literal["default", "paper"] = Field("default", description="default, or paper for a method as published.")
     backbone: str = Field("efficientnet_lite0", description="Network that describes patches: a name, or an .onnx file.")
-    more_backbones: Annotated[list[str], Only("ensemble"), BeforeValidator(_listed)] = Field(
+    more_backbones: Annotated[list[str], Only("ensemble"), BeforeValidator(typed.listed)] = Field(
         [], description="Networks beside the backbone, each with a memory bank of its own."
     )
-    taps: Annotated[list[str | int], BeforeValidator(_listed)] = Field(
+    taps: Annotated[list[str | int], BeforeValidator(typed.listed)] = Field(
         [], description="Stages of the network to use, by name or level (2,3); none: the network's own choice."
     )
-    size: Annotated[Literal["auto", "native"] | Side | tuple[Side, Side], BeforeValidator(_sides)] = Field(
+    size: Annotated[Literal["auto", "native"] | Side | tuple[Side, Side], BeforeValidator(typed.sides)] = Field(
         "auto",
         description="Input size: one number sets the area (224: as many pixels as 224 x 224), 320x256 sets height and "
         "width, native takes the good images' own; auto is 224, or native with tiles.",
     )
     tiles: Annotated[
-        Literal["auto"] | Annotated[int, Field(ge=64, le=8192)] | None, PATCHES, BeforeValidator(_or_none)
+        Literal["auto"] | Annotated[int, Field(ge=64, le=8192)] | None, PATCHES, BeforeValidator(typed.or_none)
     ] = Field(
         None,
         description="Side of the overlapping tiles that the network is shown a large input in, in input pixels; auto: "
@@ -144,10 +96,10 @@ class Settings(BaseModel):
     merge: Annotated[Literal["concat", "adaptive"], PATCHCORE] = Field(
         "concat", description="How taps become one vector: concat, or adaptive pooling to 1024 values (the paper's)."
     )
-    coreset: Annotated[float, PATCHCORE, BeforeValidator(_coreset), AfterValidator(_coreset_in_range)] = Field(
-        0.01, description="Patches kept in the memory bank: a share (0.01, 1%) or a number of rows (5000)."
+    coreset: Annotated[float, PATCHCORE, BeforeValidator(typed.coreset), AfterValidator(typed.coreset_in_range)] = (
+        Field(0.01, description="Patches kept in the memory bank: a share (0.01, 1%) or a number of rows (5000).")
     )
-    radius: Annotated[float | None, PATCHCORE, BeforeValidator(_or_none)] = Field(
+    radius: Annotated[float | None, PATCHCORE, BeforeValidator(typed.or_none)] = Field(
         None,
         gt=0,
         description="Stop the coreset once every good patch lies within this distance of the bank (blemish info prints "
@@ -163,7 +115,7 @@ class Settings(BaseModel):
         description="How the nearest rows are found: exactly, or by faiss in a part of the bank (extra faiss), for "
         "banks of a million rows; how often it finds the nearest is printed.",
     )
-    projection: Annotated[int | None, PATCHCORE, BeforeValidator(_or_none)] = Field(
+    projection: Annotated[int | None, PATCHCORE, BeforeValidator(typed.or_none)] = Field(
         None, ge=1, description="Choose the coreset in a random projection to this many dimensions; none: exactly."
     )
     image_score: Annotated[Literal["peak", "max", "reweighted", "top"], PATCHCORE] = Field(
@@ -186,13 +138,13 @@ class Settings(BaseModel):
     schedule: Annotated[Literal["short", "published"], TRAINED] = Field(
         "short", description="How long and how large a network is trained: minutes on a processor, or as published."
     )
-    epochs: Annotated[int | None, TRAINED, BeforeValidator(_or_none)] = Field(
+    epochs: Annotated[int | None, TRAINED, BeforeValidator(typed.or_none)] = Field(
         None, ge=1, description="Passes over the good images; none: as the schedule has it."
     )
-    encoder: Annotated[Path | None, Only("cavga"), BeforeValidator(_or_none)] = Field(
+    encoder: Annotated[Path | None, Only("cavga"), BeforeValidator(typed.or_none)] = Field(
         None, description="Weights of ResNet-18 (.safetensors or .pth) that the encoder starts from; none: at random."
     )
-    dimensions: Annotated[int | None, Only("padim"), BeforeValidator(_or_none)] = Field(
+    dimensions: Annotated[int | None, Only("padim"), BeforeValidator(typed.or_none)] = Field(
         100, ge=1, description="Random dimensions of a patch that are looked at, at most; none: all."
     )
     nearest_images: Annotated[int, Only("spade")] = Field(
@@ -216,7 +168,7 @@ class Settings(BaseModel):
         0.3, gt=0, le=1_000_000, description="Good parts a split keeps from the memory: a share below 1, or a number."
     )
     folds: int = Field(5, ge=2, description="Parts the good images are held out in, one after the other (cross).")
-    pixel_range: Annotated[PixelRange | None, BeforeValidator(_or_none)] = Field(
+    pixel_range: Annotated[PixelRange | None, BeforeValidator(typed.or_none)] = Field(
         None, description="Darkest and brightest value of 16-bit or float images; none: from the good images."
     )
     seed: int = Field(0, ge=0, description="Draws the folds and the first row of the coreset.")
@@ -235,16 +187,16 @@ class Resources(BaseModel):
     provider: str = Field(
         "cpu", description="Hardware that runs the network: cpu, cuda, tensorrt, openvino, openvino-bf16, ..."
     )
-    threads: Annotated[int | None, BeforeValidator(_or_none)] = Field(
+    threads: Annotated[int | None, BeforeValidator(typed.or_none)] = Field(
         None, ge=1, description="Processors to use; none: all that are available."
     )
-    memory: Annotated[ByteSize | None, BeforeValidator(_or_none)] = Field(
+    memory: Annotated[ByteSize | None, BeforeValidator(typed.or_none)] = Field(
         None, description="Memory for the good images' patches, such as 2GB; beyond it they wait in a file."
     )
-    spill_folder: Annotated[Path | None, BeforeValidator(_or_none)] = Field(
+    spill_folder: Annotated[Path | None, BeforeValidator(typed.or_none)] = Field(
         None, description="Folder of that file; none: the system's temporary one."
     )
-    checkpoint: Annotated[Path | None, BeforeValidator(_or_none)] = Field(
+    checkpoint: Annotated[Path | None, BeforeValidator(typed.or_none)] = Field(
         None,
         description="File that keeps a training after each epoch: fitting again with it goes on from there; "
         "none: for blemish fit, beside the model file.",
@@ -252,43 +204,6 @@ class Resources(BaseModel):
     spill_type: Literal["float32", "float16"] = Field(
         "float32", description="Numbers in that file: float32 changes nothing, float16 takes half the disk."
     )
-
-
-PRESETS: dict[str, dict[str, dict[str, Any]]] = {
-    "patchcore": {
-        "default": {},
-        "paper": {
-            "taps": [2, 3],
-            "size": 224,
-            "resize": "crop",
-            "merge": "adaptive",
-            "coreset": 0.1,
-            "projection": 128,
-            "image_score": "reweighted",
-        },
-    },
-    "ensemble": {"default": {}},
-    "padim": {
-        "default": {"taps": [1, 2, 3]},
-        "paper": {"taps": [1, 2, 3], "resize": "crop"},
-    },
-    "spade": {
-        "default": {"taps": [1, 2, 3]},
-        "paper": {"taps": [1, 2, 3], "resize": "crop"},
-    },
-    "1-nn": {"default": {}},
-    "differnet": {"default": {}, "paper": {"schedule": "published"}},
-    "ganomaly": {"default": {}, "paper": {"schedule": "published"}},
-    "cavga": {"default": {}, "paper": {"schedule": "published"}},
-}
-"""What each preset of each method sets that differs from the defaults of `Settings`."""
-
-SIZES: dict[str, dict[str, int]] = {
-    "differnet": {"short": 224, "published": 448},
-    "ganomaly": {"short": 32, "published": 32},
-    "cavga": {"short": 96, "published": 256},
-}
-"""The input size that belongs to each schedule of a trained method."""
 
 
 def readers(setting: str) -> tuple[str, ...]:

@@ -6,7 +6,8 @@ from typing import Any
 
 import typer
 
-from blemish.settings import PRESETS, Resources, Settings, readers
+from blemish.presets import PRESETS
+from blemish.settings import Resources, Settings, readers
 
 __all__ = ["given", "with_settings"]
 
