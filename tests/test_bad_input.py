@@ -96,6 +96,14 @@ def test_one_image_is_not_enough_to_fit(folder: Path, tmp_path: Path, run_cli: R
     assert not list(tmp_path.iterdir())
 
 
+def test_one_image_several_times_is_not_enough_to_fit(tmp_path: Path, run_cli: RunCli) -> None:
+    for name in ("a.png", "b.png", "c.png"):
+        save_image(tmp_path / "good" / name, good_part(1))
+    sentence = run_cli("fit", tmp_path / "good", "-o", tmp_path / "a.blemish", *FIT).sentence
+    assert "The 3 good images are identical to the last pixel" in sentence
+    assert not (tmp_path / "a.blemish").exists()
+
+
 def test_a_damaged_or_foreign_model(tmp_path: Path, folder: Path, model: Path, run_cli: RunCli) -> None:
     images = folder / "line"
     damaged = bytearray(model.read_bytes())
