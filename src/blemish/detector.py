@@ -2,24 +2,23 @@
 
 import copy
 import os
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from blemish.arrays import Array, Bools, Floats
 from blemish.errors import BackboneError, DataError, ImageError, ModelFileError, OptionError
 from blemish.features.extract import AnyExtractor
+from blemish.features.look import Clock, look
 from blemish.features.network import open_network
-from blemish.features.patches import Features, seen_patches
 from blemish.features.tiles import extractor_for
 from blemish.feedback import Seen, added, numbers_of, removed
-from blemish.images.read import Channels, Source, image_name, read_image
+from blemish.images.read import Channels, Source, image_name
 from blemish.images.sources import check_groups, list_sources
-from blemish.images.view import View, pixels_digest
+from blemish.images.view import View
 from blemish.memory.journal import Steps, journal_tensors
 from blemish.memory.store import Change, ModelManifest, TrainingImage, read_model, write_model
 from blemish.methods.method import Fitted, Method, Scores
@@ -173,17 +172,7 @@ class Detector:
 
     def _seen(self, source_and_part: tuple[Source, str]) -> Seen:
         source, part = source_and_part
-        look = self._look(source, self._shared)
-        motion = None if look.view.matrix is None else tuple(look.view.matrix.ravel().tolist())
-        image = TrainingImage(
-            path=image_name(source),
-            group=part,
-            height=look.view.image_height,
-            width=look.view.image_width,
-            pixels=pixels_digest(look.sized),
-            motion=motion,
-        )
-        return Seen(image, look.features["patches"])
+        return Seen.of(look(source, self._viewer, self._shared), image_name(source), part)
 
     def save(self, path: str | Path) -> None:
         """Write the model file, whole or not at all (docs/file-format.md). Raises ModelFileError."""
@@ -238,7 +227,7 @@ class Detector:
 
     def _whole_way(self, image: Source, extractor: AnyExtractor, channels: Channels) -> Result:
         """The whole way of one image: read, size, network, search, map, regions, verdict."""
-        clock = _Clock()
+        clock = Clock()
         calibration = self.manifest.calibration
         answer, view = self._score(image, extractor, channels, clock)
         map_HW = None if answer.map_HW is None else view.to_image(answer.map_HW)
@@ -265,52 +254,17 @@ class Detector:
         return find_regions(map_HW, calibration.map_threshold, calibration.map_extent)
 
     def _score(
-        self, image: Source, extractor: AnyExtractor, channels: Channels = "RGB", clock: "_Clock | None" = None
+        self, image: Source, extractor: AnyExtractor, channels: Channels = "RGB", clock: Clock | None = None
     ) -> tuple[Scores, View]:
         """Read, size, network, search: what the method says of one image, and how the image lies on the input."""
-        clock = clock or _Clock()
-        look = self._look(image, extractor, channels, clock)
+        clock = clock or Clock()
+        seen = look(image, self._viewer, extractor, channels=channels, clock=clock)
         try:
-            answer = self.method.score(look.features, threads=extractor.threads)
+            answer = self.method.score(seen.features, threads=extractor.threads)
         except ImageError as error:
             raise ImageError(f"{image_name(image)} {error}") from None
         clock.lap("search")
-        return answer, look.view
-
-    def _look(
-        self, image: Source, extractor: AnyExtractor, channels: Channels = "RGB", clock: "_Clock | None" = None
-    ) -> "_Look":
-        """Read, size, network: all that a method is told of one image."""
-        clock = clock or _Clock()
-        name = image_name(image)
-        sized, view = self._viewer(read_image(image, channels=channels), name)
-        clock.lap("read")
-        grids = extractor(sized)
-        if not all(np.isfinite(grid_hwD).all() for grid_hwD in grids.values()):
-            raise ImageError(f"{name} makes the network answer NaN or infinity; it cannot be scored.")
-        clock.lap("network")
-        return _Look(sized, view, seen_patches(grids, view, self.manifest.transform))
-
-
-class _Look(NamedTuple):
-    """One image as the network saw it, how it was looked at, and what the graph answered."""
-
-    sized: Array
-    view: View
-    features: Features
-
-
-class _Clock:
-    """Seconds per step of one image."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-        self._last = time.perf_counter()
-
-    def lap(self, step: str) -> None:
-        now = time.perf_counter()
-        self.seconds[step] = now - self._last
-        self._last = now
+        return answer, seen.view
 
 
 def load(path: str | Path, *, provider: str = "cpu", threads: int | None = None) -> Detector:

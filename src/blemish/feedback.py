@@ -14,7 +14,9 @@ import numpy as np
 
 from blemish.arrays import Array, Floats, Ints
 from blemish.errors import DataError
+from blemish.features.look import Look
 from blemish.features.patches import ImagePatches
+from blemish.images.view import pixels_digest
 from blemish.memory.candidates import NOWHERE, find_candidates
 from blemish.memory.changes import Table
 from blemish.memory.cover import cover
@@ -36,6 +38,20 @@ class Seen(NamedTuple):
 
     image: TrainingImage
     patches: ImagePatches
+
+    @classmethod
+    def of(cls, look: Look, name: str, part: str) -> "Seen":
+        """An image that was looked at, and the part it shows."""
+        view = look.view
+        image = TrainingImage(
+            path=name,
+            group=part,
+            height=view.image_height,
+            width=view.image_width,
+            pixels=pixels_digest(look.sized),
+            motion=None if view.matrix is None else tuple(view.matrix.ravel().tolist()),
+        )
+        return cls(image, look.features["patches"])
 
 
 def added(model: Model, seen: Sequence[Seen], *, who: str | None, threads: int) -> Model:
