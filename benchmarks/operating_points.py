@@ -26,7 +26,8 @@ from blemish.demo import solar_cells
 from blemish.evaluate.metrics import f1_max
 from blemish.evaluate.operating import OperatingPoint, PartScores, zero_miss
 from blemish.images.read import Source, read_image
-from blemish.scoring.calibrate import Wanted, group_scores, set_thresholds
+from blemish.scoring.calibrate import Wanted, set_thresholds
+from blemish.scoring.held_out import group_scores
 
 RATES = (0.05, 0.1)
 CONFIDENCE = 0.95

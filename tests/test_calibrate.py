@@ -8,18 +8,8 @@ import pytest
 from blemish.arrays import Bools, Doubles
 from blemish.errors import DataError, OptionError
 from blemish.result import Verdict
-from blemish.scoring.calibrate import (
-    Calibration,
-    HeldOut,
-    Mode,
-    Wanted,
-    check_unseen,
-    cross_scores,
-    divide,
-    group_scores,
-    hold_out,
-    set_thresholds,
-)
+from blemish.scoring.calibrate import Calibration, Mode, Wanted, set_thresholds
+from blemish.scoring.held_out import HeldOut, check_unseen, cross_scores, divide, group_scores, hold_out
 from blemish.settings import make_settings
 
 

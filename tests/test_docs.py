@@ -10,6 +10,7 @@ from PIL import Image
 
 from blemish.cli.main import app
 from blemish.memory import store
+from blemish.memory.manifest import ModelManifest
 from blemish.methods.registry import METHODS
 from blemish.settings import Settings, make_settings
 
@@ -61,7 +62,7 @@ def test_links_lead_somewhere() -> None:
 def test_file_format_names_every_tensor_and_field() -> None:
     page = (ROOT / "docs" / "file-format.md").read_text(encoding="utf-8")
     own = {name for method in METHODS for name in store.tensor_kinds(make_settings(method=method))}
-    for name in (*own, *store.ModelManifest.model_fields):
+    for name in (*own, *ModelManifest.model_fields):
         assert f"`{name}`" in page, name
 
 

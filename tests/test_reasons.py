@@ -16,7 +16,7 @@ from blemish.errors import OptionError
 from blemish.fitting import fit
 from blemish.images.transform import Transform
 from blemish.images.view import Viewer
-from blemish.memory.store import TrainingImage
+from blemish.memory.manifest import TrainingImage
 from blemish.report.reasons import GoodPictures, as_remembered, pairs, reasons_sheet
 from blemish.result import Box, Matches, Region
 from blemish.scoring.reasons import SHOWN, Reasons

@@ -12,18 +12,11 @@ from blemish.errors import DataError
 from blemish.features.patches import Features
 from blemish.images.read import Source, image_name, probe_image
 from blemish.images.sources import check_groups, list_sources
-from blemish.memory.store import TrainingImage
+from blemish.memory.manifest import TrainingImage
 from blemish.methods.method import Fitted, Learner, Method
 from blemish.progress import Progress, silent
-from blemish.scoring.calibrate import (
-    Calibration,
-    HeldOut,
-    Mode,
-    Wanted,
-    check_unseen,
-    cross_scores,
-    set_thresholds,
-)
+from blemish.scoring.calibrate import Calibration, Mode, Wanted, set_thresholds
+from blemish.scoring.held_out import HeldOut, check_unseen, cross_scores
 from blemish.settings import Settings
 from blemish.stream import stream
 

@@ -20,13 +20,15 @@ from blemish.images.read import Channels, Source, image_name
 from blemish.images.sources import check_groups, list_sources
 from blemish.images.view import View
 from blemish.memory.journal import Steps, journal_tensors
-from blemish.memory.store import Change, ModelManifest, TrainingImage, read_model, write_model
+from blemish.memory.manifest import Change, ModelManifest, TrainingImage
+from blemish.memory.store import read_model, write_model
 from blemish.methods.method import Fitted, Method, Scores
 from blemish.methods.registry import find_method
 from blemish.model import Model, read_history, recalibrated, undone
 from blemish.patchcore import PatchCore
 from blemish.result import Region, Result, Verdict
-from blemish.scoring.calibrate import Calibration, HeldOut
+from blemish.scoring.calibrate import Calibration
+from blemish.scoring.held_out import HeldOut
 from blemish.scoring.reasons import Reasons
 from blemish.scoring.regions import find_regions
 from blemish.stream import available_threads, stream

@@ -21,8 +21,8 @@ from blemish.memory.candidates import NOWHERE, find_candidates
 from blemish.memory.changes import Table
 from blemish.memory.cover import cover
 from blemish.memory.journal import Edit, apply
+from blemish.memory.manifest import ModelManifest, TrainingImage
 from blemish.memory.spill import PatchStore
-from blemish.memory.store import ModelManifest, TrainingImage
 from blemish.memory.training import TrainingPatches, gather
 from blemish.methods.method import Scores
 from blemish.model import NOTHING, Model, changed, with_rows

@@ -18,11 +18,12 @@ from blemish.images.read import ImageKind, Source, image_name, probe_image, read
 from blemish.images.sources import check_groups, check_varied, list_sources
 from blemish.images.transform import Transform
 from blemish.images.view import Viewer
-from blemish.memory.store import FORMAT, ModelManifest, TrainingImage
+from blemish.memory.manifest import FORMAT, ModelManifest, TrainingImage
 from blemish.methods.method import GoodImages, KeepsCandidates
 from blemish.methods.registry import find_method
 from blemish.progress import Progress, silent
-from blemish.scoring.calibrate import Mode, Wanted, hold_out
+from blemish.scoring.calibrate import Mode, Wanted
+from blemish.scoring.held_out import hold_out
 from blemish.settings import Resources, Settings, divide_options
 from blemish.stream import available_threads, stream
 

@@ -17,10 +17,11 @@ from blemish.errors import DataError
 from blemish.memory.candidates import Candidates
 from blemish.memory.changes import Table
 from blemish.memory.journal import Edit, Steps, apply, read_journal, undo
-from blemish.memory.store import Change, ModelManifest, TrainingImage
+from blemish.memory.manifest import Change, ModelManifest, TrainingImage
 from blemish.methods.method import Method
 from blemish.patchcore import PatchCore
-from blemish.scoring.calibrate import Calibration, HeldOut
+from blemish.scoring.calibrate import Calibration
+from blemish.scoring.held_out import HeldOut
 
 __all__ = ["NOTHING", "Model", "changed", "read_history", "recalibrated", "undone", "with_rows"]
 

@@ -11,7 +11,7 @@ from blemish.cli.console import print_json, say
 
 if TYPE_CHECKING:
     from blemish.detector import Detector
-    from blemish.memory.store import Change
+    from blemish.memory.manifest import Change
 
 __all__ = ["app"]
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from blemish.arrays import Doubles
 from blemish.errors import DataError
-from blemish.scoring.calibrate import group_scores
+from blemish.scoring.held_out import group_scores
 from blemish.scoring.promise import Share
 
 __all__ = ["OperatingPoint", "PartScores", "least_cost", "zero_miss"]

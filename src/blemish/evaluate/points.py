@@ -13,7 +13,8 @@ from blemish.evaluate.operating import OperatingPoint, PartScores, least_cost, z
 from blemish.images.read import Source
 from blemish.images.sources import check_groups
 from blemish.progress import Progress, silent
-from blemish.scoring.calibrate import Calibration, group_scores
+from blemish.scoring.calibrate import Calibration
+from blemish.scoring.held_out import group_scores
 from blemish.scoring.promise import Share, parts_needed
 
 __all__ = ["Point", "part_scores", "tabulate"]

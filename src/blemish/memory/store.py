@@ -12,40 +12,24 @@ import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from blemish.arrays import Array
 from blemish.errors import ModelFileError
-from blemish.features.backbone import Manifest as BackboneManifest
-from blemish.images.align import Aligner
-from blemish.images.places import Places
-from blemish.images.transform import Transform
-from blemish.images.view import Viewer
 from blemish.memory.journal import TAKEN_AT
+from blemish.memory.manifest import FORMAT, ModelManifest
 from blemish.methods.method import TensorKind
 from blemish.methods.registry import METHODS, find_method
-from blemish.scoring.calibrate import Calibration, Wanted
 from blemish.settings import Settings
 from blemish.whole_file import changing, write_whole
 
-__all__ = [
-    "FORMAT",
-    "TENSORS",
-    "Change",
-    "ModelManifest",
-    "TrainingImage",
-    "model_to_change",
-    "read_model",
-    "tensor_kinds",
-    "write_model",
-]
+__all__ = ["TENSORS", "model_to_change", "read_model", "tensor_kinds", "write_model"]
 
-FORMAT: Final = 2
 _KEY = "blemish"
 
 TENSORS: Mapping[str, TensorKind] = {
@@ -60,82 +44,6 @@ OPTIONAL = ("bank.radius", "candidates")
 """A tensor, and a table of them, that a model may do without."""
 JOURNAL = "journal."
 """How those begin that changes have taken out (memory/journal.py)."""
-
-
-class TrainingImage(BaseModel):
-    """One good image the model was fitted on, or its thresholds rest on."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    path: str
-    group: str
-    height: int
-    width: int
-    pixels: str = ""
-    """The sha256 of its pixels as the network saw them; empty where the model is older than that."""
-    motion: Annotated[tuple[float, ...], Field(min_length=6, max_length=6)] | None = None
-    """From pixels of the aligned image to its own: a 2 x 3 matrix, row by row; None where it was not aligned."""
-    in_memory: bool = True
-    """Whether the model was fitted on it; if not, it was kept from the memory to calibrate on."""
-
-
-class Change(BaseModel):
-    """A change of a model after fitting."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    change: Literal["add", "remove", "calibrate"]
-    when: str
-    """UTC, ISO 8601."""
-    who: str
-    images: list[TrainingImage]
-    """Those that were added, removed, or calibrated on; none where a calibration rests on the scores kept."""
-    numbers: list[int]
-    """Their places among the images of the model: after adding, or before removing; ascending."""
-    added: dict[str, int]
-    """How many rows were put behind each table that was touched."""
-    taken: dict[str, int]
-    """How many were taken out of each."""
-    before: Calibration
-    """The thresholds before."""
-    threshold: float
-    """The threshold after."""
-    wanted: Wanted | None = None
-    """The operating point a calibration was asked for."""
-
-
-class ModelManifest(BaseModel):
-    """Everything about a model that is not a tensor."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    format: Literal[1, 2]
-    method: str
-    created: str
-    blemish: str
-    settings: Settings
-    transform: Transform
-    places: Places | None = None
-    """Where to look; None: everywhere."""
-    aligner: Aligner | None = None
-    """None: images are taken as they lie."""
-    grid: tuple[int, int]
-    """Rows and columns of patches on the network's input."""
-    backbone: BackboneManifest | None
-    """None for a method that trains a network of its own."""
-    more_backbones: list[BackboneManifest] = []
-    """The other networks of an ensemble."""
-    calibration: Calibration
-    images: list[TrainingImage]
-    journal: list[Change] = []
-    """Changes made after fitting, oldest first."""
-    sha256: dict[str, str] = {}
-    """Of each tensor's bytes; filled in on writing."""
-
-    @property
-    def viewer(self) -> Viewer:
-        """How every image is looked at."""
-        return Viewer(self.transform, self.places, self.aligner)
 
 
 def tensor_kinds(settings: Settings) -> dict[str, TensorKind]:

@@ -10,53 +10,27 @@ other, are never counted as independent. Two ways to unseen images:
 """
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from blemish.arrays import Bools, Doubles, Ints
-from blemish.errors import DataError, OptionError
-from blemish.progress import Progress, silent
+from blemish.arrays import Doubles
+from blemish.errors import OptionError
 from blemish.result import Verdict
+from blemish.scoring.held_out import group_scores
 from blemish.scoring.promise import allowed_above, highest_rate, parts_needed
 from blemish.settings import Settings, checked
 
 __all__ = [
     "Calibration",
-    "HeldOut",
     "Mode",
     "Wanted",
-    "check_unseen",
-    "cross_scores",
-    "divide",
-    "group_scores",
-    "hold_out",
     "set_thresholds",
 ]
 
 Mode = Literal["split", "cross"]
-
-
-@dataclass(frozen=True)
-class HeldOut:
-    """What good images score by a memory that has not seen their group."""
-
-    image_M: Ints
-    """The images, by number."""
-    scores_M: Doubles
-    peaks_M: Doubles
-    """The highest value of each map; the score again where the method draws none."""
-
-    def percentile(self, score: float) -> float:
-        """Of 100 of these images, so many score no higher."""
-        return 100 * float((self.scores_M <= score).mean())
-
-
-Unseen = Callable[[Bools], HeldOut]
-"""Given which images are held out: what they score by a memory of the others."""
 
 
 class Wanted(BaseModel):
@@ -194,81 +168,6 @@ class Calibration(BaseModel):
 
     def _bound(self, above: int) -> float | None:
         return highest_rate(above, self.groups, self.wanted.confidence) if self.mode == "split" else None
-
-
-def hold_out(groups: Sequence[str], settings: Settings, *, refits: bool) -> Bools:
-    """Which images are kept from the memory to calibrate on; none of them to cross-fit.
-
-    `refits` says whether the method can be fitted once more for every fold. Raises DataError for fewer than two
-    groups or where none would be left to fit on, OptionError where the method cannot be cross-fitted.
-    """
-    names = _group_names(groups)
-    held = int(len(names) * settings.held_out) if settings.held_out < 1 else int(settings.held_out)
-    enough = held >= parts_needed(settings.false_rejects, settings.confidence)
-    if settings.calibration == "cross" and not refits:
-        raise OptionError(
-            f"Option calibration=cross cannot be used with the method {settings.method}: it would be trained once for "
-            f"every fold; leave it out."
-        )
-    if settings.calibration == "cross" or (settings.calibration == "auto" and refits and not enough):
-        return np.zeros(len(groups), np.bool_)
-    if held >= len(names):
-        raise DataError(
-            f"Option held_out={held} leaves none of the {len(names)} good parts to learn from; give fewer, or more "
-            f"good images."
-        )
-    order = np.random.default_rng(settings.seed).permutation(len(names))
-    chosen = {names[group] for group in order[: max(1, held)]}
-    return np.array([group in chosen for group in groups], np.bool_)
-
-
-def divide(groups: Sequence[str], folds: int, seed: int) -> Ints:
-    """The fold of each image: groups are dealt out in random order, never divided. Raises DataError for one group."""
-    names = _group_names(groups)
-    order = np.random.default_rng(seed).permutation(len(names))
-    fold_of = {names[group]: position % min(folds, len(names)) for position, group in enumerate(order)}
-    return np.array([fold_of[group] for group in groups], np.int64)
-
-
-def _group_names(groups: Sequence[str]) -> list[str]:
-    names = sorted(set(groups))
-    if len(names) < 2:
-        raise DataError(
-            f"The {len(groups)} good image(s) form {len(names)} group(s); at least 2 good images of different parts "
-            f"are needed to set a threshold, and 20 or more to trust it."
-        )
-    return names
-
-
-def cross_scores(
-    score: Unseen, groups: Sequence[str], *, folds: int, seed: int, progress: Progress = silent
-) -> HeldOut:
-    """What all good images score, each fold by a memory of the others."""
-    fold_of = divide(groups, folds, seed)
-    count = int(fold_of.max()) + 1
-    scores, peaks = np.empty(len(groups)), np.empty(len(groups))
-    for fold in range(count):
-        unseen = score(fold_of == fold)
-        scores[unseen.image_M], peaks[unseen.image_M] = unseen.scores_M, unseen.peaks_M
-        progress("threshold", fold + 1, count)
-    return HeldOut(np.arange(len(groups)), scores, peaks)
-
-
-def check_unseen(scores: Doubles) -> None:
-    """Raise DataError where scores of 0 show that the memory has seen every image before."""
-    if not scores.any():
-        raise DataError(
-            f"The {len(scores)} good image(s) that set the threshold all score 0: the memory has seen a twin of each. "
-            f"Leave copies out, and give one group to the images of one part."
-        )
-
-
-def group_scores(scores: Doubles, groups: Sequence[str]) -> Doubles:
-    """The highest score of each group, in the order of their names."""
-    _, group_of = np.unique(np.asarray(groups), return_inverse=True)
-    highest = np.full(group_of.max() + 1, -np.inf)
-    np.maximum.at(highest, group_of, scores)
-    return highest
 
 
 def set_thresholds(

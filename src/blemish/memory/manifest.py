@@ -1,0 +1,93 @@
+"""What a model file says of its model beside the tensors: docs/file-format.md, "Manifest"."""
+
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from blemish.features.backbone import Manifest as BackboneManifest
+from blemish.images.align import Aligner
+from blemish.images.places import Places
+from blemish.images.transform import Transform
+from blemish.images.view import Viewer
+from blemish.scoring.calibrate import Calibration, Wanted
+from blemish.settings import Settings
+
+__all__ = ["FORMAT", "Change", "ModelManifest", "TrainingImage"]
+
+FORMAT: Final = 2
+
+
+class TrainingImage(BaseModel):
+    """One good image the model was fitted on, or its thresholds rest on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    path: str
+    group: str
+    height: int
+    width: int
+    pixels: str = ""
+    """The sha256 of its pixels as the network saw them; empty where the model is older than that."""
+    motion: Annotated[tuple[float, ...], Field(min_length=6, max_length=6)] | None = None
+    """From pixels of the aligned image to its own: a 2 x 3 matrix, row by row; None where it was not aligned."""
+    in_memory: bool = True
+    """Whether the model was fitted on it; if not, it was kept from the memory to calibrate on."""
+
+
+class Change(BaseModel):
+    """A change of a model after fitting."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    change: Literal["add", "remove", "calibrate"]
+    when: str
+    """UTC, ISO 8601."""
+    who: str
+    images: list[TrainingImage]
+    """Those that were added, removed, or calibrated on; none where a calibration rests on the scores kept."""
+    numbers: list[int]
+    """Their places among the images of the model: after adding, or before removing; ascending."""
+    added: dict[str, int]
+    """How many rows were put behind each table that was touched."""
+    taken: dict[str, int]
+    """How many were taken out of each."""
+    before: Calibration
+    """The thresholds before."""
+    threshold: float
+    """The threshold after."""
+    wanted: Wanted | None = None
+    """The operating point a calibration was asked for."""
+
+
+class ModelManifest(BaseModel):
+    """Everything about a model that is not a tensor."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal[1, 2]
+    method: str
+    created: str
+    blemish: str
+    settings: Settings
+    transform: Transform
+    places: Places | None = None
+    """Where to look; None: everywhere."""
+    aligner: Aligner | None = None
+    """None: images are taken as they lie."""
+    grid: tuple[int, int]
+    """Rows and columns of patches on the network's input."""
+    backbone: BackboneManifest | None
+    """None for a method that trains a network of its own."""
+    more_backbones: list[BackboneManifest] = []
+    """The other networks of an ensemble."""
+    calibration: Calibration
+    images: list[TrainingImage]
+    journal: list[Change] = []
+    """Changes made after fitting, oldest first."""
+    sha256: dict[str, str] = {}
+    """Of each tensor's bytes; filled in on writing."""
+
+    @property
+    def viewer(self) -> Viewer:
+        """How every image is looked at."""
+        return Viewer(self.transform, self.places, self.aligner)
