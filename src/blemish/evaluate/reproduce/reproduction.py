@@ -17,6 +17,7 @@ from blemish.evaluate.reproduce.published import MVTEC_CLASSES
 from blemish.evaluate.reproduce.rows import Row, as_csv, as_markdown, mean_rows, rows_of
 from blemish.evaluate.reproduce.table6 import plan_table6
 from blemish.features.backbone import load_backbone
+from blemish.presets import SIZES
 from blemish.progress import Progress, silent
 from blemish.settings import divide_options
 from blemish.whole_file import write_whole
@@ -111,6 +112,8 @@ def _explained(entry: Entry, network: str, schedule: str) -> Entry:
     system, options, remarks = entry.system, dict(entry.options), list(entry.remarks)
     if system.network:
         options.pop("backbone")
+        options["size"] = SIZES[system.method][schedule]
+        remarks.append(f"sees {options['size']} x {options['size']} pixels")
     elif entry.paper:
         remarks.append(f"paper's network: {system.paper_network}")
     if system.trained:
