@@ -77,7 +77,7 @@ class Cases:
         for each in (pair(image, good, self._good) for good in nearest):
             shown.append((picture(each.image_SS3, self.words("deviates")), self.words("deviates")))
             if each.good_SS3 is not None:
-                label = f"{self.words('nearest good')}, {self.words('distance')} {each.nearest.distance:.3g}"
+                label = f"{self.words('nearest good')} ({self.words('distance')} {each.nearest.distance:.3g})"
                 shown.append((picture(each.good_SS3, f"{label}: {Path(each.nearest.path).name}"), label))
         return _row(shown) if shown else None
 

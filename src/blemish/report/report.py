@@ -19,6 +19,7 @@ from blemish.errors import DataError
 from blemish.evaluate.evaluation import Estimate, Evaluation, Prediction
 from blemish.evaluate.metrics import sweep
 from blemish.report import charts
+from blemish.report.basis import basis
 from blemish.report.cases import Cases
 from blemish.report.html import Html, element, facts, json_data, packed, table, write_page_file
 from blemish.report.words import Words
@@ -182,7 +183,7 @@ def _model(words: Words, detector: Detector, model: Path) -> Html:
         rows.append((words("backbone"), f"{backbone.name} ({backbone.source})"))
         rows.append((words("licence"), backbone.licence))
         rows.append((words("backbone sha256"), element("code", backbone.sha256)))
-    rows.append((words("calibration"), manifest.calibration))
+    rows.append((words("calibration"), basis(words, manifest.calibration)))
     settings = table([words("setting"), words("value")], list(manifest.settings.model_dump(mode="json").items()))
     return packed([facts(rows), element("details", element("summary", words("settings")), settings)])
 

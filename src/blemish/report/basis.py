@@ -1,0 +1,67 @@
+"""What a model's threshold rests on, in the language of a report."""
+
+from blemish.report.words import Words
+from blemish.scoring.calibrate import Calibration
+from blemish.scoring.promise import parts_needed
+
+__all__ = ["basis"]
+
+ESTIMATE = (
+    "しきい値 {threshold}:良品の約{share}がNGになると推定されます。これは良品{groups}個({images}枚)を、"
+    "それを含む分割を除いたメモリでそれぞれ採点した結果です。信頼度{confidence}で{asked}以下を保証するには、"
+    "メモリが見ていない良品{needed}個以上で校正してください。"
+)
+GIVEN = (
+    "しきい値 {threshold}(手動で指定):NGになる良品は{share}以下です(信頼度{confidence})。"
+    "学習に使わずに残した良品{groups}個({images}枚)のうち{above}個がこれを超えます。"
+)
+BEST = (
+    "しきい値 {threshold}:NGになる良品は{share}以下です(信頼度{confidence})。"
+    "学習に使わずに残した良品{groups}個({images}枚)で可能な最良の保証で、{asked}以下の保証には{needed}個必要です。"
+)
+PROMISE = (
+    "しきい値 {threshold}:NGになる良品は{asked}以下です(信頼度{confidence})。"
+    "学習に使わずに残した良品{groups}個({images}枚)のうち、{above}個までがこれを超えてかまいません。"
+)
+REVIEW_ESTIMATE = "{review}を超えるとREVIEWになります。REVIEWまたはNGになる良品は約{share}と推定されます。"
+REVIEW_PROMISE = "{review}を超えるとREVIEWになります。REVIEWまたはNGになる良品は{share}以下です。"
+
+
+def basis(words: Words, calibration: Calibration) -> str:
+    """What `str(calibration)` says, in the language of these words."""
+    return str(calibration) if words.language == "en" else _main(calibration) + _band(calibration)
+
+
+def _main(calibration: Calibration) -> str:
+    wanted, promise = calibration.wanted, calibration.promise
+    if promise is None:
+        said = ESTIMATE
+    elif wanted.threshold is not None:
+        said = GIVEN
+    else:
+        said = BEST if promise > wanted.false_rejects else PROMISE
+    return said.format(
+        threshold=f"{calibration.threshold:.4g}",
+        share=_percent(calibration.estimate if promise is None else promise),
+        asked=_percent(wanted.false_rejects),
+        confidence=_percent(wanted.confidence),
+        needed=parts_needed(wanted.false_rejects, wanted.confidence),
+        groups=calibration.groups,
+        images=calibration.images,
+        above=calibration.above,
+    )
+
+
+def _band(calibration: Calibration) -> str:
+    if calibration.review_above == calibration.above:
+        return ""
+    review, promise = f"{calibration.review_threshold:.4g}", calibration.review_promise
+    if promise is None:
+        share = (calibration.review_above + 1) / (calibration.groups + 1)
+        return REVIEW_ESTIMATE.format(review=review, share=_percent(share))
+    share = max(promise, calibration.wanted.false_rejects + calibration.wanted.review)
+    return REVIEW_PROMISE.format(review=review, share=_percent(share))
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g} %"
