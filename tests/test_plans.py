@@ -97,6 +97,7 @@ def test_figure6_in_the_place_of_mvtec(data: Path, tmp_path: Path, monkeypatch: 
     entries = plan_figure6(data, tmp_path, {})
     assert {entry.task.name for entry in entries} == {"Magnetic Tile, no tile in both halves"}
     assert all("in place of MVTec AD" in entry.remarks[0] for entry in entries)
+    assert all(entry.remarks[1].startswith("solar cells are left out: The demo needs") for entry in entries)
 
 
 def test_shots_of_anything(data: Path, tmp_path: Path) -> None:

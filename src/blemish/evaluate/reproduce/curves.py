@@ -31,7 +31,7 @@ def plan_figure6(root: Path, derived: Path, options: dict[str, Any]) -> list[Ent
     if MVTEC.find(root):
         tasks, remarks = MVTEC.tasks(root, derived), ["the paper prints the mean over all categories"]
     else:
-        tasks, remarks = _in_its_place(root, derived), ["in place of MVTec AD, whose mean the paper prints"]
+        tasks, remarks = _in_its_place(root, derived)
     if not tasks:
         raise DataError(MVTEC.missing(root))
     entries = []
@@ -76,13 +76,15 @@ def _claim(task: str, metric: str, first: Outcome | None, second: Outcome | None
     return [f"{task}, {metric}: {names[0]} {figures[0]}, {names[1]} {figures[1]}: {verdict}"]
 
 
-def _in_its_place(root: Path, derived: Path) -> list[Task]:
+def _in_its_place(root: Path, derived: Path) -> tuple[list[Task], list[str]]:
+    """What stands in for MVTec AD, and remarks on it."""
+    remarks = ["in place of MVTec AD, whose mean the paper prints"]
     tiles = MAGNETIC_TILE.tasks(root, derived) if MAGNETIC_TILE.find(root) else []
     tasks = [task for task in tiles if task.name == DISJOINT]
     try:
-        return [*tasks, solar_cell_task()]
-    except DataError:
-        return tasks
+        return [*tasks, solar_cell_task()], remarks
+    except DataError as error:
+        return tasks, [*remarks, f"solar cells are left out: {error}"]
 
 
 def _curves(task: Task, systems: Sequence[System], options: dict[str, Any], remarks: Sequence[str]) -> list[Entry]:
