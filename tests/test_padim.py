@@ -8,6 +8,7 @@ from parts import good_part
 from scipy.spatial.distance import mahalanobis
 from sklearn.covariance import EmpiricalCovariance
 
+from blemish import calibrating
 from blemish.arrays import Bools, Doubles, Floats
 from blemish.errors import DataError, ImageError, OptionError
 from blemish.features.backbone import Tap
@@ -15,7 +16,8 @@ from blemish.features.patches import ImagePatches
 from blemish.fitting import fit as fit_detector
 from blemish.images.transform import Transform
 from blemish.memory.training import TrainingPatches
-from blemish.methods.padim import PaDiM, draw_dimensions, packed, strips, whitening
+from blemish.methods.gaussian import EPSILON, cross_lengths, packed, strips, whitening
+from blemish.methods.padim import PaDiM, draw_dimensions
 from blemish.settings import make_settings
 
 GRID = 3, 4
@@ -182,3 +184,37 @@ def test_aligned_images_are_compared_where_all_good_ones_were_seen() -> None:
     np.testing.assert_allclose(scores.map_HW[:2, 1:3], whole[:2, 1:3], rtol=1e-5)
     with pytest.raises(ImageError, match="has another aspect"):
         method.score({"patches": ImagePatches(query[:3], np.arange(12).reshape(GRID) % 4 == 0)})
+
+
+@pytest.mark.parametrize(
+    "folds", [[0, 1, 2, 3] * 5, [0] * 12 + [1, 2, 2, 2, 3, 3, 3, 3], list(range(20)), [0] * 10 + [1] * 10]
+)
+@pytest.mark.parametrize("dimension", [3, 40])
+def test_lengths_across_folds_are_those_of_gaussians_without_the_fold(folds: list[int], dimension: int) -> None:
+    good = patches(20, dimension).values_ND.reshape(20, 12, dimension).astype(np.float64).transpose(1, 0, 2)
+    fold_of = np.array(folds)
+    found = cross_lengths(good, fold_of)
+    for image, fold in enumerate(folds):
+        others = good[:, fold_of != fold]
+        for place, centre in enumerate(others.mean(axis=1)):
+            inverse = np.linalg.inv(np.cov(others[place], rowvar=False) + EPSILON * np.eye(dimension))
+            assert found[place, image] == pytest.approx(mahalanobis(good[place, image], centre, inverse), rel=1e-6)
+
+
+def test_lengths_across_two_images() -> None:
+    good = patches(2, 5).values_ND.reshape(2, 12, 5).astype(np.float64).transpose(1, 0, 2)
+    apart = np.linalg.norm(good[:, 0] - good[:, 1], axis=1) / np.sqrt(EPSILON)
+    np.testing.assert_allclose(cross_lengths(good, np.array([0, 1])), np.stack([apart, apart], axis=1))
+
+
+@pytest.mark.parametrize("options", [{}, {"align": "shift"}])
+def test_held_out_scores_are_those_of_fitting_without_the_fold(
+    options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = [good_part(seed) for seed in range(12)]
+    wanted: dict[str, Any] = {"method": "padim", "size": 96, "calibration": "cross", "folds": 3} | options
+    at_once = fit_detector(good, **wanted).held_out
+    monkeypatch.setattr(calibrating, "FitsAcross", type("Nothing", (), {}))
+    one_by_one = fit_detector(good, **wanted).held_out
+    np.testing.assert_allclose(at_once.scores_M, one_by_one.scores_M, rtol=1e-4)
+    np.testing.assert_allclose(at_once.peaks_M, one_by_one.peaks_M, rtol=1e-4)

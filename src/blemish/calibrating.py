@@ -13,10 +13,10 @@ from blemish.features.patches import Features
 from blemish.images.read import Source, image_name, probe_image
 from blemish.images.sources import check_groups, list_sources
 from blemish.memory.manifest import TrainingImage
-from blemish.methods.method import Fitted, Learner, Method
+from blemish.methods.method import FitsAcross, Fitted, Learner, Method
 from blemish.progress import Progress, silent
 from blemish.scoring.calibrate import Calibration, Mode, Wanted, set_thresholds
-from blemish.scoring.held_out import HeldOut, check_unseen, cross_scores
+from blemish.scoring.held_out import HeldOut, check_unseen, cross_scores, divide
 from blemish.settings import Settings
 from blemish.stream import stream
 
@@ -46,6 +46,9 @@ def fit_and_hold_out(
     if held_N.any():
         fitted = learner.fit(~held_N, progress)
         return fitted, score(held_N, fitted)
+    if isinstance(learner, FitsAcross):
+        fitted, answers = learner.fit_across(divide(groups, settings.folds, settings.seed), progress)
+        return fitted, _held_out(np.arange(len(groups)), ((scores.image, scores.peak) for scores in answers))
     held_out = cross_scores(
         lambda fold_N: score(fold_N, learner.fit(~fold_N)),
         groups,

@@ -84,7 +84,10 @@ def _concat(grid: Grid, window: dict[str, list[int]], prefix: str) -> MergeNodes
             # The first tap sets the grid even where none of its channels is kept.
             constants.append(constant(f"channels{index}", np.array(channels or [0], np.int64), prefix))
             nodes.append(helper.make_node("Gather", [tap.name, f"{prefix}channels{index}"], chosen, axis=1))
-        nodes.append(helper.make_node("AveragePool", chosen, pooled, count_include_pad=1, **window))
+        if grid.patch_size == grid.patch_stride == 1:
+            nodes.append(helper.make_node("Identity", chosen, pooled))
+        else:
+            nodes.append(helper.make_node("AveragePool", chosen, pooled, count_include_pad=1, **window))
         nodes += _to_first_grid(index, grid.resize, prefix)
         if channels != []:
             joined.append(f"{prefix}resized{index}")

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
-from blemish.arrays import Array, Bools, Floats
+from blemish.arrays import Array, Bools, Floats, Ints
 from blemish.errors import ImageError
 from blemish.features.backbone import Backbone
 from blemish.features.extract import AnyExtractor
@@ -31,7 +31,16 @@ from blemish.result import Matches
 from blemish.settings import Resources, Settings
 from blemish.stream import available_threads, stream
 
-__all__ = ["Fitted", "GoodImages", "KeepsCandidates", "Learner", "Method", "MethodKind", "Scores", "TensorKind"]
+__all__ = [
+    "Fitted",
+    "GoodImages",
+    "KeepsCandidates",
+    "Learner",
+    "Method",
+    "MethodKind",
+    "Scores",
+    "TensorKind",
+]
 
 TensorKind: TypeAlias = tuple[type[np.generic] | tuple[type[np.generic], ...], str]
 """Type (or types) and axes of a tensor in the model file, one letter an axis; axes of one letter have one length."""
@@ -95,6 +104,14 @@ class KeepsCandidates(Protocol):
 
     def with_candidates(self, fitted: Fitted, images: Bools | None = None, progress: Progress = silent) -> Fitted:
         """What was fitted on the images marked, or on all, with what lets one of them go."""
+
+
+@runtime_checkable
+class FitsAcross(Protocol):
+    """A learner that can fit and cross-fit at once, sooner than by fitting without each fold."""
+
+    def fit_across(self, fold_of_N: Ints, progress: Progress = silent) -> tuple[Fitted, list[Scores]]:
+        """Fit on all images; and what each of them scores by what would be fitted on the images outside its fold."""
 
 
 class MethodKind(Protocol):

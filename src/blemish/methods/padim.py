@@ -13,8 +13,9 @@ of their stack, covariance + 0.01 I, map blurred with sigma 4, image score its m
 A place must mean the same in every image: images whose aspects differ are refused unless they are stretched or cropped.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from typing import Any, ClassVar
@@ -31,20 +32,17 @@ from blemish.images.read import image_name
 from blemish.images.transform import Transform
 from blemish.memory.spill import patch_store, take_rows
 from blemish.memory.training import TrainingPatches, gather
+from blemish.methods.gaussian import covariance, cross_lengths, packed, strips, whitening
 from blemish.methods.method import Fitted, GoodImages, Scores, TensorKind
 from blemish.progress import Progress, silent
 from blemish.scoring.heatmap import anomaly_map, spread
 from blemish.settings import Settings
+from blemish.stream import stream
 
-__all__ = ["PaDiM", "whitening"]
+__all__ = ["PaDiM"]
 
-EPSILON = 0.01
-"""Added to the variances, so that few images make a Gaussian too."""
 PLACES = 64
 """Places whose covariances are held at once."""
-STRIP = 25
-"""Rows of a factor that are kept and multiplied together, without the zeros right of their last one."""
-SMALL = 16
 REMEDY = "and PaDiM compares place by place; give images of one aspect, or bring them to one with --resize stretch."
 
 
@@ -79,42 +77,27 @@ class PaDiM:
         progress: Progress = silent,
     ) -> "PaDiM":
         """Estimate mean and covariance at every place, from some of the images or all (section III-B)."""
-        number_n = np.arange(len(patches.seen)) if images is None else np.flatnonzero(images)
-        row_nP, cell_P = common_places(patches)
-        places, dimension = len(cell_P), patches.values_ND.shape[1]
-        mean_PD = np.empty((places, dimension), np.float32)
-        factor_PF = np.empty((places, sum(rows * columns for rows, columns in strips(dimension))), np.float32)
-
-        def work(first: int) -> None:
-            part = slice(first, min(first + PLACES, places))
-            rows = row_nP[number_n, part].T
-            good_PND = take_rows(patches.values_ND, rows.ravel()).reshape(*rows.shape, dimension).astype(np.float64)
-            mean_PD[part] = good_PND.mean(axis=1)
-            factor_PF[part] = packed(whitening(covariance(good_PND)))
-
-        # Products of matrices so small are slower on several threads than on one: each of ours has places of its own.
-        blas = threadpool_limits(1, user_api="blas")
-        with blas, ThreadPoolExecutor(threads, thread_name_prefix="blemish-padim") as pool:
-            for done, _ in enumerate(pool.map(work, range(0, places, PLACES))):
-                progress("gaussians", min((done + 1) * PLACES, places), places)
-        return cls(mean_PD, factor_PF, cell_P, settings, transform)
+        numbers = np.arange(len(patches.seen)) if images is None else np.flatnonzero(images)
+        estimates = Estimates.room_for(patches)
+        cell_P = place_by_place(patches, numbers, estimates.take, threads=threads, progress=progress)
+        return cls(estimates.mean_PD, estimates.factor_PF, cell_P, settings, transform)
 
     def score(self, features: Features, *, threads: int = 1) -> Scores:
         """Mahalanobis distance at every place, the map they make, and its peak (section III-C)."""
         patches = features["patches"]
-        cell_Q = np.flatnonzero(patches.seen_hw)
-        cells, of_image, of_places = np.intersect1d(cell_Q, self.cell_P, assume_unique=True, return_indices=True)
+        shown_P = patches.seen_hw.ravel()[self.cell_P]
+        alike = shown_P.all() and len(shown_P) == len(patches.values_QD)
         # Only alignment lets an image lack places at its edges, or show some that a good image lacked.
-        if len(cells) == 0 or (self.settings.align == "none" and not len(cells) == len(cell_Q) == len(self.cell_P)):
+        if not shown_P.any() or (self.settings.align == "none" and not alike):
             raise ImageError(f"has another aspect than the good images, {REMEDY}")
-        difference_PD = np.zeros_like(self.mean_PD)
-        difference_PD[of_places] = patches.values_QD[of_image] - self.mean_PD[of_places]
-        distances_P = self._lengths(difference_PD, threads)
-        known_hw = np.zeros(patches.grid, np.bool_)
-        known_hw.flat[cells] = True
-        scores_hw = spread(distances_P[of_places], known_hw)
-        map_HW = anomaly_map(scores_hw, self.transform.height, self.transform.width, self.settings.sigma)
-        return Scores(float(map_HW.max()), map_HW)
+        if alike:
+            difference_PD = patches.values_QD - self.mean_PD
+        else:
+            row_of_cell = np.cumsum(patches.seen_hw) - 1
+            difference_PD = np.zeros_like(self.mean_PD)
+            difference_PD[shown_P] = patches.values_QD[row_of_cell[self.cell_P[shown_P]]] - self.mean_PD[shown_P]
+        lengths_P = self._lengths(difference_PD, threads)
+        return scores_of(lengths_P[shown_P], self.cell_P[shown_P], patches.grid, self.settings, self.transform)
 
     def _lengths(self, difference_PD: Floats, threads: int) -> Floats:
         """The Mahalanobis length of a difference at each place: that of factor times difference."""
@@ -194,8 +177,77 @@ class PaDiMLearner:
         )
         return Fitted(method, self.graph)
 
+    def fit_across(self, fold_of_N: Ints, progress: Progress = silent) -> tuple[Fitted, list[Scores]]:
+        """Fit on all images, and score each by the Gaussians of those outside its fold; both in one pass."""
+        good, estimates = self._good, Estimates.room_for(self.patches)
+        lengths_NP = np.empty((len(fold_of_N), len(estimates.mean_PD)), np.float32)
+
+        def work(part: slice, good_PND: Doubles) -> None:
+            estimates.take(part, good_PND)
+            lengths_NP[:, part] = cross_lengths(good_PND, fold_of_N).T
+
+        everyone = np.arange(len(fold_of_N))
+        cell_P = place_by_place(self.patches, everyone, work, threads=good.threads, progress=progress)
+        method = PaDiM(estimates.mean_PD, estimates.factor_PF, cell_P, good.settings, good.transform)
+        draw = partial(scores_of, cell_P=cell_P, grid=self.grid, settings=good.settings, transform=good.transform)
+        return Fitted(method, self.graph), list(stream(draw, lengths_NP, threads=good.threads))
+
     def features(self, fitted: Fitted, images: Sequence[int]) -> Iterator[Features]:
         return ({"patches": self.patches.of_image(image)} for image in images)
+
+
+@dataclass(frozen=True)
+class Estimates:
+    """The Gaussians of all places, as they are estimated."""
+
+    mean_PD: Floats
+    factor_PF: Floats
+
+    @classmethod
+    def room_for(cls, patches: TrainingPatches) -> "Estimates":
+        places, dimension = len(common_places(patches)[1]), patches.values_ND.shape[1]
+        numbers = sum(rows * columns for rows, columns in strips(dimension))
+        return cls(np.empty((places, dimension), np.float32), np.empty((places, numbers), np.float32))
+
+    def take(self, part: slice, good_PND: Doubles) -> None:
+        """Estimate the Gaussians of some places."""
+        self.mean_PD[part] = good_PND.mean(axis=1)
+        self.factor_PF[part] = packed(whitening(covariance(good_PND)))
+
+
+def place_by_place(
+    patches: TrainingPatches,
+    numbers: Ints,
+    work: Callable[[slice, Doubles], None],
+    *,
+    threads: int,
+    progress: Progress,
+) -> Ints:
+    """Give `work` the good patches (P, n, d) of a few places at a time, and which places; returns the cells of all."""
+    row_nP, cell_P = common_places(patches)
+    places, dimension = len(cell_P), patches.values_ND.shape[1]
+
+    def gather_and_work(first: int) -> None:
+        part = slice(first, min(first + PLACES, places))
+        rows = row_nP[numbers, part].T
+        work(part, take_rows(patches.values_ND, rows.ravel()).reshape(*rows.shape, dimension).astype(np.float64))
+
+    # Products of matrices so small are slower on several threads than on one: each of ours has places of its own.
+    blas = threadpool_limits(1, user_api="blas")
+    with blas, ThreadPoolExecutor(threads, thread_name_prefix="blemish-padim") as pool:
+        for done, _ in enumerate(pool.map(gather_and_work, range(0, places, PLACES))):
+            progress("gaussians", min((done + 1) * PLACES, places), places)
+    return cell_P
+
+
+def scores_of(
+    lengths_P: Floats, cell_P: Ints, grid: tuple[int, int], settings: Settings, transform: Transform
+) -> Scores:
+    """The map of the lengths at these cells, and its peak."""
+    known_hw = np.zeros(grid, np.bool_)
+    known_hw.flat[cell_P] = True
+    map_HW = anomaly_map(spread(lengths_P, known_hw), transform.height, transform.width, settings.sigma)
+    return Scores(float(map_HW.max()), map_HW)
 
 
 def draw_dimensions(taps: Sequence[Tap], settings: Settings) -> list[int] | None:
@@ -213,49 +265,3 @@ def common_places(patches: TrainingPatches) -> tuple[Ints, Ints]:
     first_n = np.searchsorted(patches.image_N, np.arange(len(patches.seen)))
     rows = [first + np.cumsum(seen_hw)[cell_P] - 1 for first, seen_hw in zip(first_n, patches.seen, strict=True)]
     return np.stack(rows), cell_P
-
-
-def covariance(good_PND: Doubles) -> Doubles:
-    """The regularised covariance (P, d, d) of n good patches at each place; of one patch, the regularisation alone."""
-    centred_PND = good_PND - good_PND.mean(axis=1, keepdims=True)
-    scatter_PDD: Doubles = np.matmul(centred_PND.transpose(0, 2, 1), centred_PND)
-    regularised_PDD: Doubles = scatter_PDD / max(1, good_PND.shape[1] - 1) + EPSILON * np.eye(good_PND.shape[2])
-    return regularised_PDD
-
-
-def whitening(covariance_PDD: Doubles) -> Doubles:
-    """The lower triangular W with W C W^T = I, so that |W x| is the Mahalanobis length of x.
-
-    Cholesky reads the lower half of C alone: that rounding makes C a little asymmetric does not matter.
-    """
-    return _inverse_lower(np.asarray(np.linalg.cholesky(covariance_PDD), np.float64))
-
-
-def _inverse_lower(lower_PDD: Doubles) -> Doubles:
-    """The inverse of lower triangular matrices, by halves: NumPy knows none, and this is nearly all products."""
-    dimension = lower_PDD.shape[1]
-    inverse_PDD: Doubles = np.zeros_like(lower_PDD)
-    if dimension <= SMALL:
-        inverse_PDD[:] = np.tril(np.linalg.inv(lower_PDD))
-        return inverse_PDD
-    half = dimension // 2
-    upper, lower = _inverse_lower(lower_PDD[:, :half, :half]), _inverse_lower(lower_PDD[:, half:, half:])
-    inverse_PDD[:, :half, :half] = upper
-    inverse_PDD[:, half:, half:] = lower
-    inverse_PDD[:, half:, :half] = -lower @ (lower_PDD[:, half:, :half] @ upper)
-    return inverse_PDD
-
-
-def strips(dimension: int) -> list[tuple[int, int]]:
-    """Rows and columns of each strip of a lower triangular matrix: the last row's diagonal ends a strip."""
-    ends = [*range(STRIP, dimension, STRIP), dimension]
-    return [(end - start, end) for start, end in zip([0, *ends[:-1]], ends, strict=True)]
-
-
-def packed(lower_PDD: Doubles) -> Doubles:
-    """Lower triangular matrices strip by strip, as one row (P, f) each."""
-    parts, first = [], 0
-    for rows, columns in strips(lower_PDD.shape[1]):
-        parts.append(lower_PDD[:, first : first + rows, :columns].reshape(len(lower_PDD), -1))
-        first += rows
-    return np.concatenate(parts, axis=1)

@@ -1,0 +1,95 @@
+"""Gaussians of many places at once, in float64: what PaDiM is made of.
+
+For n good patches x of a place: mean m, covariance C = sum of (x - m)(x - m)^T over n - 1, and EPSILON on its diagonal.
+"""
+
+import numpy as np
+
+from blemish.arrays import Doubles, Ints
+
+__all__ = ["EPSILON", "covariance", "cross_lengths", "packed", "strips", "whitening"]
+
+EPSILON = 0.01
+"""Added to the variances, so that few images make a Gaussian too."""
+STRIP = 25
+"""Rows of a factor that are kept and multiplied together, without the zeros right of their last one."""
+SMALL = 8
+
+
+def covariance(good_PND: Doubles) -> Doubles:
+    """The regularised covariance (P, d, d) of n good patches at each place; of one patch, the regularisation alone."""
+    centred_PND = good_PND - good_PND.mean(axis=1, keepdims=True)
+    scatter_PDD: Doubles = np.matmul(centred_PND.transpose(0, 2, 1), centred_PND)
+    regularised_PDD: Doubles = scatter_PDD / max(1, good_PND.shape[1] - 1) + EPSILON * np.eye(good_PND.shape[2])
+    return regularised_PDD
+
+
+def cross_lengths(good_PND: Doubles, fold_of_N: Ints) -> Doubles:
+    """The Mahalanobis length (P, n) of each good patch under the Gaussian of the images outside its fold.
+
+    The scatter of the others is that of all less what the fold adds to it, U^T U: its patches about the mean of all,
+    and the shift of that mean. With B = the scatter of all, regularised, and G = U B^-1 U^T, the Woodbury identity
+    brings the lengths down to entries of (I - G)^-1, a matrix as large as the fold, not as the patches.
+    """
+    places, images, dimension = good_PND.shape
+    centred_PND = good_PND - good_PND.mean(axis=1, keepdims=True)
+    scatter_PDD = np.matmul(centred_PND.transpose(0, 2, 1), centred_PND)
+    whitened: dict[int, Doubles] = {}
+    lengths_PN = np.empty((places, images))
+    for fold in np.unique(fold_of_N):
+        members = np.flatnonzero(fold_of_N == fold)
+        others = images - len(members)
+        divisor = max(1, others - 1)
+        if others not in whitened:
+            factor_PDD = whitening(scatter_PDD + EPSILON * divisor * np.eye(dimension))
+            whitened[others] = np.matmul(centred_PND, factor_PDD.transpose(0, 2, 1))
+        fold_PMD = whitened[others][:, members]
+        shift_P1D = -fold_PMD.sum(axis=1, keepdims=True) / np.sqrt(others)
+        removed_PMD = np.concatenate([fold_PMD, shift_P1D], axis=1)
+        gram_PMM = np.matmul(removed_PMD, removed_PMD.transpose(0, 2, 1))
+        # With R (I - G) R^T = I and R lower triangular, (I - G)^-1 = R^T R, whose last column is that of R alone.
+        root_PMM = whitening(np.eye(len(members) + 1) - gram_PMM)
+        own_PM = np.einsum("pkm,pkm->pm", root_PMM, root_PMM)[:, :-1]
+        last_PM = root_PMM[:, -1] * root_PMM[:, -1, -1:]
+        # A patch less the others' mean is its own row less the last one over the root of `others`.
+        squared_PM = own_PM - 2 * last_PM[:, :-1] / np.sqrt(others) + last_PM[:, -1:] / others
+        lengths_PN[:, members] = np.sqrt(np.maximum(0, divisor * (squared_PM - 1 - 1 / others)))
+    return lengths_PN
+
+
+def whitening(covariance_PDD: Doubles) -> Doubles:
+    """The lower triangular W with W C W^T = I, so that |W x| is the Mahalanobis length of x.
+
+    Cholesky reads the lower half of C alone: that rounding makes C a little asymmetric does not matter.
+    """
+    return _inverse_lower(np.asarray(np.linalg.cholesky(covariance_PDD), np.float64))
+
+
+def _inverse_lower(lower_PDD: Doubles) -> Doubles:
+    """The inverse of lower triangular matrices, by halves: NumPy knows none, and this is nearly all products."""
+    dimension = lower_PDD.shape[1]
+    inverse_PDD: Doubles = np.zeros_like(lower_PDD)
+    if dimension <= SMALL:
+        inverse_PDD[:] = np.tril(np.linalg.inv(lower_PDD))
+        return inverse_PDD
+    half = dimension // 2
+    upper, lower = _inverse_lower(lower_PDD[:, :half, :half]), _inverse_lower(lower_PDD[:, half:, half:])
+    inverse_PDD[:, :half, :half] = upper
+    inverse_PDD[:, half:, half:] = lower
+    inverse_PDD[:, half:, :half] = -lower @ (lower_PDD[:, half:, :half] @ upper)
+    return inverse_PDD
+
+
+def strips(dimension: int) -> list[tuple[int, int]]:
+    """Rows and columns of each strip of a lower triangular matrix: the last row's diagonal ends a strip."""
+    ends = [*range(STRIP, dimension, STRIP), dimension]
+    return [(end - start, end) for start, end in zip([0, *ends[:-1]], ends, strict=True)]
+
+
+def packed(lower_PDD: Doubles) -> Doubles:
+    """Lower triangular matrices strip by strip, as one row (P, f) each."""
+    parts, first = [], 0
+    for rows, columns in strips(lower_PDD.shape[1]):
+        parts.append(lower_PDD[:, first : first + rows, :columns].reshape(len(lower_PDD), -1))
+        first += rows
+    return np.concatenate(parts, axis=1)
