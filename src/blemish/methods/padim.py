@@ -41,7 +41,7 @@ from blemish.stream import stream
 
 __all__ = ["PaDiM"]
 
-PLACES = 64
+PLACES = 32
 """Places whose covariances are held at once."""
 REMEDY = "and PaDiM compares place by place; give images of one aspect, or bring them to one with --resize stretch."
 
@@ -116,8 +116,9 @@ class PaDiM:
         parts = [slice(*edge) for edge in pairwise(edges)]
         if threads == 1:
             return work(parts[0])
-        with ThreadPoolExecutor(threads, thread_name_prefix="blemish-padim") as pool:
-            return np.concatenate(list(pool.map(work, parts)))
+        with ThreadPoolExecutor(threads - 1, thread_name_prefix="blemish-padim") as pool:
+            others = pool.map(work, parts[1:])
+            return np.concatenate([work(parts[0]), *others])
 
     @classmethod
     def tensor_kinds(cls, settings: Settings) -> Mapping[str, TensorKind]:
