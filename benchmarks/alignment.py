@@ -146,9 +146,8 @@ def known_motions(images: Set) -> str:
             continue
         milliseconds.append(1000 * (time.perf_counter() - began))
         pixels.append(float(np.linalg.norm((found - true) @ middle)))
-        degrees.append(
-            abs(float(np.degrees(np.arctan2(found[1, 0], found[0, 0]) - np.arctan2(true[1, 0], true[0, 0]))))
-        )
+        turn = np.degrees(np.arctan2(found[1, 0], found[0, 0]) - np.arctan2(true[1, 0], true[0, 0]))
+        degrees.append(float(abs((turn + 180) % 360 - 180)))
     rows = [
         [
             title,

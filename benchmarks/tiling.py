@@ -2,15 +2,12 @@
 
     BLEMISH_DATA=... python benchmarks/tiling.py --output
 
-The surfaces are mosaics of good Magnetic Tile images: the calmest eighth of them, so that together they look like one
-product, crops brought to one brightness and feathered into each other; other tiles for fitting than for testing. The
-defects are real ones of the same data set (blowholes, breaks, cracks and frays; uneven brightness is no local
-defect), cut out by their masks, shrunk to 8 x 8 pixels and laid over the surface by the shrunk mask, at the contrast
-they have. Each row runs in a process of its own, whose peak memory is counted.
+Surfaces and defects are those of benchmarks/surfaces.py. Each row runs in a process of its own, whose peak memory is
+counted; so do wide and long surfaces, which are to be fitted on and inspected within 2 GB.
 """
 
 import argparse
-import resource
+import re
 import tempfile
 import time
 from collections.abc import Sequence
@@ -19,35 +16,32 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import cv2
 import numpy as np
-from machine import data_folder, figure, markdown_table, publish
-from PIL import Image
+from machine import figure, markdown_table, publish
+from surfaces import DEFECT, Set, draw, read_stock
 
-from blemish.arrays import Bytes, Floats
+from blemish.arrays import Floats
 from blemish.evaluate.metrics import auroc
-from blemish.evaluate.protocols.magnetic_tile import read_magnetic_tile
 from blemish.features.backbone import load_backbone
 from blemish.features.extract import make_extractor
 from blemish.features.graph import Grid, build_graph, choose_taps
 from blemish.features.tiles import extractor_for
 from blemish.fitting import fit
 from blemish.images.read import read_image
-from blemish.images.samples import Sample, read_mask
 from blemish.images.transform import Tiling, Transform
 from blemish.scoring.heatmap import anomaly_map
 from blemish.search.exact import ExactSearch
 
 HEIGHT, WIDTH = 3000, 4000
-CROP, FEATHER = 192, 32
-DEFECT = 8
-LOCAL = {"MT_Blowhole", "MT_Break", "MT_Crack", "MT_Fray"}
+LARGE = ((2000, 8000), (5000, 200))
+"""Height and width of the images whose memory is counted."""
 MARGINS = (2, 4, 6, 8, 12)
 """Cells of the deepest tap."""
+NATIVE: dict[str, Any] = {"tiles": "auto", "coreset": 5000, "memory": "1GB"}
 ROWS: dict[str, dict[str, Any]] = {
     "resized to 224 x 224 (default)": {},
     "resized to 1024 x 1024": {"size": 1024, "coreset": 5000},
-    "tiles at native resolution": {"tiles": "auto", "coreset": 5000, "memory": "1GB"},
+    "tiles at native resolution": NATIVE,
 }
 
 
@@ -67,25 +61,16 @@ class Row(NamedTuple):
 def main() -> None:
     arguments = parse()
     random = np.random.default_rng(arguments.seed)
+    stock = read_stock()
     with tempfile.TemporaryDirectory() as name:
         folder = arguments.keep_images or Path(name)
-        good, tests, places = draw(folder, arguments, random)
-        rows = {title: in_process(good, tests, places, options) for title, options in ROWS.items()}
-    labels = [int(place is not None) for place in places]
-    lines = [
-        [
-            title,
-            f"{100 * auroc(row.scores, labels):.1f} %",
-            f"{row.hits} of {sum(labels)}",
-            f"{row.fit_seconds:.0f} s",
-            f"{row.inspect_seconds:.2f} s",
-            f"{row.peak / 1e6:,.0f} MB",
-        ]
-        for title, row in rows.items()
-    ]
-    header = ["", "image AUROC", "defects at the map's peak", "fit", "inspect, one image", "peak memory"]
-    counts = f"{len(good)} good images to fit on, {labels.count(0)} good and {sum(labels)} defective ones to inspect"
-    body = f"{counts}, {WIDTH} x {HEIGHT} pixels each.\n\n{markdown_table(header, lines)}\n\n{seams(good[0], good[1])}"
+        images = draw(folder, stock, (HEIGHT, WIDTH), arguments.good, arguments.each, random)
+        counts = (
+            f"{len(images.good)} good images to fit on, {images.labels.count(0)} good and "
+            f"{sum(images.labels)} defective ones to inspect, {WIDTH} x {HEIGHT} pixels each."
+        )
+        others = [draw(folder / f"{size[1]}x{size[0]}", stock, size, 3, 2, random) for size in LARGE]
+        body = "\n\n".join([counts, found(images), large(others), seams(images.good[0], images.good[1])])
     publish("tiling", body, seed=arguments.seed, keep=arguments.output)
 
 
@@ -99,102 +84,58 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def draw(
-    folder: Path, arguments: argparse.Namespace, random: np.random.Generator
-) -> tuple[list[Path], list[Path], list[tuple[int, int] | None]]:
-    """Write the images: to fit on, to inspect, and where (x, y) each of the latter has its defect."""
-    disjoint = read_magnetic_tile(data_folder() / "mtd")[-1]
-    fit_tiles = calmest([sample.path for sample in disjoint.train])
-    test_tiles = calmest([sample.path for sample in disjoint.test if not sample.label])
-    defects = [sample for sample in disjoint.test if sample.path.parts[-3] in LOCAL]
-    good = [save(folder / "good" / f"{n}.png", surface(fit_tiles, random)) for n in range(arguments.good)]
-    tests: list[Path] = []
-    places: list[tuple[int, int] | None] = []
-    for number in range(2 * arguments.each):
-        image, place = surface(test_tiles, random), None
-        if number >= arguments.each:
-            place = int(random.integers(100, WIDTH - 100)), int(random.integers(100, HEIGHT - 100))
-            paste(image, defects[int(random.integers(len(defects)))], *place)
-        tests.append(save(folder / "line" / f"{number:02}.png", image))
-        places.append(place)
-    return good, tests, places
+def found(images: Set) -> str:
+    """Which ways of looking find the defects."""
+    rows = {title: in_process(images, options) for title, options in ROWS.items()}
+    lines = [
+        [title, f"{100 * auroc(row.scores, images.labels):.1f} %", f"{row.hits} of {sum(images.labels)}", *costs(row)]
+        for title, row in rows.items()
+    ]
+    header = ["", "image AUROC", "defects at the map's peak", "fit", "inspect, one image", "peak memory"]
+    return markdown_table(header, lines)
 
 
-def calmest(paths: Sequence[Path]) -> list[Floats]:
-    """The eighth of good tiles that vary least, without their slow shading, at mean 128."""
-    tiles = sorted((flat(path) for path in paths), key=lambda tile: float(tile.std()))
-    return tiles[: len(tiles) // 8]
+def large(sets: Sequence[Set]) -> str:
+    """What wide and long images cost at native resolution."""
+    lines = []
+    for images in sets:
+        height, width = read_image(images.good[0]).shape
+        row = in_process(images, NATIVE)
+        lines.append([f"{width} x {height}", f"{row.hits} of {sum(images.labels)}", *costs(row)])
+    header = ["", "defects at the map's peak", "fit", "inspect, one image", "peak memory"]
+    count = len(sets[0].good)
+    return f"Other sizes in tiles at native resolution, fitted on {count} images:\n\n{markdown_table(header, lines)}"
 
 
-def flat(path: Path) -> Floats:
-    grey = read_image(path).astype(np.float32)
-    below, right = (max(0, CROP - side) for side in grey.shape)
-    grey = np.pad(grey, ((0, below), (0, right)), mode="reflect")
-    return np.asarray(128 + grey - cv2.GaussianBlur(grey, (0, 0), 24), np.float32)
+def costs(row: Row) -> list[str]:
+    return [f"{row.fit_seconds:.0f} s", f"{row.inspect_seconds:.2f} s", f"{row.peak / 1e6:,.0f} MB"]
 
 
-def surface(tiles: Sequence[Floats], random: np.random.Generator) -> Bytes:
-    """A mosaic of crops, mirrored at random, each fading into the next."""
-    step = CROP - FEATHER
-    total = np.zeros((HEIGHT + CROP, WIDTH + CROP), np.float32)
-    weight = np.zeros_like(total)
-    ramp = np.minimum(1, np.minimum(np.arange(1, CROP + 1), np.arange(CROP, 0, -1)) / FEATHER).astype(np.float32)
-    window = np.outer(ramp, ramp)
-    for top in range(0, HEIGHT, step):
-        for left in range(0, WIDTH, step):
-            tile = tiles[int(random.integers(len(tiles)))]
-            y, x = (int(random.integers(side - CROP + 1)) for side in tile.shape)
-            part = np.s_[top : top + CROP, left : left + CROP]
-            mirrored = tile[y : y + CROP, x : x + CROP][:: random.choice([-1, 1]), :: random.choice([-1, 1])]
-            total[part] += window * mirrored
-            weight[part] += window
-    return np.asarray(np.clip(total / np.maximum(weight, 1e-6), 0, 255)[:HEIGHT, :WIDTH], np.uint8)
-
-
-def paste(image: Bytes, sample: Sample, x: int, y: int) -> None:
-    """Lay a shrunk defect over the image: what it adds to the grey around it, where its mask says so."""
-    assert sample.mask is not None
-    grey, mask = read_image(sample.path).astype(np.float32), read_mask(sample.mask, sample.mask_cut)
-    _, _, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
-    left, top, width, height = stats[1:][stats[1:, cv2.CC_STAT_AREA].argmax()][:4]
-    box = np.s_[top : top + height, left : left + width]
-    around = grey[max(0, top - 15) : top + height + 15, max(0, left - 15) : left + width + 15]
-    outside = ~mask[max(0, top - 15) : top + height + 15, max(0, left - 15) : left + width + 15]
-    added = grey[box] - np.median(around[outside])
-    small = cv2.resize(added * mask[box], (DEFECT, DEFECT), interpolation=cv2.INTER_AREA)
-    part = np.s_[y : y + DEFECT, x : x + DEFECT]
-    image[part] = np.clip(image[part] + small, 0, 255)
-
-
-def save(path: Path, pixels: Bytes) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels).save(path, compress_level=1)
-    return path
-
-
-def in_process(
-    good: Sequence[Path], tests: Sequence[Path], places: Sequence[tuple[int, int] | None], options: dict[str, Any]
-) -> Row:
+def in_process(images: Set, options: dict[str, Any]) -> Row:
     """Measure one way of looking in a process of its own."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(measure, good, tests, places, options).result()
+        return pool.submit(measure, images, options).result()
 
 
-def measure(
-    good: Sequence[Path], tests: Sequence[Path], places: Sequence[tuple[int, int] | None], options: dict[str, Any]
-) -> Row:
+def measure(images: Set, options: dict[str, Any]) -> Row:
     began = time.perf_counter()
-    detector = fit(good, folds=2, **options)
+    detector = fit(images.good, folds=2, **options)
     fitted = time.perf_counter()
     scores, hits = [], 0
-    for result, place in zip(detector.inspect_many(tests), places, strict=True):
+    for result, place in zip(detector.inspect_many(images.tests), images.places, strict=True):
         scores.append(result.score)
         assert result.anomaly_map is not None
         y, x = np.unravel_index(result.anomaly_map.argmax(), result.anomaly_map.shape)
         hits += int(place is not None and max(abs(x - place[0]), abs(y - place[1])) < 3 * DEFECT)
-    seconds = (time.perf_counter() - fitted) / len(tests)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return Row(scores, hits, fitted - began, seconds, peak)
+    seconds = (time.perf_counter() - fitted) / len(images.tests)
+    return Row(scores, hits, fitted - began, seconds, peak_memory())
+
+
+def peak_memory() -> int:
+    """Bytes that this process has held at most, as Linux counts them; getrusage would count its parent's, too."""
+    counted = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text(encoding="ascii"))
+    assert counted
+    return int(counted[1]) * 1024
 
 
 def seams(first: Path, second: Path) -> str:

@@ -1,0 +1,132 @@
+"""Large surfaces with tiny defects, drawn from the tiles and the defects of Magnetic Tile Defects.
+
+A surface is a mosaic of good images: the calmest eighth of them, so that together they look like one product, crops
+brought to one brightness and feathered into each other; other tiles for fitting than for testing. The defects are real
+ones of the same data set (blowholes, breaks, cracks and frays; uneven brightness is no local defect), cut out by their
+masks, shrunk to 8 x 8 pixels and laid over the surface by the shrunk mask, at the contrast they have.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from machine import data_folder
+from PIL import Image
+
+from blemish.arrays import Bytes, Floats
+from blemish.evaluate.protocols.magnetic_tile import read_magnetic_tile
+from blemish.images.read import read_image
+from blemish.images.samples import Sample, read_mask
+
+__all__ = ["DEFECT", "Set", "Stock", "draw", "read_stock"]
+
+CROP, FEATHER = 192, 32
+DEFECT = 8
+EDGE = 60
+"""Defects keep so far from the border, in pixels."""
+LOCAL = {"MT_Blowhole", "MT_Break", "MT_Crack", "MT_Fray"}
+
+
+class Stock(NamedTuple):
+    """What surfaces are made of."""
+
+    good: list[Floats]
+    """Tiles of the surfaces to fit on."""
+    line: list[Floats]
+    """Tiles of the surfaces to inspect."""
+    defects: list[Sample]
+
+
+class Set(NamedTuple):
+    """Surfaces of one size."""
+
+    good: list[Path]
+    tests: list[Path]
+    places: list[tuple[int, int] | None]
+    """Where (x, y) each of the latter has its defect."""
+
+    @property
+    def labels(self) -> list[int]:
+        """Of the tests: 0 good, 1 defective."""
+        return [int(place is not None) for place in self.places]
+
+
+def read_stock() -> Stock:
+    """Other tiles to fit on than to inspect; only defects that lie in one place."""
+    disjoint = read_magnetic_tile(data_folder() / "mtd")[-1]
+    return Stock(
+        calmest([sample.path for sample in disjoint.train]),
+        calmest([sample.path for sample in disjoint.test if not sample.label]),
+        [sample for sample in disjoint.test if sample.path.parts[-3] in LOCAL],
+    )
+
+
+def draw(folder: Path, stock: Stock, size: tuple[int, int], good: int, each: int, random: np.random.Generator) -> Set:
+    """Write so many good surfaces to fit on, and each so many good and defective ones to inspect."""
+    height, width = size
+    fit_on = [save(folder / "good" / f"{n}.png", surface(stock.good, size, random)) for n in range(good)]
+    tests: list[Path] = []
+    places: list[tuple[int, int] | None] = []
+    for number in range(2 * each):
+        image, place = surface(stock.line, size, random), None
+        if number >= each:
+            place = int(random.integers(EDGE, width - EDGE)), int(random.integers(EDGE, height - EDGE))
+            paste(image, stock.defects[int(random.integers(len(stock.defects)))], *place)
+        tests.append(save(folder / "line" / f"{number:02}.png", image))
+        places.append(place)
+    return Set(fit_on, tests, places)
+
+
+def calmest(paths: Sequence[Path]) -> list[Floats]:
+    """The eighth of good tiles that vary least, without their slow shading, at mean 128."""
+    tiles = sorted((flat(path) for path in paths), key=lambda tile: float(tile.std()))
+    return tiles[: len(tiles) // 8]
+
+
+def flat(path: Path) -> Floats:
+    grey = read_image(path).astype(np.float32)
+    below, right = (max(0, CROP - side) for side in grey.shape)
+    grey = np.pad(grey, ((0, below), (0, right)), mode="reflect")
+    return np.asarray(128 + grey - cv2.GaussianBlur(grey, (0, 0), 24), np.float32)
+
+
+def surface(tiles: Sequence[Floats], size: tuple[int, int], random: np.random.Generator) -> Bytes:
+    """A mosaic of crops, mirrored at random, each fading into the next."""
+    height, width = size
+    step = CROP - FEATHER
+    total = np.zeros((height + CROP, width + CROP), np.float32)
+    weight = np.zeros_like(total)
+    ramp = np.minimum(1, np.minimum(np.arange(1, CROP + 1), np.arange(CROP, 0, -1)) / FEATHER).astype(np.float32)
+    window = np.outer(ramp, ramp)
+    for top in range(0, height, step):
+        for left in range(0, width, step):
+            tile = tiles[int(random.integers(len(tiles)))]
+            y, x = (int(random.integers(side - CROP + 1)) for side in tile.shape)
+            part = np.s_[top : top + CROP, left : left + CROP]
+            mirrored = tile[y : y + CROP, x : x + CROP][:: random.choice([-1, 1]), :: random.choice([-1, 1])]
+            total[part] += window * mirrored
+            weight[part] += window
+    return np.asarray(np.clip(total / np.maximum(weight, 1e-6), 0, 255)[:height, :width], np.uint8)
+
+
+def paste(image: Bytes, sample: Sample, x: int, y: int) -> None:
+    """Lay a shrunk defect over the image: what it adds to the grey around it, where its mask says so."""
+    assert sample.mask is not None
+    grey, mask = read_image(sample.path).astype(np.float32), read_mask(sample.mask, sample.mask_cut)
+    _, _, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
+    left, top, width, height = stats[1:][stats[1:, cv2.CC_STAT_AREA].argmax()][:4]
+    box = np.s_[top : top + height, left : left + width]
+    around = grey[max(0, top - 15) : top + height + 15, max(0, left - 15) : left + width + 15]
+    outside = ~mask[max(0, top - 15) : top + height + 15, max(0, left - 15) : left + width + 15]
+    added = grey[box] - np.median(around[outside])
+    small = cv2.resize(added * mask[box], (DEFECT, DEFECT), interpolation=cv2.INTER_AREA)
+    part = np.s_[y : y + DEFECT, x : x + DEFECT]
+    image[part] = np.clip(image[part] + small, 0, 255)
+
+
+def save(path: Path, pixels: Bytes) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path, compress_level=1)
+    return path
