@@ -37,7 +37,7 @@ LARGE = ((2000, 8000), (5000, 200))
 """Height and width of the images whose memory is counted."""
 MARGINS = (2, 4, 6, 8, 12)
 """Cells of the deepest tap."""
-NATIVE: dict[str, Any] = {"tiles": "auto", "coreset": 5000, "memory": "1GB"}
+NATIVE: dict[str, Any] = {"tiles": "auto", "coreset": 5000, "memory": "500MB"}
 ROWS: dict[str, dict[str, Any]] = {
     "resized to 224 x 224 (default)": {},
     "resized to 1024 x 1024": {"size": 1024, "coreset": 5000},
