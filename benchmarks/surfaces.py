@@ -3,7 +3,8 @@
 A surface is a mosaic of good images: the calmest eighth of them, so that together they look like one product, crops
 brought to one brightness and feathered into each other; other tiles for fitting than for testing. The defects are real
 ones of the same data set (blowholes, breaks, cracks and frays; uneven brightness is no local defect), cut out by their
-masks, shrunk to 8 x 8 pixels and laid over the surface by the shrunk mask, at the contrast they have.
+masks, shrunk to 8 x 8 pixels and laid over the surface by the shrunk mask, at the contrast they have. Shrinking leaves
+little of some: each is counted in the band of its contrast, the mean of what it adds to its pixels, in grey levels.
 """
 
 from collections.abc import Sequence
@@ -20,10 +21,12 @@ from blemish.evaluate.protocols.magnetic_tile import read_magnetic_tile
 from blemish.images.read import read_image
 from blemish.images.samples import Sample, read_mask
 
-__all__ = ["DEFECT", "Set", "Stock", "draw", "read_stock"]
+__all__ = ["BANDS", "DEFECT", "Counts", "Set", "Stock", "draw", "read_stock"]
 
 CROP, FEATHER = 192, 32
 DEFECT = 8
+BANDS = ((0, 10), (10, 20), (20, 35), (35, 255))
+"""Of contrast, in grey levels."""
 EDGE = 60
 """Defects keep so far from the border, in pixels."""
 LOCAL = {"MT_Blowhole", "MT_Break", "MT_Crack", "MT_Fray"}
@@ -36,7 +39,20 @@ class Stock(NamedTuple):
     """Tiles of the surfaces to fit on."""
     line: list[Floats]
     """Tiles of the surfaces to inspect."""
-    defects: list[Sample]
+    defects: list[Floats]
+    """What each adds to DEFECT x DEFECT pixels."""
+
+    def in_band(self, band: tuple[int, int]) -> list[Floats]:
+        """The defects of so much contrast."""
+        return [added for added in self.defects if band[0] <= np.abs(added).mean() < band[1]]
+
+
+class Counts(NamedTuple):
+    """Surfaces to fit on, good ones to inspect, and defective ones for each band of contrast."""
+
+    good: int
+    line: int
+    defective: int
 
 
 class Set(NamedTuple):
@@ -46,11 +62,8 @@ class Set(NamedTuple):
     tests: list[Path]
     places: list[tuple[int, int] | None]
     """Where (x, y) each of the latter has its defect."""
-
-    @property
-    def labels(self) -> list[int]:
-        """Of the tests: 0 good, 1 defective."""
-        return [int(place is not None) for place in self.places]
+    bands: list[int | None]
+    """The band of its contrast, by number."""
 
 
 def read_stock() -> Stock:
@@ -59,24 +72,27 @@ def read_stock() -> Stock:
     return Stock(
         calmest([sample.path for sample in disjoint.train]),
         calmest([sample.path for sample in disjoint.test if not sample.label]),
-        [sample for sample in disjoint.test if sample.path.parts[-3] in LOCAL],
+        [shrunk(sample) for sample in disjoint.test if sample.path.parts[-3] in LOCAL],
     )
 
 
-def draw(folder: Path, stock: Stock, size: tuple[int, int], good: int, each: int, random: np.random.Generator) -> Set:
-    """Write so many good surfaces to fit on, and each so many good and defective ones to inspect."""
+def draw(folder: Path, stock: Stock, size: tuple[int, int], counts: Counts, random: np.random.Generator) -> Set:
+    """Write surfaces to fit on, good ones to inspect, and so many with a defect of each band of contrast."""
     height, width = size
-    fit_on = [save(folder / "good" / f"{n}.png", surface(stock.good, size, random)) for n in range(good)]
+    fit_on = [save(folder / "good" / f"{n}.png", surface(stock.good, size, random)) for n in range(counts.good)]
+    bands: list[int | None] = [None] * counts.line
+    bands += [band for band in range(len(BANDS)) for _ in range(counts.defective)]
     tests: list[Path] = []
     places: list[tuple[int, int] | None] = []
-    for number in range(2 * each):
+    for number, band in enumerate(bands):
         image, place = surface(stock.line, size, random), None
-        if number >= each:
+        if band is not None:
             place = int(random.integers(EDGE, width - EDGE)), int(random.integers(EDGE, height - EDGE))
-            paste(image, stock.defects[int(random.integers(len(stock.defects)))], *place)
+            defects = stock.in_band(BANDS[band])
+            paste(image, defects[int(random.integers(len(defects)))], *place)
         tests.append(save(folder / "line" / f"{number:02}.png", image))
         places.append(place)
-    return Set(fit_on, tests, places)
+    return Set(fit_on, tests, places, bands)
 
 
 def calmest(paths: Sequence[Path]) -> list[Floats]:
@@ -111,8 +127,8 @@ def surface(tiles: Sequence[Floats], size: tuple[int, int], random: np.random.Ge
     return np.asarray(np.clip(total / np.maximum(weight, 1e-6), 0, 255)[:height, :width], np.uint8)
 
 
-def paste(image: Bytes, sample: Sample, x: int, y: int) -> None:
-    """Lay a shrunk defect over the image: what it adds to the grey around it, where its mask says so."""
+def shrunk(sample: Sample) -> Floats:
+    """What a defect adds to the grey around it, where its mask says so, shrunk to DEFECT x DEFECT pixels."""
     assert sample.mask is not None
     grey, mask = read_image(sample.path).astype(np.float32), read_mask(sample.mask, sample.mask_cut)
     _, _, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
@@ -121,9 +137,13 @@ def paste(image: Bytes, sample: Sample, x: int, y: int) -> None:
     around = grey[max(0, top - 15) : top + height + 15, max(0, left - 15) : left + width + 15]
     outside = ~mask[max(0, top - 15) : top + height + 15, max(0, left - 15) : left + width + 15]
     added = grey[box] - np.median(around[outside])
-    small = cv2.resize(added * mask[box], (DEFECT, DEFECT), interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(added * mask[box], (DEFECT, DEFECT), interpolation=cv2.INTER_AREA), np.float32)
+
+
+def paste(image: Bytes, added: Floats, x: int, y: int) -> None:
+    """Lay a shrunk defect over the image."""
     part = np.s_[y : y + DEFECT, x : x + DEFECT]
-    image[part] = np.clip(image[part] + small, 0, 255)
+    image[part] = np.clip(image[part] + added, 0, 255)
 
 
 def save(path: Path, pixels: Bytes) -> Path:

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from machine import figure, markdown_table, publish
-from surfaces import DEFECT, Set, draw, read_stock
+from surfaces import BANDS, DEFECT, Counts, Set, draw, read_stock
 
 from blemish.arrays import Floats
 from blemish.evaluate.metrics import auroc
@@ -37,7 +37,7 @@ LARGE = ((2000, 8000), (5000, 200))
 """Height and width of the images whose memory is counted."""
 MARGINS = (2, 4, 6, 8, 12)
 """Cells of the deepest tap."""
-NATIVE: dict[str, Any] = {"tiles": "auto", "coreset": 5000, "memory": "500MB"}
+NATIVE: dict[str, Any] = {"tiles": "auto", "coreset": 0.05, "memory": "500MB"}
 ROWS: dict[str, dict[str, Any]] = {
     "resized to 224 x 224 (default)": {},
     "resized to 1024 x 1024": {"size": 1024, "coreset": 5000},
@@ -49,8 +49,8 @@ class Row(NamedTuple):
     """What one way of looking gives."""
 
     scores: list[float]
-    hits: int
-    """Defects whose place has the highest value of its map."""
+    hits: list[bool]
+    """Whether an image has a defect, and the highest value of its map there."""
     fit_seconds: float
     inspect_seconds: float
     """For each image."""
@@ -64,12 +64,13 @@ def main() -> None:
     stock = read_stock()
     with tempfile.TemporaryDirectory() as name:
         folder = arguments.keep_images or Path(name)
-        images = draw(folder, stock, (HEIGHT, WIDTH), arguments.good, arguments.each, random)
+        asked = Counts(arguments.good, arguments.line, arguments.each)
+        images = draw(folder, stock, (HEIGHT, WIDTH), asked, random)
         counts = (
-            f"{len(images.good)} good images to fit on, {images.labels.count(0)} good and "
-            f"{sum(images.labels)} defective ones to inspect, {WIDTH} x {HEIGHT} pixels each."
+            f"{asked.good} good images to fit on; to inspect {asked.line} good ones, and {asked.defective} with a "
+            f"defect of each band of contrast; {WIDTH} x {HEIGHT} pixels each; in tiles, 5 % of the patches are kept."
         )
-        others = [draw(folder / f"{size[1]}x{size[0]}", stock, size, 3, 2, random) for size in LARGE]
+        others = [draw(folder / f"{size[1]}x{size[0]}", stock, size, Counts(3, 2, 1), random) for size in LARGE]
         body = "\n\n".join([counts, found(images), large(others), seams(images.good[0], images.good[1])])
     publish("tiling", body, seed=arguments.seed, keep=arguments.output)
 
@@ -77,7 +78,8 @@ def main() -> None:
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--good", type=int, default=6, help="images to fit on")
-    parser.add_argument("--each", type=int, default=12, help="good, and defective, images to inspect")
+    parser.add_argument("--line", type=int, default=12, help="good images to inspect")
+    parser.add_argument("--each", type=int, default=8, help="defective images of each band of contrast")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--keep-images", type=Path, help="draw the images into this folder, to look at them")
     parser.add_argument("--output", action="store_true", help="keep the table in benchmarks/results")
@@ -85,14 +87,22 @@ def parse() -> argparse.Namespace:
 
 
 def found(images: Set) -> str:
-    """Which ways of looking find the defects."""
+    """Which ways of looking find the defects, by contrast."""
     rows = {title: in_process(images, options) for title, options in ROWS.items()}
     lines = [
-        [title, f"{100 * auroc(row.scores, images.labels):.1f} %", f"{row.hits} of {sum(images.labels)}", *costs(row)]
-        for title, row in rows.items()
+        [title, *(in_band(row, images, band) for band in range(len(BANDS))), *costs(row)] for title, row in rows.items()
     ]
-    header = ["", "image AUROC", "defects at the map's peak", "fit", "inspect, one image", "peak memory"]
-    return markdown_table(header, lines)
+    bands = [f"contrast {low} to {high}" for low, high in BANDS]
+    said = "Image AUROC by the defect's contrast in grey levels; in brackets how many are where their map is highest."
+    return f"{said}\n\n{markdown_table(['', *bands, 'fit', 'inspect, one image', 'peak memory'], lines)}"
+
+
+def in_band(row: Row, images: Set, band: int) -> str:
+    """Image AUROC of the defects of one band against all good images, and the hits."""
+    taken = [number for number, each in enumerate(images.bands) if each in (None, band)]
+    labels = [int(images.bands[number] is not None) for number in taken]
+    hits = sum(row.hits[number] for number in taken)
+    return f"{100 * auroc([row.scores[number] for number in taken], labels):.1f} % ({hits} of {sum(labels)})"
 
 
 def large(sets: Sequence[Set]) -> str:
@@ -101,8 +111,8 @@ def large(sets: Sequence[Set]) -> str:
     for images in sets:
         height, width = read_image(images.good[0]).shape
         row = in_process(images, NATIVE)
-        lines.append([f"{width} x {height}", f"{row.hits} of {sum(images.labels)}", *costs(row)])
-    header = ["", "defects at the map's peak", "fit", "inspect, one image", "peak memory"]
+        lines.append([f"{width} x {height}", *costs(row)])
+    header = ["", "fit", "inspect, one image", "peak memory"]
     count = len(sets[0].good)
     return f"Other sizes in tiles at native resolution, fitted on {count} images:\n\n{markdown_table(header, lines)}"
 
@@ -121,12 +131,12 @@ def measure(images: Set, options: dict[str, Any]) -> Row:
     began = time.perf_counter()
     detector = fit(images.good, folds=2, **options)
     fitted = time.perf_counter()
-    scores, hits = [], 0
+    scores, hits = [], []
     for result, place in zip(detector.inspect_many(images.tests), images.places, strict=True):
         scores.append(result.score)
         assert result.anomaly_map is not None
         y, x = np.unravel_index(result.anomaly_map.argmax(), result.anomaly_map.shape)
-        hits += int(place is not None and max(abs(x - place[0]), abs(y - place[1])) < 3 * DEFECT)
+        hits.append(place is not None and bool(max(abs(x - place[0]), abs(y - place[1])) < 3 * DEFECT))
     seconds = (time.perf_counter() - fitted) / len(images.tests)
     return Row(scores, hits, fitted - began, seconds, peak_memory())
 
