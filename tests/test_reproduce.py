@@ -313,6 +313,17 @@ def test_a_system_that_cannot_be_trained_here_says_what_installs_it(
     assert len(said) == 2
 
 
+def test_what_no_seed_changes_is_measured_once(task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    entries = [
+        Entry(SPADE, task, ["image AUROC"]),
+        Entry(SPADE, task, ["image AUROC"], shots=2),
+        Entry(PADIM, task, ["image AUROC"]),
+    ]
+    monkeypatch.setattr(planning, "measure", lambda *_: ANSWER)
+    found = planning.carry_out(entries, FinishedCells(tmp_path), RESOURCES, seeds=3, say=lambda sentence: None)
+    assert [len(outcome.runs) for outcome in found] == [1, 3, 3]
+
+
 def test_a_system_that_fails_is_a_row_too(task: Task, tmp_path: Path) -> None:
     entries = [Entry(replace(patchcore(1), options={"taps": ["absent"]}), task, ["image AUROC"])]
     (found,) = planning.carry_out(entries, FinishedCells(tmp_path), RESOURCES, seeds=1, say=lambda sentence: None)

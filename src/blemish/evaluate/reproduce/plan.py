@@ -85,7 +85,7 @@ def _outcome(
 ) -> Outcome:
     name = f"{entry.system.name}, {entry.task.name}, {entry.label} images"
     runs: list[Measured] = []
-    for seed in range(seeds):
+    for seed in range(seeds if entry.system.drawn or entry.shots else 1):
         try:
             cell = entry.cell(seed)
             answer = finished.find(cell)

@@ -16,6 +16,8 @@ class System:
     method: str
     paper_network: str
     options: Mapping[str, Any] = field(default_factory=dict)
+    drawn: bool = True
+    """Whether a seed changes what is fitted on given images."""
     trained: bool = False
     """Whether it is trained, which takes the extra [torch] and has schedules."""
     network: str | None = None
@@ -34,10 +36,10 @@ def patchcore(percent: int) -> System:
     return System(f"PatchCore-{percent}", "patchcore", "WideResNet-50", {"coreset": percent / 100})
 
 
-SPADE = System("SPADE", "spade", "WideResNet-50")
+SPADE = System("SPADE", "spade", "WideResNet-50", drawn=False)
 PADIM = System("PaDiM", "padim", "WideResNet-50", {"resize": "stretch"})
 """It compares place by place, and so needs one aspect."""
-NEAREST = System("1-NN", "1-nn", "unknown")
+NEAREST = System("1-NN", "1-nn", "unknown", drawn=False)
 DIFFERNET = System("DifferNet", "differnet", "AlexNet", trained=True)
 GANOMALY = System("GANomaly", "ganomaly", "its own", trained=True, network="its own")
 CAVGA = System("CAVGA-R_u", "cavga", "ResNet-18", trained=True, network="its own")
