@@ -86,6 +86,7 @@ def test_defects_score_higher_and_a_saved_ensemble_answers_alike(two: Detector, 
     again = load(tmp_path / "a.blemish")
     assert again.info() == two.info()
     assert [manifest.name for manifest in again.manifest.more_backbones] == ["mine"]
+    assert [(told["name"], told["licence"]) for told in again.info()["more_backbones"]] == [("mine", "MIT")]
     assert [again.inspect(part).score for part in PARTS] == [two.inspect(part).score for part in PARTS]
 
 

@@ -35,6 +35,9 @@ from blemish.stream import available_threads, stream
 
 __all__ = ["Detector", "load"]
 
+TOLD = {"name", "source", "licence", "sha256"}
+"""Of each network, in `info`."""
+
 
 class Detector:
     """Inspects images; made by `blemish.fit` or `blemish.load`."""
@@ -190,7 +193,7 @@ class Detector:
 
     def info(self) -> dict[str, Any]:
         """What this model is: settings, data, method, thresholds, backbone, and the provider in use."""
-        manifest, backbone = self.manifest, self.manifest.backbone
+        manifest, backbone, more = self.manifest, self.manifest.backbone, self.manifest.more_backbones
         return {
             "method": manifest.method,
             "created": manifest.created,
@@ -202,7 +205,8 @@ class Detector:
             "groups": len({image.group for image in manifest.images if image.in_memory}),
             **self.method.info(),
             "calibration": manifest.calibration.to_dict(),
-            "backbone": backbone and backbone.model_dump(include={"name", "source", "licence", "sha256"}),
+            "backbone": backbone and backbone.model_dump(include=TOLD),
+            **({"more_backbones": [each.model_dump(include=TOLD) for each in more]} if more else {}),
             "provider": self.provider,
             "threads": self.threads,
             "settings": manifest.settings.model_dump(),
