@@ -33,7 +33,7 @@ def main() -> None:
     arguments = parse()
     weights = data_folder().parent / WEIGHTS
     ours = [sys.executable, PEERS / "blemish_side.py", "--backbone", arguments.backbone, "--method", arguments.method]
-    theirs = [arguments.anomalib_python, PEERS / f"anomalib_{arguments.method}.py", "--weights", weights]
+    theirs = [arguments.anomalib_python, PEERS / "anomalib_side.py", "--weights", weights, "--method", arguments.method]
     blemish, anomalib = [], []
     with tempfile.TemporaryDirectory() as scratch:
         lay_out(data_folder() / "mtd", Path(scratch), arguments.images, arguments.tests)

@@ -50,7 +50,7 @@ seconds(); print(2 * 784 * 1024 * 4096 / min(seconds() for _ in range(8)))
 """
 
 Answer = dict[str, Any]
-"""What peers/anomalib_patchcore.py prints."""
+"""What peers/anomalib_side.py prints."""
 
 
 class Row:
@@ -145,7 +145,7 @@ class Anomalib:
 
     def __init__(self, scratch: Path, arguments: argparse.Namespace) -> None:
         weights = data_folder().parent / WEIGHTS
-        script = PEERS / "anomalib_patchcore.py"
+        script = PEERS / "anomalib_side.py"
         command = [arguments.anomalib_python, script, scratch, "--weights", weights, "--turns"]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 

@@ -138,8 +138,11 @@ class EnsembleLearner:
         chosen = np.ones(self._count, np.bool_) if images is None else images
         scales = [self._scales(member, chosen) for member in self.members]
         image_scale_E, map_scale_E = (np.array(scale) for scale in zip(*scales, strict=True))
-        banks = [member.fit(images, progress).method for member in self.members]
-        members = [bank for bank in banks if isinstance(bank, PatchCore)]
+        members = []
+        for learner in self.members:
+            member = learner.fit(images, progress).method
+            assert isinstance(member, PatchCore), "fitted by its learner"
+            members.append(member)
         return Fitted(Ensemble(members, image_scale_E, map_scale_E, self._settings), self.graph)
 
     def features(self, fitted: Fitted, images: Sequence[int]) -> Iterator[Features]:

@@ -27,7 +27,7 @@ from blemish.result import Matches
 from blemish.search.exact import ExactSearch
 from blemish.settings import Settings
 
-__all__ = ["NearestImage", "pooled"]
+__all__ = ["NearestImage", "deepest_tap", "pooled"]
 
 ONE = np.ones((1, 1), np.bool_)
 
@@ -121,8 +121,11 @@ class NearestImageLearner:
 
 def image_taps(backbone: Backbone, settings: Settings) -> list[Tap]:
     """The taps asked for, or the deepest one."""
-    deepest = max(backbone.manifest.taps, key=lambda tap: (tap.stride, tap.level))
-    return choose_taps(backbone, settings.taps or [deepest.name])
+    return choose_taps(backbone, settings.taps or [deepest_tap(backbone).name])
+
+
+def deepest_tap(backbone: Backbone) -> Tap:
+    return max(backbone.manifest.taps, key=lambda tap: (tap.stride, tap.level))
 
 
 def pooled(features: Features) -> Floats:

@@ -206,7 +206,7 @@ class Estimates:
 
     @classmethod
     def room_for(cls, patches: TrainingPatches) -> "Estimates":
-        places, dimension = len(common_places(patches)[1]), patches.values_ND.shape[1]
+        places, dimension = len(common_cells(patches)), patches.values_ND.shape[1]
         numbers = sum(rows * columns for rows, columns in strips(dimension))
         return cls(np.empty((places, dimension), np.float32), np.empty((places, numbers), np.float32))
 
@@ -225,7 +225,8 @@ def place_by_place(
     progress: Progress,
 ) -> Ints:
     """Give `work` the good patches (P, n, d) of a few places at a time, and which places; returns the cells of all."""
-    row_nP, cell_P = common_places(patches)
+    cell_P = common_cells(patches)
+    row_nP = rows_at(cell_P, patches)
     places, dimension = len(cell_P), patches.values_ND.shape[1]
 
     def gather_and_work(first: int) -> None:
@@ -260,9 +261,13 @@ def draw_dimensions(taps: Sequence[Tap], settings: Settings) -> list[int] | None
     return sorted(int(channel) for channel in drawn)
 
 
-def common_places(patches: TrainingPatches) -> tuple[Ints, Ints]:
-    """The cells (P,) that every image shows, and the row (n, P) of each image's patch there."""
-    cell_P = np.flatnonzero(np.logical_and.reduce(patches.seen))
+def common_cells(patches: TrainingPatches) -> Ints:
+    """The cells (P,) that every image shows."""
+    return np.flatnonzero(np.logical_and.reduce(patches.seen))
+
+
+def rows_at(cell_P: Ints, patches: TrainingPatches) -> Ints:
+    """The row (n, P) of each image's patch at these cells."""
     first_n = np.searchsorted(patches.image_N, np.arange(len(patches.seen)))
     rows = [first + np.cumsum(seen_hw)[cell_P] - 1 for first, seen_hw in zip(first_n, patches.seen, strict=True)]
-    return np.stack(rows), cell_P
+    return np.stack(rows)

@@ -14,7 +14,7 @@ The model file holds every patch of every good image: some 0.5 MB an image with 
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,7 @@ from blemish.images.transform import Transform
 from blemish.memory.spill import patch_store, take_rows
 from blemish.memory.training import Gathering, TrainingPatches
 from blemish.methods.method import Fitted, GoodImages, Scores, TensorKind
-from blemish.methods.nearest_image import pooled
+from blemish.methods.nearest_image import deepest_tap, pooled
 from blemish.progress import Progress, silent
 from blemish.result import Matches
 from blemish.scoring.heatmap import anomaly_map, spread
@@ -58,9 +58,13 @@ class Level:
         numbers_R = np.concatenate([np.arange(*np.searchsorted(self.image_N, [i, i + 1])) for i in images])
         return take_rows(self.rows_ND, numbers_R), numbers_R
 
-    def sample(self) -> Floats:
-        """Some rows from all over."""
-        return take_rows(self.rows_ND, np.arange(0, len(self.rows_ND), -(-len(self.rows_ND) // SAMPLE)))
+    @cached_property
+    def search(self) -> ExactSearch:
+        """A search of some rows from all over, whose axes serve every choice of images.
+
+        Finding them anew for each image took most of its time.
+        """
+        return ExactSearch(take_rows(self.rows_ND, np.arange(0, len(self.rows_ND), -(-len(self.rows_ND) // SAMPLE))))
 
 
 class SPADE:
@@ -77,26 +81,23 @@ class SPADE:
         self.settings = settings
         self.transform = transform
         self.search = ExactSearch(vectors_KD)
-        # Their axes serve every choice of images; finding them anew for each image took most of its time.
-        self._searches = [ExactSearch(level.sample()) for level in levels]
 
     def score(self, features: Features, *, threads: int = 1) -> Scores:
         """The mean distance to the nearest images (section 3.2), and the map of what they do not explain (3.3, 3.4)."""
         count = min(self.settings.nearest_images, len(self.vectors_KD))
         distances, rows = self.search.query(pooled({WHOLE: features[WHOLE]})[None], count, threads=threads)
         images = sorted(int(image) for image in self.image_K[rows[0]])
-        answers = [self._compare(i, features[f"level{i}"], images, threads) for i in range(len(self.levels))]
+        answers = [self._compare(level, features[f"level{i}"], images, threads) for i, level in enumerate(self.levels)]
         mean_HW = np.mean(np.stack([map_HW for map_HW, _ in answers]), axis=0)
         map_HW = anomaly_map(mean_HW, self.transform.height, self.transform.width, self.settings.sigma)
         return Scores(float(distances[0].mean(dtype=np.float64)), map_HW, answers[0][1])
 
     def _compare(
-        self, number: int, patches: ImagePatches, images: Sequence[int], threads: int
+        self, level: Level, patches: ImagePatches, images: Sequence[int], threads: int
     ) -> tuple[Floats, Matches]:
         """One level's distances to the nearest patch of the images as a map, and where those patches were seen."""
-        level = self.levels[number]
         gallery_RD, number_R = level.of_images(images)
-        search = self._searches[number].over(gallery_RD)
+        search = level.search.over(gallery_RD)
         distances_Q1, nearest_Q1 = search.query(patches.values_QD, threads=threads)
         distances_Q, row_Q = distances_Q1[:, 0], number_R[nearest_Q1[:, 0]]
         map_HW = anomaly_map(spread(distances_Q, patches.seen_hw), self.transform.height, self.transform.width, 0)
@@ -163,20 +164,20 @@ class SPADELearner:
                 level.add(features[f"level{i}"])
             good.progress("patches", number + 1, len(good))
         self.vectors_ND = np.stack(vectors)
-        self.levels: list[TrainingPatches] = [level.patches() for level in gathering]
-        self.grid = self.levels[0].grid
+        self.patches: list[TrainingPatches] = [level.patches() for level in gathering]
+        self.levels = [Level(level.values_ND, level.image_N, level.cell_N) for level in self.patches]
+        self.grid = self.patches[0].grid
         self._good = good
 
     def fit(self, images: Bools | None = None, progress: Progress = silent) -> Fitted:
         image_K = np.arange(len(self.vectors_ND)) if images is None else np.flatnonzero(images)
-        levels = [Level(level.values_ND, level.image_N, level.cell_N) for level in self.levels]
-        method = SPADE(self.vectors_ND[image_K], image_K, levels, self._good.settings, self._good.transform)
+        method = SPADE(self.vectors_ND[image_K], image_K, self.levels, self._good.settings, self._good.transform)
         return Fitted(method, self.graph)
 
     def features(self, fitted: Fitted, images: Sequence[int]) -> Iterator[Features]:
         for image in images:
             whole = {WHOLE: ImagePatches(self.vectors_ND[[image]], ONE)}
-            yield whole | {f"level{i}": level.of_image(image) for i, level in enumerate(self.levels)}
+            yield whole | {f"level{i}": level.of_image(image) for i, level in enumerate(self.patches)}
 
 
 def level_taps(backbone: Backbone, settings: Settings) -> list[Tap]:
@@ -185,7 +186,3 @@ def level_taps(backbone: Backbone, settings: Settings) -> list[Tap]:
         raise OptionError(f"Option taps must name 1 to {len(ROWS)} taps for the method spade, such as 1,2,3.")
     taps = [choose_taps(backbone, [tap])[-1] for tap in settings.taps]
     return sorted(taps, key=lambda tap: (tap.stride, tap.level))
-
-
-def deepest_tap(backbone: Backbone) -> Tap:
-    return max(backbone.manifest.taps, key=lambda tap: (tap.stride, tap.level))

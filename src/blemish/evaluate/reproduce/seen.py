@@ -4,9 +4,9 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from blemish.features.patches import Features, seen_patches
+from blemish.features.look import look
+from blemish.features.patches import Features
 from blemish.features.tiles import extractor_for
-from blemish.images.read import image_name, read_image
 from blemish.images.samples import Sample
 from blemish.images.view import View, Viewer
 from blemish.stream import stream
@@ -40,7 +40,7 @@ class SeenImages:
     def see(
         self, graph: bytes, viewer: Viewer, samples: Sequence[Sample], *, provider: str, threads: int
     ) -> Iterator[Seen]:
-        """One answer for each sample, in order. Raises ImageError for one that cannot be read."""
+        """One answer for each sample, in order. Raises ImageError for one that cannot be scored."""
         named = repr([(sample.path, sample.mask) for sample in samples])
         key = hashlib.sha256(graph + repr(viewer).encode() + named.encode()).hexdigest()
         if key == self._key:
@@ -50,12 +50,12 @@ class SeenImages:
         at_once, threads = viewer.transform.share(threads)
         extractor = extractor_for(graph, viewer.transform, provider=provider, threads=threads)
 
-        def look(sample: Sample) -> Seen:
-            sized, view = viewer(read_image(sample.path), image_name(sample.path))
-            return Seen(sample, view, seen_patches(extractor(sized), view, viewer.transform))
+        def see_one(sample: Sample) -> Seen:
+            found = look(sample.path, viewer, extractor)
+            return Seen(sample, found.view, found.features)
 
         kept, size = [], 0
-        for seen in stream(look, samples, threads=at_once):
+        for seen in stream(see_one, samples, threads=at_once):
             size += seen.size
             if size <= self._memory:
                 kept.append(seen)
