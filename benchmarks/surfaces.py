@@ -109,8 +109,11 @@ def flat(path: Path) -> Floats:
 
 
 def surface(tiles: Sequence[Floats], size: tuple[int, int], random: np.random.Generator) -> Bytes:
-    """A mosaic of crops, mirrored at random, each fading into the next."""
-    height, width = size
+    """A mosaic of crops, mirrored at random, each fading into the next.
+
+    It is cut out of a larger one, so that no crop shows its own border, where a tile may end, at the surface's.
+    """
+    height, width = (side + FEATHER for side in size)
     step = CROP - FEATHER
     total = np.zeros((height + CROP, width + CROP), np.float32)
     weight = np.zeros_like(total)
@@ -124,7 +127,7 @@ def surface(tiles: Sequence[Floats], size: tuple[int, int], random: np.random.Ge
             mirrored = tile[y : y + CROP, x : x + CROP][:: random.choice([-1, 1]), :: random.choice([-1, 1])]
             total[part] += window * mirrored
             weight[part] += window
-    return np.asarray(np.clip(total / np.maximum(weight, 1e-6), 0, 255)[:height, :width], np.uint8)
+    return np.asarray(np.clip(total / np.maximum(weight, 1e-6), 0, 255)[FEATHER:height, FEATHER:width], np.uint8)
 
 
 def shrunk(sample: Sample) -> Floats:
