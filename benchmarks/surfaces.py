@@ -1,10 +1,12 @@
 """Large surfaces with tiny defects, drawn from the tiles and the defects of Magnetic Tile Defects.
 
-A surface is a mosaic of good images: the calmest eighth of them, so that together they look like one product, crops
-brought to one brightness and feathered into each other; other tiles for fitting than for testing. The defects are real
-ones of the same data set (blowholes, breaks, cracks and frays; uneven brightness is no local defect), cut out by their
-masks, shrunk to 8 x 8 pixels and laid over the surface by the shrunk mask, at the contrast they have. Shrinking leaves
-little of some: each is counted in the band of its contrast, the mean of what it adds to its pixels, in grey levels.
+A surface is a mosaic of crops of good images, brought to one brightness and feathered into each other; of other tiles
+for fitting than for testing. Good tiles have marks, too: specks, stains and scratches, some as strong as defects. A
+crop is taken where no spot of 8 x 8 pixels strays farther from the mean than MARK grey levels, so that what is pasted
+may be told from them. The defects are real ones of the same data set (blowholes, breaks, cracks and frays; uneven
+brightness is no local defect), cut out by their masks, shrunk to 8 x 8 pixels and laid over the surface by the shrunk
+mask, at the contrast they have. Shrinking leaves little of some: each is counted in the band of its contrast, the mean
+of what it adds to its pixels, in grey levels.
 """
 
 from collections.abc import Sequence
@@ -23,8 +25,11 @@ from blemish.images.samples import Sample, read_mask
 
 __all__ = ["BANDS", "DEFECT", "Counts", "Set", "Stock", "draw", "read_stock"]
 
-CROP, FEATHER = 192, 32
+CROP, FEATHER = 128, 32
 DEFECT = 8
+MARK = 15
+RIM = 16
+"""Of so many pixels along a tile's border nothing is taken: its edge shows there."""
 BANDS = ((0, 10), (10, 20), (20, 35), (35, 255))
 """Of contrast, in grey levels."""
 EDGE = 60
@@ -36,9 +41,9 @@ class Stock(NamedTuple):
     """What surfaces are made of."""
 
     good: list[Floats]
-    """Tiles of the surfaces to fit on."""
+    """Crops of the surfaces to fit on."""
     line: list[Floats]
-    """Tiles of the surfaces to inspect."""
+    """Crops of the surfaces to inspect."""
     defects: list[Floats]
     """What each adds to DEFECT x DEFECT pixels."""
 
@@ -70,14 +75,15 @@ def read_stock() -> Stock:
     """Other tiles to fit on than to inspect; only defects that lie in one place."""
     disjoint = read_magnetic_tile(data_folder() / "mtd")[-1]
     return Stock(
-        calmest([sample.path for sample in disjoint.train]),
-        calmest([sample.path for sample in disjoint.test if not sample.label]),
+        crops([sample.path for sample in disjoint.train]),
+        crops([sample.path for sample in disjoint.test if not sample.label]),
         [shrunk(sample) for sample in disjoint.test if sample.path.parts[-3] in LOCAL],
     )
 
 
-def draw(folder: Path, stock: Stock, size: tuple[int, int], counts: Counts, random: np.random.Generator) -> Set:
+def draw(folder: Path, stock: Stock, size: tuple[int, int], counts: Counts, seed: int) -> Set:
     """Write surfaces to fit on, good ones to inspect, and so many with a defect of each band of contrast."""
+    random = np.random.default_rng(seed)
     height, width = size
     fit_on = [save(folder / "good" / f"{n}.png", surface(stock.good, size, random)) for n in range(counts.good)]
     bands: list[int | None] = [None] * counts.line
@@ -95,24 +101,22 @@ def draw(folder: Path, stock: Stock, size: tuple[int, int], counts: Counts, rand
     return Set(fit_on, tests, places, bands)
 
 
-def calmest(paths: Sequence[Path]) -> list[Floats]:
-    """The eighth of good tiles that vary least, without their slow shading, at mean 128."""
-    tiles = sorted((flat(path) for path in paths), key=lambda tile: float(tile.std()))
-    return tiles[: len(tiles) // 8]
+def crops(paths: Sequence[Path]) -> list[Floats]:
+    """Crops of good tiles, half overlapping, without their slow shading, at mean 128, and without marks."""
+    found = []
+    for path in paths:
+        grey = read_image(path).astype(np.float32)
+        flat = (128 + grey - cv2.GaussianBlur(grey, (0, 0), 24))[RIM:-RIM, RIM:-RIM]
+        for top in range(0, flat.shape[0] - CROP + 1, CROP // 2):
+            for left in range(0, flat.shape[1] - CROP + 1, CROP // 2):
+                crop = flat[top : top + CROP, left : left + CROP]
+                if np.abs(cv2.blur(crop, (DEFECT, DEFECT)) - 128).max() < MARK:
+                    found.append(crop)
+    return found
 
 
-def flat(path: Path) -> Floats:
-    grey = read_image(path).astype(np.float32)
-    below, right = (max(0, CROP - side) for side in grey.shape)
-    grey = np.pad(grey, ((0, below), (0, right)), mode="reflect")
-    return np.asarray(128 + grey - cv2.GaussianBlur(grey, (0, 0), 24), np.float32)
-
-
-def surface(tiles: Sequence[Floats], size: tuple[int, int], random: np.random.Generator) -> Bytes:
-    """A mosaic of crops, mirrored at random, each fading into the next.
-
-    It is cut out of a larger one, so that no crop shows its own border, where a tile may end, at the surface's.
-    """
+def surface(good: Sequence[Floats], size: tuple[int, int], random: np.random.Generator) -> Bytes:
+    """A mosaic of crops, mirrored at random, each fading into the next; cut out of a larger one."""
     height, width = (side + FEATHER for side in size)
     step = CROP - FEATHER
     total = np.zeros((height + CROP, width + CROP), np.float32)
@@ -121,11 +125,9 @@ def surface(tiles: Sequence[Floats], size: tuple[int, int], random: np.random.Ge
     window = np.outer(ramp, ramp)
     for top in range(0, height, step):
         for left in range(0, width, step):
-            tile = tiles[int(random.integers(len(tiles)))]
-            y, x = (int(random.integers(side - CROP + 1)) for side in tile.shape)
+            crop = good[int(random.integers(len(good)))]
             part = np.s_[top : top + CROP, left : left + CROP]
-            mirrored = tile[y : y + CROP, x : x + CROP][:: random.choice([-1, 1]), :: random.choice([-1, 1])]
-            total[part] += window * mirrored
+            total[part] += window * crop[:: random.choice([-1, 1]), :: random.choice([-1, 1])]
             weight[part] += window
     return np.asarray(np.clip(total / np.maximum(weight, 1e-6), 0, 255)[FEATHER:height, FEATHER:width], np.uint8)
 

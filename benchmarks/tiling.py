@@ -3,7 +3,7 @@
     BLEMISH_DATA=... python benchmarks/tiling.py --output
 
 Surfaces and defects are those of benchmarks/surfaces.py. Each row runs in a process of its own, whose peak memory is
-counted; so do wide and long surfaces, which are to be fitted on and inspected within 2 GB.
+counted; so do wide and long surfaces, which `--tiles auto` is to fit on and inspect within 2 GB (--sizes: only these).
 """
 
 import argparse
@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from machine import figure, markdown_table, publish
-from surfaces import BANDS, DEFECT, Counts, Set, draw, read_stock
+from surfaces import BANDS, DEFECT, MARK, Counts, Set, draw, read_stock
 
 from blemish.arrays import Floats
 from blemish.evaluate.metrics import auroc
@@ -37,11 +37,21 @@ LARGE = ((2000, 8000), (5000, 200))
 """Height and width of the images whose memory is counted."""
 MARGINS = (2, 4, 6, 8, 12)
 """Cells of the deepest tap."""
-NATIVE: dict[str, Any] = {"tiles": "auto", "coreset": 0.05, "memory": "500MB"}
+NATIVE: dict[str, Any] = {"tiles": "auto", "coreset": 20_000, "memory": "600MB"}
+FINE = NATIVE | {"taps": [1, 2], "patch_size": 1}
+"""Patches of 4 x 4 pixels, each for itself: for defects no larger than a patch of the default's."""
 ROWS: dict[str, dict[str, Any]] = {
     "resized to 224 x 224 (default)": {},
     "resized to 1024 x 1024": {"size": 1024, "coreset": 5000},
-    "tiles at native resolution": NATIVE,
+    "--tiles auto": NATIVE,
+    "--tiles auto --taps 1,2 --patch-size 1": FINE,
+}
+TILED = [title for title, options in ROWS.items() if "tiles" in options]
+VISIBLE = (2, 3)
+"""The bands whose defects stand out more than any good spot of their size may."""
+COLUMNS: dict[str, Sequence[int]] = {
+    **{f"contrast {low} to {high}": (band,) for band, (low, high) in enumerate(BANDS)},
+    f"{BANDS[VISIBLE[0]][0]} and more": VISIBLE,
 }
 
 
@@ -60,17 +70,20 @@ class Row(NamedTuple):
 
 def main() -> None:
     arguments = parse()
-    random = np.random.default_rng(arguments.seed)
     stock = read_stock()
     with tempfile.TemporaryDirectory() as name:
         folder = arguments.keep_images or Path(name)
+        others = [draw(folder / f"{size[1]}x{size[0]}", stock, size, Counts(3, 2, 1), arguments.seed) for size in LARGE]
+        if arguments.sizes:
+            publish("tiling_sizes", large(others), seed=arguments.seed, keep=arguments.output)
+            return
         asked = Counts(arguments.good, arguments.line, arguments.each)
-        images = draw(folder, stock, (HEIGHT, WIDTH), asked, random)
+        images = draw(folder, stock, (HEIGHT, WIDTH), asked, arguments.seed)
         counts = (
             f"{asked.good} good images to fit on; to inspect {asked.line} good ones, and {asked.defective} with a "
-            f"defect of each band of contrast; {WIDTH} x {HEIGHT} pixels each; in tiles, 5 % of the patches are kept."
+            f"defect of each band of contrast; {WIDTH} x {HEIGHT} pixels each; in tiles, {NATIVE['coreset']:,} patches "
+            f"are kept. No 8 x 8 pixels of a good crop stray farther than {MARK} grey levels from the mean."
         )
-        others = [draw(folder / f"{size[1]}x{size[0]}", stock, size, Counts(3, 2, 1), random) for size in LARGE]
         body = "\n\n".join([counts, found(images), large(others), seams(images.good[0], images.good[1])])
     publish("tiling", body, seed=arguments.seed, keep=arguments.output)
 
@@ -81,6 +94,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--line", type=int, default=12, help="good images to inspect")
     parser.add_argument("--each", type=int, default=8, help="defective images of each band of contrast")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--sizes", action="store_true", help="measure wide and long images only")
     parser.add_argument("--keep-images", type=Path, help="draw the images into this folder, to look at them")
     parser.add_argument("--output", action="store_true", help="keep the table in benchmarks/results")
     return parser.parse_args()
@@ -90,16 +104,16 @@ def found(images: Set) -> str:
     """Which ways of looking find the defects, by contrast."""
     rows = {title: in_process(images, options) for title, options in ROWS.items()}
     lines = [
-        [title, *(in_band(row, images, band) for band in range(len(BANDS))), *costs(row)] for title, row in rows.items()
+        [title, *(in_bands(row, images, bands) for bands in COLUMNS.values()), *costs(row)]
+        for title, row in rows.items()
     ]
-    bands = [f"contrast {low} to {high}" for low, high in BANDS]
     said = "Image AUROC by the defect's contrast in grey levels; in brackets how many are where their map is highest."
-    return f"{said}\n\n{markdown_table(['', *bands, 'fit', 'inspect, one image', 'peak memory'], lines)}"
+    return f"{said}\n\n{markdown_table(['', *COLUMNS, 'fit', 'inspect, one image', 'peak memory'], lines)}"
 
 
-def in_band(row: Row, images: Set, band: int) -> str:
-    """Image AUROC of the defects of one band against all good images, and the hits."""
-    taken = [number for number, each in enumerate(images.bands) if each in (None, band)]
+def in_bands(row: Row, images: Set, bands: Sequence[int]) -> str:
+    """Image AUROC of the defects of some bands against all good images, and the hits."""
+    taken = [number for number, each in enumerate(images.bands) if each is None or each in bands]
     labels = [int(images.bands[number] is not None) for number in taken]
     hits = sum(row.hits[number] for number in taken)
     return f"{100 * auroc([row.scores[number] for number in taken], labels):.1f} % ({hits} of {sum(labels)})"
@@ -110,11 +124,10 @@ def large(sets: Sequence[Set]) -> str:
     lines = []
     for images in sets:
         height, width = read_image(images.good[0]).shape
-        row = in_process(images, NATIVE)
-        lines.append([f"{width} x {height}", *costs(row)])
-    header = ["", "fit", "inspect, one image", "peak memory"]
-    count = len(sets[0].good)
-    return f"Other sizes in tiles at native resolution, fitted on {count} images:\n\n{markdown_table(header, lines)}"
+        for title in TILED:
+            lines.append([f"{width} x {height}", title, *costs(in_process(images, ROWS[title]))])
+    header = ["", "", "fit", "inspect, one image", "peak memory"]
+    return f"Other sizes, fitted on {len(sets[0].good)} images:\n\n{markdown_table(header, lines)}"
 
 
 def costs(row: Row) -> list[str]:

@@ -10,9 +10,10 @@ from numpy.typing import ArrayLike
 from blemish.arrays import Array, Bools
 from blemish.features.patches import ImagePatches
 from blemish.images.transform import Transform
+from blemish.memory.choose import coreset_rows, coreset_shard
 from blemish.memory.training import TrainingPatches
 from blemish.methods.method import Scores
-from blemish.patchcore import PatchCore, coreset_rows, coreset_shard
+from blemish.patchcore import PatchCore
 from blemish.settings import divide_options
 
 GRID = (2, 2)

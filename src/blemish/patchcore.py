@@ -5,7 +5,7 @@ The whole way of an image, and where each step lives:
     pixels            images/read.py, images/transform.py      decode, size (and the way back for the map)
     patches           features/graph.py, features/extract.py   normalise, network, neighbourhoods, merge
     memory bank       memory/coreset.py, memory/bank.py        greedy k-centre subset of all good patches
-    patch scores      search/exact.py                          distance to the nearest row of the bank
+    patch scores      search/exact.py, scoring/edges.py        distance to the nearest row of the bank
     image score, map  scoring/score.py, scoring/heatmap.py     one number; one value a pixel
     verdict           scoring/calibrate.py                     thresholds from held-out good images
 
@@ -30,25 +30,25 @@ from blemish.features.tiles import tile_of_cells
 from blemish.images.transform import Transform
 from blemish.memory.bank import Bank
 from blemish.memory.candidates import Candidates, find_candidates
-from blemish.memory.coreset import Coreset, greedy_coreset, random_projection
-from blemish.memory.per_tile import coreset_per_tile
+from blemish.memory.choose import choose_rows, coreset_shard
 from blemish.memory.shards import ArrayShard
-from blemish.memory.spill import patch_store, take_rows
+from blemish.memory.spill import patch_store
 from blemish.memory.training import TrainingPatches, gather
 from blemish.methods.method import Fitted, GoodImages, Scores, TensorKind
 from blemish.progress import Progress, silent
 from blemish.result import Matches
+from blemish.scoring.edges import edge_scale, no_edges, ring_of_cells, some_cells
 from blemish.scoring.heatmap import anomaly_map, spread
 from blemish.scoring.score import maximum, reweighted_maximum, top_mean
 from blemish.search.per_tile import PerTileSearch
 from blemish.search.search import make_search
-from blemish.settings import Resources, Settings
+from blemish.settings import Settings
 from blemish.stream import stream
 
-__all__ = ["PatchCore", "coreset_shard"]
+__all__ = ["PatchCore"]
 
-PROJECTED_AT_ONCE = 65_536
-"""Patches projected in one product, so that a projection needs no second copy of all of them."""
+EDGE_IMAGES = 8
+"""So many images, evenly spread, tell how much stranger good patches are along the edges."""
 
 
 class PatchCore:
@@ -63,13 +63,20 @@ class PatchCore:
         "candidates.rows": (np.float32, "Cd"),
         "candidates.image": (np.int64, "C"),
         "candidates.cell": (np.int64, "C"),
+        "edges.scale": (np.float32, "g"),
     }
     needs_backbone = True
 
     def __init__(
-        self, bank: Bank, settings: Settings, transform: Transform, candidates: Candidates | None = None
+        self,
+        bank: Bank,
+        settings: Settings,
+        transform: Transform,
+        candidates: Candidates | None = None,
+        edges_R: Floats | None = None,
     ) -> None:
         self.bank = bank
+        self.edges_R = no_edges() if edges_R is None else edges_R
         self.candidates = candidates or Candidates.none(bank.rows_KD.shape[1])
         self.settings = settings
         self.transform = transform
@@ -85,6 +92,7 @@ class PatchCore:
         transform: Transform,
         *,
         images: Bools | None = None,
+        threads: int = 1,
         progress: Progress = silent,
     ) -> "PatchCore":
         """Keep a coreset of the good patches (equations 4 and 5, algorithm 1), of some `images` or of all.
@@ -93,15 +101,31 @@ class PatchCore:
         """
         coreset = choose_rows(patches, shard, settings, transform, images, progress)
         bank = Bank.of(patches, coreset, settings.bank_type, projected=settings.projection is not None)
-        return cls(bank, settings, transform)
+        method = cls(bank, settings, transform)
+        if transform.tiling:
+            method.edges_R = method.measured_edges(patches, threads)
+        return method
+
+    def measured_edges(self, patches: TrainingPatches, threads: int) -> Floats:
+        """The scale of the edges (scoring/edges.py), from some images of the bank and a bank without each."""
+        known = np.unique(self.bank.image_K)
+        distances, rings = [], []
+        for image in known[:: -(-len(known) // EDGE_IMAGES)].tolist():
+            others = self.bank.without(image)
+            if len(others.image_K):
+                good = patches.of_image(image, some_cells(patches.grid))
+                distances.append(self.search.over(others.rows_KD).query(good.values_QD, threads=threads)[0][:, 0])
+                rings.append(ring_of_cells(good.grid)[good.seen_hw])
+        return edge_scale(np.concatenate(distances), np.concatenate(rings)) if distances else no_edges()
 
     def score(self, features: Features, *, threads: int = 1) -> Scores:
         """Compare an image's patches with the bank: distances, map, image score (equations 6 and 7, section 3.3)."""
         patches = features["patches"]
         distances_Q, nearest_Q = self._nearest(patches, threads)
-        scores_hw = spread(distances_Q, patches.seen_hw)
+        scores_Q = distances_Q / self.edges_R[ring_of_cells(patches.grid)[patches.seen_hw]]
+        scores_hw = spread(scores_Q, patches.seen_hw)
         map_HW = anomaly_map(scores_hw, self.transform.height, self.transform.width, self.settings.sigma)
-        image = self._image_score(distances_Q, nearest_Q, patches.values_QD, map_HW)
+        image = self._image_score(scores_Q, nearest_Q, patches.values_QD, map_HW)
         return Scores(image, map_HW, self._matches(patches, distances_Q, nearest_Q))
 
     def _matches(self, patches: ImagePatches, distances_Q: Floats, nearest_Q: Ints) -> Matches:
@@ -154,7 +178,7 @@ class PatchCore:
         candidates = None
         if "candidates.rows" in tensors:
             candidates = Candidates(*(tensors[f"candidates.{column}"] for column in ("rows", "image", "cell")))
-        return cls(bank, settings, transform, candidates)
+        return cls(bank, settings, transform, candidates, tensors.get("edges.scale"))
 
     def tensors(self) -> dict[str, Array]:
         bank, candidates = self.bank, self.candidates
@@ -163,6 +187,7 @@ class PatchCore:
             "bank.image": bank.image_K,
             "bank.cell": bank.cell_K,
             "bank.radii": bank.radii_K,
+            "edges.scale": self.edges_R,
         }
         if np.isfinite(bank.radius):
             tensors["bank.radius"] = np.array([bank.radius])
@@ -181,21 +206,22 @@ class PatchCore:
             "radius": float(self.bank.radii_K[-1]),
             "search": str(self.search),
             "candidates": len(self.candidates.rows_CD),
+            "edges": float(self.edges_R.max()),
         }
 
     def __str__(self) -> str:
         rows, dimension = self.bank.rows_KD.shape
         return f"bank: {rows} patches of {dimension} values, radius {self.bank.radii_K[-1]:.4g}; {self.search}"
 
-    def _image_score(self, distances_Q: Floats, nearest_Q: Ints, patches_QD: Floats, map_HW: Floats) -> float:
+    def _image_score(self, scores_Q: Floats, nearest_Q: Ints, patches_QD: Floats, map_HW: Floats) -> float:
         settings = self.settings
         if settings.image_score == "peak":
             return float(map_HW.max())
         if settings.image_score == "max":
-            return maximum(distances_Q)
+            return maximum(scores_Q)
         if settings.image_score == "top":
-            return top_mean(distances_Q, settings.top)
-        return reweighted_maximum(distances_Q, nearest_Q, patches_QD, self.search, settings.neighbours)
+            return top_mean(scores_Q, settings.top)
+        return reweighted_maximum(scores_Q, nearest_Q, patches_QD, self.search, settings.neighbours)
 
 
 class PatchCoreLearner:
@@ -220,7 +246,13 @@ class PatchCoreLearner:
     def fit(self, images: Bools | None = None, progress: Progress = silent) -> Fitted:
         good = self._good
         method = PatchCore.fit(
-            self.patches, self._shard, good.settings, good.transform, images=images, progress=progress
+            self.patches,
+            self._shard,
+            good.settings,
+            good.transform,
+            images=images,
+            threads=good.threads,
+            progress=progress,
         )
         return Fitted(method, self.graph)
 
@@ -249,42 +281,3 @@ class PatchCoreLearner:
 
     def features(self, fitted: Fitted, images: Sequence[int]) -> Iterator[Features]:
         return ({"patches": self.patches.of_image(image)} for image in images)
-
-
-def choose_rows(
-    patches: TrainingPatches,
-    shard: ArrayShard,
-    settings: Settings,
-    transform: Transform,
-    images: Bools | None,
-    progress: Progress,
-) -> Coreset:
-    """The coreset of the patches of some images or of all: of all tiles together, or of each tile position."""
-    among_N = np.ones(len(patches.image_N), np.bool_) if images is None else images[patches.image_N]
-    total = int(among_N.sum())
-    count = coreset_rows(total, settings.coreset)
-    if count == total and settings.radius is None:
-        # To keep all patches takes no choosing, which would take the longest here.
-        return Coreset(np.flatnonzero(among_N), np.zeros(count, np.float32))
-    if settings.tile_banks == "each":
-        tile_N = tile_of_cells(transform, patches.grid)[patches.cell_N]
-        return coreset_per_tile(shard, tile_N, count, among=among_N, seed=settings.seed, progress=progress)
-    among = None if images is None else among_N
-    return greedy_coreset(shard, count, radius=settings.radius, among=among, seed=settings.seed, progress=progress)
-
-
-def coreset_shard(patches: TrainingPatches, settings: Settings, resources: Resources) -> ArrayShard:
-    """The patches as the coreset sees them: in full, or in a random projection; made once for several coresets."""
-    if settings.projection is None:
-        return ArrayShard(patches.values_ND, threads=resources.threads)
-    store = patch_store(len(patches.values_ND), settings.projection, resources)
-    for start in range(0, len(patches.values_ND), PROJECTED_AT_ONCE):
-        stop = min(start + PROJECTED_AT_ONCE, len(patches.values_ND))
-        block_ND = take_rows(patches.values_ND, np.arange(start, stop))
-        store.append(random_projection(block_ND, settings.projection, seed=settings.seed))
-    return ArrayShard(store.patches(), threads=resources.threads)
-
-
-def coreset_rows(patches: int, coreset: float) -> int:
-    """How many rows to keep of so many patches: a share of them up to 1, or a number of rows above it."""
-    return min(patches, max(1, int(patches * coreset) if coreset <= 1 else int(coreset)))

@@ -52,6 +52,12 @@ class Bank:
         bank = cls(rows_KD, patches.image_N[chosen], patches.cell_N[chosen], coreset.radii)
         return bank if projected else replace(bank, radius=float(coreset.radii[-1]) + bank.rounding)
 
+    def without(self, image: int) -> "Bank":
+        """The rows that come from other images."""
+        kept_K = self.image_K != image
+        columns = {name: getattr(self, name)[kept_K] for name in ("rows_KD", "image_K", "cell_K", "radii_K")}
+        return replace(self, **columns)
+
     @property
     def rounding(self) -> float:
         """No row was moved farther than this when it was kept, so no distance differs by more from the unrounded one.

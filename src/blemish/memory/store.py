@@ -40,8 +40,8 @@ TENSORS: Mapping[str, TensorKind] = {
 }
 """The tensors of every model: type and axes (m held-out images, b bytes); those of its method come beside them."""
 
-OPTIONAL = ("bank.radius", "candidates")
-"""A tensor, and a table of them, that a model may do without."""
+OPTIONAL = ("bank.radius", "edges.scale", "candidates")
+"""Two tensors, and a table of them, that a model may do without."""
 JOURNAL = "journal."
 """How those begin that changes have taken out (memory/journal.py)."""
 

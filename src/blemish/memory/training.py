@@ -27,10 +27,13 @@ class TrainingPatches:
     seen: list[Bools]
     """Which cells of its grid count, one h x w per image."""
 
-    def of_image(self, image: int) -> ImagePatches:
-        """The patches of one image."""
-        first, last = np.searchsorted(self.image_N, [image, image + 1])
-        return ImagePatches(take_rows(self.values_ND, np.arange(first, last)), self.seen[image])
+    def of_image(self, image: int, among_hw: Bools | None = None) -> ImagePatches:
+        """The patches of one image, or those in some of its cells (h x w)."""
+        rows_Q = np.arange(*np.searchsorted(self.image_N, [image, image + 1]))
+        seen_hw = self.seen[image]
+        if among_hw is not None:
+            rows_Q, seen_hw = rows_Q[among_hw[seen_hw]], seen_hw & among_hw
+        return ImagePatches(take_rows(self.values_ND, rows_Q), seen_hw)
 
 
 class Gathering:

@@ -29,7 +29,7 @@ __all__ = ["Ensemble", "spread_of"]
 PATCHES = "patches"
 ROWS = "KQRSTUVW"
 """Letters of the members' axes in the model file: rows K of k values, rows Q of q values, and so on."""
-KEPT = ("bank.rows", "bank.image", "bank.cell", "bank.radii")
+KEPT = ("bank.rows", "bank.image", "bank.cell", "bank.radii", "edges.scale")
 FEWEST = 4
 
 
