@@ -152,7 +152,7 @@ def test_nearest_repeats_deeper_cells_and_channels_are_picked(channels: list[int
     image = pixels(32, 48)
     first, second = (reference_taps(image)[tap.name].transpose(1, 2, 0) for tap in TAPS[:2])
     stacked = np.concatenate([first, second.repeat(2, axis=0).repeat(2, axis=1)], axis=2)
-    ours = patches(image, TAPS[:2], patch_size=1, resize="nearest", channels=channels)
+    ours = patches(image, TAPS[:2], merge="repeat", channels=channels)
     expected = stacked if channels is None else stacked[:, :, channels]
     np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-5)
 

@@ -16,7 +16,7 @@ from onnx import TensorProto, helper
 
 from blemish.errors import OptionError
 from blemish.features.backbone import Backbone, Tap
-from blemish.features.merge import PREFIX, Grid, MergeNodes, constant, merge_nodes
+from blemish.features.merge import BATCH_AXIS, PREFIX, Grid, MergeNodes, constant, merge_nodes
 from blemish.features.network import keep_taps, open_network
 
 __all__ = ["INPUT", "OPSET", "Grid", "at_least", "build_graph", "choose_taps", "output", "rename"]
@@ -84,14 +84,8 @@ def output(name: str, *, first: bool) -> onnx.ValueInfoProto:
 
 def _merge(name: str, grid: Grid, own_names: Collection[str]) -> MergeNodes:
     """Merge the taps of one grid, and lay them out as h x w x d under its name."""
-    prefix = f"{PREFIX}{name}/"
     taps = [tap.model_copy(update={"name": _free(tap.name, own_names)}) for tap in grid.taps]
-    merging = merge_nodes(replace(grid, taps=taps), prefix)
-    laid_out = [
-        helper.make_node("Squeeze", [prefix + "merged", PREFIX + "batch_axis"], [prefix + "grid"]),
-        helper.make_node("Transpose", [prefix + "grid"], [name], perm=[1, 2, 0]),
-    ]
-    return MergeNodes([*merging.nodes, *laid_out], merging.constants)
+    return merge_nodes(replace(grid, taps=taps), name)
 
 
 def at_least(opset: int, model: onnx.ModelProto) -> onnx.ModelProto:
@@ -124,7 +118,7 @@ def _normalise(network_input: str) -> list[onnx.NodeProto]:
     return [
         helper.make_node("Cast", ["image"], [PREFIX + "values"], to=TensorProto.FLOAT),
         helper.make_node("Transpose", [PREFIX + "values"], [PREFIX + "planes"], perm=[2, 0, 1]),
-        helper.make_node("Unsqueeze", [PREFIX + "planes", PREFIX + "batch_axis"], [PREFIX + "batch"]),
+        helper.make_node("Unsqueeze", [PREFIX + "planes", BATCH_AXIS], [PREFIX + "batch"]),
         helper.make_node("Mul", [PREFIX + "batch", PREFIX + "unit"], [PREFIX + "units"]),
         helper.make_node("Sub", [PREFIX + "units", PREFIX + "mean"], [PREFIX + "centred"]),
         helper.make_node("Div", [PREFIX + "centred", PREFIX + "std"], [network_input]),
@@ -137,5 +131,5 @@ def _normalise_constants(backbone: Backbone, pixels: Literal["uint8", "uint16"])
         constant("unit", np.array(1 / 255 if pixels == "uint8" else 1 / 65535, np.float32)),
         constant("mean", np.asarray(backbone.manifest.mean, np.float32).reshape(per_channel)),
         constant("std", np.asarray(backbone.manifest.std, np.float32).reshape(per_channel)),
-        constant("batch_axis", np.array([0], np.int64)),
+        constant(BATCH_AXIS.removeprefix(PREFIX), np.array([0], np.int64)),
     ]

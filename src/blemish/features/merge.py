@@ -15,21 +15,16 @@ from onnx import helper, numpy_helper
 from blemish.arrays import Array, Doubles
 from blemish.features.backbone import Tap
 
-__all__ = ["PREFIX", "Grid", "Merge", "MergeNodes", "constant", "merge_nodes"]
-
-Merge = Literal["concat", "adaptive"]
+__all__ = ["BATCH_AXIS", "PREFIX", "Grid", "MergeNodes", "constant", "merge_nodes"]
 
 PREFIX = "blemish/"
 """Starts every name we add, so that none collides with the network's own."""
 
+BATCH_AXIS = PREFIX + "batch_axis"
+"""A constant of every graph: [0]."""
+
 ADAPTIVE_DIMENSION = 1024
 """Both the pretraining and the target dimension of the published code."""
-
-
-RESIZE: dict[str, dict[str, str]] = {
-    "linear": {"mode": "linear", "coordinate_transformation_mode": "half_pixel"},
-    "nearest": {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"},
-}
 
 
 def constant(name: str, values: Array, prefix: str = PREFIX) -> onnx.TensorProto:
@@ -42,56 +37,90 @@ class Grid:
     """One output of the graph: taps, brought to the grid of the first one and merged into one vector a patch.
 
     `merge="concat"` averages each neighbourhood (patch_size x patch_size, zero padding counted) and stacks the taps'
-    channels; `merge="adaptive"` pools each tap's unfolded neighbourhoods, then their stack, to 1024 values.
+    channels; `merge="adaptive"` pools each tap's unfolded neighbourhoods, then their stack, to 1024 values;
+    `merge="repeat"` stacks single cells, those of deeper taps repeated (PaDiM).
     """
 
     taps: Sequence[Tap]
     patch_size: int = 3
     patch_stride: int = 1
-    merge: Merge = "concat"
+    merge: Literal["concat", "adaptive", "repeat"] = "concat"
     channels: Sequence[int] | None = None
-    """Of the stacked channels, keep these only, in rising order; for "concat"."""
-    resize: Literal["linear", "nearest"] = "linear"
-    """How deeper taps come to the first one's grid: half-pixel centres bilinearly, or each cell repeated."""
+    """For "repeat": of the stacked channels, keep these only, in rising order."""
 
 
 @dataclass(frozen=True)
 class MergeNodes:
-    """The nodes that turn taps into one tensor PREFIX + "merged" (1 x d x h x w), with their constants."""
+    """The nodes that turn taps into one grid (h x w x d), with their constants."""
 
     nodes: list[onnx.NodeProto]
     constants: list[onnx.TensorProto]
 
 
-def merge_nodes(grid: Grid, prefix: str = PREFIX) -> MergeNodes:
-    """Pool each tap over patch_size x patch_size at every patch_stride, and join them on the first tap's grid."""
+def merge_nodes(grid: Grid, name: str) -> MergeNodes:
+    """Pool each tap over patch_size x patch_size at every patch_stride; join them on the first tap's grid as `name`."""
+    prefix = f"{PREFIX}{name}/"
+    if grid.merge == "repeat":
+        return _repeat(grid, prefix, name)
     pad = grid.patch_size // 2
     window = {"kernel_shape": [grid.patch_size] * 2, "strides": [grid.patch_stride] * 2, "pads": [pad] * 4}
-    return _concat(grid, window, prefix) if grid.merge == "concat" else _adaptive(grid, window, prefix)
+    merged = _concat(grid, window, prefix) if grid.merge == "concat" else _adaptive(grid, window, prefix)
+    return MergeNodes([*merged.nodes, *_laid_out(prefix + "merged", prefix, name)], merged.constants)
 
 
 def _concat(grid: Grid, window: dict[str, list[int]], prefix: str) -> MergeNodes:
     """Mean of each neighbourhood (zero padding counted), the taps' channels one after the other."""
     nodes: list[onnx.NodeProto] = []
-    constants: list[onnx.TensorProto] = []
+    for index, tap in enumerate(grid.taps):
+        pooled = [f"{prefix}pooled{index}"]
+        if grid.patch_size == grid.patch_stride == 1:
+            nodes.append(helper.make_node("Identity", [tap.name], pooled))
+        else:
+            nodes.append(helper.make_node("AveragePool", [tap.name], pooled, count_include_pad=1, **window))
+        nodes += _to_first_grid(index, prefix)
+    joined = [f"{prefix}resized{index}" for index in range(len(grid.taps))]
+    return MergeNodes([*nodes, helper.make_node("Concat", joined, [prefix + "merged"], axis=1)], [])
+
+
+def _repeat(grid: Grid, prefix: str, name: str) -> MergeNodes:
+    """Some channels of each tap, each cell repeated to cover its part of the first tap's grid.
+
+    A tap is laid out at its own size first, so that repeating copies whole runs of memory.
+    """
+    nodes = [helper.make_node("Shape", [grid.taps[0].name], [prefix + "grid_shape"], start=2)]
+    constants = [constant("between", np.array([1, 3], np.int64), prefix), constant("all", np.array([-1]), prefix)]
+    wanted = [prefix + "grid_shape", prefix + "all"]
+    nodes.append(helper.make_node("Concat", wanted, [prefix + "shape"], axis=0))
     joined = []
     for index, (tap, channels) in enumerate(zip(grid.taps, _channels_by_tap(grid), strict=True)):
-        if index and channels == []:
+        if channels == []:
             continue
-        chosen, pooled = [tap.name], [f"{prefix}pooled{index}"]
+        chosen, cells = tap.name, f"{prefix}cells{index}"
         if channels is not None:
-            chosen = [f"{prefix}chosen{index}"]
-            # The first tap sets the grid even where none of its channels is kept.
-            constants.append(constant(f"channels{index}", np.array(channels or [0], np.int64), prefix))
-            nodes.append(helper.make_node("Gather", [tap.name, f"{prefix}channels{index}"], chosen, axis=1))
-        if grid.patch_size == grid.patch_stride == 1:
-            nodes.append(helper.make_node("Identity", chosen, pooled))
-        else:
-            nodes.append(helper.make_node("AveragePool", chosen, pooled, count_include_pad=1, **window))
-        nodes += _to_first_grid(index, grid.resize, prefix)
-        if channels != []:
-            joined.append(f"{prefix}resized{index}")
-    return MergeNodes([*nodes, helper.make_node("Concat", joined, [prefix + "merged"], axis=1)], constants)
+            chosen = f"{prefix}chosen{index}"
+            constants.append(constant(f"channels{index}", np.array(channels, np.int64), prefix))
+            nodes.append(helper.make_node("Gather", [tap.name, f"{prefix}channels{index}"], [chosen], axis=1))
+        nodes += _laid_out(chosen, f"{prefix}{index}/", cells)
+        times = tap.stride // grid.taps[0].stride
+        if times > 1:
+            constants.append(constant(f"times{index}", np.array([1, times, 1, times, 1], np.int64), prefix))
+            apart, filled, repeated = (f"{prefix}{step}{index}" for step in ("apart", "filled", "repeated"))
+            nodes += [
+                helper.make_node("Unsqueeze", [cells, prefix + "between"], [apart]),
+                helper.make_node("Expand", [apart, f"{prefix}times{index}"], [filled]),
+                helper.make_node("Reshape", [filled, prefix + "shape"], [repeated]),
+            ]
+            cells = repeated
+        joined.append(cells)
+    return MergeNodes([*nodes, helper.make_node("Concat", joined, [name], axis=2)], constants)
+
+
+def _laid_out(planes: str, prefix: str, name: str) -> list[onnx.NodeProto]:
+    """From 1 x d x h x w to h x w x d."""
+    return [
+        helper.make_node("Squeeze", [planes, BATCH_AXIS], [prefix + "grid"]),
+        helper.make_node("Transpose", [prefix + "grid"], [name], perm=[1, 2, 0]),
+    ]
 
 
 def _channels_by_tap(grid: Grid) -> list[list[int] | None]:
@@ -122,15 +151,15 @@ def _adaptive(grid: Grid, window: dict[str, list[int]], prefix: str) -> MergeNod
         resized, padded = [f"{prefix}resized{index}", f"{prefix}rows{index}"], [f"{prefix}padded{index}"]
         nodes += [
             helper.make_node("Conv", inputs, pooled, group=groups, **window),
-            *_to_first_grid(index, grid.resize, prefix),
+            *_to_first_grid(index, prefix),
             helper.make_node("Pad", resized, padded),
         ]
     padded_all = [f"{prefix}padded{index}" for index in range(len(grid.taps))]
     return MergeNodes([*nodes, helper.make_node("Sum", padded_all, [prefix + "merged"])], constants)
 
 
-def _to_first_grid(index: int, resize: Literal["linear", "nearest"], prefix: str) -> list[onnx.NodeProto]:
-    """Resize tap `index` to the grid of the first one."""
+def _to_first_grid(index: int, prefix: str) -> list[onnx.NodeProto]:
+    """Resize tap `index` to the grid of the first one, bilinearly with half-pixel centres."""
     pooled, resized, name = f"{prefix}pooled{index}", f"{prefix}resized{index}", f"{prefix}shape{index}"
     if index == 0:
         return [
@@ -144,7 +173,8 @@ def _to_first_grid(index: int, resize: Literal["linear", "nearest"], prefix: str
             "Resize",
             [pooled, "", "", name + "/wanted"],
             [resized],
-            **RESIZE[resize],
+            mode="linear",
+            coordinate_transformation_mode="half_pixel",
         ),
     ]
 

@@ -160,7 +160,7 @@ class PaDiMLearner:
         if good.settings.resize == "auto" and good.transform.resize == "stretch":
             raise DataError(f"The aspects of the good images vary, {REMEDY}")
         taps = choose_taps(good.backbone, good.settings.taps)
-        grid = Grid(taps, patch_size=1, channels=draw_dimensions(taps, good.settings), resize="nearest")
+        grid = Grid(taps, merge="repeat", channels=draw_dimensions(taps, good.settings))
         self.graph = build_graph(good.backbone, {"patches": grid}, pixels=good.transform.codes)
         images = (features["patches"] for features in good.features(self.graph))
         self.patches = gather(images, len(good), partial(patch_store, resources=good.resources), progress=good.progress)
