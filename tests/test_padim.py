@@ -16,7 +16,7 @@ from blemish.features.patches import ImagePatches
 from blemish.fitting import fit as fit_detector
 from blemish.images.transform import Transform
 from blemish.memory.training import TrainingPatches
-from blemish.methods.gaussian import EPSILON, cross_lengths, packed, strips, whitening
+from blemish.methods.gaussian import EPSILON, Scatter, cross_lengths, packed, strips, whitening
 from blemish.methods.padim import PaDiM, draw_dimensions
 from blemish.settings import make_settings
 
@@ -193,7 +193,7 @@ def test_aligned_images_are_compared_where_all_good_ones_were_seen() -> None:
 def test_lengths_across_folds_are_those_of_gaussians_without_the_fold(folds: list[int], dimension: int) -> None:
     good = patches(20, dimension).values_ND.reshape(20, 12, dimension).astype(np.float64).transpose(1, 0, 2)
     fold_of = np.array(folds)
-    found = cross_lengths(good, fold_of)
+    found = cross_lengths(Scatter.of(good), fold_of)
     for image, fold in enumerate(folds):
         others = good[:, fold_of != fold]
         for place, centre in enumerate(others.mean(axis=1)):
@@ -204,7 +204,7 @@ def test_lengths_across_folds_are_those_of_gaussians_without_the_fold(folds: lis
 def test_lengths_across_two_images() -> None:
     good = patches(2, 5).values_ND.reshape(2, 12, 5).astype(np.float64).transpose(1, 0, 2)
     apart = np.linalg.norm(good[:, 0] - good[:, 1], axis=1) / np.sqrt(EPSILON)
-    np.testing.assert_allclose(cross_lengths(good, np.array([0, 1])), np.stack([apart, apart], axis=1))
+    np.testing.assert_allclose(cross_lengths(Scatter.of(good), np.array([0, 1])), np.stack([apart, apart], axis=1))
 
 
 @pytest.mark.parametrize("options", [{}, {"align": "shift"}])

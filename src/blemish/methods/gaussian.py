@@ -3,11 +3,13 @@
 For n good patches x of a place: mean m, covariance C = sum of (x - m)(x - m)^T over n - 1, and EPSILON on its diagonal.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 from blemish.arrays import Doubles, Ints
 
-__all__ = ["EPSILON", "covariance", "cross_lengths", "packed", "strips", "whitening"]
+__all__ = ["EPSILON", "Scatter", "cross_lengths", "packed", "strips", "whitening"]
 
 EPSILON = 0.01
 """Added to the variances, so that few images make a Gaussian too."""
@@ -16,24 +18,35 @@ STRIP = 25
 SMALL = 8
 
 
-def covariance(good_PND: Doubles) -> Doubles:
-    """The regularised covariance (P, d, d) of n good patches at each place; of one patch, the regularisation alone."""
-    centred_PND = good_PND - good_PND.mean(axis=1, keepdims=True)
-    scatter_PDD: Doubles = np.matmul(centred_PND.transpose(0, 2, 1), centred_PND)
-    regularised_PDD: Doubles = scatter_PDD / max(1, good_PND.shape[1] - 1) + EPSILON * np.eye(good_PND.shape[2])
-    return regularised_PDD
+class Scatter(NamedTuple):
+    """n good patches at each place about their mean, and the sum of their outer products."""
+
+    mean_PD: Doubles
+    centred_PND: Doubles
+    sum_PDD: Doubles
+
+    @classmethod
+    def of(cls, good_PND: Doubles) -> "Scatter":
+        """How n good patches at each place lie about their mean."""
+        mean_PD = good_PND.mean(axis=1)
+        centred_PND = good_PND - mean_PD[:, None]
+        return cls(mean_PD, centred_PND, np.matmul(centred_PND.transpose(0, 2, 1), centred_PND))
+
+    def covariance(self) -> Doubles:
+        """The regularised covariance (P, d, d) at each place; of one patch, the regularisation alone."""
+        _, images, dimension = self.centred_PND.shape
+        return np.asarray(self.sum_PDD / max(1, images - 1) + EPSILON * np.eye(dimension))
 
 
-def cross_lengths(good_PND: Doubles, fold_of_N: Ints) -> Doubles:
+def cross_lengths(good: Scatter, fold_of_N: Ints) -> Doubles:
     """The Mahalanobis length (P, n) of each good patch under the Gaussian of the images outside its fold.
 
     The scatter of the others is that of all less what the fold adds to it, U^T U: its patches about the mean of all,
     and the shift of that mean. With B = the scatter of all, regularised, and G = U B^-1 U^T, the Woodbury identity
     brings the lengths down to entries of (I - G)^-1, a matrix as large as the fold, not as the patches.
     """
-    places, images, dimension = good_PND.shape
-    centred_PND = good_PND - good_PND.mean(axis=1, keepdims=True)
-    scatter_PDD = np.matmul(centred_PND.transpose(0, 2, 1), centred_PND)
+    _, centred_PND, scatter_PDD = good
+    places, images, dimension = centred_PND.shape
     whitened: dict[int, Doubles] = {}
     lengths_PN = np.empty((places, images))
     for fold in np.unique(fold_of_N):

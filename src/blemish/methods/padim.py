@@ -23,7 +23,7 @@ from typing import Any, ClassVar
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from blemish.arrays import Array, Bools, Doubles, Floats, Ints
+from blemish.arrays import Array, Bools, Floats, Ints
 from blemish.errors import DataError, ImageError
 from blemish.features.backbone import Backbone, Tap
 from blemish.features.graph import Grid, build_graph, choose_taps
@@ -32,7 +32,7 @@ from blemish.images.read import image_name
 from blemish.images.transform import Transform
 from blemish.memory.spill import patch_store, take_rows
 from blemish.memory.training import TrainingPatches, gather
-from blemish.methods.gaussian import covariance, cross_lengths, packed, strips, whitening
+from blemish.methods.gaussian import Scatter, cross_lengths, packed, strips, whitening
 from blemish.methods.method import Fitted, GoodImages, Scores, TensorKind
 from blemish.progress import Progress, silent
 from blemish.scoring.heatmap import anomaly_map, spread
@@ -183,9 +183,9 @@ class PaDiMLearner:
         good, estimates = self._good, Estimates.room_for(self.patches)
         lengths_NP = np.empty((len(fold_of_N), len(estimates.mean_PD)), np.float32)
 
-        def work(part: slice, good_PND: Doubles) -> None:
-            estimates.take(part, good_PND)
-            lengths_NP[:, part] = cross_lengths(good_PND, fold_of_N).T
+        def work(part: slice, good: Scatter) -> None:
+            estimates.take(part, good)
+            lengths_NP[:, part] = cross_lengths(good, fold_of_N).T
 
         everyone = np.arange(len(fold_of_N))
         cell_P = place_by_place(self.patches, everyone, work, threads=good.threads, progress=progress)
@@ -210,21 +210,21 @@ class Estimates:
         numbers = sum(rows * columns for rows, columns in strips(dimension))
         return cls(np.empty((places, dimension), np.float32), np.empty((places, numbers), np.float32))
 
-    def take(self, part: slice, good_PND: Doubles) -> None:
+    def take(self, part: slice, good: Scatter) -> None:
         """Estimate the Gaussians of some places."""
-        self.mean_PD[part] = good_PND.mean(axis=1)
-        self.factor_PF[part] = packed(whitening(covariance(good_PND)))
+        self.mean_PD[part] = good.mean_PD
+        self.factor_PF[part] = packed(whitening(good.covariance()))
 
 
 def place_by_place(
     patches: TrainingPatches,
     numbers: Ints,
-    work: Callable[[slice, Doubles], None],
+    work: Callable[[slice, Scatter], None],
     *,
     threads: int,
     progress: Progress,
 ) -> Ints:
-    """Give `work` the good patches (P, n, d) of a few places at a time, and which places; returns the cells of all."""
+    """Give `work` the good patches of a few places at a time, and which places; returns the cells of all."""
     cell_P = common_cells(patches)
     row_nP = rows_at(cell_P, patches)
     places, dimension = len(cell_P), patches.values_ND.shape[1]
@@ -232,7 +232,8 @@ def place_by_place(
     def gather_and_work(first: int) -> None:
         part = slice(first, min(first + PLACES, places))
         rows = row_nP[numbers, part].T
-        work(part, take_rows(patches.values_ND, rows.ravel()).reshape(*rows.shape, dimension).astype(np.float64))
+        good_PND = take_rows(patches.values_ND, rows.ravel()).reshape(*rows.shape, dimension).astype(np.float64)
+        work(part, Scatter.of(good_PND))
 
     # Products of matrices so small are slower on several threads than on one: each of ours has places of its own.
     blas = threadpool_limits(1, user_api="blas")
