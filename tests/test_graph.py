@@ -147,11 +147,17 @@ def test_concat_equals_the_reference(height: int, width: int, size: int, stride:
 
 
 @pytest.mark.parametrize("channels", [None, [0, 3, 4, 9], [1], [5, 9]])
-def test_nearest_repeats_deeper_cells_and_channels_are_picked(channels: list[int] | None) -> None:
-    """As torch's unfold and fold do; a tap of which nothing is kept still sets the grid."""
-    image = pixels(32, 48)
+@pytest.mark.parametrize(("height", "width"), [(32, 48), (33, 21), (35, 38)])
+def test_nearest_repeats_deeper_cells_and_channels_are_picked(
+    height: int, width: int, channels: list[int] | None
+) -> None:
+    """As torch's unfold and fold do; a tap of which nothing is kept still sets the grid, whatever its size."""
+    image = pixels(height, width)
     first, second = (reference_taps(image)[tap.name].transpose(1, 2, 0) for tap in TAPS[:2])
-    stacked = np.concatenate([first, second.repeat(2, axis=0).repeat(2, axis=1)], axis=2)
+    rows, columns = (
+        np.arange(cells) * own // cells for cells, own in zip(first.shape[:2], second.shape[:2], strict=True)
+    )
+    stacked = np.concatenate([first, second[rows][:, columns]], axis=2)
     ours = patches(image, TAPS[:2], merge="repeat", channels=channels)
     expected = stacked if channels is None else stacked[:, :, channels]
     np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-5)

@@ -88,9 +88,7 @@ def _repeat(grid: Grid, prefix: str, name: str) -> MergeNodes:
     A tap is laid out at its own size first, so that repeating copies whole runs of memory.
     """
     nodes = [helper.make_node("Shape", [grid.taps[0].name], [prefix + "grid_shape"], start=2)]
-    constants = [constant("between", np.array([1, 3], np.int64), prefix), constant("all", np.array([-1]), prefix)]
-    wanted = [prefix + "grid_shape", prefix + "all"]
-    nodes.append(helper.make_node("Concat", wanted, [prefix + "shape"], axis=0))
+    constants = [constant(str(number), np.array(number, np.int64), prefix) for number in (0, 1)]
     joined = []
     for index, (tap, channels) in enumerate(zip(grid.taps, _channels_by_tap(grid), strict=True)):
         if channels == []:
@@ -101,18 +99,27 @@ def _repeat(grid: Grid, prefix: str, name: str) -> MergeNodes:
             constants.append(constant(f"channels{index}", np.array(channels, np.int64), prefix))
             nodes.append(helper.make_node("Gather", [tap.name, f"{prefix}channels{index}"], [chosen], axis=1))
         nodes += _laid_out(chosen, f"{prefix}{index}/", cells)
-        times = tap.stride // grid.taps[0].stride
-        if times > 1:
-            constants.append(constant(f"times{index}", np.array([1, times, 1, times, 1], np.int64), prefix))
-            apart, filled, repeated = (f"{prefix}{step}{index}" for step in ("apart", "filled", "repeated"))
-            nodes += [
-                helper.make_node("Unsqueeze", [cells, prefix + "between"], [apart]),
-                helper.make_node("Expand", [apart, f"{prefix}times{index}"], [filled]),
-                helper.make_node("Reshape", [filled, prefix + "shape"], [repeated]),
-            ]
-            cells = repeated
+        if tap.stride > grid.taps[0].stride:
+            nodes.append(helper.make_node("Shape", [cells], [f"{cells}/shape"]))
+            for axis in (0, 1):
+                nodes += _stretched(cells, f"{cells}/shape", axis, prefix)
+            cells = f"{cells}/1"
         joined.append(cells)
     return MergeNodes([*nodes, helper.make_node("Concat", joined, [name], axis=2)], constants)
+
+
+def _stretched(cells: str, shape: str, axis: int, prefix: str) -> list[onnx.NodeProto]:
+    """Along one axis, after those before it: cell i of N on the first tap's grid is cell floor(i n / N) of n."""
+    own, wanted, steps, products, index = (f"{cells}/{part}{axis}" for part in ("n", "N", "i", "i n", "index"))
+    number, before = f"{prefix}{axis}", cells if axis == 0 else f"{cells}/{axis - 1}"
+    return [
+        helper.make_node("Gather", [shape, number], [own]),
+        helper.make_node("Gather", [prefix + "grid_shape", number], [wanted]),
+        helper.make_node("Range", [prefix + "0", wanted, prefix + "1"], [steps]),
+        helper.make_node("Mul", [steps, own], [products]),
+        helper.make_node("Div", [products, wanted], [index]),
+        helper.make_node("Gather", [before, index], [f"{cells}/{axis}"], axis=axis),
+    ]
 
 
 def _laid_out(planes: str, prefix: str, name: str) -> list[onnx.NodeProto]:
