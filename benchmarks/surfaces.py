@@ -23,11 +23,12 @@ from blemish.evaluate.protocols.magnetic_tile import read_magnetic_tile
 from blemish.images.read import read_image
 from blemish.images.samples import Sample, read_mask
 
-__all__ = ["BANDS", "DEFECT", "Counts", "Set", "Stock", "draw", "read_stock"]
+__all__ = ["BANDS", "DEFECT", "MARK", "Counts", "Set", "Stock", "draw", "read_stock"]
 
 CROP, FEATHER = 128, 32
 DEFECT = 8
 MARK = 15
+"""In grey levels."""
 RIM = 16
 """Of so many pixels along a tile's border nothing is taken: its edge shows there."""
 BANDS = ((0, 10), (10, 20), (20, 35), (35, 255))

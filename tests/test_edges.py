@@ -47,7 +47,7 @@ def tiled() -> Detector:
 
 
 def test_good_images_do_not_peak_at_their_edges(tiled: Detector) -> None:
-    """Without the scale, their edges rise above their middles by a quarter."""
+    """Without the scale, their edges rise above their middles by a third."""
     edges, middles = [], []
     for seed in range(20, 26):
         heat = tiled.inspect(surface(seed)).anomaly_map
