@@ -9,9 +9,9 @@ setup(
     package_dir={"": "src"},
     ext_modules=[
         Extension(
-            "blemish._kernels",
-            sources=["src/blemish/_kernels.c"],
-            depends=["src/blemish/_kernels_inner.h", "src/blemish/_kernels_halves.h", "src/blemish/_kernels_view.h"],
+            "blemish.kernels._kernels",
+            sources=["src/blemish/kernels/_kernels.c"],
+            depends=[f"src/blemish/kernels/_kernels_{part}.h" for part in ("inner", "halves", "view")],
             extra_compile_args=["-O3", "-Wno-psabi"],
             py_limited_api=True,
             optional=True,

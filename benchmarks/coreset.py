@@ -21,12 +21,12 @@ from machine import Spread, figure, markdown_table, publish
 from tile_patches import tile_patches, train_paths
 
 from blemish.arrays import Array, Doubles, Floats
+from blemish.kernels.best import best_kernels
+from blemish.kernels.distance import squared_distances
+from blemish.kernels.pure import Pure
 from blemish.memory.coreset import Coreset, greedy_coreset
 from blemish.memory.shards import ArrayShard
 from blemish.memory.spill import PatchStore
-from blemish.search.distance import squared_distances
-from blemish.search.kernels import best_kernels
-from blemish.search.pure import Pure
 
 ANOMALIB = """
 import sys, time, numpy, torch

@@ -30,10 +30,10 @@ from blemish.detector import Detector, load
 from blemish.features.extract import OPENVINO, make_extractor
 from blemish.fitting import fit
 from blemish.images.read import read_image
+from blemish.kernels.pure import Pure
 from blemish.patchcore import PatchCore
 from blemish.report.table import CsvFile
 from blemish.search.exact import ExactSearch, bound_axes
-from blemish.search.pure import Pure
 
 SAME, DEFAULTS = "same network (ResNet-18, 256 x 256, 1 %)", "our defaults"
 BARS = {SAME: 3.0, DEFAULTS: 8.0}

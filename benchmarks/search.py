@@ -18,10 +18,11 @@ from safetensors.numpy import load_file
 from tile_patches import test_paths, tile_patches, train_paths
 
 from blemish.arrays import Floats, Ints
+from blemish.kernels.best import best_kernels
+from blemish.kernels.protocol import Kernels
+from blemish.kernels.pure import Pure
 from blemish.memory.coreset import greedy_coreset
 from blemish.search.exact import ExactSearch, bound_axes
-from blemish.search.kernels import Kernels, best_kernels
-from blemish.search.pure import Pure
 from blemish.stream import available_threads
 
 QUERIES = 784

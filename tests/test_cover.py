@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from blemish.arrays import Floats
+from blemish.kernels.best import best_kernels
+from blemish.kernels.protocol import Kernels
+from blemish.kernels.pure import Pure
 from blemish.memory.coreset import greedy_coreset
 from blemish.memory.cover import cover
 from blemish.search.exact import ExactSearch
-from blemish.search.kernels import Kernels, best_kernels
-from blemish.search.pure import Pure
 
 BOTH = [best_kernels(), Pure()]
 

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from blemish.arrays import Doubles, Floats, Ints
 from blemish.errors import OptionError
+from blemish.kernels.pure import Pure
 from blemish.search.exact import MANY, ExactSearch
-from blemish.search.pure import Pure
 
 
 def brute_force(queries_QD: Floats, bank_KD: Floats, k: int) -> tuple[Doubles, Ints]:

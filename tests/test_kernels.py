@@ -7,12 +7,13 @@ import sys
 import numpy as np
 import pytest
 
+from blemish.kernels.best import best_kernels
+from blemish.kernels.compiled import Compiled
+from blemish.kernels.distance import squared_distances
+from blemish.kernels.protocol import Kernels
+from blemish.kernels.pure import Pure
 from blemish.memory.coreset import greedy_coreset
-from blemish.search.compiled import Compiled
-from blemish.search.distance import squared_distances
 from blemish.search.exact import ExactSearch
-from blemish.search.kernels import Kernels, best_kernels
-from blemish.search.pure import Pure
 
 ISAS = ["plain", "AVX2", "AVX-512", "AVX-512 with bfloat16", "tiles of bfloat16"]
 
@@ -21,7 +22,7 @@ ISAS = ["plain", "AVX2", "AVX-512", "AVX-512 with bfloat16", "tiles of bfloat16"
 def compiled(request: pytest.FixtureRequest) -> Compiled:
     """The extension module, held to one instruction set; skipped where either is absent."""
     try:
-        module = importlib.import_module("blemish._kernels")
+        module = importlib.import_module("blemish.kernels._kernels")
     except ImportError:
         pytest.skip("the compiled kernels are not installed")
     wanted = ISAS.index(request.param)
@@ -91,7 +92,7 @@ def test_bounds_hold_where_rounding_is_worst(compiled: Compiled, offset: float) 
 CHOOSING = """
 import ctypes, threading
 import numpy as np
-from blemish import _kernels
+from blemish.kernels import _kernels
 from blemish.search.exact import ExactSearch
 
 library = ctypes.CDLL(_kernels.__file__)

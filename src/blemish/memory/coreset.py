@@ -13,10 +13,11 @@ import numpy as np
 
 from blemish.arrays import Array, Bools, Floats, Ints
 from blemish.errors import OptionError
+from blemish.kernels.best import best_kernels
+from blemish.kernels.bound import Bound
+from blemish.kernels.protocol import Kernels
 from blemish.memory.shards import ArrayShard, Shard, Top
 from blemish.progress import Progress, silent
-from blemish.search.bound import Bound
-from blemish.search.kernels import Kernels, best_kernels
 
 __all__ = ["Coreset", "coreset_of_shards", "greedy_coreset", "random_projection"]
 

@@ -3,9 +3,10 @@
 import numpy as np
 
 from blemish.arrays import Doubles, Floats, Ints
+from blemish.kernels.best import best_kernels
+from blemish.kernels.bound import Bound
+from blemish.kernels.protocol import Kernels
 from blemish.memory.coreset import Coreset
-from blemish.search.bound import Bound
-from blemish.search.kernels import Kernels, best_kernels
 
 __all__ = ["cover"]
 

@@ -14,9 +14,11 @@ import numpy as np
 
 from blemish.arrays import Array, Bools, Doubles, Floats, Ints
 from blemish.errors import OptionError
+from blemish.kernels.best import best_kernels, worker_count
+from blemish.kernels.bound import Bound
+from blemish.kernels.points import Points
+from blemish.kernels.protocol import Kernels
 from blemish.memory.spill import mapping, take_rows
-from blemish.search.bound import Bound, Points
-from blemish.search.kernels import Kernels, best_kernels, worker_count
 
 __all__ = ["ArrayShard", "Shard", "Top"]
 

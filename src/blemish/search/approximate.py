@@ -7,8 +7,8 @@ import numpy as np
 
 from blemish.arrays import Array, Floats, Ints
 from blemish.errors import OptionError
+from blemish.kernels.best import best_kernels
 from blemish.search.exact import ExactSearch
-from blemish.search.kernels import best_kernels
 from blemish.stream import available_threads
 
 __all__ = ["ApproximateSearch"]

@@ -9,8 +9,9 @@ import numpy as np
 
 from blemish.arrays import Array, Doubles, Floats, Ints
 from blemish.errors import OptionError
-from blemish.search.bound import Bound
-from blemish.search.kernels import Kernels, best_kernels, worker_count
+from blemish.kernels.best import best_kernels, worker_count
+from blemish.kernels.bound import Bound
+from blemish.kernels.protocol import Kernels
 
 __all__ = ["ExactSearch", "bound_axes"]
 

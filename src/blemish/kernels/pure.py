@@ -3,8 +3,8 @@
 import numpy as np
 
 from blemish.arrays import Array, Bools, Doubles, Floats, Ints
-from blemish.search.bound import TINY, UNIT, Axes, Margins, Points
-from blemish.search.distance import squared_distances
+from blemish.kernels.distance import squared_distances
+from blemish.kernels.points import TINY, UNIT, Axes, Margins, Points
 
 __all__ = ["Pure"]
 

@@ -7,7 +7,7 @@ from types import ModuleType
 import numpy as np
 
 from blemish.arrays import Array, Doubles, Floats, Ints
-from blemish.search.bound import LANES, Axes, Margins, Points
+from blemish.kernels.points import LANES, Axes, Margins, Points
 
 __all__ = ["Compiled"]
 

@@ -12,102 +12,15 @@ Where the processor multiplies bfloat16, short vectors are kept in that (`halves
 their slips, and a product is then several times cheaper.
 """
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Self
-
 import numpy as np
 
-from blemish.arrays import Array, Doubles, Floats
+from blemish.arrays import Doubles, Floats
+from blemish.kernels.points import CHUNK, HALVES_STEP, LANES, NO_VALUES, PAIR, UNIT, Axes, Margins, Points, in_panels
+from blemish.kernels.protocol import Kernels
 
-if TYPE_CHECKING:
-    from blemish.search.kernels import Kernels
+__all__ = ["Bound"]
 
-__all__ = ["Axes", "Bound", "Margins", "Points"]
-
-LANES, PAIR = 16, 32
-HALVES_STEP = 32
-CHUNK = 64
-UNIT = 2.0**-24
-TINY = 2.0**-100
 SAMPLE = 2048
-
-
-@dataclass(frozen=True)
-class Points:
-    """Patches with their short vectors; N of them.
-
-    `full` (N, d), `shorts` (N, w) in float32 or the upper halves of it (bfloat16, as uint16), `sketches` (N, s) or
-    (N, 0), `slips` (N) how far rounding may have moved a short vector or sketch, `norms` (N) squared norms of the
-    shorts. Rows to be searched also have `panels`, the shorts 16 by 16 with the coordinate (of halves: two coordinates)
-    before the row, and `half`, half their squared norms.
-    """
-
-    full: Floats
-    shorts: Array
-    sketches: Floats
-    slips: Doubles
-    norms: Doubles
-    panels: Array
-    half: Floats
-
-    def packed(self) -> Self:
-        """The same with panels, padded to a whole number of pairs by rows infinitely far away."""
-        padded = -(-len(self.full) // PAIR) * PAIR
-        half = np.full(padded, np.inf, np.float32)
-        half[: len(self.norms)] = self.norms / 2
-        together = 1 if self.shorts.dtype == np.float32 else 2
-        return replace(self, panels=_panels(self.shorts, padded, together), half=half)
-
-    @classmethod
-    def joined(cls, parts: "list[Points]", full_ND: Floats) -> "Points":
-        """One set of points from several, over `full_ND`, which holds the patches of all of them."""
-        arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _LASTING}
-        return Points(full_ND, panels=_NONE, half=_NONE, **arrays)
-
-
-@dataclass(frozen=True)
-class Axes:
-    """Axes V, and what makes short vectors of patches along them."""
-
-    mean_D: Doubles
-    scale: float
-    """y = (patch - mean) * scale; a power of two."""
-    panels: Floats
-    """The axes, padded with zeros to a multiple of PAIR, in panels as those of Points."""
-    axes: int
-    """So many are coordinates of short vectors,"""
-    width: int
-    """which are padded to so many numbers,"""
-    halves: bool
-    """in bfloat16."""
-    sketch_axes: int
-    sketch: int
-    """The same of sketches; 0 where there are none."""
-    eta: float
-    """V'V has no eigenvalue above 1 + eta."""
-    step: float
-    """The rounding of one projection, relative to |y|."""
-
-
-@dataclass(frozen=True)
-class Margins:
-    """What separates a computed bound from the distance it bounds, for one set of rows."""
-
-    d: int
-    w: int
-    s: int
-    h: int
-    """Whether shorts are halves."""
-    scale: float
-    """From distances of patches to the largest distance of their short vectors, without the slips."""
-    slip: float
-    """The largest slip of a row."""
-    norm: float
-    """The largest norm of a row's short vector."""
-    rounding: float
-    """Of a product bound, times |row|^2 / 2 + |query| |row|."""
-    sharpness: float
-    """Relative error of a float32 sum of squared differences."""
 
 
 class Bound:
@@ -118,7 +31,7 @@ class Bound:
     """
 
     def __init__(
-        self, sample_ND: Floats, *, kernels: "Kernels", axes: int = 64, sketch: int = 0, halves: bool = False
+        self, sample_ND: Floats, *, kernels: Kernels, axes: int = 64, sketch: int = 0, halves: bool = False
     ) -> None:
         dimension = sample_ND.shape[1]
         sample = sample_ND[:: max(1, len(sample_ND) // SAMPLE)].astype(np.float64)
@@ -137,7 +50,7 @@ class Bound:
         self._axes = Axes(
             mean_D=mean_D,
             scale=scale,
-            panels=_panels(axes_MD, -(-count // PAIR) * PAIR),
+            panels=in_panels(axes_MD, -(-count // PAIR) * PAIR),
             axes=axes,
             width=-(-(axes + 1) // HALVES_STEP) * HALVES_STEP if halves else axes + 1,
             halves=halves,
@@ -150,7 +63,7 @@ class Bound:
 
     def view(self, patches_ND: Floats) -> Points:
         """Short vectors (and sketches) of patches; patches beyond all proportion are bounded by nothing."""
-        return Points(patches_ND, *self._kernels.view(self._axes, patches_ND), _NONE, _NONE)
+        return Points(patches_ND, *self._kernels.view(self._axes, patches_ND), NO_VALUES, NO_VALUES)
 
     def margins(self, rows: Points) -> Margins:
         """Margins of bounds between any view of this bound and these rows."""
@@ -166,19 +79,6 @@ class Bound:
             rounding=(axes.width + 8) * UNIT * 1.01,
             sharpness=((axes.sketch or dimension) / LANES + 3 * LANES) * 2 * UNIT * 1.01,
         )
-
-
-_LASTING = ("shorts", "sketches", "slips", "norms")
-_NONE: Floats = np.empty(0, np.float32)
-
-
-def _panels(rows_NW: Array, padded: int, together: int = 1) -> Array:
-    """Rows in panels of 16, (padded / 16, w / together, 16 * together)."""
-    rows, width = rows_NW.shape
-    whole = np.zeros((padded, width), rows_NW.dtype)
-    whole[:rows] = rows_NW
-    panels = whole.reshape(-1, LANES, width // together, together).transpose(0, 2, 1, 3)
-    return np.ascontiguousarray(panels).reshape(len(panels), -1, LANES * together)
 
 
 def _principal_axes(centred_ND: Floats, count: int) -> Floats:

@@ -1,17 +1,11 @@
-"""The four kernels under coreset and search, in C where the extension is installed, else in NumPy.
+"""What coreset and search compute with: four functions, defined once for C and NumPy."""
 
-Both give the same bits: bounds only rule out, and what measures has one fixed order.
-"""
-
-import importlib
 from typing import Protocol
 
 from blemish.arrays import Array, Doubles, Floats, Ints
-from blemish.search.bound import Axes, Margins, Points
-from blemish.search.pure import Pure
-from blemish.stream import available_threads
+from blemish.kernels.points import Axes, Margins, Points
 
-__all__ = ["Kernels", "best_kernels", "worker_count"]
+__all__ = ["Kernels"]
 
 
 class Kernels(Protocol):
@@ -54,21 +48,3 @@ class Kernels(Protocol):
         `values` are squared distances to the rows chosen before, -1 for those themselves, and are changed in place. It
         stops after `wanted`, or when the point `outside` (value, number) may come first.
         """
-
-
-def best_kernels() -> Kernels:
-    """The compiled kernels where they are installed, else those in NumPy."""
-    try:
-        module = importlib.import_module("blemish._kernels")
-    except ImportError:
-        return Pure()
-    from blemish.search.compiled import Compiled
-
-    return Compiled(module)
-
-
-def worker_count(kernels: Kernels, threads: int | None) -> int:
-    """How many workers to use: `threads`, or one for each core this process may use."""
-    if not kernels.threaded:
-        return 1
-    return available_threads() if threads is None else max(1, threads)
