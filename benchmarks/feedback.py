@@ -28,8 +28,8 @@ from blemish.evaluate.metrics import auroc
 from blemish.evaluate.protocols.magnetic_tile import read_magnetic_tile
 from blemish.evaluate.protocols.solar_cells import solar_cell_task
 from blemish.evaluate.protocols.task import Task
-from blemish.feedback import added, removed
 from blemish.images.samples import Sample
+from blemish.model.feedback import added, removed
 
 ADDED = 20
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blemish.arrays import Array
-from blemish.memory.changes import Table, change, revert
+from blemish.model.tables import Table, change, revert
 
 
 def table(start: int, count: int) -> dict[str, Array]:

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from blemish.cli.main import app
-from blemish.memory import store
-from blemish.memory.manifest import ModelManifest
 from blemish.methods.registry import METHODS
+from blemish.model.manifest import ModelManifest
+from blemish.model import file as store
 from blemish.settings import Settings, make_settings
 
 ROOT = Path(__file__).parent.parent

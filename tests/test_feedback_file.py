@@ -14,7 +14,7 @@ from shell import RunCli
 from blemish.detector import load
 from blemish.errors import ModelFileError
 from blemish.fitting import fit
-from blemish.memory.store import model_to_change
+from blemish.model.file import model_to_change
 
 
 @pytest.fixture(scope="module")
@@ -158,7 +158,7 @@ def test_a_file_replaced_while_one_waited_is_not_taken_for_the_old_one(
 
 KILL_AT = {
     "before the images are read": "blemish.detector.Detector.add",
-    "before the file is written": "blemish.memory.store.write_whole",
+    "before the file is written": "blemish.model.file.write_whole",
     "while it is written": "os.fsync",
     "before it is renamed": "os.replace",
 }

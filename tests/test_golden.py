@@ -7,7 +7,7 @@ import pytest
 from parts import good_part, scratched_part
 
 import blemish
-from blemish.memory.manifest import FORMAT
+from blemish.model.manifest import FORMAT
 
 FOLDER = Path(__file__).parent / "golden"
 

@@ -14,9 +14,9 @@ from blemish.arrays import Array, Bytes
 from blemish.detector import Detector
 from blemish.errors import OptionError
 from blemish.fitting import fit
+from blemish.images.training_image import TrainingImage
 from blemish.images.transform import Transform
 from blemish.images.view import Viewer
-from blemish.memory.manifest import TrainingImage
 from blemish.report.reasons import GoodPictures, as_remembered, pairs, reasons_sheet
 from blemish.result import Box, Matches, Region
 from blemish.scoring.reasons import SHOWN, Reasons

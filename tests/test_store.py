@@ -19,7 +19,7 @@ import blemish
 from blemish.arrays import Array
 from blemish.detector import Detector, load
 from blemish.errors import ModelFileError
-from blemish.memory.store import OPTIONAL, read_model, tensor_kinds, write_model
+from blemish.model.file import OPTIONAL, read_model, tensor_kinds, write_model
 from blemish.settings import make_settings
 
 TENSORS = tensor_kinds(make_settings())

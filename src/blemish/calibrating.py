@@ -12,7 +12,7 @@ from blemish.errors import DataError
 from blemish.features.patches import Features
 from blemish.images.read import Source, image_name, probe_image
 from blemish.images.sources import check_groups, list_sources
-from blemish.memory.manifest import TrainingImage
+from blemish.images.training_image import TrainingImage
 from blemish.methods.method import FitsAcross, Fitted, Learner, Method
 from blemish.progress import Progress, silent
 from blemish.scoring.calibrate import Calibration, Mode, Wanted, set_thresholds

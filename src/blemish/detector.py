@@ -15,16 +15,17 @@ from blemish.features.extract import AnyExtractor
 from blemish.features.look import Clock, look
 from blemish.features.network import open_network
 from blemish.features.tiles import extractor_for
-from blemish.feedback import Seen, added, numbers_of, removed
 from blemish.images.read import Channels, Source, image_name
 from blemish.images.sources import check_groups, list_sources
+from blemish.images.training_image import TrainingImage
 from blemish.images.view import View
-from blemish.memory.journal import Steps, journal_tensors
-from blemish.memory.manifest import Change, ModelManifest, TrainingImage
-from blemish.memory.store import read_model, write_model
 from blemish.methods.method import Fitted, Method, Scores
 from blemish.methods.registry import find_method
-from blemish.model import Model, read_history, recalibrated, undone
+from blemish.model.feedback import Seen, added, numbers_of, removed
+from blemish.model.file import read_model, write_model
+from blemish.model.journal import Steps, journal_tensors
+from blemish.model.manifest import Change, ModelManifest
+from blemish.model.model import Model, read_history, recalibrated, undone
 from blemish.patchcore import PatchCore
 from blemish.result import Region, Result, Verdict
 from blemish.scoring.calibrate import Calibration

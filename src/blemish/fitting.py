@@ -16,11 +16,12 @@ from blemish.images.choose import choose_transform
 from blemish.images.places import Places
 from blemish.images.read import ImageKind, Source, image_name, probe_image, read_image
 from blemish.images.sources import check_groups, check_varied, list_sources
+from blemish.images.training_image import TrainingImage
 from blemish.images.transform import Transform
 from blemish.images.view import Viewer
-from blemish.memory.manifest import FORMAT, ModelManifest, TrainingImage
 from blemish.methods.method import GoodImages, KeepsCandidates
 from blemish.methods.registry import find_method
+from blemish.model.manifest import FORMAT, ModelManifest
 from blemish.progress import Progress, silent
 from blemish.scoring.calibrate import Mode, Wanted
 from blemish.scoring.held_out import hold_out

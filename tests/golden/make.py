@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import blemish
-from blemish.memory.manifest import FORMAT
+from blemish.model.manifest import FORMAT
 
 FOLDER = Path(__file__).parent
 sys.path.insert(0, str(FOLDER.parent))

@@ -11,7 +11,7 @@ from blemish.cli.console import print_json, say
 
 if TYPE_CHECKING:
     from blemish.detector import Detector
-    from blemish.memory.manifest import Change
+    from blemish.model.manifest import Change
 
 __all__ = ["app"]
 
@@ -71,7 +71,7 @@ def undo(model: Model, json: Json = False) -> None:
 @app.command()
 def log(model: Annotated[Path, typer.Argument(help="A model file made by blemish fit.")], json: Json = False) -> None:
     """List the changes: when, who, what, and which images; oldest first."""
-    from blemish.memory.store import read_model
+    from blemish.model.file import read_model
 
     journal = read_model(model)[0].journal
     if json:
@@ -87,7 +87,7 @@ def log(model: Annotated[Path, typer.Argument(help="A model file made by blemish
 def _changed(model: Path, provider: str = "cpu", threads: int | None = None) -> Iterator["Detector"]:
     """A model to change; it is written back whole, while no other process may change it."""
     from blemish.detector import load
-    from blemish.memory.store import model_to_change
+    from blemish.model.file import model_to_change
 
     with model_to_change(model) as path:
         detector = load(path, provider=provider, threads=threads)

@@ -11,7 +11,7 @@ from PIL import Image
 from blemish.arrays import Array
 from blemish.errors import DataError
 from blemish.images.read import read_image
-from blemish.memory.manifest import ModelManifest
+from blemish.model.manifest import ModelManifest
 from blemish.report.draw import captioned, displayable, overlay
 from blemish.report.reasons import GoodPictures, reasons_sheet
 from blemish.result import Result

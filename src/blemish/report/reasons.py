@@ -17,7 +17,7 @@ from blemish.errors import ImageError, OptionError
 from blemish.images.read import read_image
 from blemish.images.transform import patch_centres
 from blemish.images.view import View
-from blemish.memory.manifest import ModelManifest
+from blemish.model.manifest import ModelManifest
 from blemish.report.draw import OUTLINE, UNSEEN, displayable, outlined
 from blemish.result import Matches, Nearest, Region, Result
 

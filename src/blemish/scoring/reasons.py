@@ -7,9 +7,9 @@ import cv2
 import numpy as np
 
 from blemish.arrays import Bools, Doubles, Ints
+from blemish.images.training_image import TrainingImage
 from blemish.images.transform import patch_centres
 from blemish.images.view import View, Viewer
-from blemish.memory.manifest import TrainingImage
 from blemish.result import Matches, Nearest, Region
 
 __all__ = ["Reasons"]

@@ -1,6 +1,6 @@
 """What was changed in a memory after fitting, and the way back.
 
-A memory is a few tables (memory/changes.py): the rows of the bank, the candidates beside it, and the scores of images
+A memory is a few tables (model/tables.py): the rows of the bank, the candidates beside it, and the scores of images
 it had not seen. A change touches all of them, or some; what it took out of them is kept, so that undoing it restores
 every bit. In the model file a table is the tensors that begin with its name, and what change number i took out of it
 begins with `journal.i.`.
@@ -12,7 +12,7 @@ from typing import TypeAlias
 import numpy as np
 
 from blemish.arrays import Array, Ints
-from blemish.memory.changes import Step, Table, change, revert
+from blemish.model.tables import Step, Table, change, revert
 
 __all__ = [
     "TAKEN_AT",

@@ -16,16 +16,17 @@ from blemish.arrays import Array, Floats, Ints
 from blemish.errors import DataError
 from blemish.features.look import Look
 from blemish.features.patches import ImagePatches
+from blemish.images.training_image import TrainingImage
 from blemish.images.view import pixels_digest
 from blemish.memory.candidates import NOWHERE, find_candidates
-from blemish.memory.changes import Table
 from blemish.memory.cover import cover
-from blemish.memory.journal import Edit, apply
-from blemish.memory.manifest import ModelManifest, TrainingImage
 from blemish.memory.spill import PatchStore
 from blemish.memory.training import TrainingPatches, gather
 from blemish.methods.method import Scores
-from blemish.model import NOTHING, Model, changed, with_rows
+from blemish.model.journal import Edit, apply
+from blemish.model.manifest import ModelManifest
+from blemish.model.model import NOTHING, Model, changed, with_rows
+from blemish.model.tables import Table
 from blemish.patchcore import PatchCore
 from blemish.scoring.calibrate import Calibration, set_thresholds
 from blemish.stream import stream

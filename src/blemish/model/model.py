@@ -1,6 +1,6 @@
 """A detector as changes see it: its memory as tables, its thresholds and its journal; and the way back.
 
-What a change takes out of the memory is kept (memory/journal.py), so that undoing it restores every bit.
+What a change takes out of the memory is kept (model/journal.py), so that undoing it restores every bit.
 """
 
 import datetime
@@ -14,11 +14,12 @@ import numpy as np
 
 from blemish.arrays import Array, Floats, Ints
 from blemish.errors import DataError
+from blemish.images.training_image import TrainingImage
 from blemish.memory.candidates import Candidates
-from blemish.memory.changes import Table
-from blemish.memory.journal import Edit, Steps, apply, read_journal, undo
-from blemish.memory.manifest import Change, ModelManifest, TrainingImage
 from blemish.methods.method import Method
+from blemish.model.journal import Edit, Steps, apply, read_journal, undo
+from blemish.model.manifest import Change, ModelManifest
+from blemish.model.tables import Table
 from blemish.patchcore import PatchCore
 from blemish.scoring.calibrate import Calibration
 from blemish.scoring.held_out import HeldOut

@@ -1,37 +1,25 @@
 """What a model file says of its model beside the tensors: docs/file-format.md, "Manifest"."""
 
-from typing import Annotated, Final, Literal
+from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from blemish.features.backbone import Manifest as BackboneManifest
 from blemish.images.align import Aligner
 from blemish.images.places import Places
+from blemish.images.training_image import TrainingImage
 from blemish.images.transform import Transform
 from blemish.images.view import Viewer
 from blemish.scoring.calibrate import Calibration, Wanted
 from blemish.settings import Settings
 
-__all__ = ["FORMAT", "Change", "ModelManifest", "TrainingImage"]
+__all__ = [
+    "FORMAT",
+    "Change",
+    "ModelManifest",
+]
 
 FORMAT: Final = 2
-
-
-class TrainingImage(BaseModel):
-    """One good image the model was fitted on, or its thresholds rest on."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    path: str
-    group: str
-    height: int
-    width: int
-    pixels: str = ""
-    """The sha256 of its pixels as the network saw them; empty where the model is older than that."""
-    motion: Annotated[tuple[float, ...], Field(min_length=6, max_length=6)] | None = None
-    """From pixels of the aligned image to its own: a 2 x 3 matrix, row by row; None where it was not aligned."""
-    in_memory: bool = True
-    """Whether the model was fitted on it; if not, it was kept from the memory to calibrate on."""
 
 
 class Change(BaseModel):

@@ -21,10 +21,10 @@ from safetensors.numpy import save
 
 from blemish.arrays import Array
 from blemish.errors import ModelFileError
-from blemish.memory.journal import TAKEN_AT
-from blemish.memory.manifest import FORMAT, ModelManifest
 from blemish.methods.method import TensorKind
 from blemish.methods.registry import METHODS, find_method
+from blemish.model.journal import TAKEN_AT
+from blemish.model.manifest import FORMAT, ModelManifest
 from blemish.settings import Settings
 from blemish.whole_file import changing, write_whole
 
@@ -43,7 +43,7 @@ TENSORS: Mapping[str, TensorKind] = {
 OPTIONAL = ("bank.radius", "edges.scale", "candidates")
 """Two tensors, and a table of them, that a model may do without."""
 JOURNAL = "journal."
-"""How those begin that changes have taken out (memory/journal.py)."""
+"""How those begin that changes have taken out (model/journal.py)."""
 
 
 def tensor_kinds(settings: Settings) -> dict[str, TensorKind]:

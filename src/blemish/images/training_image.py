@@ -1,0 +1,24 @@
+"""One good image, as the model remembers it."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = ["TrainingImage"]
+
+
+class TrainingImage(BaseModel):
+    """One good image the model was fitted on, or its thresholds rest on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    path: str
+    group: str
+    height: int
+    width: int
+    pixels: str = ""
+    """The sha256 of its pixels as the network saw them; empty where the model is older than that."""
+    motion: Annotated[tuple[float, ...], Field(min_length=6, max_length=6)] | None = None
+    """From pixels of the aligned image to its own: a 2 x 3 matrix, row by row; None where it was not aligned."""
+    in_memory: bool = True
+    """Whether the model was fitted on it; if not, it was kept from the memory to calibrate on."""
