@@ -23,7 +23,7 @@ from blemish.evaluate.protocols.magnetic_tile import read_magnetic_tile
 from blemish.evaluate.run import evaluate
 from blemish.images.samples import Sample
 from blemish.methods.registry import METHODS
-from blemish.settings import readers
+from blemish.options.settings import readers
 
 SPLITS = ("published", "disjoint")
 OPTIONS = ("method", "schedule", "epochs", "encoder", "held_out", "preset", "backbone", "more_backbones", "seed")

@@ -22,7 +22,7 @@ from blemish.evaluate.reproduce.finished import FinishedCells
 from blemish.evaluate.reproduce.measure import Measured, measure
 from blemish.evaluate.reproduce.seen import SeenImages
 from blemish.images.samples import Sample
-from blemish.settings import divide_options
+from blemish.options.settings import divide_options
 
 LEVELS: tuple[tuple[int, ...], ...] = ((3, 4), (2, 3, 4), (2, 3), (1, 2, 3), (1, 2), (2,), (1,))
 HALVES = ("odd clips", "even clips")

@@ -25,8 +25,8 @@ from blemish.images.read import probe_image
 from blemish.images.samples import Sample
 from blemish.methods.method import GoodImages, Scores
 from blemish.methods.spade import SPADE
+from blemish.options.settings import divide_options
 from blemish.scoring.heatmap import anomaly_map, spread
-from blemish.settings import divide_options
 from blemish.stream import available_threads
 
 BLOCK = 256

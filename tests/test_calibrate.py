@@ -7,10 +7,10 @@ import pytest
 
 from blemish.arrays import Bools, Doubles
 from blemish.errors import DataError, OptionError
+from blemish.options.settings import make_settings
 from blemish.result import Verdict
 from blemish.scoring.calibrate import Calibration, Mode, Wanted, set_thresholds
 from blemish.scoring.held_out import HeldOut, check_unseen, cross_scores, divide, group_scores, hold_out
-from blemish.settings import make_settings
 
 
 @pytest.mark.parametrize("seed", [0, 1, 7])

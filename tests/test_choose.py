@@ -7,7 +7,7 @@ import pytest
 
 from blemish.images.choose import choose_resize, choose_transform
 from blemish.images.read import ImageKind
-from blemish.settings import make_settings
+from blemish.options.settings import make_settings
 
 IMAGE = np.zeros((8, 8), np.uint8)
 

@@ -19,9 +19,9 @@ from shell import RunCli
 from blemish.cli import console
 from blemish.cli.inspect import exit_code
 from blemish.detector import Detector, load
-from blemish.presets import PRESETS
+from blemish.options.presets import PRESETS
+from blemish.options.settings import Resources, Settings
 from blemish.result import Verdict
-from blemish.settings import Resources, Settings
 
 START = [sys.executable, "-c", "from blemish.cli import main; main()"]
 OPTIONS = Settings.model_fields | Resources.model_fields

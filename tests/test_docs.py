@@ -10,9 +10,9 @@ from PIL import Image
 
 from blemish.cli.main import app
 from blemish.methods.registry import METHODS
-from blemish.model.manifest import ModelManifest
 from blemish.model import file as store
-from blemish.settings import Settings, make_settings
+from blemish.model.manifest import ModelManifest
+from blemish.options.settings import Settings, make_settings
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([ROOT / "README.md", ROOT / "README.ja.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")])

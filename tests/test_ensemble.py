@@ -19,8 +19,8 @@ from blemish.features.side_by_side import side_by_side
 from blemish.fitting import fit, good_images
 from blemish.images.read import probe_image
 from blemish.methods.ensemble import Ensemble, spread_of
+from blemish.options.settings import divide_options
 from blemish.patchcore import PatchCore
-from blemish.settings import divide_options
 
 GOOD = [good_part(seed) for seed in range(10)]
 PARTS = [good_part(100), scratched_part(103).grey, stained_part(104).grey]

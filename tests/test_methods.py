@@ -14,8 +14,8 @@ from blemish.evaluate.run import evaluate
 from blemish.fitting import fit
 from blemish.images.samples import read_pair
 from blemish.methods.registry import METHODS
+from blemish.options.settings import TRAINED
 from blemish.result import Verdict
-from blemish.settings import TRAINED
 
 GOOD = [good_part(seed) for seed in range(8)]
 SMALL: dict[str, dict[str, Any]] = {

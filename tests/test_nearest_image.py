@@ -10,7 +10,7 @@ from blemish.errors import OptionError
 from blemish.features.patches import ImagePatches
 from blemish.fitting import fit
 from blemish.methods.nearest_image import NearestImage, pooled
-from blemish.settings import make_settings
+from blemish.options.settings import make_settings
 
 RANDOM = np.random.default_rng(0)
 VECTORS = (RANDOM.normal(size=(40, 17)) * np.geomspace(0.01, 100, 17) + 3).astype(np.float32)

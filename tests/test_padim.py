@@ -18,7 +18,7 @@ from blemish.images.transform import Transform
 from blemish.memory.training import TrainingPatches
 from blemish.methods.gaussian import EPSILON, Scatter, cross_lengths, packed, strips, whitening
 from blemish.methods.padim import PaDiM, draw_dimensions
-from blemish.settings import make_settings
+from blemish.options.settings import make_settings
 
 GRID = 3, 4
 WHOLE = np.ones(GRID, np.bool_)

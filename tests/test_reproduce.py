@@ -30,7 +30,7 @@ from blemish.evaluate.reproduce.seen import SeenImages
 from blemish.evaluate.reproduce.systems import CAVGA, DIFFERNET, GANOMALY, NEAREST, PADIM, SPADE, patchcore
 from blemish.images.samples import read_samples
 from blemish.methods.registry import METHODS
-from blemish.settings import Settings, divide_options, readers
+from blemish.options.settings import Settings, divide_options, readers
 
 TINY: dict[str, Any] = {"size": 64}
 _, RESOURCES = divide_options({"threads": 2})

@@ -9,8 +9,8 @@ import pytest
 import blemish
 from blemish.errors import OptionError
 from blemish.methods.registry import METHODS, find_method
-from blemish.presets import PRESETS
-from blemish.settings import Only, Resources, Settings, divide_options, make_settings, readers
+from blemish.options.presets import PRESETS
+from blemish.options.settings import Only, Resources, Settings, divide_options, make_settings, readers
 
 SOURCE = Path(blemish.__file__).parent
 
@@ -136,7 +136,7 @@ def test_resources_are_no_settings(option: str, typed: str, meant: Any) -> None:
 @pytest.mark.parametrize("option", [*Settings.model_fields, *Resources.model_fields])
 def test_every_option_is_read_somewhere(option: str) -> None:
     """A dead option is worse than a missing one: it is accepted and ignored."""
-    sources = [path for path in SOURCE.rglob("*.py") if path.name not in {"settings.py", "__init__.py"}]
+    sources = [path for path in SOURCE.rglob("*.py") if path.name not in {"options/settings.py", "__init__.py"}]
     read = re.compile(rf"\b(settings|resources)\.{option}\b")
     if option == "preset":
         pytest.skip("read by make_settings")

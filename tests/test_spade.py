@@ -13,7 +13,7 @@ from blemish.features.patches import Features, ImagePatches
 from blemish.fitting import fit as fit_detector
 from blemish.images.transform import Transform
 from blemish.methods.spade import SPADE, Level
-from blemish.settings import make_settings
+from blemish.options.settings import make_settings
 
 IMAGES = 23
 GRIDS = ((4, 6), (2, 3))

@@ -20,7 +20,7 @@ from blemish.arrays import Array
 from blemish.detector import Detector, load
 from blemish.errors import ModelFileError
 from blemish.model.file import OPTIONAL, read_model, tensor_kinds, write_model
-from blemish.settings import make_settings
+from blemish.options.settings import make_settings
 
 TENSORS = tensor_kinds(make_settings())
 Tensors = dict[str, Array]

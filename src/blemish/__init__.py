@@ -22,8 +22,8 @@ if TYPE_CHECKING:
         TrainingError,
     )
     from blemish.fitting import fit
+    from blemish.options.settings import Settings
     from blemish.result import Box, Nearest, Region, Result, Verdict
-    from blemish.settings import Settings
 
 __all__ = [
     "BackboneError",

@@ -22,10 +22,10 @@ from blemish.images.view import Viewer
 from blemish.methods.method import GoodImages, KeepsCandidates
 from blemish.methods.registry import find_method
 from blemish.model.manifest import FORMAT, ModelManifest
+from blemish.options.settings import Resources, Settings, divide_options
 from blemish.progress import Progress, silent
 from blemish.scoring.calibrate import Mode, Wanted
 from blemish.scoring.held_out import hold_out
-from blemish.settings import Resources, Settings, divide_options
 from blemish.stream import available_threads, stream
 
 __all__ = ["fit", "good_images"]

@@ -314,7 +314,7 @@ def test_options_of_another_method_are_refused(option: dict[str, Any], method: s
 
 
 def test_each_schedule_has_its_size() -> None:
-    from blemish.settings import make_settings
+    from blemish.options.settings import make_settings
 
     assert make_settings(method="differnet").size == 224
     assert make_settings(method="differnet", schedule="published").size == 448

@@ -6,8 +6,8 @@ from typing import Any
 
 import typer
 
-from blemish.presets import PRESETS
-from blemish.settings import Resources, Settings, readers
+from blemish.options.presets import PRESETS
+from blemish.options.settings import Resources, Settings, readers
 
 __all__ = ["given", "with_settings"]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from blemish.errors import BackboneError
 from blemish.features.backbone import backbone_folder, load_backbone
-from blemish.settings import Settings
+from blemish.options.settings import Settings
 from blemish.stream import available_threads
 
 __all__ = ["examine_installation", "machine", "package_versions"]

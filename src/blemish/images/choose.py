@@ -9,7 +9,7 @@ import numpy as np
 from blemish.errors import DataError, ImageError, OptionError
 from blemish.images.read import ImageKind, PixelType, Source, image_name, read_image
 from blemish.images.transform import CROP_MARGIN, Resize, Tiling, Transform
-from blemish.settings import Settings
+from blemish.options.settings import Settings
 
 __all__ = ["choose_resize", "choose_transform"]
 

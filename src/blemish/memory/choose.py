@@ -10,8 +10,8 @@ from blemish.memory.per_tile import coreset_per_tile
 from blemish.memory.shards import ArrayShard
 from blemish.memory.spill import patch_store, take_rows
 from blemish.memory.training import TrainingPatches
+from blemish.options.settings import Resources, Settings
 from blemish.progress import Progress
-from blemish.settings import Resources, Settings
 
 __all__ = ["choose_rows", "coreset_rows", "coreset_shard"]
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from blemish.arrays import Array, Floats, Ints
 from blemish.errors import DataError, OptionError
-from blemish.settings import Resources
+from blemish.options.settings import Resources
 
 __all__ = ["PatchStore", "mapping", "patch_store", "take_rows"]
 

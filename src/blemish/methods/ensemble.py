@@ -20,9 +20,9 @@ from blemish.features.patches import Features
 from blemish.features.side_by_side import side_by_side
 from blemish.images.transform import Transform
 from blemish.methods.method import Fitted, GoodImages, Scores, TensorKind
+from blemish.options.settings import Settings
 from blemish.patchcore import PatchCore, PatchCoreLearner
 from blemish.progress import Progress, silent
-from blemish.settings import Settings
 
 __all__ = ["Ensemble", "spread_of"]
 

@@ -26,9 +26,9 @@ from blemish.features.tiles import extractor_for
 from blemish.images.read import Source, image_name, read_image
 from blemish.images.transform import Transform
 from blemish.images.view import View, Viewer, pixels_digest
+from blemish.options.settings import Resources, Settings
 from blemish.progress import Progress, silent
 from blemish.result import Matches
-from blemish.settings import Resources, Settings
 from blemish.stream import available_threads, stream
 
 __all__ = [

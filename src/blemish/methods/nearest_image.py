@@ -22,10 +22,10 @@ from blemish.features.graph import Grid, build_graph, choose_taps
 from blemish.features.patches import Features, ImagePatches
 from blemish.images.transform import Transform
 from blemish.methods.method import Fitted, GoodImages, Scores, TensorKind
+from blemish.options.settings import Settings
 from blemish.progress import Progress, silent
 from blemish.result import Matches
 from blemish.search.exact import ExactSearch
-from blemish.settings import Settings
 
 __all__ = ["NearestImage", "deepest_tap", "pooled"]
 

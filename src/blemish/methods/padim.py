@@ -34,9 +34,9 @@ from blemish.memory.spill import patch_store, take_rows
 from blemish.memory.training import TrainingPatches, gather
 from blemish.methods.gaussian import Scatter, cross_lengths, packed, strips, whitening
 from blemish.methods.method import Fitted, GoodImages, Scores, TensorKind
+from blemish.options.settings import Settings
 from blemish.progress import Progress, silent
 from blemish.scoring.heatmap import anomaly_map, spread
-from blemish.settings import Settings
 from blemish.stream import stream
 
 __all__ = ["PaDiM"]

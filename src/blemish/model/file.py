@@ -25,7 +25,7 @@ from blemish.methods.method import TensorKind
 from blemish.methods.registry import METHODS, find_method
 from blemish.model.journal import TAKEN_AT
 from blemish.model.manifest import FORMAT, ModelManifest
-from blemish.settings import Settings
+from blemish.options.settings import Settings
 from blemish.whole_file import changing, write_whole
 
 __all__ = ["TENSORS", "model_to_change", "read_model", "tensor_kinds", "write_model"]

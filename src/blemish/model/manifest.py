@@ -10,8 +10,8 @@ from blemish.images.places import Places
 from blemish.images.training_image import TrainingImage
 from blemish.images.transform import Transform
 from blemish.images.view import Viewer
+from blemish.options.settings import Settings
 from blemish.scoring.calibrate import Calibration, Wanted
-from blemish.settings import Settings
 
 __all__ = [
     "FORMAT",

@@ -18,10 +18,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from blemish.arrays import Doubles
 from blemish.errors import OptionError
+from blemish.options.settings import Settings, checked
 from blemish.result import Verdict
 from blemish.scoring.held_out import group_scores
 from blemish.scoring.promise import allowed_above, highest_rate, parts_needed
-from blemish.settings import Settings, checked
 
 __all__ = [
     "Calibration",

@@ -10,7 +10,7 @@ from blemish.evaluate.protocols.task import Task
 from blemish.features.backbone import load_backbone
 from blemish.images.samples import Sample
 from blemish.methods.registry import find_method
-from blemish.settings import Settings, make_settings
+from blemish.options.settings import Settings, make_settings
 
 __all__ = ["Cell"]
 

@@ -23,8 +23,8 @@ from blemish.images.read import probe_image
 from blemish.images.samples import Sample
 from blemish.methods.method import Method
 from blemish.methods.registry import find_method
+from blemish.options.settings import Resources
 from blemish.progress import Progress, silent
-from blemish.settings import Resources
 from blemish.stream import available_threads, stream
 
 __all__ = ["Measured", "measure"]

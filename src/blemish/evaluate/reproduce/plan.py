@@ -12,8 +12,8 @@ from blemish.evaluate.reproduce.measure import Measured, measure
 from blemish.evaluate.reproduce.published import Printed
 from blemish.evaluate.reproduce.seen import SeenImages
 from blemish.evaluate.reproduce.systems import System
+from blemish.options.settings import Resources
 from blemish.progress import Progress, silent
-from blemish.settings import Resources
 
 __all__ = ["METRICS", "Entry", "Outcome", "carry_out"]
 

@@ -17,9 +17,9 @@ from blemish.evaluate.reproduce.published import MVTEC_CLASSES
 from blemish.evaluate.reproduce.rows import Row, as_csv, as_markdown, mean_rows, rows_of
 from blemish.evaluate.reproduce.table6 import plan_table6
 from blemish.features.backbone import load_backbone
-from blemish.presets import SIZES
+from blemish.options.presets import SIZES
+from blemish.options.settings import divide_options
 from blemish.progress import Progress, silent
-from blemish.settings import divide_options
 from blemish.whole_file import write_whole
 
 __all__ = ["REPRODUCTIONS", "Reproduced", "reproduce"]

@@ -16,9 +16,9 @@ from pydantic import (
     model_serializer,
 )
 
-from blemish import typed
 from blemish.errors import OptionError
-from blemish.presets import PRESETS, SIZES
+from blemish.options import typed
+from blemish.options.presets import PRESETS, SIZES
 
 __all__ = ["Only", "Resources", "Settings", "checked", "divide_options", "make_settings", "readers"]
 
