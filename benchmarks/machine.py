@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from blemish.stream import available_threads
+from blemish.system.stream import available_threads
 
 __all__ = ["Spread", "data_folder", "figure", "hardware", "markdown_table", "publish", "versions"]
 

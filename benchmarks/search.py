@@ -23,7 +23,7 @@ from blemish.kernels.protocol import Kernels
 from blemish.kernels.pure import Pure
 from blemish.memory.coreset import greedy_coreset
 from blemish.search.exact import ExactSearch, bound_axes
-from blemish.stream import available_threads
+from blemish.system.stream import available_threads
 
 QUERIES = 784
 PAUSE = 0.3

@@ -27,7 +27,7 @@ from blemish.methods.method import GoodImages, Scores
 from blemish.methods.spade import SPADE
 from blemish.options.settings import divide_options
 from blemish.scoring.heatmap import anomaly_map, spread
-from blemish.stream import available_threads
+from blemish.system.stream import available_threads
 
 BLOCK = 256
 

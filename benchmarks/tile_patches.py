@@ -11,7 +11,7 @@ from blemish.arrays import Array, Floats
 from blemish.features.backbone import load_backbone
 from blemish.features.extract import Extractor
 from blemish.features.graph import Grid, build_graph, choose_taps
-from blemish.stream import available_threads
+from blemish.system.stream import available_threads
 
 __all__ = ["test_paths", "tile_patches", "train_paths"]
 

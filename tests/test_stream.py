@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from blemish.stream import available_threads, stream
+from blemish.system.stream import available_threads, stream
 
 
 def blemish_threads() -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from blemish.whole_file import write_whole
+from blemish.system.whole_file import write_whole
 
 
 def test_writes_and_writes_over(tmp_path: Path) -> None:

@@ -15,10 +15,10 @@ from blemish.images.sources import check_groups, list_sources
 from blemish.images.training_image import TrainingImage
 from blemish.methods.method import FitsAcross, Fitted, Learner, Method
 from blemish.options.settings import Settings
-from blemish.progress import Progress, silent
 from blemish.scoring.calibrate import Calibration, Mode, Wanted, set_thresholds
 from blemish.scoring.held_out import HeldOut, check_unseen, cross_scores, divide
-from blemish.stream import stream
+from blemish.system.progress import Progress, silent
+from blemish.system.stream import stream
 
 __all__ = ["calibrate", "fit_and_hold_out", "thresholds_of"]
 

@@ -15,8 +15,8 @@ from blemish.errors import DataError
 from blemish.evaluate.run import evaluate
 from blemish.fitting import fit
 from blemish.images.samples import Sample
-from blemish.progress import Progress, silent
 from blemish.report.page import write_page
+from blemish.system.progress import Progress, silent
 
 __all__ = ["run_demo", "solar_cells"]
 

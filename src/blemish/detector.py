@@ -32,7 +32,7 @@ from blemish.scoring.calibrate import Calibration
 from blemish.scoring.held_out import HeldOut
 from blemish.scoring.reasons import Reasons
 from blemish.scoring.regions import find_regions
-from blemish.stream import available_threads, stream
+from blemish.system.stream import available_threads, stream
 
 __all__ = ["Detector", "load"]
 

@@ -23,10 +23,10 @@ from blemish.methods.method import GoodImages, KeepsCandidates
 from blemish.methods.registry import find_method
 from blemish.model.manifest import FORMAT, ModelManifest
 from blemish.options.settings import Resources, Settings, divide_options
-from blemish.progress import Progress, silent
 from blemish.scoring.calibrate import Mode, Wanted
 from blemish.scoring.held_out import hold_out
-from blemish.stream import available_threads, stream
+from blemish.system.progress import Progress, silent
+from blemish.system.stream import available_threads, stream
 
 __all__ = ["fit", "good_images"]
 

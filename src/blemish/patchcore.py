@@ -36,14 +36,14 @@ from blemish.memory.spill import patch_store
 from blemish.memory.training import TrainingPatches, gather
 from blemish.methods.method import Fitted, GoodImages, Scores, TensorKind
 from blemish.options.settings import Settings
-from blemish.progress import Progress, silent
 from blemish.result import Matches
 from blemish.scoring.edges import edge_scale, no_edges, ring_of_cells, some_cells
 from blemish.scoring.heatmap import anomaly_map, spread
 from blemish.scoring.score import maximum, reweighted_maximum, top_mean
 from blemish.search.per_tile import PerTileSearch
 from blemish.search.search import make_search
-from blemish.stream import stream
+from blemish.system.progress import Progress, silent
+from blemish.system.stream import stream
 
 __all__ = ["PatchCore"]
 

@@ -12,9 +12,9 @@ from blemish.errors import OptionError
 from blemish.fitting import fit
 from blemish.images.read import Source
 from blemish.images.sources import list_sources
-from blemish.progress import Progress, silent
 from blemish.result import Result
 from blemish.scoring.contamination import CUTOFF, outlying, outlyingness
+from blemish.system.progress import Progress, silent
 
 __all__ = ["Scan", "scan"]
 

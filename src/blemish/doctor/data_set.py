@@ -17,9 +17,9 @@ from blemish.doctor.look import look_at
 from blemish.errors import DataError, ImageError
 from blemish.images.files import list_images
 from blemish.images.samples import Sample, read_samples
-from blemish.progress import Progress, silent
-from blemish.stream import available_threads, stream
-from blemish.whole_file import write_whole
+from blemish.system.progress import Progress, silent
+from blemish.system.stream import available_threads, stream
+from blemish.system.whole_file import write_whole
 
 __all__ = ["Examination", "examine_data"]
 

@@ -10,7 +10,7 @@ from typing import Any
 from blemish.errors import BackboneError
 from blemish.features.backbone import backbone_folder, load_backbone
 from blemish.options.settings import Settings
-from blemish.stream import available_threads
+from blemish.system.stream import available_threads
 
 __all__ = ["examine_installation", "machine", "package_versions"]
 

@@ -16,9 +16,9 @@ from blemish.evaluate.metrics import auroc, average_precision, f1_max
 from blemish.evaluate.operating import OperatingPoint, PartScores, least_cost, zero_miss
 from blemish.evaluate.pixels import PixelCurve, PixelScores
 from blemish.images.samples import Sample, read_mask
-from blemish.progress import Progress, silent
 from blemish.result import Result, Verdict
 from blemish.scoring.promise import Share
+from blemish.system.progress import Progress, silent
 
 __all__ = ["Inspector", "evaluate", "sample_mask"]
 

@@ -16,7 +16,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from blemish.errors import BackboneError
-from blemish.whole_file import write_whole
+from blemish.system.whole_file import write_whole
 
 __all__ = [
     "Backbone",

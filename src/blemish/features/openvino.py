@@ -8,7 +8,7 @@ import openvino
 
 from blemish.arrays import Array, Floats
 from blemish.errors import ProviderError
-from blemish.stream import available_threads
+from blemish.system.stream import available_threads
 
 __all__ = ["OpenVinoExtractor"]
 

@@ -14,7 +14,7 @@ from blemish.arrays import Array, Floats, Ints
 from blemish.errors import OptionError
 from blemish.features.extract import AnyExtractor, make_extractor
 from blemish.images.transform import Tiling, Transform
-from blemish.stream import stream
+from blemish.system.stream import stream
 
 __all__ = ["TiledExtractor", "extractor_for", "tile_of_cells"]
 

@@ -7,7 +7,7 @@ import importlib
 
 from blemish.kernels.protocol import Kernels
 from blemish.kernels.pure import Pure
-from blemish.stream import available_threads
+from blemish.system.stream import available_threads
 
 __all__ = ["best_kernels", "worker_count"]
 

@@ -20,9 +20,9 @@ from blemish.memory.bank import Bank
 from blemish.memory.cover import cover
 from blemish.memory.spill import take_rows
 from blemish.memory.training import TrainingPatches
-from blemish.progress import Progress, silent
 from blemish.search.search import Search
-from blemish.stream import stream
+from blemish.system.progress import Progress, silent
+from blemish.system.stream import stream
 
 __all__ = ["Candidates", "find_candidates"]
 

@@ -11,7 +11,7 @@ from blemish.memory.shards import ArrayShard
 from blemish.memory.spill import patch_store, take_rows
 from blemish.memory.training import TrainingPatches
 from blemish.options.settings import Resources, Settings
-from blemish.progress import Progress
+from blemish.system.progress import Progress
 
 __all__ = ["choose_rows", "coreset_rows", "coreset_shard"]
 

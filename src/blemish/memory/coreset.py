@@ -17,7 +17,7 @@ from blemish.kernels.best import best_kernels
 from blemish.kernels.bound import Bound
 from blemish.kernels.protocol import Kernels
 from blemish.memory.shards import ArrayShard, Shard, Top
-from blemish.progress import Progress, silent
+from blemish.system.progress import Progress, silent
 
 __all__ = ["Coreset", "coreset_of_shards", "greedy_coreset", "random_projection"]
 

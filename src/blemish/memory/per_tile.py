@@ -5,7 +5,7 @@ import numpy as np
 from blemish.arrays import Bools, Ints
 from blemish.memory.coreset import Coreset, greedy_coreset
 from blemish.memory.shards import ArrayShard
-from blemish.progress import Progress, silent
+from blemish.system.progress import Progress, silent
 
 __all__ = ["coreset_per_tile"]
 

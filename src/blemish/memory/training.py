@@ -8,7 +8,7 @@ import numpy as np
 from blemish.arrays import Array, Bools, Ints
 from blemish.features.patches import ImagePatches
 from blemish.memory.spill import PatchStore, take_rows
-from blemish.progress import Progress, silent
+from blemish.system.progress import Progress, silent
 
 __all__ = ["Gathering", "TrainingPatches", "gather"]
 

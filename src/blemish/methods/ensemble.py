@@ -22,7 +22,7 @@ from blemish.images.transform import Transform
 from blemish.methods.method import Fitted, GoodImages, Scores, TensorKind
 from blemish.options.settings import Settings
 from blemish.patchcore import PatchCore, PatchCoreLearner
-from blemish.progress import Progress, silent
+from blemish.system.progress import Progress, silent
 
 __all__ = ["Ensemble", "spread_of"]
 

@@ -27,9 +27,9 @@ from blemish.images.read import Source, image_name, read_image
 from blemish.images.transform import Transform
 from blemish.images.view import View, Viewer, pixels_digest
 from blemish.options.settings import Resources, Settings
-from blemish.progress import Progress, silent
 from blemish.result import Matches
-from blemish.stream import available_threads, stream
+from blemish.system.progress import Progress, silent
+from blemish.system.stream import available_threads, stream
 
 __all__ = [
     "Fitted",

@@ -23,9 +23,9 @@ from blemish.features.patches import Features, ImagePatches
 from blemish.images.transform import Transform
 from blemish.methods.method import Fitted, GoodImages, Scores, TensorKind
 from blemish.options.settings import Settings
-from blemish.progress import Progress, silent
 from blemish.result import Matches
 from blemish.search.exact import ExactSearch
+from blemish.system.progress import Progress, silent
 
 __all__ = ["NearestImage", "deepest_tap", "pooled"]
 

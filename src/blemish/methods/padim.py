@@ -35,9 +35,9 @@ from blemish.memory.training import TrainingPatches, gather
 from blemish.methods.gaussian import Scatter, cross_lengths, packed, strips, whitening
 from blemish.methods.method import Fitted, GoodImages, Scores, TensorKind
 from blemish.options.settings import Settings
-from blemish.progress import Progress, silent
 from blemish.scoring.heatmap import anomaly_map, spread
-from blemish.stream import stream
+from blemish.system.progress import Progress, silent
+from blemish.system.stream import stream
 
 __all__ = ["PaDiM"]
 

@@ -30,10 +30,10 @@ from blemish.memory.training import Gathering, TrainingPatches
 from blemish.methods.method import Fitted, GoodImages, Scores, TensorKind
 from blemish.methods.nearest_image import deepest_tap, pooled
 from blemish.options.settings import Settings
-from blemish.progress import Progress, silent
 from blemish.result import Matches
 from blemish.scoring.heatmap import anomaly_map, spread
 from blemish.search.exact import ExactSearch
+from blemish.system.progress import Progress, silent
 
 __all__ = ["SPADE", "Level"]
 

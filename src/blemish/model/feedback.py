@@ -29,7 +29,7 @@ from blemish.model.model import NOTHING, Model, changed, with_rows
 from blemish.model.tables import Table
 from blemish.patchcore import PatchCore
 from blemish.scoring.calibrate import Calibration, set_thresholds
-from blemish.stream import stream
+from blemish.system.stream import stream
 
 __all__ = ["Seen", "added", "numbers_of", "removed"]
 

@@ -26,7 +26,7 @@ from blemish.methods.registry import METHODS, find_method
 from blemish.model.journal import TAKEN_AT
 from blemish.model.manifest import FORMAT, ModelManifest
 from blemish.options.settings import Settings
-from blemish.whole_file import changing, write_whole
+from blemish.system.whole_file import changing, write_whole
 
 __all__ = ["TENSORS", "model_to_change", "read_model", "tensor_kinds", "write_model"]
 

@@ -15,7 +15,7 @@ from blemish.model.manifest import ModelManifest
 from blemish.report.draw import captioned, displayable, overlay
 from blemish.report.reasons import GoodPictures, reasons_sheet
 from blemish.result import Result
-from blemish.whole_file import write_whole
+from blemish.system.whole_file import write_whole
 
 __all__ = ["MaskFolder", "OverlayFolder", "ReasonsFolder"]
 

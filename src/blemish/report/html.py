@@ -13,7 +13,7 @@ from PIL import Image
 
 from blemish.arrays import Bytes
 from blemish.errors import DataError
-from blemish.whole_file import write_whole
+from blemish.system.whole_file import write_whole
 
 __all__ = ["LONGEST_SIDE", "Html", "element", "facts", "json_data", "packed", "picture", "table", "write_page_file"]
 

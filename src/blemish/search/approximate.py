@@ -9,7 +9,7 @@ from blemish.arrays import Array, Floats, Ints
 from blemish.errors import OptionError
 from blemish.kernels.best import best_kernels
 from blemish.search.exact import ExactSearch
-from blemish.stream import available_threads
+from blemish.system.stream import available_threads
 
 __all__ = ["ApproximateSearch"]
 

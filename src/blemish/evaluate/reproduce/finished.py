@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from blemish.evaluate.reproduce.cell import Cell
 from blemish.evaluate.reproduce.measure import Measured
-from blemish.whole_file import write_whole
+from blemish.system.whole_file import write_whole
 
 __all__ = ["FinishedCells"]
 

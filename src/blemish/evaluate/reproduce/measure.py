@@ -24,8 +24,8 @@ from blemish.images.samples import Sample
 from blemish.methods.method import Method
 from blemish.methods.registry import find_method
 from blemish.options.settings import Resources
-from blemish.progress import Progress, silent
-from blemish.stream import available_threads, stream
+from blemish.system.progress import Progress, silent
+from blemish.system.stream import available_threads, stream
 
 __all__ = ["Measured", "measure"]
 

@@ -13,7 +13,7 @@ from blemish.evaluate.reproduce.published import Printed
 from blemish.evaluate.reproduce.seen import SeenImages
 from blemish.evaluate.reproduce.systems import System
 from blemish.options.settings import Resources
-from blemish.progress import Progress, silent
+from blemish.system.progress import Progress, silent
 
 __all__ = ["METRICS", "Entry", "Outcome", "carry_out"]
 

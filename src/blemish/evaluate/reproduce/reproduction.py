@@ -19,8 +19,8 @@ from blemish.evaluate.reproduce.table6 import plan_table6
 from blemish.features.backbone import load_backbone
 from blemish.options.presets import SIZES
 from blemish.options.settings import divide_options
-from blemish.progress import Progress, silent
-from blemish.whole_file import write_whole
+from blemish.system.progress import Progress, silent
+from blemish.system.whole_file import write_whole
 
 __all__ = ["REPRODUCTIONS", "Reproduced", "reproduce"]
 

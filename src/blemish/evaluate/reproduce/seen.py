@@ -9,7 +9,7 @@ from blemish.features.patches import Features
 from blemish.features.tiles import extractor_for
 from blemish.images.samples import Sample
 from blemish.images.view import View, Viewer
-from blemish.stream import stream
+from blemish.system.stream import stream
 
 __all__ = ["Seen", "SeenImages"]
 

@@ -13,7 +13,7 @@ from blemish.features.graph import Grid, build_graph
 from blemish.features.trace import trace
 from blemish.images.transform import Transform
 from blemish.methods.method import GoodImages
-from blemish.stream import stream
+from blemish.system.stream import stream
 
 __all__ = ["answer_graph", "planes", "sized_images", "traced_graph"]
 

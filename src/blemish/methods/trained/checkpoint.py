@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from blemish.errors import ModelFileError
-from blemish.whole_file import write_whole
+from blemish.system.whole_file import write_whole
 
 if TYPE_CHECKING:
     from blemish.methods.trained.training import Trainee

@@ -22,8 +22,8 @@ from blemish.features.patches import Features
 from blemish.images.transform import Transform
 from blemish.methods.method import Fitted, GoodImages, Scores, TensorKind
 from blemish.options.settings import Settings
-from blemish.progress import Progress, silent
 from blemish.scoring.heatmap import anomaly_map, spread
+from blemish.system.progress import Progress, silent
 
 __all__ = ["CAVGA", "DifferNet", "GANomaly", "Trained", "TrainedLearner"]
 

@@ -16,7 +16,7 @@ from blemish.arrays import Array
 from blemish.errors import OptionError, TrainingError
 from blemish.methods.method import GoodImages
 from blemish.methods.trained.checkpoint import Checkpoint
-from blemish.progress import Progress, silent
+from blemish.system.progress import Progress, silent
 
 __all__ = ["Plan", "Trainee", "descend", "seeded", "train"]
 

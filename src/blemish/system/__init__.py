@@ -1,0 +1,1 @@
+"""Threads, progress and files: what the rooms ask of the machine."""
