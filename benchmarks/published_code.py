@@ -9,7 +9,7 @@ import numpy as np
 from machine import data_folder, markdown_table, publish
 
 from blemish.arrays import Array
-from blemish.features.backbone import load_backbone
+from blemish.backbones.backbone import load_backbone
 from blemish.features.extract import Extractor
 from blemish.features.graph import Grid, build_graph, choose_taps
 from blemish.images.read import read_image

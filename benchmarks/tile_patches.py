@@ -8,7 +8,7 @@ from machine import data_folder
 from PIL import Image
 
 from blemish.arrays import Array, Floats
-from blemish.features.backbone import load_backbone
+from blemish.backbones.backbone import load_backbone
 from blemish.features.extract import Extractor
 from blemish.features.graph import Grid, build_graph, choose_taps
 from blemish.system.stream import available_threads

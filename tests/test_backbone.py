@@ -8,9 +8,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from blemish.errors import BackboneError
-from blemish.features import network
-from blemish.features.backbone import (
+from blemish.backbones import network
+from blemish.backbones.backbone import (
     BUILT_IN,
     Manifest,
     Tap,
@@ -19,6 +18,7 @@ from blemish.features.backbone import (
     list_backbones,
     load_backbone,
 )
+from blemish.errors import BackboneError
 
 GREY = (0.5, 0.5, 0.5)
 

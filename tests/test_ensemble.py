@@ -10,9 +10,9 @@ import pytest
 from parts import good_part, scratched_part, stained_part
 from test_backbone import small_network, take_in
 
+from blemish.backbones.backbone import load_backbone
 from blemish.detector import Detector, load
 from blemish.errors import DataError, OptionError
-from blemish.features.backbone import load_backbone
 from blemish.features.extract import Extractor
 from blemish.features.graph import Grid, build_graph, choose_taps
 from blemish.features.side_by_side import side_by_side

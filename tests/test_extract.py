@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+from blemish.backbones.backbone import load_backbone
 from blemish.errors import ProviderError
-from blemish.features.backbone import load_backbone
 from blemish.features.extract import Extractor, available_providers
 from blemish.features.graph import Grid, build_graph, choose_taps
 

@@ -9,9 +9,9 @@ import pytest
 from parts import TINY, bank_of, good_part
 from PIL import Image
 
+from blemish.backbones.backbone import Backbone, Manifest, load_backbone
 from blemish.detector import Detector, load
 from blemish.errors import BackboneError, DataError, ImageError, OptionError, ProviderError
-from blemish.features.backbone import Backbone, Manifest, load_backbone
 from blemish.fitting import fit
 from blemish.images.read import ImageKind, Source, probe_image
 from blemish.patchcore import PatchCore

@@ -8,8 +8,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from blemish.arrays import Array, Bytes, Doubles, Floats
+from blemish.backbones.backbone import Backbone, Manifest, Tap
 from blemish.errors import OptionError
-from blemish.features.backbone import Backbone, Manifest, Tap
 from blemish.features.extract import Extractor
 from blemish.features.graph import Grid, build_graph, choose_taps
 

@@ -9,8 +9,8 @@ from types import ModuleType, SimpleNamespace
 import pytest
 from shell import RunCli
 
+from blemish.backbones import backbone
 from blemish.doctor import installation
-from blemish.features import backbone
 
 
 def test_a_whole_installation_has_no_problems() -> None:

@@ -11,9 +11,9 @@ import pytest
 from parts import TINY, good_part
 
 import blemish.features.extract
+from blemish.backbones.backbone import load_backbone
 from blemish.detector import Detector, load
 from blemish.errors import ProviderError
-from blemish.features.backbone import load_backbone
 from blemish.features.extract import OPENVINO, Extractor, available_providers, make_extractor
 from blemish.features.graph import Grid, build_graph, choose_taps
 from blemish.fitting import fit

@@ -10,8 +10,8 @@ from sklearn.covariance import EmpiricalCovariance
 
 from blemish import calibrating
 from blemish.arrays import Bools, Doubles, Floats
+from blemish.backbones.backbone import Tap
 from blemish.errors import DataError, ImageError, OptionError
-from blemish.features.backbone import Tap
 from blemish.features.patches import ImagePatches
 from blemish.fitting import fit as fit_detector
 from blemish.images.transform import Transform

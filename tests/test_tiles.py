@@ -11,9 +11,9 @@ from parts import TINY, good_part, save_image
 from shell import RunCli
 
 from blemish.arrays import Array, Bytes
+from blemish.backbones.backbone import load_backbone
 from blemish.detector import Detector, load
 from blemish.errors import ImageError, OptionError
-from blemish.features.backbone import load_backbone
 from blemish.features.extract import make_extractor
 from blemish.features.graph import Grid, build_graph, choose_taps
 from blemish.features.tiles import TiledExtractor, extractor_for, spans, tile_of_cells

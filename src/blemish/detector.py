@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from blemish.arrays import Array, Bools, Floats
+from blemish.backbones.network import open_network
 from blemish.errors import BackboneError, DataError, ImageError, ModelFileError, OptionError
 from blemish.features.extract import AnyExtractor
 from blemish.features.look import Clock, look
-from blemish.features.network import open_network
 from blemish.features.tiles import extractor_for
 from blemish.images.read import Channels, Source, image_name
 from blemish.images.sources import check_groups, list_sources

@@ -7,10 +7,10 @@ from functools import partial
 from importlib.metadata import version
 from typing import Any
 
+from blemish.backbones.backbone import Backbone, load_backbone
 from blemish.calibrating import fit_and_hold_out, thresholds_of
 from blemish.detector import Detector
 from blemish.errors import OptionError
-from blemish.features.backbone import Backbone, load_backbone
 from blemish.images.align import Aligner
 from blemish.images.choose import choose_transform
 from blemish.images.places import Places

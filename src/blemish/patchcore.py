@@ -23,7 +23,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from blemish.arrays import Array, Bools, Floats, Ints
-from blemish.features.backbone import Backbone
+from blemish.backbones.backbone import Backbone
 from blemish.features.graph import Grid, build_graph, choose_taps
 from blemish.features.patches import Features, ImagePatches
 from blemish.features.tiles import tile_of_cells

@@ -10,9 +10,9 @@ import onnx
 import pytest
 
 from blemish.arrays import Floats
+from blemish.backbones.backbone import Backbone, load_backbone
+from blemish.backbones.network import run_taps
 from blemish.errors import BackboneError
-from blemish.features.backbone import Backbone, load_backbone
-from blemish.features.network import run_taps
 
 torch = pytest.importorskip("torch", reason="needs the [torch] extra")
 timm = pytest.importorskip("timm", reason="needs the [torch] extra")
@@ -23,7 +23,7 @@ SCRIPT = Path(__file__).parents[2] / "scripts" / "export_builtin_backbone.py"
 
 
 def export(name: str, folder: Path, **options: Any) -> Backbone:
-    from blemish.features.export import export_backbone
+    from blemish.backbones.export import export_backbone
 
     manifest = export_backbone(name, folder=folder, **options)
     return load_backbone(str(folder / f"{manifest.name}.onnx"))
@@ -219,7 +219,7 @@ def test_a_built_in_name_is_refused_in_the_users_folder(monkeypatch: pytest.Monk
 
 
 def test_without_torch_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "blemish.features.export", raising=False)
+    monkeypatch.delitem(sys.modules, "blemish.backbones.export", raising=False)
     monkeypatch.setitem(sys.modules, "timm", None)
     with pytest.raises(BackboneError, match=r"pip install 'blemish\[torch\]'"):
-        importlib.import_module("blemish.features.export")
+        importlib.import_module("blemish.backbones.export")

@@ -6,9 +6,9 @@ import onnxruntime
 import pytest
 
 from blemish.arrays import Floats
-from blemish.features.backbone import load_backbone
+from blemish.backbones.backbone import load_backbone
+from blemish.backbones.network import run_taps
 from blemish.features.graph import choose_taps
-from blemish.features.network import run_taps
 from blemish.methods.trained.views import IMAGE, MAP, VIEWS, draw_map, view_features
 
 torch = pytest.importorskip("torch", reason="needs the [torch] extra")

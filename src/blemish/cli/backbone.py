@@ -22,7 +22,7 @@ Three = tuple[float, float, float]
 @app.command("list")
 def list_all(json: Json = False) -> None:
     """List the backbones of this machine, the built-in one first."""
-    from blemish.features.backbone import list_backbones
+    from blemish.backbones.backbone import list_backbones
 
     manifests = list_backbones()
     if json:
@@ -36,7 +36,7 @@ def list_all(json: Json = False) -> None:
 @app.command()
 def info(name: Annotated[str, typer.Argument(help="A backbone's name, or an .onnx file.")], json: Json = False) -> None:
     """Describe one backbone, after checking that its file is the one its manifest describes."""
-    from blemish.features.backbone import load_backbone
+    from blemish.backbones.backbone import load_backbone
 
     backbone = load_backbone(name)
     if json:
@@ -60,7 +60,7 @@ def export(
     json: Json = False,
 ) -> None:
     """Turn a timm network into a backbone (needs the extra: pip install 'blemish[torch]')."""
-    from blemish.features.export import export_backbone
+    from blemish.backbones.export import export_backbone
 
     source: Path | Literal["random"] | None = "random" if weights == "random" else Path(weights) if weights else None
     manifest = export_backbone(name, weights=source, save_as=save_as, size=None if size is None else (size, size))
@@ -78,7 +78,7 @@ def import_file(
     json: Json = False,
 ) -> None:
     """Take your own ONNX network in."""
-    from blemish.features.backbone import import_backbone
+    from blemish.backbones.backbone import import_backbone
 
     names = [tap.strip() for tap in taps.split(",") if tap.strip()]
     manifest = import_backbone(network, name=name or network.stem, taps=names, mean=mean, std=std, licence=licence)
@@ -86,7 +86,7 @@ def import_file(
 
 
 def _report(manifest: dict[str, object], json: bool) -> None:
-    from blemish.features.backbone import backbone_folder
+    from blemish.backbones.backbone import backbone_folder
 
     if json:
         print_json(manifest)

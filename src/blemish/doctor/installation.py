@@ -7,8 +7,8 @@ from importlib.metadata import PackageNotFoundError, distributions, version
 from pathlib import Path
 from typing import Any
 
+from blemish.backbones.backbone import backbone_folder, load_backbone
 from blemish.errors import BackboneError
-from blemish.features.backbone import backbone_folder, load_backbone
 from blemish.options.settings import Settings
 from blemish.system.stream import available_threads
 

@@ -14,10 +14,10 @@ import onnx
 import onnx.version_converter
 from onnx import TensorProto, helper
 
+from blemish.backbones.backbone import Backbone, Tap
+from blemish.backbones.network import keep_taps, open_network
 from blemish.errors import OptionError
-from blemish.features.backbone import Backbone, Tap
 from blemish.features.merge import BATCH_AXIS, PREFIX, Grid, MergeNodes, constant, merge_nodes
-from blemish.features.network import keep_taps, open_network
 
 __all__ = ["INPUT", "OPSET", "Grid", "at_least", "build_graph", "choose_taps", "output", "rename"]
 

@@ -13,7 +13,7 @@ import onnx
 from onnx import helper, numpy_helper
 
 from blemish.arrays import Array, Doubles
-from blemish.features.backbone import Tap
+from blemish.backbones.backbone import Tap
 
 __all__ = ["BATCH_AXIS", "PREFIX", "Grid", "MergeNodes", "constant", "merge_nodes"]
 

@@ -14,8 +14,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from blemish.arrays import Array, Bools, Doubles
+from blemish.backbones.backbone import Backbone, load_backbone
 from blemish.errors import DataError, OptionError
-from blemish.features.backbone import Backbone, load_backbone
 from blemish.features.patches import Features
 from blemish.features.side_by_side import side_by_side
 from blemish.images.transform import Transform

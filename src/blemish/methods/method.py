@@ -18,8 +18,8 @@ from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 import numpy as np
 
 from blemish.arrays import Array, Bools, Floats, Ints
+from blemish.backbones.backbone import Backbone
 from blemish.errors import ImageError
-from blemish.features.backbone import Backbone
 from blemish.features.extract import AnyExtractor
 from blemish.features.patches import Features, seen_patches
 from blemish.features.tiles import extractor_for

@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from blemish.arrays import Array, Bools, Doubles, Floats, Ints
-from blemish.features.backbone import Backbone, Tap
+from blemish.backbones.backbone import Backbone, Tap
 from blemish.features.graph import Grid, build_graph, choose_taps
 from blemish.features.patches import Features, ImagePatches
 from blemish.images.transform import Transform

@@ -24,8 +24,8 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from blemish.arrays import Array, Bools, Floats, Ints
+from blemish.backbones.backbone import Backbone, Tap
 from blemish.errors import DataError, ImageError
-from blemish.features.backbone import Backbone, Tap
 from blemish.features.graph import Grid, build_graph, choose_taps
 from blemish.features.patches import Features
 from blemish.images.read import image_name

@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 
 from blemish.arrays import Array, Bools, Floats, Ints
+from blemish.backbones.backbone import Backbone, Tap
 from blemish.errors import OptionError
-from blemish.features.backbone import Backbone, Tap
 from blemish.features.graph import Grid, build_graph, choose_taps
 from blemish.features.patches import Features, ImagePatches
 from blemish.images.transform import Transform

@@ -4,7 +4,7 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from blemish.features.backbone import Manifest as BackboneManifest
+from blemish.backbones.backbone import Manifest as BackboneManifest
 from blemish.images.align import Aligner
 from blemish.images.places import Places
 from blemish.images.training_image import TrainingImage

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from blemish.backbones.backbone import load_backbone
 from blemish.evaluate.protocols.shots import draw_shots
 from blemish.evaluate.protocols.task import Task
-from blemish.features.backbone import load_backbone
 from blemish.images.samples import Sample
 from blemish.methods.registry import find_method
 from blemish.options.settings import Settings, make_settings

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from blemish.backbones.backbone import load_backbone
 from blemish.errors import DataError, OptionError
 from blemish.evaluate.reproduce.chart import Panel, draw
 from blemish.evaluate.reproduce.curves import claims, plan_figure6, plan_shots
@@ -16,7 +17,6 @@ from blemish.evaluate.reproduce.plan import Entry, Outcome, carry_out
 from blemish.evaluate.reproduce.published import MVTEC_CLASSES
 from blemish.evaluate.reproduce.rows import Row, as_csv, as_markdown, mean_rows, rows_of
 from blemish.evaluate.reproduce.table6 import plan_table6
-from blemish.features.backbone import load_backbone
 from blemish.options.presets import SIZES
 from blemish.options.settings import divide_options
 from blemish.system.progress import Progress, silent

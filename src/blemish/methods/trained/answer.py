@@ -8,9 +8,9 @@ import numpy as np
 import torch
 
 from blemish.arrays import Array
-from blemish.features.backbone import Backbone, Manifest, Tap
+from blemish.backbones.backbone import Backbone, Manifest, Tap
+from blemish.backbones.trace import trace
 from blemish.features.graph import Grid, build_graph
-from blemish.features.trace import trace
 from blemish.images.transform import Transform
 from blemish.methods.method import GoodImages
 from blemish.system.stream import stream

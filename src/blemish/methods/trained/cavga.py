@@ -32,8 +32,8 @@ from torch import nn
 from torch.nn import functional
 
 from blemish.arrays import Array
+from blemish.backbones.export import read_state
 from blemish.errors import OptionError
-from blemish.features.export import read_state
 from blemish.methods.method import GoodImages
 from blemish.methods.trained.answer import planes, sized_images, traced_graph
 from blemish.methods.trained.dcgan import Discriminator, first_weights

@@ -27,9 +27,9 @@ import torch
 from torch import nn
 
 from blemish.arrays import Array, Floats
-from blemish.features.backbone import Tap
+from blemish.backbones.backbone import Tap
+from blemish.backbones.trace import trace
 from blemish.features.graph import at_least, choose_taps
-from blemish.features.trace import trace
 from blemish.methods.method import GoodImages
 from blemish.methods.trained.answer import answer_graph
 from blemish.methods.trained.flow import Flow

@@ -16,8 +16,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from blemish.arrays import Array, Bools
+from blemish.backbones.backbone import Backbone
 from blemish.errors import OptionError
-from blemish.features.backbone import Backbone
 from blemish.features.patches import Features
 from blemish.images.transform import Transform
 from blemish.methods.method import Fitted, GoodImages, Scores, TensorKind

@@ -12,9 +12,9 @@ import onnx
 from onnx import TensorProto, compose, helper, numpy_helper
 
 from blemish.arrays import Array, Floats
-from blemish.features.backbone import Backbone, Tap
+from blemish.backbones.backbone import Backbone, Tap
+from blemish.backbones.network import keep_taps, open_network
 from blemish.features.graph import at_least
-from blemish.features.network import keep_taps, open_network
 
 __all__ = ["IMAGE", "MAP", "VIEWS", "draw_map", "view_features"]
 

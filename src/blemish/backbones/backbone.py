@@ -139,7 +139,7 @@ def import_backbone(
     The result is written to `folder`, by default `backbone_folder()`. Raises BackboneError where the
     network needs other files or custom operators, or a tap is missing or no feature map.
     """
-    from blemish.features import network  # needs ONNX Runtime, which loading a manifest does not
+    from blemish.backbones import network
 
     folder = choose_folder(folder, name=name)
     try:
@@ -174,7 +174,7 @@ def choose_folder(folder: Path | None, *, name: str) -> Path:
 
 def measure_taps(onnx: bytes, names: Sequence[str], size: tuple[int, int] | None) -> list[Tap]:
     """Describe the taps of a network by running it on the CPU."""
-    from blemish.features.network import tap_strides
+    from blemish.backbones.network import tap_strides
 
     return [
         Tap(name=name, channels=channels, stride=stride, level=round(math.log2(stride)) - 1)

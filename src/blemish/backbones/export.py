@@ -8,16 +8,16 @@ from typing import Any, Literal
 import numpy as np
 
 from blemish.arrays import Floats
+from blemish.backbones.backbone import Manifest, choose_folder, measure_taps, write_backbone
+from blemish.backbones.network import run_taps
 from blemish.errors import BackboneError
-from blemish.features.backbone import Manifest, choose_folder, measure_taps, write_backbone
-from blemish.features.network import run_taps
 
 try:
     import safetensors.torch
     import timm
     import torch
 
-    from blemish.features.trace import trace
+    from blemish.backbones.trace import trace
 except ImportError as error:
     raise BackboneError(
         f"Exporting a backbone needs PyTorch and timm ({error}): pip install 'blemish[torch]'"
