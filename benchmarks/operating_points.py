@@ -22,12 +22,12 @@ from machine import data_folder, markdown_table, publish
 
 import blemish
 from blemish.arrays import Array, Doubles
+from blemish.calibration.held_out import group_scores
+from blemish.calibration.thresholds import Wanted, set_thresholds
 from blemish.demo import solar_cells
 from blemish.evaluate.metrics import f1_max
 from blemish.evaluate.operating import OperatingPoint, PartScores, zero_miss
 from blemish.images.read import Source, read_image
-from blemish.scoring.calibrate import Wanted, set_thresholds
-from blemish.scoring.held_out import group_scores
 
 RATES = (0.05, 0.1)
 CONFIDENCE = 0.95

@@ -20,10 +20,10 @@ from machine import data_folder, markdown_table, publish
 
 import blemish
 from blemish.arrays import Doubles
+from blemish.calibration.held_out import group_scores
+from blemish.calibration.promise import allowed_above, parts_needed
+from blemish.calibration.thresholds import Calibration, Wanted, set_thresholds
 from blemish.demo import solar_cells
-from blemish.scoring.calibrate import Calibration, Wanted, set_thresholds
-from blemish.scoring.held_out import group_scores
-from blemish.scoring.promise import allowed_above, parts_needed
 
 CONFIDENCE = 0.95
 WORLD = 1_000_000

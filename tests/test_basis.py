@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from blemish.calibration.thresholds import Mode, Wanted, set_thresholds
 from blemish.report.basis import basis
 from blemish.report.words import Words
-from blemish.scoring.calibrate import Mode, Wanted, set_thresholds
 
 
 @pytest.mark.parametrize(

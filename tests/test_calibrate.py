@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from blemish.arrays import Bools, Doubles
+from blemish.calibration.held_out import HeldOut, check_unseen, cross_scores, divide, group_scores, hold_out
+from blemish.calibration.thresholds import Calibration, Mode, Wanted, set_thresholds
 from blemish.errors import DataError, OptionError
 from blemish.options.settings import make_settings
 from blemish.result import Verdict
-from blemish.scoring.calibrate import Calibration, Mode, Wanted, set_thresholds
-from blemish.scoring.held_out import HeldOut, check_unseen, cross_scores, divide, group_scores, hold_out
 
 
 @pytest.mark.parametrize("seed", [0, 1, 7])

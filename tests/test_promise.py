@@ -10,8 +10,8 @@ import pytest
 from scipy.stats import beta, binom, binomtest
 
 from blemish.arrays import Doubles
+from blemish.calibration.promise import Share, allowed_above, at_most, highest_rate, parts_needed
 from blemish.errors import DataError
-from blemish.scoring.promise import Share, allowed_above, at_most, highest_rate, parts_needed
 
 
 @pytest.mark.parametrize("n", [1, 2, 7, 12])

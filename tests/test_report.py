@@ -15,6 +15,7 @@ import pytest
 from parts import good_part, save_image
 from PIL import Image
 
+from blemish.calibration.thresholds import Wanted, set_thresholds
 from blemish.detector import Detector
 from blemish.errors import DataError
 from blemish.images.transform import Transform
@@ -23,7 +24,6 @@ from blemish.report.folders import MaskFolder, OverlayFolder
 from blemish.report.page import write_page
 from blemish.report.table import CsvFile, JsonLines, as_row
 from blemish.result import Box, Nearest, Region, Result, Verdict
-from blemish.scoring.calibrate import Wanted, set_thresholds
 from blemish.scoring.regions import find_regions
 
 NEAREST = Nearest("good/1.png", 5, 6, 7.5, at=(9, 8))

@@ -10,9 +10,9 @@ from PIL import Image
 from scipy import stats
 from shell import RunCli
 
+from blemish.calibration.outliers import outlying, outlyingness
 from blemish.errors import OptionError
 from blemish.scanning import scan
-from blemish.scoring.contamination import outlying, outlyingness
 
 
 def test_outlyingness_is_the_robust_z_score_of_logarithms() -> None:

@@ -1,79 +1,23 @@
 """Score good images that the memory has not seen: while fitting, or later, to move a detector's operating point."""
 
 import os
-from collections.abc import Iterable, Sequence
-from functools import partial
+from collections.abc import Sequence
 
 import numpy as np
 
-from blemish.arrays import Bools, Ints
+from blemish.calibration.cross_fit import _held_out, thresholds_of
+from blemish.calibration.held_out import HeldOut
 from blemish.detector import Detector
 from blemish.errors import DataError
-from blemish.features.patches import Features
 from blemish.images.read import Source, image_name, probe_image
 from blemish.images.sources import check_groups, list_sources
 from blemish.images.training_image import TrainingImage
-from blemish.methods.method import FitsAcross, Fitted, Learner, Method
-from blemish.options.settings import Settings
-from blemish.scoring.calibrate import Calibration, Mode, Wanted, set_thresholds
-from blemish.scoring.held_out import HeldOut, check_unseen, cross_scores, divide
 from blemish.system.progress import Progress, silent
 from blemish.system.stream import stream
 
-__all__ = ["calibrate", "fit_and_hold_out", "thresholds_of"]
-
-
-def fit_and_hold_out(
-    learner: Learner,
-    groups: Sequence[str],
-    held_N: Bools,
-    settings: Settings,
-    at_once: int,
-    threads: int,
-    progress: Progress,
-) -> tuple[Fitted, HeldOut]:
-    """Fit without the images held out, and score those; where none are, fit on all, and score each without its fold.
-
-    `at_once` images are scored at a time, each by so many threads.
-    """
-
-    def score(held_N: Bools, fitted: Fitted) -> HeldOut:
-        image_M = np.flatnonzero(held_N)
-        features = learner.features(fitted, [int(image) for image in image_M])
-        answers = stream(partial(_score_and_peak, fitted.method, threads), features, threads=at_once)
-        return _held_out(image_M, answers)
-
-    if held_N.any():
-        fitted = learner.fit(~held_N, progress)
-        return fitted, score(held_N, fitted)
-    if isinstance(learner, FitsAcross):
-        fitted, answers = learner.fit_across(divide(groups, settings.folds, settings.seed), progress)
-        return fitted, _held_out(np.arange(len(groups)), ((scores.image, scores.peak) for scores in answers))
-    held_out = cross_scores(
-        lambda fold_N: score(fold_N, learner.fit(~fold_N)),
-        groups,
-        folds=settings.folds,
-        seed=settings.seed,
-        progress=progress,
-    )
-    return learner.fit(None, progress), held_out
-
-
-def _score_and_peak(method: Method, threads: int, features: Features) -> tuple[float, float]:
-    scores = method.score(features, threads=threads)
-    return scores.image, scores.peak
-
-
-def _held_out(image_M: Ints, answers: Iterable[tuple[float, float]]) -> HeldOut:
-    scores, peaks = zip(*answers, strict=True)
-    return HeldOut(image_M, np.array(scores), np.array(peaks))
-
-
-def thresholds_of(held_out: HeldOut, groups: Sequence[str], wanted: Wanted, mode: Mode) -> Calibration:
-    """Set the thresholds; `groups` names that of every image there is. Raises DataError where none was unseen."""
-    check_unseen(held_out.scores_M)
-    groups_M = [groups[image] for image in held_out.image_M]
-    return set_thresholds(held_out.scores_M, held_out.peaks_M, groups_M, wanted, mode=mode)
+__all__ = [
+    "calibrate",
+]
 
 
 def calibrate(

@@ -11,6 +11,8 @@ import numpy as np
 
 from blemish.arrays import Array, Bools, Floats
 from blemish.backbones.network import open_network
+from blemish.calibration.held_out import HeldOut
+from blemish.calibration.thresholds import Calibration
 from blemish.errors import BackboneError, DataError, ImageError, ModelFileError, OptionError
 from blemish.features.extract import AnyExtractor
 from blemish.features.look import Clock, look
@@ -28,8 +30,6 @@ from blemish.model.manifest import Change, ModelManifest
 from blemish.model.model import Model, read_history, recalibrated, undone
 from blemish.patchcore import PatchCore
 from blemish.result import Region, Result, Verdict
-from blemish.scoring.calibrate import Calibration
-from blemish.scoring.held_out import HeldOut
 from blemish.scoring.reasons import Reasons
 from blemish.scoring.regions import find_regions
 from blemish.system.stream import available_threads, stream

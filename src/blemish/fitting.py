@@ -8,7 +8,9 @@ from importlib.metadata import version
 from typing import Any
 
 from blemish.backbones.backbone import Backbone, load_backbone
-from blemish.calibrating import fit_and_hold_out, thresholds_of
+from blemish.calibration.cross_fit import fit_and_hold_out, thresholds_of
+from blemish.calibration.held_out import hold_out
+from blemish.calibration.thresholds import Mode, Wanted
 from blemish.detector import Detector
 from blemish.errors import OptionError
 from blemish.images.align import Aligner
@@ -23,8 +25,6 @@ from blemish.methods.method import GoodImages, KeepsCandidates
 from blemish.methods.registry import find_method
 from blemish.model.manifest import FORMAT, ModelManifest
 from blemish.options.settings import Resources, Settings, divide_options
-from blemish.scoring.calibrate import Mode, Wanted
-from blemish.scoring.held_out import hold_out
 from blemish.system.progress import Progress, silent
 from blemish.system.stream import available_threads, stream
 

@@ -7,7 +7,7 @@ The whole way of an image, and where each step lives:
     memory bank       memory/coreset.py, memory/bank.py        greedy k-centre subset of all good patches
     patch scores      search/exact.py, scoring/edges.py        distance to the nearest row of the bank
     image score, map  scoring/score.py, scoring/heatmap.py     one number; one value a pixel
-    verdict           scoring/calibrate.py                     thresholds from held-out good images
+    verdict           calibration/thresholds.py                     thresholds from held-out good images
 
 This file joins the steps in the middle: `fit` makes the bank, `score` compares with it and draws the map.
 `fitting.py` and `detector.py` walk the whole way, for many good images and for one image to inspect; methods/method.py

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from blemish.calibration.outliers import CUTOFF, outlying, outlyingness
 from blemish.detector import Detector
 from blemish.errors import OptionError
 from blemish.fitting import fit
 from blemish.images.read import Source
 from blemish.images.sources import list_sources
 from blemish.result import Result
-from blemish.scoring.contamination import CUTOFF, outlying, outlyingness
 from blemish.system.progress import Progress, silent
 
 __all__ = ["Scan", "scan"]

@@ -5,10 +5,10 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from blemish.calibration.promise import Share
 from blemish.evaluate.operating import OperatingPoint
 from blemish.evaluate.pixels import PixelScores
 from blemish.result import Verdict
-from blemish.scoring.promise import Share
 
 __all__ = ["Confusion", "DefectScore", "Estimate", "Evaluation", "Prediction"]
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from blemish.arrays import Doubles
+from blemish.calibration.held_out import group_scores
+from blemish.calibration.promise import Share
 from blemish.errors import DataError
-from blemish.scoring.held_out import group_scores
-from blemish.scoring.promise import Share
 
 __all__ = ["OperatingPoint", "PartScores", "least_cost", "zero_miss"]
 

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from blemish.calibrating import thresholds_of
+from blemish.calibration.cross_fit import thresholds_of
+from blemish.calibration.held_out import group_scores
+from blemish.calibration.promise import Share, parts_needed
+from blemish.calibration.thresholds import Calibration
 from blemish.detector import Detector
 from blemish.evaluate.operating import OperatingPoint, PartScores, least_cost, zero_miss
 from blemish.images.read import Source
 from blemish.images.sources import check_groups
-from blemish.scoring.calibrate import Calibration
-from blemish.scoring.held_out import group_scores
-from blemish.scoring.promise import Share, parts_needed
 from blemish.system.progress import Progress, silent
 
 __all__ = ["Point", "part_scores", "tabulate"]

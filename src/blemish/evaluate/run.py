@@ -9,6 +9,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 
 from blemish.arrays import Bools
+from blemish.calibration.promise import Share
 from blemish.errors import DataError
 from blemish.evaluate.bootstrap import Interval, intervals
 from blemish.evaluate.evaluation import Confusion, DefectScore, Estimate, Evaluation, Prediction
@@ -17,7 +18,6 @@ from blemish.evaluate.operating import OperatingPoint, PartScores, least_cost, z
 from blemish.evaluate.pixels import PixelCurve, PixelScores
 from blemish.images.samples import Sample, read_mask
 from blemish.result import Result, Verdict
-from blemish.scoring.promise import Share
 from blemish.system.progress import Progress, silent
 
 __all__ = ["Inspector", "evaluate", "sample_mask"]

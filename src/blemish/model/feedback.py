@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from blemish.arrays import Array, Floats, Ints
+from blemish.calibration.thresholds import Calibration, set_thresholds
 from blemish.errors import DataError
 from blemish.features.look import Look
 from blemish.features.patches import ImagePatches
@@ -28,7 +29,6 @@ from blemish.model.manifest import ModelManifest
 from blemish.model.model import NOTHING, Model, changed, with_rows
 from blemish.model.tables import Table
 from blemish.patchcore import PatchCore
-from blemish.scoring.calibrate import Calibration, set_thresholds
 from blemish.system.stream import stream
 
 __all__ = ["Seen", "added", "numbers_of", "removed"]

@@ -5,13 +5,13 @@ from typing import Final, Literal
 from pydantic import BaseModel, ConfigDict
 
 from blemish.backbones.backbone import Manifest as BackboneManifest
+from blemish.calibration.thresholds import Calibration, Wanted
 from blemish.images.align import Aligner
 from blemish.images.places import Places
 from blemish.images.training_image import TrainingImage
 from blemish.images.transform import Transform
 from blemish.images.view import Viewer
 from blemish.options.settings import Settings
-from blemish.scoring.calibrate import Calibration, Wanted
 
 __all__ = [
     "FORMAT",

@@ -13,6 +13,8 @@ from typing import Literal
 import numpy as np
 
 from blemish.arrays import Array, Floats, Ints
+from blemish.calibration.held_out import HeldOut
+from blemish.calibration.thresholds import Calibration
 from blemish.errors import DataError
 from blemish.images.training_image import TrainingImage
 from blemish.memory.candidates import Candidates
@@ -21,8 +23,6 @@ from blemish.model.journal import Edit, Steps, apply, read_journal, undo
 from blemish.model.manifest import Change, ModelManifest
 from blemish.model.tables import Table
 from blemish.patchcore import PatchCore
-from blemish.scoring.calibrate import Calibration
-from blemish.scoring.held_out import HeldOut
 
 __all__ = ["NOTHING", "Model", "changed", "read_history", "recalibrated", "undone", "with_rows"]
 

@@ -1,8 +1,8 @@
 """What a model's threshold rests on, in the language of a report."""
 
+from blemish.calibration.promise import parts_needed
+from blemish.calibration.thresholds import Calibration
 from blemish.report.words import Words
-from blemish.scoring.calibrate import Calibration
-from blemish.scoring.promise import parts_needed
 
 __all__ = ["basis"]
 

@@ -5,9 +5,9 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from blemish.arrays import Array, Bytes, Floats
+from blemish.calibration.thresholds import Calibration
 from blemish.images.transform import Transform
 from blemish.result import Region, Result, Verdict
-from blemish.scoring.calibrate import Calibration
 
 __all__ = ["OUTLINE", "UNSEEN", "captioned", "displayable", "outlined", "overlay"]
 

@@ -17,11 +17,11 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from blemish.arrays import Doubles
+from blemish.calibration.held_out import group_scores
+from blemish.calibration.promise import allowed_above, highest_rate, parts_needed
 from blemish.errors import OptionError
 from blemish.options.settings import Settings, checked
 from blemish.result import Verdict
-from blemish.scoring.held_out import group_scores
-from blemish.scoring.promise import allowed_above, highest_rate, parts_needed
 
 __all__ = [
     "Calibration",

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from blemish.arrays import Bools, Doubles, Ints
+from blemish.calibration.promise import parts_needed
 from blemish.errors import DataError, OptionError
 from blemish.options.settings import Settings
-from blemish.scoring.promise import parts_needed
 from blemish.system.progress import Progress, silent
 
 __all__ = ["HeldOut", "check_unseen", "cross_scores", "divide", "group_scores", "hold_out"]
