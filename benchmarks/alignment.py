@@ -19,7 +19,7 @@ from machine import figure, markdown_table, publish
 from PIL import Image
 
 from blemish.arrays import Bytes, Doubles
-from blemish.demo import solar_cells
+from blemish.data.protocols.solar_cells import solar_cells
 from blemish.errors import ImageError
 from blemish.evaluate.metrics import auroc
 from blemish.fitting import fit

@@ -12,10 +12,10 @@ import sys
 import numpy as np
 from machine import data_folder, markdown_table, publish
 
-from blemish.evaluate.protocols.magnetic_tile import read_magnetic_tile
-from blemish.evaluate.protocols.solar_cells import solar_cell_task
-from blemish.evaluate.protocols.task import Task
-from blemish.images.samples import Sample
+from blemish.data.protocols.magnetic_tile import read_magnetic_tile
+from blemish.data.protocols.solar_cells import solar_cell_task
+from blemish.data.protocols.task import Task
+from blemish.data.samples import Sample
 from blemish.scanning import scan
 
 SLIPPED = (0, 2, 10, 20)

@@ -24,11 +24,11 @@ from machine import Spread, data_folder, markdown_table, publish
 from magnetic_tile import thin
 
 import blemish
+from blemish.data.protocols.magnetic_tile import read_magnetic_tile
+from blemish.data.protocols.solar_cells import solar_cell_task
+from blemish.data.protocols.task import Task
+from blemish.data.samples import Sample
 from blemish.evaluate.metrics import auroc
-from blemish.evaluate.protocols.magnetic_tile import read_magnetic_tile
-from blemish.evaluate.protocols.solar_cells import solar_cell_task
-from blemish.evaluate.protocols.task import Task
-from blemish.images.samples import Sample
 from blemish.model.feedback import added, removed
 
 ADDED = 20

@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from machine import Spread, data_folder, markdown_table, publish
 
 import blemish
+from blemish.data.protocols.magnetic_tile import read_magnetic_tile
+from blemish.data.samples import Sample
 from blemish.evaluate.evaluation import Estimate, Evaluation
 from blemish.evaluate.metrics import auroc
-from blemish.evaluate.protocols.magnetic_tile import read_magnetic_tile
 from blemish.evaluate.run import evaluate
-from blemish.images.samples import Sample
 from blemish.methods.registry import METHODS
 from blemish.options.settings import readers
 

@@ -17,8 +17,8 @@ from machine import data_folder, markdown_table, publish
 
 import blemish
 from blemish.arrays import Floats
-from blemish.evaluate.protocols.ped2 import PED2
-from blemish.evaluate.protocols.task import Task
+from blemish.data.protocols.ped2 import PED2
+from blemish.data.protocols.task import Task
 from blemish.evaluate.run import evaluate, sample_mask
 
 

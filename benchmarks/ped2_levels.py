@@ -15,13 +15,13 @@ from pathlib import Path
 
 from machine import data_folder, markdown_table, publish
 
-from blemish.evaluate.protocols.ped2 import PED2
-from blemish.evaluate.protocols.task import Task
+from blemish.data.protocols.ped2 import PED2
+from blemish.data.protocols.task import Task
+from blemish.data.samples import Sample
 from blemish.evaluate.reproduce.cell import Cell
 from blemish.evaluate.reproduce.finished import FinishedCells
 from blemish.evaluate.reproduce.measure import Measured, measure
 from blemish.evaluate.reproduce.seen import SeenImages
-from blemish.images.samples import Sample
 from blemish.options.settings import divide_options
 
 LEVELS: tuple[tuple[int, ...], ...] = ((3, 4), (2, 3, 4), (2, 3), (1, 2, 3), (1, 2), (2,), (1,))

@@ -23,7 +23,7 @@ from blemish.arrays import Doubles
 from blemish.calibration.held_out import group_scores
 from blemish.calibration.promise import allowed_above, parts_needed
 from blemish.calibration.thresholds import Calibration, Wanted, set_thresholds
-from blemish.demo import solar_cells
+from blemish.data.protocols.solar_cells import solar_cells
 
 CONFIDENCE = 0.95
 WORLD = 1_000_000

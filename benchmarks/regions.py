@@ -17,8 +17,9 @@ from machine import data_folder, markdown_table, publish
 
 import blemish
 from blemish.arrays import Bools, Doubles, Floats
-from blemish.evaluate.protocols.magnetic_tile import read_magnetic_tile
-from blemish.images.samples import Sample, read_mask
+from blemish.data.protocols.magnetic_tile import read_magnetic_tile
+from blemish.data.samples import Sample
+from blemish.images.mask import read_mask
 from blemish.scoring.regions import find_regions
 
 RATES = (0.01, 0.05, 0.1)

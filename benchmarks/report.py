@@ -14,9 +14,9 @@ from pathlib import Path
 from machine import data_folder, markdown_table, publish
 
 import blemish
-from blemish.evaluate.protocols.magnetic_tile import read_magnetic_tile
-from blemish.evaluate.protocols.solar_cells import solar_cell_task
-from blemish.evaluate.protocols.task import Task
+from blemish.data.protocols.magnetic_tile import read_magnetic_tile
+from blemish.data.protocols.solar_cells import solar_cell_task
+from blemish.data.protocols.task import Task
 from blemish.evaluate.run import evaluate
 from blemish.report.report import write_report
 

@@ -18,11 +18,11 @@ from machine import Spread, data_folder, figure, markdown_table, publish
 from magnetic_tile import thin
 
 from blemish.arrays import Floats
-from blemish.evaluate.protocols.magnetic_tile import read_magnetic_tile
+from blemish.data.protocols.magnetic_tile import read_magnetic_tile
+from blemish.data.samples import Sample
 from blemish.features.patches import Features
 from blemish.fitting import good_images
 from blemish.images.read import probe_image
-from blemish.images.samples import Sample
 from blemish.methods.method import GoodImages, Scores
 from blemish.methods.spade import SPADE
 from blemish.options.settings import divide_options

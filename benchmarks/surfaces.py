@@ -19,9 +19,10 @@ from machine import data_folder
 from PIL import Image
 
 from blemish.arrays import Bytes, Floats
-from blemish.evaluate.protocols.magnetic_tile import read_magnetic_tile
+from blemish.data.protocols.magnetic_tile import read_magnetic_tile
+from blemish.data.samples import Sample
+from blemish.images.mask import read_mask
 from blemish.images.read import read_image
-from blemish.images.samples import Sample, read_mask
 
 __all__ = ["BANDS", "DEFECT", "MARK", "Counts", "Set", "Stock", "draw", "read_stock"]
 

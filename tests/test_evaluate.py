@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from blemish.arrays import Array, Floats
+from blemish.data.samples import Sample, read_samples
 from blemish.errors import DataError
 from blemish.evaluate.run import evaluate
-from blemish.images.samples import Sample, read_samples
 from blemish.result import Result, Verdict
 
 HEIGHT, WIDTH = 3, 5

@@ -10,11 +10,11 @@ from parts import good_part, save_image, scratched_part, stained_part
 from shell import RunCli
 from test_html import Reader
 
+from blemish.data.samples import Sample
 from blemish.detector import Detector
 from blemish.errors import DataError, OptionError
 from blemish.evaluate.evaluation import Evaluation
 from blemish.evaluate.run import evaluate
-from blemish.images.samples import Sample
 from blemish.report.html import LONGEST_SIDE
 from blemish.report.report import SHOWN, write_report
 from blemish.report.words import LANGUAGES, Words

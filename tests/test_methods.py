@@ -9,10 +9,10 @@ import pytest
 from parts import good_part, save_image, scratched_part, stained_part
 from shell import RunCli
 
+from blemish.data.samples import read_pair
 from blemish.detector import Detector, load
 from blemish.evaluate.run import evaluate
 from blemish.fitting import fit
-from blemish.images.samples import read_pair
 from blemish.methods.registry import METHODS
 from blemish.options.settings import TRAINED
 from blemish.result import Verdict

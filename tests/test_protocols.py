@@ -8,13 +8,13 @@ from PIL import Image
 from published_trees import SPOT, TREES, magnetic_tile, mvtec, save, shanghaitech
 
 from blemish.arrays import Array
+from blemish.data.protocols.clips import SIDE
+from blemish.data.protocols.data_set import DataSet
+from blemish.data.protocols.find import DATA_SETS, any_tasks
+from blemish.data.protocols.magnetic_tile import tiles
+from blemish.data.protocols.task import Task
 from blemish.errors import DataError
-from blemish.evaluate.protocols.clips import SIDE
-from blemish.evaluate.protocols.data_set import DataSet
-from blemish.evaluate.protocols.find import DATA_SETS, any_tasks
-from blemish.evaluate.protocols.magnetic_tile import tiles
-from blemish.evaluate.protocols.task import Task
-from blemish.images.samples import read_mask
+from blemish.images.mask import read_mask
 
 
 def plain(task: Task, root: Path) -> list[tuple[str, str, str, str | None]]:

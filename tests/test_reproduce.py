@@ -12,8 +12,9 @@ import pytest
 from parts import good_part, save_image, scratched_part
 from shell import RunCli
 
+from blemish.data.protocols.task import Task
+from blemish.data.samples import read_samples
 from blemish.errors import DataError, OptionError
-from blemish.evaluate.protocols.task import Task
 from blemish.evaluate.reproduce import measure as measuring
 from blemish.evaluate.reproduce import plan as planning
 from blemish.evaluate.reproduce import systems
@@ -28,7 +29,6 @@ from blemish.evaluate.reproduce.reproduction import reproduce
 from blemish.evaluate.reproduce.rows import mean_rows
 from blemish.evaluate.reproduce.seen import SeenImages
 from blemish.evaluate.reproduce.systems import CAVGA, DIFFERNET, GANOMALY, NEAREST, PADIM, SPADE, patchcore
-from blemish.images.samples import read_samples
 from blemish.methods.registry import METHODS
 from blemish.options.settings import Settings, divide_options, readers
 

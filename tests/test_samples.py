@@ -8,9 +8,10 @@ import pytest
 from PIL import Image
 
 from blemish.arrays import Array
+from blemish.data.samples import Sample, read_pair, read_samples
 from blemish.errors import DataError
 from blemish.images.files import list_images
-from blemish.images.samples import Sample, read_mask, read_pair, read_samples
+from blemish.images.mask import read_mask
 
 
 def touch(*paths: Path) -> None:

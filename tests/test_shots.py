@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from blemish.data.protocols.shots import draw_shots, usable_shots
 from blemish.errors import OptionError
-from blemish.evaluate.protocols.shots import draw_shots, usable_shots
 
 
 def test_shots_show_as_many_parts_as_there_are() -> None:

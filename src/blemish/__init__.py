@@ -61,7 +61,7 @@ _HOMES = {
     ),
     "fitting": ("fit",),
     "result": ("Box", "Nearest", "Region", "Result", "Verdict"),
-    "settings": ("Settings",),
+    "options.settings": ("Settings",),
 }
 """Where each public name lives; it is imported when it is first used, so that `import blemish` costs nothing."""
 

@@ -5,44 +5,24 @@ Images: CC BY-NC-SA 4.0, Buerhop-Lutz, Deitsch et al.; see the package elpv-data
 
 import csv
 import time
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from blemish.errors import DataError
+from blemish.data.protocols.solar_cells import solar_cells
+from blemish.data.samples import Sample
 from blemish.evaluate.run import evaluate
 from blemish.fitting import fit
-from blemish.images.samples import Sample
 from blemish.report.page import write_page
 from blemish.system.progress import Progress, silent
 
-__all__ = ["run_demo", "solar_cells"]
+__all__ = [
+    "run_demo",
+]
 
 GOOD_TO_FIT, GOOD_TO_TEST, DEFECTIVE_TO_TEST = 200, 100, 150
 SHOWN = 12
-
-
-class Cells(NamedTuple):
-    """Monocrystalline cells: functional ones and defective ones, in the data set's order."""
-
-    functional: list[Path]
-    defective: list[Path]
-
-
-def solar_cells() -> Cells:
-    """The cells whose experts were sure. Raises DataError where the package elpv-dataset is missing."""
-    package = find_spec("elpv_dataset")
-    if package is None or not package.submodule_search_locations:
-        raise DataError("The demo needs the package elpv-dataset; run: pip install 'blemish[demo]'")
-    folder = Path(package.submodule_search_locations[0]) / "data"
-    with (folder / "labels.csv").open(encoding="utf-8") as file:
-        rows = [line.split() for line in file]
-    paths = {
-        wanted: [folder / row[0] for row in rows if row[2] == "mono" and float(row[1]) == wanted] for wanted in (0, 1)
-    }
-    return Cells(paths[0], paths[1])
 
 
 def run_demo(folder: Path, *, progress: Progress = silent) -> dict[str, Any]:

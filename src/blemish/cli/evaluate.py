@@ -8,7 +8,7 @@ import typer
 from blemish.cli.console import print_json, progress_bar
 
 if TYPE_CHECKING:
-    from blemish.images.samples import Sample
+    from blemish.data.samples import Sample
 
 __all__ = ["evaluate", "labelled_samples"]
 
@@ -52,8 +52,8 @@ def labelled_samples(
     data: Path | None, good: Path | None, defective: Path | None, masks: Path | None
 ) -> "list[Sample]":
     """The labelled images that were named, in one way or the other."""
+    from blemish.data.samples import read_pair, read_samples
     from blemish.errors import OptionError
-    from blemish.images.samples import read_pair, read_samples
 
     if data is not None and good is None and defective is None and masks is None:
         return read_samples(data)

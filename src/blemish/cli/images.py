@@ -10,9 +10,9 @@ def labelled_images(
     sources: list[str], *, label: int, split: Literal["train", "test"]
 ) -> tuple[list[Path], list[str] | None]:
     """Expand what was named; one CSV gives its images of this label and split, and their groups. Raises DataError."""
+    from blemish.data.samples import read_samples
     from blemish.errors import DataError
     from blemish.images.files import list_images
-    from blemish.images.samples import read_samples
 
     if len(sources) != 1 or not sources[0].lower().endswith(".csv"):
         return list_images(sources), None

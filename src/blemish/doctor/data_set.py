@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from blemish.data.samples import Sample, read_samples
 from blemish.doctor import checks
 from blemish.doctor.duplicates import Groups, near_duplicates
 from blemish.doctor.finding import Finding, Seen
 from blemish.doctor.look import look_at
 from blemish.errors import DataError, ImageError
 from blemish.images.files import list_images
-from blemish.images.samples import Sample, read_samples
 from blemish.system.progress import Progress, silent
 from blemish.system.stream import available_threads, stream
 from blemish.system.whole_file import write_whole

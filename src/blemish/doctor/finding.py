@@ -3,8 +3,8 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
+from blemish.data.samples import Sample
 from blemish.doctor.look import Look
-from blemish.images.samples import Sample
 
 __all__ = ["Finding", "Seen"]
 

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from blemish.arrays import Array, Bools
 from blemish.errors import ImageError, OptionError
 from blemish.images.inline import picture_from_text, picture_to_text
-from blemish.images.samples import read_mask
+from blemish.images.mask import read_mask
 
 __all__ = ["Places", "hide", "same_aspect"]
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from blemish.backbones.backbone import load_backbone
-from blemish.evaluate.protocols.shots import draw_shots
-from blemish.evaluate.protocols.task import Task
-from blemish.images.samples import Sample
+from blemish.data.protocols.shots import draw_shots
+from blemish.data.protocols.task import Task
+from blemish.data.samples import Sample
 from blemish.methods.registry import find_method
 from blemish.options.settings import Settings, make_settings
 

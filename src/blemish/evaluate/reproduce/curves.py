@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from blemish.data.protocols.find import any_tasks
+from blemish.data.protocols.magnetic_tile import DISJOINT, MAGNETIC_TILE
+from blemish.data.protocols.mvtec import MVTEC
+from blemish.data.protocols.shots import usable_shots
+from blemish.data.protocols.solar_cells import solar_cell_task
+from blemish.data.protocols.task import Task
 from blemish.errors import DataError
-from blemish.evaluate.protocols.find import any_tasks
-from blemish.evaluate.protocols.magnetic_tile import DISJOINT, MAGNETIC_TILE
-from blemish.evaluate.protocols.mvtec import MVTEC
-from blemish.evaluate.protocols.shots import usable_shots
-from blemish.evaluate.protocols.solar_cells import solar_cell_task
-from blemish.evaluate.protocols.task import Task
 from blemish.evaluate.reproduce.plan import METRICS, Entry, Outcome
 from blemish.evaluate.reproduce.published import FIGURE_6
 from blemish.evaluate.reproduce.systems import DIFFERNET, PADIM, SPADE, System, patchcore

@@ -9,18 +9,18 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict
 
 from blemish.arrays import Bools, Floats
+from blemish.data.protocols.task import Task
+from blemish.data.samples import Sample
 from blemish.errors import DataError
 from blemish.evaluate.bootstrap import Interval, intervals
 from blemish.evaluate.metrics import auroc, average_precision
 from blemish.evaluate.pixel_intervals import PixelGroups
 from blemish.evaluate.pixels import PixelCurve
-from blemish.evaluate.protocols.task import Task
 from blemish.evaluate.reproduce.cell import Cell
 from blemish.evaluate.reproduce.seen import Seen, SeenImages
 from blemish.evaluate.run import sample_mask
 from blemish.fitting import good_images
 from blemish.images.read import probe_image
-from blemish.images.samples import Sample
 from blemish.methods.method import Method
 from blemish.methods.registry import find_method
 from blemish.options.settings import Resources

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from blemish.evaluate.protocols.mvtec import MVTEC
+from blemish.data.protocols.mvtec import MVTEC
 from blemish.evaluate.reproduce.plan import METRICS, Entry
 from blemish.evaluate.reproduce.published import MVTEC_CLASSES
 from blemish.evaluate.reproduce.systems import patchcore

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from blemish.data.protocols.task import Task
 from blemish.errors import BlemishError
-from blemish.evaluate.protocols.task import Task
 from blemish.evaluate.reproduce.cell import Cell
 from blemish.evaluate.reproduce.finished import FinishedCells
 from blemish.evaluate.reproduce.measure import Measured, measure

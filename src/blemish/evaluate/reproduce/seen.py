@@ -4,10 +4,10 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from blemish.data.samples import Sample
 from blemish.features.look import look
 from blemish.features.patches import Features
 from blemish.features.tiles import extractor_for
-from blemish.images.samples import Sample
 from blemish.images.view import View, Viewer
 from blemish.system.stream import stream
 

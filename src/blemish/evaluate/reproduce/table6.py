@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+from blemish.data.protocols.clips import LEVELS
+from blemish.data.protocols.magnetic_tile import MAGNETIC_TILE, PUBLISHED
+from blemish.data.protocols.ped2 import PED2
+from blemish.data.protocols.shanghaitech import SHANGHAITECH
 from blemish.errors import DataError
-from blemish.evaluate.protocols.clips import LEVELS
-from blemish.evaluate.protocols.magnetic_tile import MAGNETIC_TILE, PUBLISHED
-from blemish.evaluate.protocols.ped2 import PED2
-from blemish.evaluate.protocols.shanghaitech import SHANGHAITECH
 from blemish.evaluate.reproduce.plan import Entry
 from blemish.evaluate.reproduce.published import MSTC, MTD, Printed
 from blemish.evaluate.reproduce.systems import CAVGA, DIFFERNET, GANOMALY, NEAREST, PADIM, SPADE, patchcore

@@ -6,9 +6,9 @@ Test/Test001/001.tif, Test/Test001_gt/001.bmp), or thinned already in the layout
 
 from pathlib import Path
 
-from blemish.evaluate.protocols.clips import EVERY, OPTIONS, clip_task, frame, frames_in, in_clip_layout
-from blemish.evaluate.protocols.data_set import DataSet
-from blemish.evaluate.protocols.task import Task
+from blemish.data.protocols.clips import EVERY, OPTIONS, clip_task, frame, frames_in, in_clip_layout
+from blemish.data.protocols.data_set import DataSet
+from blemish.data.protocols.task import Task
 
 __all__ = ["PED2"]
 

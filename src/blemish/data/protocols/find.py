@@ -2,17 +2,17 @@
 
 from pathlib import Path
 
+from blemish.data.protocols.btad import BTAD
+from blemish.data.protocols.data_set import DataSet
+from blemish.data.protocols.kolektor import KOLEKTOR, KOLEKTOR2
+from blemish.data.protocols.magnetic_tile import MAGNETIC_TILE
+from blemish.data.protocols.mvtec import MVTEC
+from blemish.data.protocols.ped2 import PED2
+from blemish.data.protocols.shanghaitech import SHANGHAITECH
+from blemish.data.protocols.task import Task
+from blemish.data.protocols.visa import VISA
+from blemish.data.samples import read_samples
 from blemish.errors import DataError
-from blemish.evaluate.protocols.btad import BTAD
-from blemish.evaluate.protocols.data_set import DataSet
-from blemish.evaluate.protocols.kolektor import KOLEKTOR, KOLEKTOR2
-from blemish.evaluate.protocols.magnetic_tile import MAGNETIC_TILE
-from blemish.evaluate.protocols.mvtec import MVTEC
-from blemish.evaluate.protocols.ped2 import PED2
-from blemish.evaluate.protocols.shanghaitech import SHANGHAITECH
-from blemish.evaluate.protocols.task import Task
-from blemish.evaluate.protocols.visa import VISA
-from blemish.images.samples import read_samples
 
 __all__ = ["DATA_SETS", "any_tasks"]
 

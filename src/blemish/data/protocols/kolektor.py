@@ -7,11 +7,12 @@ own split is kept, without the defective training images.
 
 from pathlib import Path
 
+from blemish.data.protocols.data_set import DataSet
+from blemish.data.protocols.pairs import refuse_orphans
+from blemish.data.protocols.task import Task
+from blemish.data.samples import Sample
 from blemish.errors import DataError
-from blemish.evaluate.protocols.data_set import DataSet
-from blemish.evaluate.protocols.pairs import refuse_orphans
-from blemish.evaluate.protocols.task import Task
-from blemish.images.samples import Sample, read_mask
+from blemish.images.mask import read_mask
 
 __all__ = ["KOLEKTOR", "KOLEKTOR2"]
 

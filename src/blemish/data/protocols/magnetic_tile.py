@@ -12,12 +12,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from blemish.data.protocols.data_set import DataSet
+from blemish.data.protocols.pairs import refuse_orphans
+from blemish.data.protocols.task import Task
+from blemish.data.samples import Sample
 from blemish.errors import DataError
-from blemish.evaluate.protocols.data_set import DataSet
-from blemish.evaluate.protocols.pairs import refuse_orphans
-from blemish.evaluate.protocols.task import Task
 from blemish.images.files import listed
-from blemish.images.samples import Sample, read_mask
+from blemish.images.mask import read_mask
 
 __all__ = ["DISJOINT", "MAGNETIC_TILE", "PUBLISHED", "read_magnetic_tile", "tiles"]
 

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from blemish.data.protocols.task import Task
 from blemish.errors import DataError
-from blemish.evaluate.protocols.task import Task
 
 __all__ = ["DataSet"]
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from blemish.images.samples import Sample
+from blemish.data.samples import Sample
 
 __all__ = ["Task"]
 

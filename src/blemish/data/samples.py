@@ -7,14 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-
-from blemish.arrays import Bools
 from blemish.errors import DataError
 from blemish.images.files import contents, list_images, listed
-from blemish.images.read import read_image
 
-__all__ = ["Sample", "match_masks", "read_mask", "read_pair", "read_samples"]
+__all__ = ["Sample", "match_masks", "read_pair", "read_samples"]
 
 _GOOD_LABELS = frozenset({"0", "good", "ok", "false"})
 _DEFECTIVE_LABELS = frozenset({"1", "bad", "defective", "ng", "true"})
@@ -83,19 +79,6 @@ def read_pair(good: Path, defective: Path, *, masks: Path | None = None) -> list
 
     samples = [_sample(path, "good", "test") for path in good_images]
     return samples + [_sample(path, defect(path), "test", mask_of.get(path)) for path in defective_images]
-
-
-def read_mask(path: Path, cut: float = 0.0) -> Bools:
-    """Read a mask as H x W, true where any channel is above a share of its brightest value, by default above zero.
-
-    Masks are 1-bit, 8-bit, 16-bit, palette or colour.
-    Raises DataError for JPEG, whose compression leaves faint pixels around a defect, and ImageError as `read_image`.
-    """
-    if path.suffix.lower() in {".jpg", ".jpeg"}:
-        raise DataError(f"The mask {path} is a JPEG, whose compression blurs edges; save masks as PNG.")
-    values = read_image(path)
-    above = values > cut * values.max()
-    return np.asarray(above if above.ndim == 2 else above.any(axis=2))
 
 
 def _sample(path: Path, defect: str, split: Literal["train", "test"], mask: Path | None = None) -> Sample:

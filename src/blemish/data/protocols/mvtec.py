@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from blemish.evaluate.protocols.data_set import DataSet
-from blemish.evaluate.protocols.task import Task
-from blemish.images.samples import read_samples
+from blemish.data.protocols.data_set import DataSet
+from blemish.data.protocols.task import Task
+from blemish.data.samples import read_samples
 
 __all__ = ["MVTEC"]
 

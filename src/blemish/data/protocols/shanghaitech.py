@@ -16,12 +16,12 @@ import numpy as np
 from PIL import Image
 
 from blemish.arrays import Array
+from blemish.data.protocols.clips import EVERY, SIDE, clip_task, frames_in
+from blemish.data.protocols.data_set import DataSet
+from blemish.data.protocols.task import Task
+from blemish.data.samples import Sample
 from blemish.errors import DataError
-from blemish.evaluate.protocols.clips import EVERY, SIDE, clip_task, frames_in
-from blemish.evaluate.protocols.data_set import DataSet
-from blemish.evaluate.protocols.task import Task
 from blemish.images.read import read_image
-from blemish.images.samples import Sample
 from blemish.images.transform import resize
 
 __all__ = ["SHANGHAITECH", "thin"]

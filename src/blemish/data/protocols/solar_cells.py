@@ -5,15 +5,17 @@ images alone: half of the functional cells, drawn at random, train; the others a
 say which cells are of one module, so that every cell is a group.
 """
 
+from importlib.util import find_spec
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from blemish.demo import solar_cells
-from blemish.evaluate.protocols.task import Task
-from blemish.images.samples import Sample
+from blemish.data.protocols.task import Task
+from blemish.data.samples import Sample
+from blemish.errors import DataError
 
-__all__ = ["solar_cell_task"]
+__all__ = ["Cells", "solar_cell_task", "solar_cells"]
 
 
 def solar_cell_task() -> Task:
@@ -28,3 +30,24 @@ def solar_cell_task() -> Task:
 def _sample(path: Path, label: int, *, train: bool) -> Sample:
     defect = "defective" if label else "good"
     return Sample(path, label, defect, None, path.name, "train" if train else "test")
+
+
+class Cells(NamedTuple):
+    """Monocrystalline cells: functional ones and defective ones, in the data set's order."""
+
+    functional: list[Path]
+    defective: list[Path]
+
+
+def solar_cells() -> Cells:
+    """The cells whose experts were sure. Raises DataError where the package elpv-dataset is missing."""
+    package = find_spec("elpv_dataset")
+    if package is None or not package.submodule_search_locations:
+        raise DataError("The demo needs the package elpv-dataset; run: pip install 'blemish[demo]'")
+    folder = Path(package.submodule_search_locations[0]) / "data"
+    with (folder / "labels.csv").open(encoding="utf-8") as file:
+        rows = [line.split() for line in file]
+    paths = {
+        wanted: [folder / row[0] for row in rows if row[2] == "mono" and float(row[1]) == wanted] for wanted in (0, 1)
+    }
+    return Cells(paths[0], paths[1])

@@ -12,10 +12,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
+from blemish.data.protocols.task import Task
+from blemish.data.samples import Sample
 from blemish.errors import DataError
-from blemish.evaluate.protocols.task import Task
 from blemish.images.files import SUFFIXES
-from blemish.images.samples import Sample, read_mask
+from blemish.images.mask import read_mask
 
 __all__ = ["EVERY", "LEVELS", "OPTIONS", "SIDE", "clip_task", "frame", "frames_in", "in_clip_layout"]
 

@@ -3,11 +3,11 @@
 import csv
 from pathlib import Path
 
+from blemish.data.protocols.data_set import DataSet
+from blemish.data.protocols.task import Task
+from blemish.data.samples import Sample
 from blemish.errors import DataError
-from blemish.evaluate.protocols.data_set import DataSet
-from blemish.evaluate.protocols.task import Task
 from blemish.images.files import listed
-from blemish.images.samples import Sample
 
 __all__ = ["VISA"]
 

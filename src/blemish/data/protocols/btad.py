@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from blemish.evaluate.protocols.data_set import DataSet
-from blemish.evaluate.protocols.task import Task
+from blemish.data.protocols.data_set import DataSet
+from blemish.data.protocols.task import Task
+from blemish.data.samples import Sample, match_masks
 from blemish.images.files import list_images
-from blemish.images.samples import Sample, match_masks
 
 __all__ = ["BTAD"]
 

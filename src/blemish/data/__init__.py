@@ -1,0 +1,1 @@
+"""Labelled sets: samples from folders, lists and published data sets."""
