@@ -31,7 +31,7 @@ from blemish.features.extract import OPENVINO, make_extractor
 from blemish.fitting import fit
 from blemish.images.read import read_image
 from blemish.kernels.pure import Pure
-from blemish.patchcore import PatchCore
+from blemish.methods.patchcore import PatchCore
 from blemish.report.table import CsvFile
 from blemish.search.exact import ExactSearch, bound_axes
 

@@ -21,9 +21,10 @@ from blemish.arrays import Floats
 from blemish.data.protocols.magnetic_tile import read_magnetic_tile
 from blemish.data.samples import Sample
 from blemish.features.patches import Features
-from blemish.fitting import good_images
 from blemish.images.read import probe_image
-from blemish.methods.method import GoodImages, Scores
+from blemish.methods.good_images import GoodImages
+from blemish.methods.method import Scores
+from blemish.methods.prepare import good_images
 from blemish.methods.spade import SPADE
 from blemish.options.settings import divide_options
 from blemish.scoring.heatmap import anomaly_map, spread

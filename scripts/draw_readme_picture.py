@@ -11,8 +11,8 @@ from PIL import Image
 
 import blemish
 from blemish.arrays import Bytes
+from blemish.cli.whole_job import GOOD_TO_FIT
 from blemish.data.protocols.solar_cells import solar_cells
-from blemish.demo import GOOD_TO_FIT
 from blemish.images.read import read_image
 from blemish.report.draw import displayable, overlay
 

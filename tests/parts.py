@@ -11,7 +11,7 @@ from PIL import Image
 from blemish.arrays import Array, Bytes
 from blemish.detector import Detector
 from blemish.memory.bank import Bank
-from blemish.patchcore import PatchCore
+from blemish.methods.patchcore import PatchCore
 from blemish.result import Box
 
 HEIGHT, WIDTH = 96, 144

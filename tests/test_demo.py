@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from shell import RunCli
 
-from blemish import demo
+from blemish.cli import whole_job as demo
 from blemish.data.protocols import solar_cells as cells_of_package
 from blemish.data.protocols.solar_cells import solar_cells
 from blemish.detector import load

@@ -10,7 +10,7 @@ from test_tiles import surface
 from blemish.arrays import Floats
 from blemish.detector import Detector, load
 from blemish.fitting import fit
-from blemish.patchcore import PatchCore
+from blemish.methods.patchcore import PatchCore
 from blemish.scoring.edges import RINGS, edge_scale, no_edges, ring_of_cells, some_cells
 
 

@@ -16,11 +16,12 @@ from blemish.errors import DataError, OptionError
 from blemish.features.extract import Extractor
 from blemish.features.graph import Grid, build_graph, choose_taps
 from blemish.features.side_by_side import side_by_side
-from blemish.fitting import fit, good_images
+from blemish.fitting import fit
 from blemish.images.read import probe_image
 from blemish.methods.ensemble import Ensemble, spread_of
+from blemish.methods.patchcore import PatchCore
+from blemish.methods.prepare import good_images
 from blemish.options.settings import divide_options
-from blemish.patchcore import PatchCore
 
 GOOD = [good_part(seed) for seed in range(10)]
 PARTS = [good_part(100), scratched_part(103).grey, stained_part(104).grey]

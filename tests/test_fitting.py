@@ -14,7 +14,7 @@ from blemish.detector import Detector, load
 from blemish.errors import BackboneError, DataError, ImageError, OptionError, ProviderError
 from blemish.fitting import fit
 from blemish.images.read import ImageKind, Source, probe_image
-from blemish.patchcore import PatchCore
+from blemish.methods.patchcore import PatchCore
 
 GOOD = [good_part(seed) for seed in range(4)]
 

@@ -13,8 +13,8 @@ from blemish.images.transform import Transform
 from blemish.memory.choose import coreset_rows, coreset_shard
 from blemish.memory.training import TrainingPatches
 from blemish.methods.method import Scores
+from blemish.methods.patchcore import PatchCore
 from blemish.options.settings import divide_options
-from blemish.patchcore import PatchCore
 
 GRID = (2, 2)
 WHOLE = np.ones((2, 2), np.bool_)

@@ -22,13 +22,13 @@ from blemish.images.sources import check_groups, list_sources
 from blemish.images.training_image import TrainingImage
 from blemish.images.view import View
 from blemish.methods.method import Fitted, Method, Scores
+from blemish.methods.patchcore import PatchCore
 from blemish.methods.registry import find_method
 from blemish.model.feedback import Seen, added, numbers_of, removed
 from blemish.model.file import read_model, write_model
 from blemish.model.journal import Steps, journal_tensors
 from blemish.model.manifest import Change, ModelManifest
 from blemish.model.model import Model, read_history, recalibrated, undone
-from blemish.patchcore import PatchCore
 from blemish.result import Region, Result, Verdict
 from blemish.scoring.reasons import Reasons
 from blemish.scoring.regions import find_regions

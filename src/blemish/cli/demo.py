@@ -15,7 +15,7 @@ def demo(
     json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False,
 ) -> None:
     """Fit on 200 good solar cells (package elpv-dataset), inspect 250 others, and leave a page of overlays."""
-    from blemish.demo import run_demo
+    from blemish.cli.whole_job import run_demo
 
     with progress_bar() as progress:
         numbers = run_demo(output, progress=progress)

@@ -19,9 +19,10 @@ from blemish.errors import DataError, OptionError
 from blemish.features.patches import Features
 from blemish.features.side_by_side import side_by_side
 from blemish.images.transform import Transform
-from blemish.methods.method import Fitted, GoodImages, Scores, TensorKind
+from blemish.methods.good_images import GoodImages
+from blemish.methods.method import Fitted, Scores, TensorKind
+from blemish.methods.patchcore import PatchCore, PatchCoreLearner
 from blemish.options.settings import Settings
-from blemish.patchcore import PatchCore, PatchCoreLearner
 from blemish.system.progress import Progress, silent
 
 __all__ = ["Ensemble", "spread_of"]

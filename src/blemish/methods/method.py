@@ -11,29 +11,22 @@ a network exports that, so that inspecting needs no training framework. A single
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
 from blemish.arrays import Array, Bools, Floats, Ints
 from blemish.backbones.backbone import Backbone
-from blemish.errors import ImageError
-from blemish.features.extract import AnyExtractor
-from blemish.features.patches import Features, seen_patches
-from blemish.features.tiles import extractor_for
-from blemish.images.read import Source, image_name, read_image
+from blemish.features.patches import Features
 from blemish.images.transform import Transform
-from blemish.images.view import View, Viewer, pixels_digest
-from blemish.options.settings import Resources, Settings
+from blemish.methods.good_images import GoodImages
+from blemish.options.settings import Settings
 from blemish.result import Matches
 from blemish.system.progress import Progress, silent
-from blemish.system.stream import available_threads, stream
 
 __all__ = [
     "Fitted",
-    "GoodImages",
     "KeepsCandidates",
     "Learner",
     "Method",
@@ -125,57 +118,8 @@ class MethodKind(Protocol):
     def stride(self, settings: Settings, backbone: Backbone | None) -> int:
         """The input's height and width are multiples of it."""
 
-    def learn(self, good: "GoodImages") -> Learner:
+    def learn(self, good: GoodImages) -> Learner:
         """Look at the good images."""
 
     def restore(self, tensors: Mapping[str, Array], settings: Settings, transform: Transform) -> Method:
         """Make a method again from its tensors, which were checked against their kinds."""
-
-
-@dataclass(frozen=True)
-class GoodImages:
-    """The good images of a fit, and what a method may ask of them; `backbone` is None if it needs none."""
-
-    sources: Sequence[Source]
-    viewer: Viewer
-    settings: Settings
-    resources: Resources
-    backbone: Backbone | None
-    progress: Progress = silent
-    digests: dict[int, str] = field(default_factory=dict)
-    """The sha256 of the pixels of each image that was sized, by its number."""
-
-    def __len__(self) -> int:
-        return len(self.sources)
-
-    @property
-    def threads(self) -> int:
-        return self.resources.threads or available_threads()
-
-    @property
-    def transform(self) -> Transform:
-        """How images are sized."""
-        return self.viewer.transform
-
-    def sized(self, number: int) -> tuple[Array, View]:
-        """The pixels of one image as the graph sees them (height, width, 3), and how the image lies on them."""
-        source = self.sources[number]
-        sized, view = self.viewer(read_image(source), image_name(source))
-        if number not in self.digests:
-            self.digests[number] = pixels_digest(sized)
-        return sized, view
-
-    def features(self, graph: bytes, images: Sequence[int] | None = None) -> Iterator[Features]:
-        """What a graph answers for these images or all, in order, a few at a time; of tiled ones, one at a time."""
-        at_once, threads = self.transform.share(self.threads)
-        extractor = extractor_for(graph, self.transform, provider=self.resources.provider, threads=threads)
-        numbers = range(len(self)) if images is None else images
-        return stream(partial(self._features, extractor), numbers, threads=at_once)
-
-    def _features(self, extractor: AnyExtractor, number: int) -> Features:
-        sized, view = self.sized(number)
-        features = seen_patches(extractor(sized), view, self.transform)
-        if not all(np.isfinite(patches.values_QD).all() for patches in features.values()):
-            name = image_name(self.sources[number])
-            raise ImageError(f"{name} makes the network answer NaN or infinity; leave it out.")
-        return features

@@ -21,7 +21,8 @@ from blemish.backbones.backbone import Backbone, Tap
 from blemish.features.graph import Grid, build_graph, choose_taps
 from blemish.features.patches import Features, ImagePatches
 from blemish.images.transform import Transform
-from blemish.methods.method import Fitted, GoodImages, Scores, TensorKind
+from blemish.methods.good_images import GoodImages
+from blemish.methods.method import Fitted, Scores, TensorKind
 from blemish.options.settings import Settings
 from blemish.result import Matches
 from blemish.search.exact import ExactSearch

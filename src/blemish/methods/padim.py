@@ -33,7 +33,8 @@ from blemish.images.transform import Transform
 from blemish.memory.spill import patch_store, take_rows
 from blemish.memory.training import TrainingPatches, gather
 from blemish.methods.gaussian import Scatter, cross_lengths, packed, strips, whitening
-from blemish.methods.method import Fitted, GoodImages, Scores, TensorKind
+from blemish.methods.good_images import GoodImages
+from blemish.methods.method import Fitted, Scores, TensorKind
 from blemish.options.settings import Settings
 from blemish.scoring.heatmap import anomaly_map, spread
 from blemish.system.progress import Progress, silent

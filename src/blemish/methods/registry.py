@@ -8,7 +8,7 @@ from blemish.methods.method import MethodKind
 __all__ = ["METHODS", "find_method"]
 
 METHODS = {
-    "patchcore": "blemish.patchcore:PatchCore",
+    "patchcore": "blemish.methods.patchcore:PatchCore",
     "ensemble": "blemish.methods.ensemble:Ensemble",
     "padim": "blemish.methods.padim:PaDiM",
     "spade": "blemish.methods.spade:SPADE",

@@ -27,7 +27,8 @@ from blemish.features.patches import Features, ImagePatches
 from blemish.images.transform import Transform
 from blemish.memory.spill import patch_store, take_rows
 from blemish.memory.training import Gathering, TrainingPatches
-from blemish.methods.method import Fitted, GoodImages, Scores, TensorKind
+from blemish.methods.good_images import GoodImages
+from blemish.methods.method import Fitted, Scores, TensorKind
 from blemish.methods.nearest_image import deepest_tap, pooled
 from blemish.options.settings import Settings
 from blemish.result import Matches

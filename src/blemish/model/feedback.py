@@ -24,11 +24,11 @@ from blemish.memory.cover import cover
 from blemish.memory.spill import PatchStore
 from blemish.memory.training import TrainingPatches, gather
 from blemish.methods.method import Scores
+from blemish.methods.patchcore import PatchCore
 from blemish.model.journal import Edit, apply
 from blemish.model.manifest import ModelManifest
 from blemish.model.model import NOTHING, Model, changed, with_rows
 from blemish.model.tables import Table
-from blemish.patchcore import PatchCore
 from blemish.system.stream import stream
 
 __all__ = ["Seen", "added", "numbers_of", "removed"]

@@ -19,10 +19,10 @@ from blemish.errors import DataError
 from blemish.images.training_image import TrainingImage
 from blemish.memory.candidates import Candidates
 from blemish.methods.method import Method
+from blemish.methods.patchcore import PatchCore
 from blemish.model.journal import Edit, Steps, apply, read_journal, undo
 from blemish.model.manifest import Change, ModelManifest
 from blemish.model.tables import Table
-from blemish.patchcore import PatchCore
 
 __all__ = ["NOTHING", "Model", "changed", "read_history", "recalibrated", "undone", "with_rows"]
 

@@ -19,9 +19,9 @@ from blemish.evaluate.pixels import PixelCurve
 from blemish.evaluate.reproduce.cell import Cell
 from blemish.evaluate.reproduce.seen import Seen, SeenImages
 from blemish.evaluate.run import sample_mask
-from blemish.fitting import good_images
 from blemish.images.read import probe_image
 from blemish.methods.method import Method
+from blemish.methods.prepare import good_images
 from blemish.methods.registry import find_method
 from blemish.options.settings import Resources
 from blemish.system.progress import Progress, silent

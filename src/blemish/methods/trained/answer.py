@@ -12,7 +12,7 @@ from blemish.backbones.backbone import Backbone, Manifest, Tap
 from blemish.backbones.trace import trace
 from blemish.features.graph import Grid, build_graph
 from blemish.images.transform import Transform
-from blemish.methods.method import GoodImages
+from blemish.methods.good_images import GoodImages
 from blemish.system.stream import stream
 
 __all__ = ["answer_graph", "planes", "sized_images", "traced_graph"]

@@ -34,7 +34,7 @@ from torch.nn import functional
 from blemish.arrays import Array
 from blemish.backbones.export import read_state
 from blemish.errors import OptionError
-from blemish.methods.method import GoodImages
+from blemish.methods.good_images import GoodImages
 from blemish.methods.trained.answer import planes, sized_images, traced_graph
 from blemish.methods.trained.dcgan import Discriminator, first_weights
 from blemish.methods.trained.training import descend, seeded

@@ -16,7 +16,7 @@ from blemish.errors import ModelFileError
 from blemish.system.whole_file import write_whole
 
 if TYPE_CHECKING:
-    from blemish.methods.trained.training import Trainee
+    from blemish.methods.trained.trainee import Trainee
 
 __all__ = ["Checkpoint"]
 

@@ -30,7 +30,7 @@ from blemish.arrays import Array, Floats
 from blemish.backbones.backbone import Tap
 from blemish.backbones.trace import trace
 from blemish.features.graph import at_least, choose_taps
-from blemish.methods.method import GoodImages
+from blemish.methods.good_images import GoodImages
 from blemish.methods.trained.answer import answer_graph
 from blemish.methods.trained.flow import Flow
 from blemish.methods.trained.training import descend, seeded

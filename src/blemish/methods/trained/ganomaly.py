@@ -24,7 +24,7 @@ from torch import nn
 from torch.nn import functional
 
 from blemish.arrays import Array
-from blemish.methods.method import GoodImages
+from blemish.methods.good_images import GoodImages
 from blemish.methods.trained.answer import planes, sized_images, traced_graph
 from blemish.methods.trained.dcgan import Discriminator, decoder, encoder, first_weights
 from blemish.methods.trained.training import descend, seeded

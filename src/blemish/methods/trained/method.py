@@ -20,7 +20,8 @@ from blemish.backbones.backbone import Backbone
 from blemish.errors import OptionError
 from blemish.features.patches import Features
 from blemish.images.transform import Transform
-from blemish.methods.method import Fitted, GoodImages, Scores, TensorKind
+from blemish.methods.good_images import GoodImages
+from blemish.methods.method import Fitted, Scores, TensorKind
 from blemish.options.settings import Settings
 from blemish.scoring.heatmap import anomaly_map, spread
 from blemish.system.progress import Progress, silent

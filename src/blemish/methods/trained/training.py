@@ -8,41 +8,19 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 
-from blemish.arrays import Array
 from blemish.errors import OptionError, TrainingError
-from blemish.methods.method import GoodImages
 from blemish.methods.trained.checkpoint import Checkpoint
+from blemish.methods.trained.trainee import Trainee
 from blemish.system.progress import Progress, silent
 
-__all__ = ["Plan", "Trainee", "descend", "seeded", "train"]
+__all__ = ["Plan", "descend", "seeded", "train"]
 
 EPOCH_SEEDS = 1_000_003
 """Seeds of one run's epochs lie between those of its neighbours' runs, and never meet them."""
-
-
-class Trainee(Protocol):
-    """The networks of one method, the data they learn from, and what one step teaches them."""
-
-    networks: dict[str, Any]
-    """torch modules by name; their state is what training makes."""
-    optimizers: dict[str, Any]
-    data: Array
-    """One entry an image along the first axis."""
-    epochs: int
-    batch: int
-    """How long its schedule trains, and on how many images at once."""
-    tensors: dict[str, Array]
-    """What the model file says of it beside the losses."""
-
-    def step(self, images: Any, generator: Any) -> float:
-        """Learn from a batch, the numbers of some images; returns the batch's loss."""
-
-    def graph(self, good: GoodImages) -> bytes:
-        """The trained network as a graph from sized pixels to the grids "score" and "map"."""
 
 
 @dataclass(frozen=True)

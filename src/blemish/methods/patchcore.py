@@ -34,7 +34,8 @@ from blemish.memory.choose import choose_rows, coreset_shard
 from blemish.memory.shards import ArrayShard
 from blemish.memory.spill import patch_store
 from blemish.memory.training import TrainingPatches, gather
-from blemish.methods.method import Fitted, GoodImages, Scores, TensorKind
+from blemish.methods.good_images import GoodImages
+from blemish.methods.method import Fitted, Scores, TensorKind
 from blemish.options.settings import Settings
 from blemish.result import Matches
 from blemish.scoring.edges import edge_scale, no_edges, ring_of_cells, some_cells

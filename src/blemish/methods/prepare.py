@@ -1,0 +1,59 @@
+"""Choose the network of a fit, and how all its images are looked at."""
+
+from collections.abc import Sequence
+
+from blemish.backbones.backbone import Backbone, load_backbone
+from blemish.errors import OptionError
+from blemish.images.align import Aligner
+from blemish.images.choose import choose_transform
+from blemish.images.places import Places
+from blemish.images.read import ImageKind, Source, read_image
+from blemish.images.transform import Transform
+from blemish.images.view import Viewer
+from blemish.methods.good_images import GoodImages
+from blemish.methods.registry import find_method
+from blemish.options.settings import Resources, Settings
+from blemish.system.progress import Progress, silent
+
+__all__ = ["good_images"]
+
+
+def good_images(
+    sources: Sequence[Source],
+    kinds: Sequence[ImageKind],
+    settings: Settings,
+    resources: Resources,
+    progress: Progress = silent,
+    *,
+    size_asked: bool,
+) -> GoodImages:
+    """Choose the network and how all images are looked at; `size_asked` refuses a size the network would ignore."""
+    kind = find_method(settings.method)
+    backbone = load_backbone(settings.backbone) if kind.needs_backbone else None
+    if backbone and (size_asked or settings.tiles):
+        _check_size(settings, backbone)
+    fixed = backbone.manifest.size if backbone else None
+    transform = choose_transform(sources, kinds, settings, fixed, kind.stride(settings, backbone))
+    viewer = _viewer(sources[0], kinds[0], transform, settings)
+    return GoodImages(sources, viewer, settings, resources, backbone, progress)
+
+
+def _check_size(settings: Settings, backbone: Backbone) -> None:
+    """Refuse a size, or tiles, that a network of fixed size would ignore."""
+    fixed = backbone.manifest.size
+    if fixed is None:
+        return
+    asked = settings.size if isinstance(settings.size, tuple) else (settings.size, settings.size)
+    for option, ignored in (("tiles", settings.tiles is not None), ("size", asked not in (fixed, ("auto", "auto")))):
+        if ignored:
+            raise OptionError(
+                f"Option {option}={getattr(settings, option)} cannot be used: the network {backbone.manifest.name} "
+                f"takes {fixed[0]}x{fixed[1]} only; leave {option} out."
+            )
+
+
+def _viewer(first: Source, kind: ImageKind, transform: Transform, settings: Settings) -> Viewer:
+    """Look at all images as at the first one: areas are drawn on it, and parts aligned to it."""
+    places = Places.drawn(settings.include, settings.ignore, kind.height, kind.width)
+    aligner = None if settings.align == "none" else Aligner.to(read_image(first), settings.align)
+    return Viewer(transform, places, aligner)
