@@ -21,7 +21,7 @@ from PIL import Image
 from blemish.arrays import Bytes, Doubles
 from blemish.data.protocols.solar_cells import solar_cells
 from blemish.errors import ImageError
-from blemish.evaluate.metrics import auroc
+from blemish.evaluation.metrics import auroc
 from blemish.fitting import fit
 from blemish.images.align import Aligner
 from blemish.images.read import read_image

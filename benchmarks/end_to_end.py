@@ -32,7 +32,7 @@ from blemish.fitting import fit
 from blemish.images.read import read_image
 from blemish.kernels.pure import Pure
 from blemish.methods.patchcore import PatchCore
-from blemish.report.table import CsvFile
+from blemish.reports.table import CsvFile
 from blemish.search.exact import ExactSearch, bound_axes
 
 SAME, DEFAULTS = "same network (ResNet-18, 256 x 256, 1 %)", "our defaults"

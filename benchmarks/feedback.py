@@ -28,7 +28,7 @@ from blemish.data.protocols.magnetic_tile import read_magnetic_tile
 from blemish.data.protocols.solar_cells import solar_cell_task
 from blemish.data.protocols.task import Task
 from blemish.data.samples import Sample
-from blemish.evaluate.metrics import auroc
+from blemish.evaluation.metrics import auroc
 from blemish.model.feedback import added, removed
 
 ADDED = 20

@@ -19,9 +19,9 @@ from machine import Spread, data_folder, markdown_table, publish
 import blemish
 from blemish.data.protocols.magnetic_tile import read_magnetic_tile
 from blemish.data.samples import Sample
-from blemish.evaluate.evaluation import Estimate, Evaluation
-from blemish.evaluate.metrics import auroc
-from blemish.evaluate.run import evaluate
+from blemish.evaluation.evaluation import Estimate, Evaluation
+from blemish.evaluation.metrics import auroc
+from blemish.evaluation.run import evaluate
 from blemish.methods.registry import METHODS
 from blemish.options.settings import readers
 

@@ -25,8 +25,8 @@ from blemish.arrays import Array, Doubles
 from blemish.calibration.held_out import group_scores
 from blemish.calibration.thresholds import Wanted, set_thresholds
 from blemish.data.protocols.solar_cells import solar_cells
-from blemish.evaluate.metrics import f1_max
-from blemish.evaluate.operating import OperatingPoint, PartScores, zero_miss
+from blemish.evaluation.metrics import f1_max
+from blemish.evaluation.operating import OperatingPoint, PartScores, zero_miss
 from blemish.images.read import Source, read_image
 
 RATES = (0.05, 0.1)

@@ -19,7 +19,7 @@ import blemish
 from blemish.arrays import Floats
 from blemish.data.protocols.ped2 import PED2
 from blemish.data.protocols.task import Task
-from blemish.evaluate.run import evaluate, sample_mask
+from blemish.evaluation.run import evaluate, sample_mask
 
 
 def main() -> None:

@@ -18,11 +18,11 @@ from machine import data_folder, markdown_table, publish
 from blemish.data.protocols.ped2 import PED2
 from blemish.data.protocols.task import Task
 from blemish.data.samples import Sample
-from blemish.evaluate.reproduce.cell import Cell
-from blemish.evaluate.reproduce.finished import FinishedCells
-from blemish.evaluate.reproduce.measure import Measured, measure
-from blemish.evaluate.reproduce.seen import SeenImages
 from blemish.options.settings import divide_options
+from blemish.reproduction.cell import Cell
+from blemish.reproduction.finished import FinishedCells
+from blemish.reproduction.measure import Measured, measure
+from blemish.reproduction.seen import SeenImages
 
 LEVELS: tuple[tuple[int, ...], ...] = ((3, 4), (2, 3, 4), (2, 3), (1, 2, 3), (1, 2), (2,), (1,))
 HALVES = ("odd clips", "even clips")

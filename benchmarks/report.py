@@ -17,8 +17,8 @@ import blemish
 from blemish.data.protocols.magnetic_tile import read_magnetic_tile
 from blemish.data.protocols.solar_cells import solar_cell_task
 from blemish.data.protocols.task import Task
-from blemish.evaluate.run import evaluate
-from blemish.report.report import write_report
+from blemish.evaluation.run import evaluate
+from blemish.reports.report import write_report
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from machine import data_folder, publish
 
-from blemish.evaluate.reproduce.reproduction import REPRODUCTIONS, reproduce
+from blemish.reproduction.reproduction import REPRODUCTIONS, reproduce
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ from PIL import Image
 
 from blemish.arrays import Array, Bools
 from blemish.data.samples import read_samples
-from blemish.doctor.data_set import Examination, examine_data
+from blemish.diagnosis.data_set import Examination, examine_data
 
 LIKE_SIZE = 1.3
 """Images of one tile differ by no more than this factor in height and in width."""

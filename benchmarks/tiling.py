@@ -22,7 +22,7 @@ from surfaces import BANDS, DEFECT, MARK, Counts, Set, draw, read_stock
 
 from blemish.arrays import Floats
 from blemish.backbones.backbone import load_backbone
-from blemish.evaluate.metrics import auroc
+from blemish.evaluation.metrics import auroc
 from blemish.features.extract import make_extractor
 from blemish.features.graph import Grid, build_graph, choose_taps
 from blemish.features.tiles import extractor_for

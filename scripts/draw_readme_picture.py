@@ -14,7 +14,7 @@ from blemish.arrays import Bytes
 from blemish.cli.whole_job import GOOD_TO_FIT
 from blemish.data.protocols.solar_cells import solar_cells
 from blemish.images.read import read_image
-from blemish.report.draw import displayable, overlay
+from blemish.reports.draw import displayable, overlay
 
 TARGET = Path(__file__).parent.parent / "docs" / "pictures" / "solar-cells.jpg"
 GOOD, DEFECTIVE = 2, 4

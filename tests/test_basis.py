@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from blemish.calibration.thresholds import Mode, Wanted, set_thresholds
-from blemish.report.basis import basis
-from blemish.report.words import Words
+from blemish.reports.basis import basis
+from blemish.reports.words import Words
 
 
 @pytest.mark.parametrize(

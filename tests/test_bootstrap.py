@@ -5,8 +5,8 @@ import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from blemish.errors import DataError, OptionError
-from blemish.evaluate.bootstrap import Interval, intervals
-from blemish.evaluate.metrics import auroc, f1_max, sweep
+from blemish.evaluation.bootstrap import Interval, intervals
+from blemish.evaluation.metrics import auroc, f1_max, sweep
 
 
 def two_bells(count: int, seed: int = 0) -> tuple[list[float], list[int], list[str]]:
@@ -76,7 +76,7 @@ def test_resamples_without_both_kinds_are_left_out_and_counted() -> None:
 
 def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = intervals(*two_bells(30))
-    monkeypatch.setattr("blemish.evaluate.bootstrap._BLOCK", 100)
+    monkeypatch.setattr("blemish.evaluation.bootstrap._BLOCK", 100)
     assert intervals(*two_bells(30)) == whole
 
 

@@ -17,7 +17,7 @@ import pytest
 from test_evaluation_report import HOSTILE, evaluation, written
 
 from blemish.detector import Detector
-from blemish.evaluate.evaluation import Evaluation
+from blemish.evaluation.evaluation import Evaluation
 
 __all__ = ["evaluation"]
 

@@ -11,7 +11,7 @@ from shell import RunCli
 import blemish
 from blemish.detector import Detector, load
 from blemish.errors import DataError, ImageError, OptionError
-from blemish.evaluate.points import part_scores, tabulate
+from blemish.evaluation.points import part_scores, tabulate
 from blemish.result import Verdict
 
 NEW = [good_part(seed) for seed in range(500, 512)]

@@ -7,8 +7,8 @@ import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
 from blemish.arrays import Doubles
-from blemish.evaluate.metrics import Sweep, sweep
-from blemish.report.charts import Axis, curve, pr_points, roc_points, score_axis, strip, ticks
+from blemish.evaluation.metrics import Sweep, sweep
+from blemish.reports.charts import Axis, curve, pr_points, roc_points, score_axis, strip, ticks
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from shell import RunCli
 from test_duplicates import shot, surface
 
 from blemish.data.samples import read_samples
-from blemish.doctor.data_set import Examination, examine_data
+from blemish.diagnosis.data_set import Examination, examine_data
 from blemish.errors import DataError
 
 

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from blemish.arrays import Bytes, Floats
-from blemish.doctor.duplicates import ALIKE, FEWEST, SHIFT, Groups, correlation, near_duplicates
-from blemish.doctor.look import SIDE, fingerprint
+from blemish.diagnosis.duplicates import ALIKE, FEWEST, SHIFT, Groups, correlation, near_duplicates
+from blemish.diagnosis.look import SIDE, fingerprint
 
 
 def surface(seed: int) -> Bytes:

@@ -12,7 +12,7 @@ from PIL import Image
 from blemish.arrays import Array, Floats
 from blemish.data.samples import Sample, read_samples
 from blemish.errors import DataError
-from blemish.evaluate.run import evaluate
+from blemish.evaluation.run import evaluate
 from blemish.result import Result, Verdict
 
 HEIGHT, WIDTH = 3, 5

@@ -13,11 +13,11 @@ from test_html import Reader
 from blemish.data.samples import Sample
 from blemish.detector import Detector
 from blemish.errors import DataError, OptionError
-from blemish.evaluate.evaluation import Evaluation
-from blemish.evaluate.run import evaluate
-from blemish.report.html import LONGEST_SIDE
-from blemish.report.report import SHOWN, write_report
-from blemish.report.words import LANGUAGES, Words
+from blemish.evaluation.evaluation import Evaluation
+from blemish.evaluation.run import evaluate
+from blemish.reports.html import LONGEST_SIDE
+from blemish.reports.report import SHOWN, write_report
+from blemish.reports.words import LANGUAGES, Words
 
 HOSTILE = "</script><script>alert(1)</script>"
 """A defect's name that would like to be more than text."""

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from blemish.errors import DataError
-from blemish.report.html import LONGEST_SIDE, Html, element, facts, json_data, picture, table, write_page_file
+from blemish.reports.html import LONGEST_SIDE, Html, element, facts, json_data, picture, table, write_page_file
 
 
 class Reader(HTMLParser):

@@ -10,7 +10,7 @@ import pytest
 from shell import RunCli
 
 from blemish.backbones import backbone
-from blemish.doctor import installation
+from blemish.diagnosis import installation
 
 
 def test_a_whole_installation_has_no_problems() -> None:

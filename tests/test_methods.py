@@ -11,7 +11,7 @@ from shell import RunCli
 
 from blemish.data.samples import read_pair
 from blemish.detector import Detector, load
-from blemish.evaluate.run import evaluate
+from blemish.evaluation.run import evaluate
 from blemish.fitting import fit
 from blemish.methods.registry import METHODS
 from blemish.options.settings import TRAINED

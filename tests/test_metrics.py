@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score
 
 from blemish.errors import DataError
-from blemish.evaluate.metrics import auroc, average_precision, f1_max
+from blemish.evaluation.metrics import auroc, average_precision, f1_max
 
 # Few distinct scores, so that most of them tie.
 labelled = st.lists(st.tuples(st.integers(-3, 3).map(float), st.integers(0, 1)), min_size=2, max_size=40).filter(

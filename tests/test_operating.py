@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from blemish.errors import DataError
-from blemish.evaluate.operating import PartScores, least_cost, zero_miss
+from blemish.evaluation.operating import PartScores, least_cost, zero_miss
 
 
 def test_parts_score_as_their_worst_image() -> None:

@@ -6,7 +6,7 @@ from sklearn.metrics import roc_auc_score
 
 from blemish.arrays import Bools, Floats
 from blemish.errors import DataError
-from blemish.evaluate.pixel_intervals import PixelGroups
+from blemish.evaluation.pixel_intervals import PixelGroups
 
 
 def images(count: int) -> list[tuple[str, Floats, Bools]]:

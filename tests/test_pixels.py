@@ -19,8 +19,8 @@ from sklearn.metrics import roc_auc_score
 
 from blemish.arrays import Bools, Floats
 from blemish.errors import DataError
-from blemish.evaluate import pixels
-from blemish.evaluate.pixels import PixelCurve, PixelScores
+from blemish.evaluation import pixels
+from blemish.evaluation.pixels import PixelCurve, PixelScores
 
 special = [0.0, -0.0, 1.0, np.nan, np.inf, -np.inf, 1e-45, -1e-45, 3.4e38, -2.5, 1.0000001]
 
@@ -222,7 +222,7 @@ def test_an_error_leaves_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_an_interrupted_process_leaves_no_files(sent: signal.Signals, tmp_path: Path) -> None:
     script = textwrap.dedent(f"""
         import os, signal, numpy as np
-        from blemish.evaluate.pixels import PixelCurve
+        from blemish.evaluation.pixels import PixelCurve
         with PixelCurve() as curve:
             curve.add(np.ones((3000, 3000), np.float32), np.zeros((3000, 3000), bool))
             os.kill(os.getpid(), {int(sent)})

@@ -7,11 +7,11 @@ from parts import good_part, save_image
 from published_trees import TREES
 
 from blemish.errors import DataError
-from blemish.evaluate.reproduce import curves
-from blemish.evaluate.reproduce.curves import plan_figure6, plan_shots
-from blemish.evaluate.reproduce.mvtec import plan_mvtec
-from blemish.evaluate.reproduce.plan import Entry
-from blemish.evaluate.reproduce.table6 import plan_table6
+from blemish.reproduction import curves
+from blemish.reproduction.curves import plan_figure6, plan_shots
+from blemish.reproduction.mvtec import plan_mvtec
+from blemish.reproduction.plan import Entry
+from blemish.reproduction.table6 import plan_table6
 
 
 @pytest.fixture

@@ -61,6 +61,6 @@ def test_importing_loads_nothing_heavy() -> None:
 
 
 def test_fitting_and_the_command_line_load_no_torch() -> None:
-    loaded = loaded_after("import blemish.cli, blemish.fitting, blemish.cli.whole_job, blemish.doctor")
+    loaded = loaded_after("import blemish.cli, blemish.fitting, blemish.cli.whole_job, blemish.diagnosis")
     assert "onnxruntime" in loaded
     assert not {"torch", "timm", "torchvision", "sklearn"} & loaded

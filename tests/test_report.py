@@ -19,10 +19,10 @@ from blemish.calibration.thresholds import Wanted, set_thresholds
 from blemish.detector import Detector
 from blemish.errors import DataError
 from blemish.images.transform import Transform
-from blemish.report.draw import captioned, displayable, overlay
-from blemish.report.folders import MaskFolder, OverlayFolder
-from blemish.report.page import write_page
-from blemish.report.table import CsvFile, JsonLines, as_row
+from blemish.reports.draw import captioned, displayable, overlay
+from blemish.reports.folders import MaskFolder, OverlayFolder
+from blemish.reports.page import write_page
+from blemish.reports.table import CsvFile, JsonLines, as_row
 from blemish.result import Box, Nearest, Region, Result, Verdict
 from blemish.scoring.regions import find_regions
 

@@ -15,22 +15,22 @@ from shell import RunCli
 from blemish.data.protocols.task import Task
 from blemish.data.samples import read_samples
 from blemish.errors import DataError, OptionError
-from blemish.evaluate.reproduce import measure as measuring
-from blemish.evaluate.reproduce import plan as planning
-from blemish.evaluate.reproduce import systems
-from blemish.evaluate.reproduce.cell import Cell
-from blemish.evaluate.reproduce.chart import Panel, Point, Series, draw
-from blemish.evaluate.reproduce.curves import claims
-from blemish.evaluate.reproduce.finished import FinishedCells
-from blemish.evaluate.reproduce.measure import Measured
-from blemish.evaluate.reproduce.plan import Entry, Outcome
-from blemish.evaluate.reproduce.published import FIGURE_6, MVTEC_CLASSES, Printed
-from blemish.evaluate.reproduce.reproduction import reproduce
-from blemish.evaluate.reproduce.rows import mean_rows
-from blemish.evaluate.reproduce.seen import SeenImages
-from blemish.evaluate.reproduce.systems import CAVGA, DIFFERNET, GANOMALY, NEAREST, PADIM, SPADE, patchcore
 from blemish.methods.registry import METHODS
 from blemish.options.settings import Settings, divide_options, readers
+from blemish.reproduction import measure as measuring
+from blemish.reproduction import plan as planning
+from blemish.reproduction import systems
+from blemish.reproduction.cell import Cell
+from blemish.reproduction.chart import Panel, Point, Series, draw
+from blemish.reproduction.curves import claims
+from blemish.reproduction.finished import FinishedCells
+from blemish.reproduction.measure import Measured
+from blemish.reproduction.plan import Entry, Outcome
+from blemish.reproduction.published import FIGURE_6, MVTEC_CLASSES, Printed
+from blemish.reproduction.reproduction import reproduce
+from blemish.reproduction.rows import mean_rows
+from blemish.reproduction.seen import SeenImages
+from blemish.reproduction.systems import CAVGA, DIFFERNET, GANOMALY, NEAREST, PADIM, SPADE, patchcore
 
 TINY: dict[str, Any] = {"size": 64}
 _, RESOURCES = divide_options({"threads": 2})

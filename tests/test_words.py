@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from blemish.errors import OptionError
-from blemish.report import words
-from blemish.report.words import LANGUAGES, WORDS, Words
+from blemish.reports import words
+from blemish.reports.words import LANGUAGES, WORDS, Words
 
 ROOM = Path(words.__file__).parent
 SAME = {"AUPRO", "AUROC"}

@@ -43,7 +43,7 @@ def calibrate(
 
     from blemish.calibrating import calibrate as calibrate_detector
     from blemish.detector import load
-    from blemish.evaluate.points import part_scores, tabulate
+    from blemish.evaluation.points import part_scores, tabulate
     from blemish.model.file import model_to_change
 
     images, groups = labelled_images(good, label=0, split="test") if good else (None, None)

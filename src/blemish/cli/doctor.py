@@ -8,7 +8,7 @@ import typer
 from blemish.cli.console import print_json, print_tree, progress_bar, say
 
 if TYPE_CHECKING:
-    from blemish.doctor.data_set import Examination
+    from blemish.diagnosis.data_set import Examination
 
 __all__ = ["doctor"]
 
@@ -28,7 +28,7 @@ def doctor(
     if data is None:
         _installation(groups, json)
         return
-    from blemish.doctor.data_set import examine_data
+    from blemish.diagnosis.data_set import examine_data
 
     with progress_bar() as progress:
         found = examine_data(data, progress=progress)
@@ -44,7 +44,7 @@ def doctor(
 
 
 def _installation(groups: Path | None, json: bool) -> None:
-    from blemish.doctor.installation import examine_installation
+    from blemish.diagnosis.installation import examine_installation
     from blemish.errors import OptionError
 
     if groups:

@@ -31,7 +31,7 @@ def evaluate(
     from rich.table import Table
 
     from blemish.detector import load
-    from blemish.evaluate.run import evaluate as measure
+    from blemish.evaluation.run import evaluate as measure
 
     samples = labelled_samples(data, good, defective, masks)
     detector = load(model, provider=provider, threads=threads)

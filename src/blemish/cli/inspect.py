@@ -42,8 +42,8 @@ def inspect(
     """
     from blemish.detector import load
     from blemish.images.files import list_images
-    from blemish.report.folders import MaskFolder, OverlayFolder, ReasonsFolder
-    from blemish.report.table import CsvFile, JsonLines, as_row
+    from blemish.reports.folders import MaskFolder, OverlayFolder, ReasonsFolder
+    from blemish.reports.table import CsvFile, JsonLines, as_row
 
     paths = list_images(images)
     detector = load(model, provider=provider, threads=threads)

@@ -28,9 +28,9 @@ def report(
     """Evaluate a model and write one HTML file of it, to open in any browser: data, model, threshold, curves, cases."""
     from blemish.detector import load
     from blemish.errors import DataError
-    from blemish.evaluate.run import evaluate as measure
-    from blemish.report.report import write_report
-    from blemish.report.words import Words
+    from blemish.evaluation.run import evaluate as measure
+    from blemish.reports.report import write_report
+    from blemish.reports.words import Words
 
     Words(lang)  # before anything long
     if not output.resolve().parent.is_dir():

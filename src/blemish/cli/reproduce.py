@@ -49,7 +49,7 @@ def reproduce(
     from rich.console import Console
     from rich.table import Table
 
-    from blemish.evaluate.reproduce.reproduction import reproduce as measure
+    from blemish.reproduction.reproduction import reproduce as measure
 
     with progress_bar() as progress:
         reproduced = measure(

@@ -23,8 +23,8 @@ def scan(
     **options: str | None,
 ) -> None:
     """List the good images that look defective, as judged by all others; exit code 0: none, 3: some to look at."""
-    from blemish.report.folders import OverlayFolder
-    from blemish.report.table import as_row
+    from blemish.reports.folders import OverlayFolder
+    from blemish.reports.table import as_row
     from blemish.scanning import scan as scan_images
 
     paths, groups = labelled_images(images, label=0, split="train")

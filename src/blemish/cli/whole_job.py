@@ -12,9 +12,9 @@ import numpy as np
 
 from blemish.data.protocols.solar_cells import solar_cells
 from blemish.data.samples import Sample
-from blemish.evaluate.run import evaluate
+from blemish.evaluation.run import evaluate
 from blemish.fitting import fit
-from blemish.report.page import write_page
+from blemish.reports.page import write_page
 from blemish.system.progress import Progress, silent
 
 __all__ = [

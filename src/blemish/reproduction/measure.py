@@ -12,18 +12,18 @@ from blemish.arrays import Bools, Floats
 from blemish.data.protocols.task import Task
 from blemish.data.samples import Sample
 from blemish.errors import DataError
-from blemish.evaluate.bootstrap import Interval, intervals
-from blemish.evaluate.metrics import auroc, average_precision
-from blemish.evaluate.pixel_intervals import PixelGroups
-from blemish.evaluate.pixels import PixelCurve
-from blemish.evaluate.reproduce.cell import Cell
-from blemish.evaluate.reproduce.seen import Seen, SeenImages
-from blemish.evaluate.run import sample_mask
+from blemish.evaluation.bootstrap import Interval, intervals
+from blemish.evaluation.metrics import auroc, average_precision
+from blemish.evaluation.pixel_intervals import PixelGroups
+from blemish.evaluation.pixels import PixelCurve
+from blemish.evaluation.run import sample_mask
 from blemish.images.read import probe_image
 from blemish.methods.method import Method
 from blemish.methods.prepare import good_images
 from blemish.methods.registry import find_method
 from blemish.options.settings import Resources
+from blemish.reproduction.cell import Cell
+from blemish.reproduction.seen import Seen, SeenImages
 from blemish.system.progress import Progress, silent
 from blemish.system.stream import available_threads, stream
 

@@ -18,7 +18,7 @@ from blemish.images.read import read_image
 from blemish.images.transform import patch_centres
 from blemish.images.view import View
 from blemish.model.manifest import ModelManifest
-from blemish.report.draw import OUTLINE, UNSEEN, displayable, outlined
+from blemish.reports.draw import OUTLINE, UNSEEN, displayable, outlined
 from blemish.result import Matches, Nearest, Region, Result
 
 __all__ = ["GoodPictures", "Pair", "as_remembered", "pair", "pairs", "reasons_sheet"]

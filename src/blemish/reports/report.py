@@ -14,15 +14,15 @@ import numpy as np
 
 from blemish.arrays import Doubles
 from blemish.detector import Detector
-from blemish.doctor.installation import machine, package_versions
+from blemish.diagnosis.installation import machine, package_versions
 from blemish.errors import DataError
-from blemish.evaluate.evaluation import Estimate, Evaluation, Prediction
-from blemish.evaluate.metrics import sweep
-from blemish.report import charts
-from blemish.report.basis import basis
-from blemish.report.cases import Cases
-from blemish.report.html import Html, element, facts, json_data, packed, table, write_page_file
-from blemish.report.words import Words
+from blemish.evaluation.evaluation import Estimate, Evaluation, Prediction
+from blemish.evaluation.metrics import sweep
+from blemish.reports import charts
+from blemish.reports.basis import basis
+from blemish.reports.cases import Cases
+from blemish.reports.html import Html, element, facts, json_data, packed, table, write_page_file
+from blemish.reports.words import Words
 from blemish.result import Verdict
 
 __all__ = ["SHOWN", "write_report"]

@@ -2,7 +2,7 @@
 
 from blemish.calibration.promise import parts_needed
 from blemish.calibration.thresholds import Calibration
-from blemish.report.words import Words
+from blemish.reports.words import Words
 
 __all__ = ["basis"]
 

@@ -6,8 +6,8 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from blemish.evaluate.reproduce.plan import Outcome
-from blemish.evaluate.reproduce.published import Printed
+from blemish.reproduction.plan import Outcome
+from blemish.reproduction.published import Printed
 
 __all__ = ["MEAN", "Row", "as_csv", "as_markdown", "mean_rows", "rows_of"]
 

@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 from blemish.arrays import Array, Doubles
-from blemish.evaluate.metrics import Sweep
-from blemish.report.html import Html, element, packed
+from blemish.evaluation.metrics import Sweep
+from blemish.reports.html import Html, element, packed
 
 __all__ = ["Axis", "curve", "hatching", "pr_points", "roc_points", "score_axis", "strip", "ticks"]
 

@@ -12,7 +12,7 @@ from blemish.calibration.held_out import group_scores
 from blemish.calibration.promise import Share, parts_needed
 from blemish.calibration.thresholds import Calibration
 from blemish.detector import Detector
-from blemish.evaluate.operating import OperatingPoint, PartScores, least_cost, zero_miss
+from blemish.evaluation.operating import OperatingPoint, PartScores, least_cost, zero_miss
 from blemish.images.read import Source
 from blemish.images.sources import check_groups
 from blemish.system.progress import Progress, silent

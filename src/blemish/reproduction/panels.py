@@ -3,8 +3,8 @@
 import statistics
 from collections.abc import Iterable, Sequence
 
-from blemish.evaluate.reproduce.chart import Panel, Point, Series
-from blemish.evaluate.reproduce.plan import METRICS, Outcome
+from blemish.reproduction.chart import Panel, Point, Series
+from blemish.reproduction.plan import METRICS, Outcome
 
 __all__ = ["curve_panels", "table_panels"]
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from blemish.calibration.promise import Share
-from blemish.evaluate.operating import OperatingPoint
-from blemish.evaluate.pixels import PixelScores
+from blemish.evaluation.operating import OperatingPoint
+from blemish.evaluation.pixels import PixelScores
 from blemish.result import Verdict
 
 __all__ = ["Confusion", "DefectScore", "Estimate", "Evaluation", "Prediction"]

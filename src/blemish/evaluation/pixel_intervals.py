@@ -8,9 +8,9 @@ import numpy as np
 
 from blemish.arrays import Bools, Doubles, Floats
 from blemish.errors import DataError
-from blemish.evaluate.bootstrap import Interval, draw_groups
-from blemish.evaluate.metrics import Sweep
-from blemish.evaluate.pixels import ordered_keys
+from blemish.evaluation.bootstrap import Interval, draw_groups
+from blemish.evaluation.metrics import Sweep
+from blemish.evaluation.pixels import ordered_keys
 
 __all__ = ["PixelGroups"]
 

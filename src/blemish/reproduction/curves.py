@@ -12,9 +12,9 @@ from blemish.data.protocols.shots import usable_shots
 from blemish.data.protocols.solar_cells import solar_cell_task
 from blemish.data.protocols.task import Task
 from blemish.errors import DataError
-from blemish.evaluate.reproduce.plan import METRICS, Entry, Outcome
-from blemish.evaluate.reproduce.published import FIGURE_6
-from blemish.evaluate.reproduce.systems import DIFFERNET, PADIM, SPADE, System, patchcore
+from blemish.reproduction.plan import METRICS, Entry, Outcome
+from blemish.reproduction.published import FIGURE_6
+from blemish.reproduction.systems import DIFFERNET, PADIM, SPADE, System, patchcore
 
 __all__ = ["FIFTH", "claims", "plan_figure6", "plan_shots"]
 

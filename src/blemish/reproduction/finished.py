@@ -8,8 +8,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from blemish.evaluate.reproduce.cell import Cell
-from blemish.evaluate.reproduce.measure import Measured
+from blemish.reproduction.cell import Cell
+from blemish.reproduction.measure import Measured
 from blemish.system.whole_file import write_whole
 
 __all__ = ["FinishedCells"]

@@ -8,9 +8,9 @@ from blemish.data.protocols.magnetic_tile import MAGNETIC_TILE, PUBLISHED
 from blemish.data.protocols.ped2 import PED2
 from blemish.data.protocols.shanghaitech import SHANGHAITECH
 from blemish.errors import DataError
-from blemish.evaluate.reproduce.plan import Entry
-from blemish.evaluate.reproduce.published import MSTC, MTD, Printed
-from blemish.evaluate.reproduce.systems import CAVGA, DIFFERNET, GANOMALY, NEAREST, PADIM, SPADE, patchcore
+from blemish.reproduction.plan import Entry
+from blemish.reproduction.published import MSTC, MTD, Printed
+from blemish.reproduction.systems import CAVGA, DIFFERNET, GANOMALY, NEAREST, PADIM, SPADE, patchcore
 
 __all__ = ["plan_table6"]
 

@@ -6,13 +6,13 @@ from typing import Any
 
 from blemish.data.protocols.task import Task
 from blemish.errors import BlemishError
-from blemish.evaluate.reproduce.cell import Cell
-from blemish.evaluate.reproduce.finished import FinishedCells
-from blemish.evaluate.reproduce.measure import Measured, measure
-from blemish.evaluate.reproduce.published import Printed
-from blemish.evaluate.reproduce.seen import SeenImages
-from blemish.evaluate.reproduce.systems import System
 from blemish.options.settings import Resources
+from blemish.reproduction.cell import Cell
+from blemish.reproduction.finished import FinishedCells
+from blemish.reproduction.measure import Measured, measure
+from blemish.reproduction.published import Printed
+from blemish.reproduction.seen import SeenImages
+from blemish.reproduction.systems import System
 from blemish.system.progress import Progress, silent
 
 __all__ = ["METRICS", "Entry", "Outcome", "carry_out"]

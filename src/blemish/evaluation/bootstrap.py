@@ -11,7 +11,7 @@ import numpy as np
 
 from blemish.arrays import Array, Doubles
 from blemish.errors import DataError, OptionError
-from blemish.evaluate.metrics import sweep
+from blemish.evaluation.metrics import sweep
 
 __all__ = ["Interval", "Intervals", "draw_groups", "intervals"]
 

@@ -12,8 +12,8 @@ from blemish.arrays import Array
 from blemish.errors import DataError
 from blemish.images.read import read_image
 from blemish.model.manifest import ModelManifest
-from blemish.report.draw import captioned, displayable, overlay
-from blemish.report.reasons import GoodPictures, reasons_sheet
+from blemish.reports.draw import captioned, displayable, overlay
+from blemish.reports.reasons import GoodPictures, reasons_sheet
 from blemish.result import Result
 from blemish.system.whole_file import write_whole
 

@@ -12,11 +12,11 @@ from blemish.arrays import Bools
 from blemish.calibration.promise import Share
 from blemish.data.samples import Sample
 from blemish.errors import DataError
-from blemish.evaluate.bootstrap import Interval, intervals
-from blemish.evaluate.evaluation import Confusion, DefectScore, Estimate, Evaluation, Prediction
-from blemish.evaluate.metrics import auroc, average_precision, f1_max
-from blemish.evaluate.operating import OperatingPoint, PartScores, least_cost, zero_miss
-from blemish.evaluate.pixels import PixelCurve, PixelScores
+from blemish.evaluation.bootstrap import Interval, intervals
+from blemish.evaluation.evaluation import Confusion, DefectScore, Estimate, Evaluation, Prediction
+from blemish.evaluation.metrics import auroc, average_precision, f1_max
+from blemish.evaluation.operating import OperatingPoint, PartScores, least_cost, zero_miss
+from blemish.evaluation.pixels import PixelCurve, PixelScores
 from blemish.images.mask import read_mask
 from blemish.result import Result, Verdict
 from blemish.system.progress import Progress, silent

@@ -7,12 +7,12 @@ from pathlib import Path
 from blemish.arrays import Bytes
 from blemish.detector import Detector
 from blemish.errors import ImageError
-from blemish.evaluate.evaluation import Prediction
+from blemish.evaluation.evaluation import Prediction
 from blemish.images.read import read_image
-from blemish.report.draw import displayable, overlay
-from blemish.report.html import Html, element, picture
-from blemish.report.reasons import GoodPictures, as_remembered, pair
-from blemish.report.words import Words
+from blemish.reports.draw import displayable, overlay
+from blemish.reports.html import Html, element, picture
+from blemish.reports.reasons import GoodPictures, as_remembered, pair
+from blemish.reports.words import Words
 from blemish.result import Result
 
 __all__ = ["Cases", "verdict"]

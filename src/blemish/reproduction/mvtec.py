@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from blemish.data.protocols.mvtec import MVTEC
-from blemish.evaluate.reproduce.plan import METRICS, Entry
-from blemish.evaluate.reproduce.published import MVTEC_CLASSES
-from blemish.evaluate.reproduce.systems import patchcore
+from blemish.reproduction.plan import METRICS, Entry
+from blemish.reproduction.published import MVTEC_CLASSES
+from blemish.reproduction.systems import patchcore
 
 __all__ = ["plan_mvtec"]
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from blemish.detector import Detector
 from blemish.images.read import read_image
-from blemish.report.draw import displayable, overlay
-from blemish.report.html import Html, element, facts, picture, write_page_file
+from blemish.reports.draw import displayable, overlay
+from blemish.reports.html import Html, element, facts, picture, write_page_file
 from blemish.result import Result
 
 __all__ = ["write_page"]

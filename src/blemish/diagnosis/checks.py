@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from blemish.arrays import Doubles
-from blemish.doctor.duplicates import Groups
-from blemish.doctor.finding import Finding, Seen
+from blemish.diagnosis.duplicates import Groups
+from blemish.diagnosis.finding import Finding, Seen
 from blemish.errors import ImageError
 from blemish.images.choose import SHARED_ASPECT
 from blemish.images.files import is_image

@@ -8,17 +8,17 @@ from typing import Any
 
 from blemish.backbones.backbone import load_backbone
 from blemish.errors import DataError, OptionError
-from blemish.evaluate.reproduce.chart import Panel, draw
-from blemish.evaluate.reproduce.curves import claims, plan_figure6, plan_shots
-from blemish.evaluate.reproduce.finished import FinishedCells
-from blemish.evaluate.reproduce.mvtec import plan_mvtec
-from blemish.evaluate.reproduce.panels import curve_panels, table_panels
-from blemish.evaluate.reproduce.plan import Entry, Outcome, carry_out
-from blemish.evaluate.reproduce.published import MVTEC_CLASSES
-from blemish.evaluate.reproduce.rows import Row, as_csv, as_markdown, mean_rows, rows_of
-from blemish.evaluate.reproduce.table6 import plan_table6
 from blemish.options.presets import SIZES
 from blemish.options.settings import divide_options
+from blemish.reproduction.chart import Panel, draw
+from blemish.reproduction.curves import claims, plan_figure6, plan_shots
+from blemish.reproduction.finished import FinishedCells
+from blemish.reproduction.mvtec import plan_mvtec
+from blemish.reproduction.panels import curve_panels, table_panels
+from blemish.reproduction.plan import Entry, Outcome, carry_out
+from blemish.reproduction.published import MVTEC_CLASSES
+from blemish.reproduction.rows import Row, as_csv, as_markdown, mean_rows, rows_of
+from blemish.reproduction.table6 import plan_table6
 from blemish.system.progress import Progress, silent
 from blemish.system.whole_file import write_whole
 
