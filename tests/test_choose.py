@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from blemish.images.choose import choose_resize, choose_transform
 from blemish.images.read import ImageKind
+from blemish.images.sizing import choose_resize, choose_transform
 from blemish.options.settings import make_settings
 
 IMAGE = np.zeros((8, 8), np.uint8)

@@ -17,7 +17,7 @@ from blemish.fitting import fit
 from blemish.images.training_image import TrainingImage
 from blemish.images.transform import Transform
 from blemish.images.view import Viewer
-from blemish.reports.reasons import GoodPictures, as_remembered, pairs, reasons_sheet
+from blemish.reports.reconstruction import GoodPictures, as_remembered, pairs, reasons_sheet
 from blemish.result import Box, Matches, Region
 from blemish.scoring.reasons import SHOWN, Reasons
 

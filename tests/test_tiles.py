@@ -23,7 +23,7 @@ from blemish.memory.per_tile import coreset_per_tile
 from blemish.memory.shards import ArrayShard
 from blemish.methods.method import Fitted
 from blemish.result import Verdict
-from blemish.search.per_tile import PerTileSearch
+from blemish.search.search import PerTileSearch
 
 TOLERANCE = 0.01
 """How much of a score may change with the tiling."""

@@ -15,7 +15,7 @@ from blemish.calibration.held_out import HeldOut
 from blemish.calibration.thresholds import Calibration
 from blemish.errors import BackboneError, DataError, ImageError, ModelFileError, OptionError
 from blemish.features.extract import AnyExtractor
-from blemish.features.look import Clock, look
+from blemish.features.patches import Clock, look
 from blemish.features.tiles import extractor_for
 from blemish.images.read import Channels, Source, image_name
 from blemish.images.sources import check_groups, list_sources

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.torch
 def flow() -> Any:
     """A small flow in double precision, its weights large enough to bend."""
     from blemish.methods.trained.flow import Flow
-    from blemish.methods.trained.training import seeded
+    from blemish.methods.trained.train import seeded
 
     with seeded(3):
         made = Flow(7, blocks=8, hidden=12).double()

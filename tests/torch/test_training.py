@@ -63,7 +63,7 @@ class Slope:
 
 
 def train(slope: Slope, **options: Any) -> list[float]:
-    from blemish.methods.trained.training import Plan, train
+    from blemish.methods.trained.train import Plan, train
 
     return train(slope, Plan(epochs=options.pop("epochs", 5), batch=4, seed=0, threads=1), **options)
 

@@ -15,8 +15,8 @@ from blemish.arrays import Doubles
 from blemish.diagnosis.duplicates import Groups
 from blemish.diagnosis.finding import Finding, Seen
 from blemish.errors import ImageError
-from blemish.images.choose import SHARED_ASPECT
 from blemish.images.files import is_image
+from blemish.images.sizing import SHARED_ASPECT
 
 __all__ = [
     "black_and_white",

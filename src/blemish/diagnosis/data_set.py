@@ -14,7 +14,7 @@ from blemish.data.samples import Sample, read_samples
 from blemish.diagnosis import checks
 from blemish.diagnosis.duplicates import Groups, near_duplicates
 from blemish.diagnosis.finding import Finding, Seen
-from blemish.diagnosis.look import look_at
+from blemish.diagnosis.glance import look_at
 from blemish.errors import DataError, ImageError
 from blemish.images.files import list_images
 from blemish.system.progress import Progress, silent

@@ -1,14 +1,20 @@
-"""The patches of one image, and which of them show it."""
+"""From one image to its patches: read, size, network, and which patches show the image."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
-from blemish.arrays import Bools, Floats
+import numpy as np
+
+from blemish.arrays import Array, Bools, Floats
+from blemish.errors import ImageError
+from blemish.features.extract import AnyExtractor
+from blemish.images.read import Channels, Source, image_name, read_image
 from blemish.images.transform import Transform
-from blemish.images.view import View
+from blemish.images.view import View, Viewer
 
-__all__ = ["Features", "ImagePatches", "seen_patches"]
+__all__ = ["Clock", "Features", "ImagePatches", "Look", "look", "seen_patches"]
 
 
 @dataclass(frozen=True)
@@ -42,3 +48,42 @@ def seen_patches(grids: Mapping[str, Floats], view: View, transform: Transform) 
         name: ImagePatches.seen(grid_hwD, view.cells(grid_hwD.shape[:2], transform.height, transform.width))
         for name, grid_hwD in grids.items()
     }
+
+
+class Clock:
+    """Seconds per step of one image."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, step: str) -> None:
+        """Say that a step has ended."""
+        now = time.perf_counter()
+        self.seconds[step] = now - self._last
+        self._last = now
+
+
+class Look(NamedTuple):
+    """One image as the network saw it, how it was looked at, and what the graph answered."""
+
+    sized: Array
+    view: View
+    features: Features
+
+
+def look(
+    image: Source, viewer: Viewer, extractor: AnyExtractor, *, channels: Channels = "RGB", clock: Clock | None = None
+) -> Look:
+    """All that a method is told of one image.
+
+    Raises ImageError where the image cannot be used, or the network has no finite answer.
+    """
+    clock, name = clock or Clock(), image_name(image)
+    sized, view = viewer(read_image(image, channels=channels), name)
+    clock.lap("read")
+    grids = extractor(sized)
+    if not all(np.isfinite(grid_hwD).all() for grid_hwD in grids.values()):
+        raise ImageError(f"{name} makes the network answer NaN or infinity; it cannot be scored.")
+    clock.lap("network")
+    return Look(sized, view, seen_patches(grids, view, viewer.transform))

@@ -41,8 +41,7 @@ from blemish.result import Matches
 from blemish.scoring.edges import edge_scale, no_edges, ring_of_cells, some_cells
 from blemish.scoring.heatmap import anomaly_map, spread
 from blemish.scoring.score import maximum, reweighted_maximum, top_mean
-from blemish.search.per_tile import PerTileSearch
-from blemish.search.search import make_search
+from blemish.search.search import PerTileSearch, make_search
 from blemish.system.progress import Progress, silent
 from blemish.system.stream import stream
 

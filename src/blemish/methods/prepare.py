@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from blemish.backbones.backbone import Backbone, load_backbone
 from blemish.errors import OptionError
 from blemish.images.align import Aligner
-from blemish.images.choose import choose_transform
 from blemish.images.places import Places
 from blemish.images.read import ImageKind, Source, read_image
+from blemish.images.sizing import choose_transform
 from blemish.images.transform import Transform
 from blemish.images.view import Viewer
 from blemish.methods.good_images import GoodImages

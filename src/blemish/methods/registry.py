@@ -13,9 +13,9 @@ METHODS = {
     "padim": "blemish.methods.padim:PaDiM",
     "spade": "blemish.methods.spade:SPADE",
     "1-nn": "blemish.methods.nearest_image:NearestImage",
-    "differnet": "blemish.methods.trained.method:DifferNet",
-    "ganomaly": "blemish.methods.trained.method:GANomaly",
-    "cavga": "blemish.methods.trained.method:CAVGA",
+    "differnet": "blemish.methods.trained.kinds:DifferNet",
+    "ganomaly": "blemish.methods.trained.kinds:GANomaly",
+    "cavga": "blemish.methods.trained.kinds:CAVGA",
 }
 """Where each method lives; their names are those that `Settings.method` allows."""
 

@@ -15,8 +15,7 @@ import numpy as np
 from blemish.arrays import Array, Floats, Ints
 from blemish.calibration.thresholds import Calibration, set_thresholds
 from blemish.errors import DataError
-from blemish.features.look import Look
-from blemish.features.patches import ImagePatches
+from blemish.features.patches import ImagePatches, Look
 from blemish.images.training_image import TrainingImage
 from blemish.images.view import pixels_digest
 from blemish.memory.candidates import NOWHERE, find_candidates

@@ -11,7 +11,7 @@ from blemish.evaluation.evaluation import Prediction
 from blemish.images.read import read_image
 from blemish.reports.draw import displayable, overlay
 from blemish.reports.html import Html, element, picture
-from blemish.reports.reasons import GoodPictures, as_remembered, pair
+from blemish.reports.reconstruction import GoodPictures, as_remembered, pair
 from blemish.reports.words import Words
 from blemish.result import Result
 

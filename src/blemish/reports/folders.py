@@ -13,7 +13,7 @@ from blemish.errors import DataError
 from blemish.images.read import read_image
 from blemish.model.manifest import ModelManifest
 from blemish.reports.draw import captioned, displayable, overlay
-from blemish.reports.reasons import GoodPictures, reasons_sheet
+from blemish.reports.reconstruction import GoodPictures, reasons_sheet
 from blemish.result import Result
 from blemish.system.whole_file import write_whole
 

@@ -5,8 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from blemish.data.samples import Sample
-from blemish.features.look import look
-from blemish.features.patches import Features
+from blemish.features.patches import Features, look
 from blemish.features.tiles import extractor_for
 from blemish.images.view import View, Viewer
 from blemish.system.stream import stream

@@ -37,7 +37,7 @@ from blemish.errors import OptionError
 from blemish.methods.good_images import GoodImages
 from blemish.methods.trained.answer import planes, sized_images, traced_graph
 from blemish.methods.trained.dcgan import Discriminator, first_weights
-from blemish.methods.trained.training import descend, seeded
+from blemish.methods.trained.train import descend, seeded
 
 __all__ = ["CAVGA", "trainee"]
 

@@ -33,7 +33,7 @@ from blemish.features.graph import at_least, choose_taps
 from blemish.methods.good_images import GoodImages
 from blemish.methods.trained.answer import answer_graph
 from blemish.methods.trained.flow import Flow
-from blemish.methods.trained.training import descend, seeded
+from blemish.methods.trained.train import descend, seeded
 from blemish.methods.trained.views import IMAGE, MAP, VIEWS, draw_map, view_features
 
 __all__ = ["DifferNet", "negative_log_likelihood", "trainee"]

@@ -27,7 +27,7 @@ from blemish.arrays import Array
 from blemish.methods.good_images import GoodImages
 from blemish.methods.trained.answer import planes, sized_images, traced_graph
 from blemish.methods.trained.dcgan import Discriminator, decoder, encoder, first_weights
-from blemish.methods.trained.training import descend, seeded
+from blemish.methods.trained.train import descend, seeded
 
 __all__ = ["GANomaly", "trainee"]
 

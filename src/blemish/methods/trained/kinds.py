@@ -124,7 +124,7 @@ class TrainedLearner:
     def fit(self, images: Bools | None = None, progress: Progress = silent) -> Fitted:
         """Train on the images marked, or on all; goes on where a checkpoint holds an interrupted training."""
         from blemish.methods.trained.checkpoint import Checkpoint
-        from blemish.methods.trained.training import Plan, train
+        from blemish.methods.trained.train import Plan, train
 
         good, settings = self._good, self._good.settings
         numbers = range(len(good)) if images is None else [int(image) for image in np.flatnonzero(images)]
