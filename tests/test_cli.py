@@ -323,7 +323,7 @@ def test_no_command_names_a_setting_by_hand() -> None:
     assert not any(f'"--{name}"' in inspect.getsource(fit) for name in OPTIONS)
 
 
-def test_progress_is_silent_where_nobody_watches(capsys: pytest.CaptureFixture[str]) -> None:
+def test_progress_of_a_short_job_is_silent_where_nobody_watches(capsys: pytest.CaptureFixture[str]) -> None:
     with console.progress_bar() as progress:
         progress("step", 1, 2)
     assert capsys.readouterr().err == ""

@@ -12,7 +12,7 @@ from blemish.errors import DataError
 from blemish.images.read import Source, image_name, probe_image
 from blemish.images.sources import check_groups, list_sources
 from blemish.images.training_image import TrainingImage
-from blemish.system.progress import Progress, silent
+from blemish.system.progress import Progress, Shown, shown
 from blemish.system.stream import stream
 
 __all__ = [
@@ -30,7 +30,7 @@ def calibrate(
     review: float | None = None,
     threshold: float | None = None,
     who: str | None = None,
-    progress: Progress = silent,
+    progress: Shown = None,
 ) -> Detector:
     """The same detector at another operating point; nothing is fitted again, and the one given stays as it is.
 
@@ -39,6 +39,7 @@ def calibrate(
     `good`, the thresholds rest on the scores that the model keeps. What is not given stays as it was asked for before;
     `threshold` sets the threshold by hand, and what it promises is worked out. The journal keeps what was asked, by
     `who` (by default the user's name), and `undo` takes it back; where nothing is asked, nothing changes.
+    `progress` is that of `fit`.
     Raises OptionError, DataError, or ImageError for an image that cannot be used.
     """
     manifest = detector.manifest
@@ -51,7 +52,8 @@ def calibrate(
     if good is not None:
         sources = list_sources(good)
         new = _unseen_images(detector, sources, check_groups(sources, groups))
-        held_out, mode = _score_unseen(detector, sources, progress), "split"
+        with shown(progress) as report:
+            held_out, mode = _score_unseen(detector, sources, report), "split"
     groups_N = [image.group for image in (*manifest.images, *new)]
     return detector.recalibrated(new, held_out, thresholds_of(held_out, groups_N, wanted, mode), who=who)
 

@@ -2,7 +2,7 @@
 
 import datetime
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from importlib.metadata import version
 from typing import Any
@@ -21,7 +21,7 @@ from blemish.methods.prepare import good_images
 from blemish.methods.registry import find_method
 from blemish.model.manifest import FORMAT, ModelManifest
 from blemish.options.settings import divide_options
-from blemish.system.progress import Progress, silent
+from blemish.system.progress import Progress, Shown, shown
 from blemish.system.stream import available_threads, stream
 
 __all__ = [
@@ -33,16 +33,27 @@ def fit(
     images: str | os.PathLike[str] | Sequence[Source],
     *,
     groups: Sequence[str] | None = None,
-    progress: Progress = silent,
+    progress: Shown = None,
     **options: Any,
 ) -> Detector:
     """Learn what good looks like from images of good parts alone.
 
     `images` is a folder, a file pattern, or a sequence of paths, encoded bytes, Pillow images and arrays (H x W or
     H x W x 3, RGB). `groups` names the part each image shows, where several show the same one: calibration never
-    divides a group. `options` are those of `Settings` (`preset`, `size`, `coreset`, ...).
+    divides a group. `progress` None shows bars or lines on stderr, False nothing; a function is called with step,
+    done and total. `options` are those of `Settings` (`preset`, `size`, `coreset`, ...).
     Raises OptionError, DataError, ImageError, BackboneError or ProviderError, each in one sentence.
     """
+    with shown(progress) as report:
+        return _fit(images, groups, report, options)
+
+
+def _fit(
+    images: str | os.PathLike[str] | Sequence[Source],
+    groups: Sequence[str] | None,
+    progress: Progress,
+    options: Mapping[str, Any],
+) -> Detector:
     settings, resources = divide_options(options)
     wanted = Wanted.of(settings)
     sources = list_sources(images)

@@ -14,7 +14,7 @@ from blemish.fitting import fit
 from blemish.images.read import Source
 from blemish.images.sources import list_sources
 from blemish.result import Result
-from blemish.system.progress import Progress, silent
+from blemish.system.progress import Shown
 
 __all__ = ["Scan", "scan"]
 
@@ -35,12 +35,12 @@ def scan(
     *,
     groups: Sequence[str] | None = None,
     cutoff: float = CUTOFF,
-    progress: Progress = silent,
+    progress: Shown = None,
     **options: Any,
 ) -> Scan:
     """Score each image by a memory without its fold, as cross-fitting does, and name those whose scores stand out.
 
-    Images, groups and options are those of `fit`, for patchcore; what lies more than `cutoff` robust standard
+    Images, groups, progress and options are those of `fit`, for patchcore; what lies more than `cutoff` robust standard
     deviations above the median is a suspect. A defect that several images show is known to the memory of each of them
     and may hide: look at what stands out, take it away, and scan again. Raises as `fit`.
     """

@@ -3,11 +3,11 @@
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any, NoReturn, TextIO
 
-from blemish.system.progress import Progress, silent
+from blemish.system.progress import Progress, shown
 
 __all__ = ["fail", "give_up_output", "print_json", "print_tree", "progress_bar", "say"]
 
@@ -61,24 +61,6 @@ def _drop(stream: TextIO) -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-@contextmanager
-def progress_bar() -> Iterator[Progress]:
-    """Show long steps as bars where someone watches; be silent where output goes to a file."""
-    if not sys.stderr.isatty():
-        yield silent
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bars
-
-    columns = TextColumn("{task.description:<12}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    # Where only stderr is watched, results go to a file or a pipe, and must not be drawn above the bars instead.
-    with Bars(*columns, console=Console(stderr=True), redirect_stdout=sys.stdout.isatty()) as bars:
-        tasks: dict[str, Any] = {}
-
-        def report(step: str, done: int, total: int) -> None:
-            if step not in tasks:
-                tasks[step] = bars.add_task(step, total=total)
-            bars.update(tasks[step], completed=done, total=total)
-
-        yield report
+def progress_bar() -> AbstractContextManager[Progress]:
+    """Show long steps on stderr: as bars where someone watches, else as a line every few seconds."""
+    return shown()

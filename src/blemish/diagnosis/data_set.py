@@ -17,7 +17,7 @@ from blemish.diagnosis.finding import Finding, Seen
 from blemish.diagnosis.glance import look_at
 from blemish.errors import DataError, ImageError
 from blemish.images.files import list_images
-from blemish.system.progress import Progress, silent
+from blemish.system.progress import Shown, shown
 from blemish.system.stream import available_threads, stream
 from blemish.system.whole_file import write_whole
 
@@ -75,7 +75,7 @@ class Examination:
             raise DataError(f"{path} cannot be written: {error.strerror or error}; choose another place.") from None
 
 
-def examine_data(source: str | os.PathLike[str], *, progress: Progress = silent) -> Examination:
+def examine_data(source: str | os.PathLike[str], *, progress: Shown = None) -> Examination:
     """Look at every image of a data set, once, and say what to do.
 
     `source` is a folder of good images, or a data set as `images.samples.read_samples` takes it (MVTec AD layout,
@@ -83,9 +83,10 @@ def examine_data(source: str | os.PathLike[str], *, progress: Progress = silent)
     """
     samples = _samples(Path(source))
     looks = []
-    for look in stream(look_at, [sample.path for sample in samples], threads=available_threads()):
-        looks.append(look)
-        progress("look", len(looks), len(samples))
+    with shown(progress) as report:
+        for look in stream(look_at, [sample.path for sample in samples], threads=available_threads()):
+            looks.append(look)
+            report("look", len(looks), len(samples))
     seen = [Seen(sample, look) for sample, look in zip(samples, looks, strict=True) if not isinstance(look, ImageError)]
     unreadable = [look for look in looks if isinstance(look, ImageError)]
     groups = _proposed(seen)

@@ -19,7 +19,7 @@ from blemish.evaluation.operating import OperatingPoint, PartScores, least_cost,
 from blemish.evaluation.pixels import PixelCurve, PixelScores
 from blemish.images.mask import read_mask
 from blemish.result import Result, Verdict
-from blemish.system.progress import Progress, silent
+from blemish.system.progress import Progress, Shown, shown
 
 __all__ = ["Inspector", "evaluate", "sample_mask"]
 
@@ -44,7 +44,7 @@ def evaluate(
     resamples: int = 1000,
     miss_cost: float = 10.0,
     seed: int = 0,
-    progress: Progress = silent,
+    progress: Shown = None,
 ) -> Evaluation:
     """Inspect all samples of split `test` and measure the results.
 
@@ -59,8 +59,8 @@ def evaluate(
         raise DataError(f"None of {len(samples)} samples belongs to the split test; nothing can be measured.")
     notes: list[str] = []
     masked = any(sample.mask and sample.label for sample in tests)
-    with PixelCurve() as curve:
-        predictions, seconds = _inspect(detector, tests, curve if masked else None, notes, progress)
+    with PixelCurve() as curve, shown(progress) as report:
+        predictions, seconds = _inspect(detector, tests, curve if masked else None, notes, report)
         pixels = _measured(curve.scores, notes) if masked else None
     if not masked:
         notes.append("No masks came with the defective images, so there are no pixel metrics.")

@@ -19,7 +19,7 @@ from blemish.reproduction.plan import Entry, Outcome, carry_out
 from blemish.reproduction.published import MVTEC_CLASSES
 from blemish.reproduction.rows import Row, as_csv, as_markdown, mean_rows, rows_of
 from blemish.reproduction.table6 import plan_table6
-from blemish.system.progress import Progress, silent
+from blemish.system.progress import Shown, shown
 from blemish.system.whole_file import write_whole
 
 __all__ = ["REPRODUCTIONS", "Reproduced", "reproduce"]
@@ -64,7 +64,7 @@ def reproduce(
     provider: str = "cpu",
     threads: int | None = None,
     say: Callable[[str], None] = lambda sentence: None,
-    progress: Progress = silent,
+    progress: Shown = None,
 ) -> Reproduced:
     """Measure a table or figure on the data at hand and write it to `output` as CSV, JSON, Markdown and SVG.
 
@@ -82,7 +82,8 @@ def reproduce(
     _, resources = divide_options({"provider": provider, "threads": threads})
     entries = _chosen(kind.plan(data, output / "derived", {"backbone": backbone}), systems)
     entries = [_explained(entry, network, schedule) for entry in entries]
-    outcomes = carry_out(entries, finished, resources, seeds=seeds, say=say, progress=progress)
+    with shown(progress) as report:
+        outcomes = carry_out(entries, finished, resources, seeds=seeds, say=say, progress=report)
     rows = rows_of(outcomes, network)
     if kind.means:
         rows += mean_rows(outcomes, network, MVTEC_CLASSES)
