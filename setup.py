@@ -7,6 +7,8 @@ from setuptools import Extension, setup
 
 setup(
     package_dir={"": "src"},
+    # The extension keeps to Python's stable ABI, so that one wheel serves 3.11 and every later version.
+    options={"bdist_wheel": {"py_limited_api": "cp311"}},
     ext_modules=[
         Extension(
             "blemish.kernels._kernels",

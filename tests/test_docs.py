@@ -24,9 +24,9 @@ def python_snippets(page: Path) -> list[str]:
 
 @pytest.fixture
 def workshop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder as the docs assume it: good/, line-3/ and two loose images."""
+    """A folder as the docs assume it: good/ and line/."""
     random = np.random.default_rng(0)
-    for name in (*(f"good/{i}.png" for i in range(4)), "line-3/0001.png", "a.png", "b.png"):
+    for name in (*(f"good/{i}.png" for i in range(4)), *(f"line/{i:04}.png" for i in range(1, 4))):
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
         Image.fromarray(random.integers(90, 110, (48, 64, 3), np.uint8)).save(path)

@@ -1,6 +1,7 @@
 """What the doctor says of an installation, whole or broken."""
 
 import importlib
+import importlib.util
 import json
 import sys
 from pathlib import Path
@@ -20,6 +21,13 @@ def test_a_whole_installation_has_no_problems() -> None:
     assert found["threads"] >= 1
     assert found["backbone"].startswith("efficientnet_lite0, sha256 ")
     assert {"numpy", "onnxruntime", "pillow"} <= found["versions"].keys()
+
+
+def test_it_says_which_kernels_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled = importlib.util.find_spec("blemish.kernels._kernels") is not None
+    assert installation.examine_installation()["kernels"].startswith("compiled C, " if compiled else "NumPy")
+    monkeypatch.setitem(sys.modules, "blemish.kernels._kernels", None)
+    assert installation.examine_installation()["kernels"].startswith("NumPy (no compiled extension")
 
 
 def test_two_builds_of_onnx_runtime(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,15 @@ def test_the_environment_is_small_and_holds_no_torch(environment: Path) -> None:
     assert len(names) <= PACKAGES, sorted(names)
     size = sum(path.stat().st_size for path in environment.rglob("*") if path.is_file() and not path.is_symlink())
     assert size < MEGABYTES * 1e6
+
+
+def test_one_wheel_serves_every_python_from_3_11_on() -> None:
+    assert WHEELHOUSE is not None
+    (wheel,) = Path(WHEELHOUSE).glob("blemish-*.whl")
+    assert "-cp311-abi3-" in wheel.name
+    with zipfile.ZipFile(wheel) as file:
+        (extension,) = [name for name in file.namelist() if "/_kernels." in name and not name.endswith((".c", ".h"))]
+    assert ".abi3." in extension or extension.endswith(".pyd")
 
 
 def test_the_wheel_fits_and_inspects_without_network(environment: Path, tmp_path: Path) -> None:

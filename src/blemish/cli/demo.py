@@ -11,10 +11,39 @@ __all__ = ["demo"]
 
 
 def demo(
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the model, the page and the numbers.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder for the model, the page and the numbers.")
+    ] = None,
+    images: Annotated[
+        Path | None,
+        typer.Option(help="Only copy cells into this new folder: good/, line/ and what else the quickstart names."),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False,
 ) -> None:
     """Fit on 200 good solar cells (package elpv-dataset), inspect 250 others, and leave a page of overlays."""
+    from blemish.errors import OptionError
+
+    if (output is None) == (images is None):
+        raise OptionError("Say where to write: --output FOLDER for the whole job, or --images FOLDER for images only.")
+    if images:
+        _copy_images(images, json)
+    elif output:
+        _whole_job(output, json)
+
+
+def _copy_images(folder: Path, json: bool) -> None:
+    from blemish.cli.demo_images import write_demo_images
+
+    counts = write_demo_images(folder)
+    if json:
+        print_json(counts)
+        return
+    for name, count in counts.items():
+        print(f"{folder / name}: {count} images")
+    say(f"Next: cd {folder}, then blemish fit good/ -o part.blemish")
+
+
+def _whole_job(output: Path, json: bool) -> None:
     from blemish.cli.whole_job import run_demo
 
     with progress_bar() as progress:

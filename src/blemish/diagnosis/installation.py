@@ -9,6 +9,7 @@ from typing import Any
 
 from blemish.backbones.backbone import backbone_folder, load_backbone
 from blemish.errors import BackboneError
+from blemish.kernels.best import best_kernels
 from blemish.options.settings import Settings
 from blemish.system.stream import available_threads
 
@@ -29,7 +30,12 @@ _PACKAGES = (
 
 
 def examine_installation() -> dict[str, Any]:
-    """Versions, providers, threads, folders, the built-in backbone, and problems in words (empty where all is well)."""
+    """What is installed, what works, and what to do where it does not.
+
+    Returns a dictionary for JSON: `python` and `versions`, the execution `providers` of ONNX Runtime, the `kernels`
+    that coreset and search compute with, `threads`, the built-in `backbone`, the folders `backbones` and `temporary`,
+    whether `torch` is loaded, and `problems`, a list of sentences that is empty where all is well.
+    """
     providers, broken = _providers()
     backbone, damaged = _built_in_backbone()
     problems = [*_runtime_problems(), *broken, *damaged, *_folder_problems()]
@@ -37,6 +43,7 @@ def examine_installation() -> dict[str, Any]:
         "python": machine(),
         "versions": package_versions(),
         "providers": providers,
+        "kernels": best_kernels().described,
         "threads": available_threads(),
         "backbone": backbone,
         "backbones": str(backbone_folder()),

@@ -19,6 +19,9 @@ SIZES, FACTORS = ("d", "w", "s", "h"), ("scale", "slip", "norm", "rounding", "sh
 AXES_SIZES = ("axes", "width", "halves", "sketch_axes", "sketch")
 AXES_FACTORS = ("scale", "eta", "step")
 
+ISAS = ("plain", "AVX2", "AVX-512", "AVX-512 with bfloat16", "AVX-512 with bfloat16 and tiles")
+"""Instruction sets by their number in the extension."""
+
 
 class _Points(Structure):
     _fields_ = tuple((name, c_void_p) for name in POINTS)
@@ -53,10 +56,7 @@ def _at(array: Array) -> int:
 
 
 class Compiled:
-    """The kernels of the extension module, with at most instruction set `isa`.
-
-    0 plain, 1 AVX2, 2 AVX-512, 3 AVX-512 with bfloat16, 4 the same with tiles.
-    """
+    """The kernels of the extension module, with at most the instruction set ISAS[isa]."""
 
     name = "compiled"
     threaded = True
@@ -78,6 +78,7 @@ class Compiled:
         library.greedy_pool.restype = c_int64
         self.isa = int(library.use_isa(isa))
         self.halves = self.isa >= 3
+        self.described = f"compiled C, {ISAS[self.isa]} instructions"
 
     def exact_pairs(self, left_ND: Floats, right_ND: Floats) -> Doubles:
         out = np.empty(len(left_ND))

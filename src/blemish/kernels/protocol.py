@@ -12,6 +12,8 @@ class Kernels(Protocol):
     """What the rooms `memory` and `search` compute with."""
 
     name: str
+    described: str
+    """Name and instructions, for people."""
     threaded: bool
     """Whether to call it from several workers at once (else it uses the threads of its BLAS)."""
     halves: bool

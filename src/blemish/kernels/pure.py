@@ -16,6 +16,7 @@ class Pure:
     """The kernels in NumPy."""
 
     name = "numpy"
+    described = "NumPy (no compiled extension is installed; the results are the same, slower)"
     threaded = False
     halves = False
 
