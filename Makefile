@@ -28,6 +28,7 @@ torch-test: .venv-torch/ready
 	$(TORCH)/python -m pytest -m torch
 
 docs: .venv/ready
+	$(CORE)/python scripts/write_options.py
 	$(CORE)/python scripts/write_cli_docs.py
 
 .venv/ready: pyproject.toml constraints.txt $(wildcard setup.py)

@@ -19,7 +19,7 @@ from shell import RunCli
 from blemish.cli import console
 from blemish.cli.inspect import exit_code
 from blemish.detector import Detector, load
-from blemish.options.presets import PRESETS
+from blemish.options.methods import OPTIONS_OF
 from blemish.options.settings import Resources, Settings
 from blemish.result import Verdict
 
@@ -268,8 +268,8 @@ def test_help_lists_every_setting_with_its_default(run_cli: RunCli, monkeypatch:
         assert f"--{name.replace('_', '-')}" in printed
         assert squeezed(str(field.description)) in printed, name
     assert squeezed("Default 0.01") in printed
-    for method, presets in PRESETS.items():
-        for preset, values in presets.items():
+    for method, options in OPTIONS_OF.items():
+        for preset, values in options.PRESETS.items():
             assert printed.count(f"{method},preset{preset}:") == len(values)
 
 

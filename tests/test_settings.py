@@ -9,8 +9,8 @@ import pytest
 import blemish
 from blemish.errors import OptionError
 from blemish.methods.registry import METHODS, find_method
-from blemish.options.presets import PRESETS
-from blemish.options.settings import Only, Resources, Settings, divide_options, make_settings, readers
+from blemish.options.methods import OPTIONS_OF
+from blemish.options.settings import Resources, Settings, divide_options, make_settings, readers
 
 SOURCE = Path(blemish.__file__).parent
 
@@ -23,30 +23,46 @@ def test_a_preset_gives_its_values_and_options_win() -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "preset"), [(method, preset) for method, presets in PRESETS.items() for preset in presets]
+    ("method", "preset"), [(method, preset) for method, options in OPTIONS_OF.items() for preset in options.PRESETS]
 )
 def test_presets_name_options_that_their_method_reads(method: str, preset: str) -> None:
     settings = make_settings(method=method, preset=preset)
     assert (settings.method, settings.preset) == (method, preset)
-    for name, value in PRESETS[method][preset].items():
+    for name, value in OPTIONS_OF[method].PRESETS[preset].items():
         assert method in readers(name)
         assert make_settings(method=method, preset=preset, **{name: value}) == settings
 
 
 def test_every_method_can_be_asked_for_and_found() -> None:
-    assert METHODS.keys() == PRESETS.keys()
+    assert METHODS.keys() == OPTIONS_OF.keys()
     for method in METHODS:
         assert make_settings(method=method).preset == "default"
         kinds = find_method(method).tensor_kinds(make_settings(method=method))
         assert not {"calibration", "graph"} & {name.split(".")[0] for name in kinds}
 
 
-def test_what_another_method_reads_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(PRESETS, "oracle", {"default": {}})
-    monkeypatch.setattr(Settings.model_fields["size"], "metadata", [Only("oracle")])
-    with pytest.raises(OptionError, match="cannot be used with the method patchcore: it is read by oracle only"):
-        make_settings(size=64)
-    assert "size" not in make_settings().model_dump()
+def test_what_another_method_reads_is_refused_and_not_written() -> None:
+    with pytest.raises(OptionError, match="cannot be used with the method patchcore: it is read by padim only"):
+        make_settings(dimensions=50)
+    assert "dimensions" not in make_settings().model_dump()
+
+
+def test_the_front_door_has_every_option_of_every_method() -> None:
+    for options in OPTIONS_OF.values():
+        for name, field in options.model_fields.items():
+            assert Settings.model_fields[name].description == field.description
+
+
+def test_settings_apply_their_preset() -> None:
+    """Settings(preset="paper") once said paper and held the defaults."""
+    assert make_settings(preset="paper").merge == "adaptive"
+
+
+def test_a_dump_makes_the_same_settings() -> None:
+    for method, options in OPTIONS_OF.items():
+        for preset in options.PRESETS:
+            settings = make_settings(method=method, preset=preset)
+            assert Settings.model_validate_json(settings.model_dump_json()) == settings
 
 
 @pytest.mark.parametrize(

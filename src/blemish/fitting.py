@@ -2,10 +2,11 @@
 
 import datetime
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from importlib.metadata import version
-from typing import Any
+from inspect import cleandoc
+from typing import Unpack
 
 from blemish.backbones.backbone import load_backbone
 from blemish.calibration.cross_fit import fit_and_hold_out, thresholds_of
@@ -20,7 +21,9 @@ from blemish.methods.method import KeepsCandidates
 from blemish.methods.prepare import good_images
 from blemish.methods.registry import find_method
 from blemish.model.manifest import FORMAT, ModelManifest
-from blemish.options.settings import divide_options
+from blemish.options.given import FitOptions
+from blemish.options.listing import list_options
+from blemish.options.settings import Resources, Settings, chosen
 from blemish.system.progress import Progress, Shown, shown
 from blemish.system.stream import available_threads, stream
 
@@ -32,35 +35,40 @@ __all__ = [
 def fit(
     images: str | os.PathLike[str] | Sequence[Source],
     *,
+    settings: Settings | None = None,
     groups: Sequence[str] | None = None,
     progress: Shown = None,
-    **options: Any,
+    **options: Unpack[FitOptions],
 ) -> Detector:
     """Learn what good looks like from images of good parts alone.
 
     `images` is a folder, a file pattern, or a sequence of paths, encoded bytes, Pillow images and arrays (H x W or
     H x W x 3, RGB). `groups` names the part each image shows, where several show the same one: calibration never
     divides a group. `progress` None shows bars or lines on stderr, False nothing; a function is called with step,
-    done and total. `options` are those of `Settings` (`preset`, `size`, `coreset`, ...).
+    done and total. `options` are listed below. `settings` stands in place of the options that are part of the model;
+    beside it, only those of the machine (`threads`, `memory`, ...) can be given.
     Raises OptionError, DataError, ImageError, BackboneError or ProviderError, each in one sentence.
     """
+    settings, resources = chosen(settings, options)
     with shown(progress) as report:
-        return _fit(images, groups, report, options)
+        return _fit(images, groups, settings, resources, report, size_asked="size" in options or settings.size_asked)
 
 
 def _fit(
     images: str | os.PathLike[str] | Sequence[Source],
     groups: Sequence[str] | None,
+    settings: Settings,
+    resources: Resources,
     progress: Progress,
-    options: Mapping[str, Any],
+    *,
+    size_asked: bool,
 ) -> Detector:
-    settings, resources = divide_options(options)
     wanted = Wanted.of(settings)
     sources = list_sources(images)
     part_of = check_groups(sources, groups)
     threads = resources.threads or available_threads()
     kinds = list(stream(probe_image, sources, threads=threads))
-    good = good_images(sources, kinds, settings, resources, progress, size_asked="size" in options)
+    good = good_images(sources, kinds, settings, resources, progress, size_asked=size_asked)
     check_varied(sources)
     viewer = good.viewer
     motions = list(stream(partial(_motion, viewer), sources, threads=threads))
@@ -99,6 +107,9 @@ def _fit(
         ],
     )
     return Detector(manifest, fitted, held_out, provider=resources.provider, threads=threads)
+
+
+fit.__doc__ = f"{cleandoc(fit.__doc__ or '')}\n\nOptions:\n\n{list_options()}\n"
 
 
 def _motion(viewer: Viewer, source: Source) -> tuple[float, ...] | None:

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Unpack
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from blemish.errors import OptionError
 from blemish.fitting import fit
 from blemish.images.read import Source
 from blemish.images.sources import list_sources
+from blemish.options.given import FitOptions
 from blemish.result import Result
 from blemish.system.progress import Shown
 
@@ -36,7 +37,7 @@ def scan(
     groups: Sequence[str] | None = None,
     cutoff: float = CUTOFF,
     progress: Shown = None,
-    **options: Any,
+    **options: Unpack[FitOptions],
 ) -> Scan:
     """Score each image by a memory without its fold, as cross-fitting does, and name those whose scores stand out.
 
@@ -49,7 +50,8 @@ def scan(
             f"Scans are made with the method patchcore; {method} keeps no images apart. Leave method out."
         )
     sources = list_sources(images)
-    detector = fit(sources, groups=groups, progress=progress, **options | {"calibration": "cross"})
+    options["calibration"] = "cross"
+    detector = fit(sources, groups=groups, progress=progress, **options)
     scores_M = detector.held_out.scores_M
     found = outlying(scores_M, cutoff=cutoff)
     if len(found):

@@ -310,7 +310,7 @@ def test_options_that_a_whole_image_network_cannot_heed_are_refused(option: dict
 @pytest.mark.parametrize(("option", "method"), [({"coreset": 10}, "differnet"), ({"schedule": "short"}, "patchcore")])
 def test_options_of_another_method_are_refused(option: dict[str, Any], method: str) -> None:
     with pytest.raises(OptionError, match=rf"Option {next(iter(option))} cannot be used with the method {method}"):
-        blemish.fit(GOOD, method=method, **option)
+        blemish.fit(GOOD, **{"method": method} | option)
 
 
 def test_each_schedule_has_its_size() -> None:

@@ -1,12 +1,12 @@
 """Turn `Settings` into command-line options, so that each option is described in one place only."""
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import typer
 
-from blemish.options.presets import PRESETS
+from blemish.options.methods import OPTIONS_OF
 from blemish.options.settings import Resources, Settings, readers
 
 __all__ = ["given", "with_settings"]
@@ -32,7 +32,7 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-def given(options: dict[str, str | None]) -> dict[str, str]:
+def given(options: dict[str, str | None]) -> dict[str, Any]:
     """Only the options the user typed."""
     return {name: value for name, value in options.items() if value is not None}
 
@@ -42,16 +42,12 @@ def _help(name: str) -> str:
     field = _FIELDS[name]
     differing = [
         f"{method}, preset {preset}: {_shown(values[name])}"
-        for method, presets in PRESETS.items()
-        for preset, values in presets.items()
+        for method, options in OPTIONS_OF.items()
+        for preset, values in options.PRESETS.items()
         if name in values
     ]
-    only = "" if name in Resources.model_fields or set(readers(name)) == set(PRESETS) else _for_methods(readers(name))
+    only = f" Method {', '.join(readers(name))} only." if 0 < len(readers(name)) < len(OPTIONS_OF) else ""
     return f"{field.description}{only} Default {'; '.join([_shown(field.default), *differing])}."
-
-
-def _for_methods(methods: Sequence[str]) -> str:
-    return f" Method {', '.join(methods)} only."
 
 
 def _shown(value: Any) -> str:

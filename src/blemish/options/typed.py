@@ -1,42 +1,67 @@
-"""What people may type for a setting, brought to what the setting holds."""
+"""The text forms of options: what people may type, brought to what the setting holds, with the types that fit takes."""
 
+from collections.abc import Sequence
 from os import PathLike, fspath
+from pathlib import Path
+from typing import Annotated, Literal
 
-__all__ = ["areas", "coreset", "coreset_in_range", "listed", "or_none", "sides"]
+from pydantic import AfterValidator, BeforeValidator, ByteSize, Field
+
+from blemish.options.takes import Takes
+
+__all__ = [
+    "Areas",
+    "Bytes",
+    "CoresetSize",
+    "Distance",
+    "InputSize",
+    "Names",
+    "OptionalPath",
+    "PixelRange",
+    "Taps",
+    "TileSide",
+    "Whole",
+]
+
+SMALLEST, LARGEST, SMALLEST_TILE = 32, 8192, 64
+"""Sides of the network's input, and of tiles, in pixels."""
+None_ = Literal["none"] | None
 
 
-def coreset(value: object) -> object:
+def _share_or_rows(value: object) -> object:
     """Accept "1%" beside 0.01, and "5000" beside 5000."""
     if not isinstance(value, str):
         return value
-    try:
-        number = float(value.removesuffix("%"))
-    except ValueError:
-        raise ValueError("give a share such as 0.01 or 1%, or a number of rows such as 5000") from None
-    if value.endswith("%") and number > 100:
-        raise ValueError("give at most 100%")
+    number = float(value.removesuffix("%"))
     return number / 100 if value.endswith("%") else number
 
 
-def coreset_in_range(value: float) -> float:
+def _share_or_whole(value: float) -> float:
+    """A percentage above 100 is not a whole number of rows: 200% would be 2 rows."""
     if value <= 0 or (value > 1 and not value.is_integer()):
-        raise ValueError("give a share above 0 and up to 1, or a whole number of rows")
+        raise ValueError("neither a share nor a number of rows")
     return value
 
 
-def or_none(value: object) -> object:
+def _at_most_all(value: object) -> object:
+    if isinstance(value, str) and value.endswith("%") and float(value[:-1]) > 100:
+        raise ValueError("more than all")
+    return value
+
+
+def _none_by_word(value: object) -> object:
     """Accept the word "none", so that the command line can take back what a preset sets."""
     return None if value == "none" else value
 
 
-def listed(value: object) -> object:
+def _listed(value: object) -> object:
     """Accept "layer2,layer3" or "2,3" beside a list, and "none" for an empty one."""
     if value == "none":
         return []
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
-def areas(value: object) -> object:
+def _areas(value: object) -> object:
     """Accept several areas in one text, divided by semicolons, and "none" for no area."""
     if value == "none":
         return []
@@ -47,8 +72,64 @@ def areas(value: object) -> object:
     )
 
 
-def sides(value: object) -> object:
+def _sides(value: object) -> object:
     """Accept "320x256" (height x width) beside 256 and (320, 256)."""
     if isinstance(value, str) and "x" in value:
         return tuple(value.split("x"))
     return value
+
+
+def _pair(value: object) -> object:
+    """Accept "0,4095" beside (0, 4095), and the word "none"."""
+    return None if value == "none" else _listed(value)
+
+
+Side = Annotated[int, Field(ge=SMALLEST, le=LARGEST)]
+InputSize = Annotated[
+    Literal["auto", "native"] | Side | tuple[Side, Side],
+    BeforeValidator(_sides, json_schema_input_type=int | tuple[int, int] | str),
+    Takes(
+        f"auto, native, a number from {SMALLEST} to {LARGEST} (224), or height x width in that range (320x256)",
+        "auto|native|AREA|HxW",
+    ),
+]
+TileSide = Annotated[
+    Literal["auto"] | Annotated[int, Field(ge=SMALLEST_TILE, le=LARGEST)] | None,
+    BeforeValidator(_none_by_word, json_schema_input_type=int | Literal["auto"] | None_),
+    Takes(f"auto, or a number of pixels from {SMALLEST_TILE} to {LARGEST}", "auto|SIDE"),
+]
+CoresetSize = Annotated[
+    float,
+    BeforeValidator(_share_or_rows, json_schema_input_type=float | str),
+    BeforeValidator(_at_most_all),
+    AfterValidator(_share_or_whole),
+    Takes("a share above 0 and up to 1 (0.01, 1%), or a whole number of rows (5000)", "SHARE|ROWS"),
+]
+Names = Annotated[
+    list[str],
+    BeforeValidator(_listed, json_schema_input_type=Sequence[str]),
+    Takes("names divided by commas", "NAME,..."),
+]
+Taps = Annotated[
+    list[str | int],
+    BeforeValidator(_listed, json_schema_input_type=Sequence[str | int] | str),
+    Takes("names or levels divided by commas (2,3)", "NAME,..."),
+]
+Areas = Annotated[
+    list[str],
+    BeforeValidator(_areas, json_schema_input_type=Sequence[str | PathLike[str]] | PathLike[str] | str),
+    Takes("areas divided by semicolons (10,20,300x200), or a labelme .json or mask image", "AREA;..."),
+]
+PixelRange = Annotated[
+    tuple[float, float] | None,
+    BeforeValidator(_pair, json_schema_input_type=tuple[float, float] | str | None),
+    Takes("the darkest and the brightest value, divided by a comma (0,4095)", "LOW,HIGH"),
+]
+Whole = Annotated[int | None, BeforeValidator(_none_by_word, json_schema_input_type=int | None_)]
+Distance = Annotated[float | None, BeforeValidator(_none_by_word, json_schema_input_type=float | None_)]
+OptionalPath = Annotated[Path | None, BeforeValidator(_none_by_word, json_schema_input_type=str | PathLike[str] | None)]
+Bytes = Annotated[
+    ByteSize | None,
+    BeforeValidator(_none_by_word, json_schema_input_type=int | str | None),
+    Takes("a size with its unit (2GB, 500MB)", "SIZE"),
+]

@@ -8,7 +8,7 @@ from typing import Any
 
 from blemish.backbones.backbone import load_backbone
 from blemish.errors import DataError, OptionError
-from blemish.options.presets import SIZES
+from blemish.options.methods import OPTIONS_OF
 from blemish.options.settings import divide_options
 from blemish.reproduction.chart import Panel, draw
 from blemish.reproduction.curves import claims, plan_figure6, plan_shots
@@ -113,7 +113,7 @@ def _explained(entry: Entry, network: str, schedule: str) -> Entry:
     system, options, remarks = entry.system, dict(entry.options), list(entry.remarks)
     if system.network:
         options.pop("backbone")
-        options["size"] = SIZES[system.method][schedule]
+        options["size"] = OPTIONS_OF[system.method].SIZE_OF_SCHEDULE[schedule]
         remarks.append(f"sees {options['size']} x {options['size']} pixels")
     elif entry.paper:
         remarks.append(f"paper's network: {system.paper_network}")
