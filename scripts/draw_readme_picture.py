@@ -13,8 +13,6 @@ import blemish
 from blemish.arrays import Bytes
 from blemish.cli.whole_job import GOOD_TO_FIT
 from blemish.data.protocols.solar_cells import solar_cells
-from blemish.images.read import read_image
-from blemish.reports.draw import displayable, overlay
 
 TARGET = Path(__file__).parent.parent / "docs" / "pictures" / "solar-cells.jpg"
 GOOD, DEFECTIVE = 2, 4
@@ -24,8 +22,8 @@ SIDE, GAP, CAPTION = 220, 6, 26
 def column(detector: blemish.Detector, path: Path) -> Bytes:
     """One cell above its overlay, with verdict and score below."""
     result = detector.inspect(path)
-    image = displayable(read_image(path), detector.manifest.transform)
-    drawn = overlay(image, result, detector.manifest.calibration)
+    image = result.image()
+    drawn = result.overlay(caption=False)
     picture = np.full((2 * SIDE + GAP + CAPTION, SIDE, 3), 255, np.uint8)
     picture[:SIDE] = cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
     picture[SIDE + GAP : 2 * SIDE + GAP] = cv2.resize(drawn, (SIDE, SIDE), interpolation=cv2.INTER_AREA)

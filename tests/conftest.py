@@ -1,5 +1,6 @@
 """One tiny detector, fitted once on drawn parts, and a way to run the command line as a user does."""
 
+import math
 import os
 from pathlib import Path
 
@@ -14,6 +15,12 @@ from blemish.fitting import fit
 
 settings.register_profile("no time is asserted", deadline=None)
 settings.load_profile("no time is asserted")
+
+
+@pytest.fixture(autouse=True)
+def _no_lines_of_progress(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine a step may take long enough for a line on stderr, where tests look for messages."""
+    monkeypatch.setattr("blemish.system.progress.LINE_SECONDS", math.inf)
 
 
 @pytest.fixture(scope="session")

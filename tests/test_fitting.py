@@ -173,7 +173,7 @@ def test_progress_ends_every_step() -> None:
 def test_a_size_that_a_fixed_network_would_ignore_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     free = load_backbone("efficientnet_lite0")
     fixed = Backbone(free.manifest.model_copy(update={"size": (96, 96)}), free.onnx)
-    monkeypatch.setattr("blemish.fitting.load_backbone", lambda name: fixed)
+    monkeypatch.setattr("blemish.methods.prepare.load_backbone", lambda name: fixed)
     with pytest.raises(OptionError, match="takes 96x96 only; leave size out"):
         fit(GOOD, size=128)
 

@@ -1,7 +1,9 @@
 """What `import blemish` offers, and what it costs."""
 
+import pkgutil
 import subprocess
 import sys
+from importlib.metadata import version
 
 import blemish
 from blemish import errors
@@ -25,6 +27,7 @@ NAMES = [
     "calibrate",
     "fit",
     "load",
+    "table",
 ]
 
 
@@ -36,6 +39,16 @@ def test_the_list_is_what_is_exported() -> None:
 def test_every_name_is_there_and_documented() -> None:
     for name in NAMES:
         assert getattr(blemish, name).__doc__, name
+
+
+def test_no_public_name_is_a_module_s_name() -> None:
+    """Importing `blemish.fit` as a module would put it in the place of the call."""
+    modules = {module.name for module in pkgutil.iter_modules(blemish.__path__)}
+    assert not modules & set(NAMES)
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    assert blemish.__version__ == version("blemish")
 
 
 def test_an_unknown_name_is_refused() -> None:

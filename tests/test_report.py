@@ -19,11 +19,11 @@ from blemish.calibration.thresholds import Wanted, set_thresholds
 from blemish.detector import Detector
 from blemish.errors import DataError
 from blemish.images.transform import Transform
-from blemish.reports.draw import captioned, displayable, overlay
 from blemish.reports.folders import MaskFolder, OverlayFolder
 from blemish.reports.page import write_page
-from blemish.reports.table import CsvFile, JsonLines, as_row
+from blemish.reports.table import CsvFile, JsonLines
 from blemish.result import Box, Nearest, Region, Result, Verdict
+from blemish.scoring.picture import captioned, displayable, overlay
 from blemish.scoring.regions import find_regions
 
 NEAREST = Nearest("good/1.png", 5, 6, 7.5, at=(9, 8))
@@ -66,16 +66,16 @@ def test_json_lines_hold_everything_but_arrays(tmp_path: Path) -> None:
         for result in RESULTS:
             file.add(result)
     rows = [json.loads(line) for line in (tmp_path / "a.jsonl").read_text(encoding="utf-8").splitlines()]
-    assert rows == [json.loads(json.dumps(as_row(result))) for result in RESULTS]
+    assert rows == [json.loads(json.dumps(result.to_dict())) for result in RESULTS]
     assert rows[0]["regions"][0]["outline"][1] == [12, 4]
     assert rows[2]["score"] is None
 
 
 def test_a_row_has_every_field_of_a_result_that_is_no_array() -> None:
-    fields = set(Result.__dataclass_fields__) - {"anomaly_map", "mask", "matches"}
-    assert set(as_row(NG)) == fields | {"times_threshold"}
-    assert as_row(NG)["times_threshold"] == 3.75
-    assert as_row(replace(NG, threshold=0.0))["times_threshold"] is None
+    fields = set(Result.__dataclass_fields__) - {"anomaly_map", "mask", "matches", "picture"}
+    assert set(NG.to_dict()) == fields | {"times_threshold"}
+    assert NG.to_dict()["times_threshold"] == 3.75
+    assert replace(NG, threshold=0.0).to_dict()["times_threshold"] is None
 
 
 @pytest.mark.parametrize("kind", [CsvFile, JsonLines])
@@ -106,7 +106,7 @@ class FullDisk(io.BytesIO):
 
 
 def test_a_full_disk_leaves_whole_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    line = len(json.dumps(as_row(OK), ensure_ascii=False)) + 1
+    line = len(json.dumps(OK.to_dict(), ensure_ascii=False)) + 1
     disk = FullDisk(2 * line + 7)
     monkeypatch.setattr(Path, "open", lambda *_, **__: disk)
     file = JsonLines(tmp_path / "a.jsonl")
@@ -196,7 +196,7 @@ def test_folders_mirror_where_images_lie(detector: Detector, tmp_path: Path) -> 
     two = save_image(tmp_path / "in" / "right 2" / "a.png", good_part(2))
     three = save_image(tmp_path / "in" / "right 2" / "a.bmp", good_part(3))
     paths = [one, two, three]
-    overlays = OverlayFolder(tmp_path / "out" / "overlays", paths, detector.manifest)
+    overlays = OverlayFolder(tmp_path / "out" / "overlays", paths)
     masks = MaskFolder(tmp_path / "out" / "masks", paths)
     for result in detector.inspect_many(paths):
         overlays.add(result)
@@ -210,7 +210,7 @@ def test_folders_mirror_where_images_lie(detector: Detector, tmp_path: Path) -> 
 
 
 def test_errors_get_no_picture(detector: Detector, tmp_path: Path) -> None:
-    OverlayFolder(tmp_path / "o", [Path("cut.png")], detector.manifest).add(ERROR)
+    OverlayFolder(tmp_path / "o", [Path("cut.png")]).add(ERROR)
     MaskFolder(tmp_path / "m", [Path("cut.png")]).add(ERROR)
     assert not list(tmp_path.rglob("*.png"))
 

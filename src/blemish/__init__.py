@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    __version__: str
     from blemish.calibrating import calibrate
     from blemish.detector import Detector, load
     from blemish.errors import (
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     )
     from blemish.fitting import fit
     from blemish.options.settings import Settings
+    from blemish.reports.table import table
     from blemish.result import Box, Nearest, Region, Result, Verdict
 
 __all__ = [
@@ -44,6 +46,7 @@ __all__ = [
     "calibrate",
     "fit",
     "load",
+    "table",
 ]
 
 _HOMES = {
@@ -62,11 +65,14 @@ _HOMES = {
     "fitting": ("fit",),
     "result": ("Box", "Nearest", "Region", "Result", "Verdict"),
     "options.settings": ("Settings",),
+    "reports.table": ("table",),
 }
 """Where each public name lives; it is imported when it is first used, so that `import blemish` costs nothing."""
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return import_module("importlib.metadata").version("blemish")
     for module, names in _HOMES.items():
         if name in names:
             return getattr(import_module(f"blemish.{module}"), name)

@@ -15,12 +15,11 @@ from blemish.calibration.held_out import HeldOut
 from blemish.calibration.thresholds import Calibration
 from blemish.errors import BackboneError, DataError, ImageError, ModelFileError, OptionError
 from blemish.features.extract import AnyExtractor
-from blemish.features.patches import Clock, look
+from blemish.features.patches import Clock, Look, look
 from blemish.features.tiles import extractor_for
 from blemish.images.read import Channels, Source, image_name
 from blemish.images.sources import check_groups, list_sources
 from blemish.images.training_image import TrainingImage
-from blemish.images.view import View
 from blemish.methods.method import Fitted, Method, Scores
 from blemish.methods.patchcore import PatchCore
 from blemish.methods.registry import find_method
@@ -30,6 +29,7 @@ from blemish.model.journal import Steps, journal_tensors
 from blemish.model.manifest import Change, ModelManifest
 from blemish.model.model import Model, read_history, recalibrated, undone
 from blemish.result import Region, Result, Verdict
+from blemish.scoring.picture import InspectedImage
 from blemish.scoring.reasons import Reasons
 from blemish.scoring.regions import find_regions
 from blemish.system.stream import available_threads, stream
@@ -236,7 +236,8 @@ class Detector:
         """The whole way of one image: read, size, network, search, map, regions, verdict."""
         clock = Clock()
         calibration = self.manifest.calibration
-        answer, view = self._score(image, extractor, channels, clock)
+        answer, seen = self._score(image, extractor, channels, clock)
+        view = seen.view
         map_HW = None if answer.map_HW is None else view.to_image(answer.map_HW)
         mask_HW, regions = (None, []) if map_HW is None else self._regions(map_HW)
         clock.lap("map")
@@ -254,6 +255,7 @@ class Detector:
             nearest=reasons.nearest() if reasons else None,
             matches=answer.matches,
             timings=clock.seconds,
+            picture=InspectedImage(seen.kept, self.manifest.transform, calibration),
         )
 
     def _regions(self, map_HW: Floats) -> tuple[Bools, list[Region]]:
@@ -262,8 +264,8 @@ class Detector:
 
     def _score(
         self, image: Source, extractor: AnyExtractor, channels: Channels = "RGB", clock: Clock | None = None
-    ) -> tuple[Scores, View]:
-        """Read, size, network, search: what the method says of one image, and how the image lies on the input."""
+    ) -> tuple[Scores, Look]:
+        """Read, size, network, search: what the method says of one image, and what was looked at."""
         clock = clock or Clock()
         seen = look(image, self._viewer, extractor, channels=channels, clock=clock)
         try:
@@ -271,7 +273,7 @@ class Detector:
         except ImageError as error:
             raise ImageError(f"{image_name(image)} {error}") from None
         clock.lap("search")
-        return answer, seen.view
+        return answer, seen
 
 
 def load(path: str | Path, *, provider: str = "cpu", threads: int | None = None) -> Detector:

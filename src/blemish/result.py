@@ -1,11 +1,17 @@
 """What inspection answers."""
 
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
+from html import escape
+from typing import Any, Protocol
 
-from blemish.arrays import Bools, Floats, Ints
+import numpy as np
 
-__all__ = ["Box", "Matches", "Nearest", "Region", "Result", "Verdict"]
+from blemish.arrays import Array, Bools, Bytes, Floats, Ints
+from blemish.errors import DataError, OptionError
+
+__all__ = ["Box", "Matches", "Nearest", "Picture", "Region", "Result", "Verdict"]
 
 
 class Verdict(StrEnum):
@@ -27,7 +33,7 @@ class Box:
     height: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Nearest:
     """A good patch that is nearest to one of the image: where both were seen, and how far apart they are."""
 
@@ -40,8 +46,17 @@ class Nearest:
     at: tuple[int, int]
     """Centre (x, y) of the patch it is nearest to, in pixels of the inspected image."""
 
+    def __repr__(self) -> str:
+        x, y = self.at
+        return f"Nearest({self.path} at {self.x},{self.y}, {self.distance:.4g} from the patch at {x},{y})"
 
-@dataclass(frozen=True)
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        x, y = self.at
+        return {"path": self.path, "x": self.x, "y": self.y, "distance": self.distance, "at": {"x": x, "y": y}}
+
+
+@dataclass(frozen=True, repr=False)
 class Region:
     """A connected blob of the anomaly map over its threshold, in pixels of the original image."""
 
@@ -54,8 +69,28 @@ class Region:
     nearest: list[Nearest] = field(default_factory=list)
     """The good patches nearest to those of the region, up to three, the farthest first."""
 
+    def __repr__(self) -> str:
+        box = self.box
+        return f"Region({box.width} x {box.height} at {box.x},{box.y}, {self.area} pixels, score {self.score:.4g})"
 
-@dataclass(frozen=True)
+    def __hash__(self) -> int:
+        return hash((self.box, self.area, self.score))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "x": self.box.x,
+            "y": self.box.y,
+            "width": self.box.width,
+            "height": self.box.height,
+            "area": self.area,
+            "score": self.score,
+            "outline": self.outline,
+            "nearest": [nearest.to_dict() for nearest in self.nearest],
+        }
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Matches:
     """Each patch of an image that was looked at, with the good patch nearest to it; all of length Q."""
 
@@ -69,12 +104,46 @@ class Matches:
     grid: tuple[int, int]
     """Rows and columns, h and w, of both grids."""
 
+    def __repr__(self) -> str:
+        return f"Matches({len(self.at_Q)} patches of a {self.grid[0]} x {self.grid[1]} grid)"
 
-@dataclass(frozen=True)
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Matches) and _same_fields(self, other)
+
+    def __hash__(self) -> int:
+        return hash((self.grid, len(self.at_Q)))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON, the arrays as lists."""
+        return {each.name: _plain(getattr(self, each.name)) for each in fields(self)}
+
+
+class Picture(Protocol):
+    """The pixels that a result is about, and how it is drawn over them; given by the detector."""
+
+    def image(self) -> Bytes:
+        """The pixels that were scored, uint8 RGB (H x W x 3)."""
+        ...
+
+    def heat(self, result: "Result") -> Bytes:
+        """Heat and outlines over them, uint8 RGB (H x W x 3)."""
+        ...
+
+    def overlay(self, result: "Result") -> Bytes:
+        """The same above a strip that says verdict and score, uint8 RGB."""
+        ...
+
+    def html(self, result: "Result") -> str:
+        """Picture, score, regions and the nearest good part as HTML."""
+        ...
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Result:
     """The answer for one image; higher scores mean more anomalous.
 
-    With verdict ERROR, `error` says why, `score` is NaN and the arrays are None.
+    With verdict ERROR, `error` says why, `score` is NaN and the arrays are None. Two results are equal where all they
+    say is equal, arrays included and NaN equal to NaN; how long it took (`timings`) and `picture` do not count.
     """
 
     path: str
@@ -97,8 +166,124 @@ class Result:
     """Where REVIEW begins; the threshold itself where the model has no such band."""
     percentile: float = float("nan")
     """Of 100 good images that the memory has not seen, so many score no higher."""
+    picture: Picture | None = None
+    """The pixels that were scored: a file's bytes as they were read, or a copy of the array; None for an ERROR."""
 
     @property
     def times_threshold(self) -> float:
         """The score as a multiple of the threshold; NaN for thresholds that are not above zero, which have none."""
         return self.score / self.threshold if self.threshold > 0 else float("nan")
+
+    def __repr__(self) -> str:
+        if self.error is not None:
+            return f"Result({self.verdict}, {self.error})"
+        count = len(self.regions)
+        return f"Result({self.verdict}, {self.score_in_words}, {count or 'no'} region{'' if count == 1 else 's'})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Result) and _same_fields(self, other, but=("timings", "picture"))
+
+    def __hash__(self) -> int:
+        return hash((self.path, self.verdict, finite(self.score), self.error))
+
+    @property
+    def score_in_words(self) -> str:
+        """The score and its multiple of the threshold; the threshold itself where that is not above zero."""
+        if math.isnan(self.times_threshold):
+            return f"{self.score:.3g}, threshold {self.threshold:.3g}"
+        return f"{self.score:.3g} = {self.times_threshold:.2f} x threshold"
+
+    def to_dict(self, *, arrays: bool = False) -> dict[str, Any]:
+        """Plain values for JSON; what is not a number, as the score of an ERROR, is None.
+
+        `arrays=True` adds `anomaly_map` and `mask` (lists of H rows of W values) and `matches`: some 20 bytes a pixel.
+        """
+        plain: dict[str, Any] = {
+            "path": self.path,
+            "verdict": str(self.verdict),
+            "score": finite(self.score),
+            "threshold": finite(self.threshold),
+            "review_threshold": finite(self.review_threshold),
+            "times_threshold": finite(self.times_threshold),
+            "percentile": finite(self.percentile),
+            "regions": [region.to_dict() for region in self.regions],
+            "nearest": self.nearest and self.nearest.to_dict(),
+            "timings": dict(self.timings),
+            "error": self.error,
+        }
+        if arrays:
+            plain["anomaly_map"], plain["mask"] = _plain(self.anomaly_map), _plain(self.mask)
+            plain["matches"] = self.matches and self.matches.to_dict()
+        return plain
+
+    def image(self) -> Bytes:
+        """The pixels that were scored, uint8 RGB (H x W x 3); 16-bit and float values through the model's range.
+
+        Raises DataError where there are none, as for an ERROR.
+        """
+        return self._drawable().image()
+
+    def overlay(self, *, caption: bool = True) -> Bytes:
+        """The picture that `blemish inspect --overlays` writes, uint8 RGB: heat, outlines and a strip with the score.
+
+        It is drawn over the pixels that were scored, whatever has become of the file since. The strip stands below the
+        image; `caption=False` leaves it out, so that the picture is as large as the image (H x W x 3).
+        Raises DataError where there are no pixels, as for an ERROR.
+        """
+        picture = self._drawable()
+        return picture.overlay(self) if caption else picture.heat(self)
+
+    def plot(self, axes: Any = None) -> Any:
+        """Draw heat and outlines with matplotlib, into `axes` or new ones, under the score; returns the axes.
+
+        Raises OptionError where matplotlib is not installed, DataError where there are no pixels.
+        """
+        drawn = self.overlay(caption=False)
+        try:
+            from matplotlib import pyplot
+        except ImportError:
+            raise OptionError("plot() needs matplotlib, which is not installed: pip install 'blemish[plot]'") from None
+        axes = pyplot.subplots()[1] if axes is None else axes
+        axes.imshow(drawn)
+        axes.set_title(f"{self.verdict}  {self.score_in_words}")
+        axes.set_axis_off()
+        return axes
+
+    def _repr_html_(self) -> str:
+        """What notebooks show."""
+        return self.picture.html(self) if self.picture else f"<pre>{escape(repr(self))}</pre>"
+
+    def _drawable(self) -> Picture:
+        if self.picture is None:
+            why = self.error or "the result was not made by a detector."
+            raise DataError(f"There is no picture of {self.path}: {why}")
+        return self.picture
+
+
+def finite(value: float) -> float | None:
+    """The value; None for what JSON has no number for."""
+    return float(value) if math.isfinite(value) else None
+
+
+def _plain(value: Array | tuple[int, ...] | None) -> Any:
+    """An array as lists, NaN and infinity as None."""
+    if not isinstance(value, np.ndarray):
+        return value
+    if value.dtype.kind != "f" or np.isfinite(value).all():
+        return value.tolist()
+    plain = value.astype(object)
+    plain[~np.isfinite(value)] = None
+    return plain.tolist()
+
+
+def _same_fields(one: Any, other: Any, but: tuple[str, ...] = ()) -> bool:
+    names = (each.name for each in fields(one) if each.name not in but)
+    return all(_same(getattr(one, name), getattr(other, name)) for name in names)
+
+
+def _same(one: object, other: object) -> bool:
+    if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
+        return one.dtype == other.dtype and np.array_equal(one, other, equal_nan=one.dtype.kind == "f")
+    if isinstance(one, float) and isinstance(other, float):
+        return one == other or (math.isnan(one) and math.isnan(other))
+    return type(one) is type(other) and bool(one == other)

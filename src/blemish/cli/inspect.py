@@ -43,7 +43,7 @@ def inspect(
     from blemish.detector import load
     from blemish.images.files import list_images
     from blemish.reports.folders import MaskFolder, OverlayFolder, ReasonsFolder
-    from blemish.reports.table import CsvFile, JsonLines, as_row
+    from blemish.reports.table import CsvFile, JsonLines
 
     paths = list_images(images)
     detector = load(model, provider=provider, threads=threads)
@@ -54,7 +54,7 @@ def inspect(
         if jsonl:
             writers.append(stack.enter_context(JsonLines(jsonl)))
         if overlays:
-            writers.append(OverlayFolder(overlays, paths, detector.manifest))
+            writers.append(OverlayFolder(overlays, paths))
         if reasons:
             writers.append(because := ReasonsFolder(reasons, paths, detector.manifest))
             stack.callback(_say_missing, because.missing)
@@ -68,7 +68,7 @@ def inspect(
                 writer.add(result)
             counts[result.verdict] += 1
             if json:
-                rows.append(as_row(result))
+                rows.append(result.to_dict())
             else:
                 _print_line(result)
             progress("inspect", number, len(paths))

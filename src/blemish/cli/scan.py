@@ -24,18 +24,17 @@ def scan(
 ) -> None:
     """List the good images that look defective, as judged by all others; exit code 0: none, 3: some to look at."""
     from blemish.reports.folders import OverlayFolder
-    from blemish.reports.table import as_row
     from blemish.scanning import scan as scan_images
 
     paths, groups = labelled_images(images, label=0, split="train")
     with progress_bar() as progress:
         found = scan_images(paths, groups=groups, cutoff=cutoff, progress=progress, **given(options))
     if overlays:
-        folder = OverlayFolder(overlays, paths, found.detector.manifest)
+        folder = OverlayFolder(overlays, paths)
         for result in found.suspects:
             folder.add(result)
     rows = [
-        {"outlyingness": outlyingness, **as_row(result)}
+        {"outlyingness": outlyingness, **result.to_dict()}
         for result, outlyingness in zip(found.suspects, found.outlyingness, strict=True)
     ]
     if json:

@@ -10,7 +10,7 @@ import numpy as np
 from blemish.arrays import Array, Bools, Floats
 from blemish.errors import ImageError
 from blemish.features.extract import AnyExtractor
-from blemish.images.read import Channels, Source, image_name, read_image
+from blemish.images.read import Channels, Source, image_name, keep, read_image
 from blemish.images.transform import Transform
 from blemish.images.view import View, Viewer
 
@@ -65,8 +65,10 @@ class Clock:
 
 
 class Look(NamedTuple):
-    """One image as the network saw it, how it was looked at, and what the graph answered."""
+    """One image as it came and as the network saw it, how it was looked at, and what the graph answered."""
 
+    kept: Source
+    """Gives the pixels that were looked at, whatever becomes of the file or the caller's array."""
     sized: Array
     view: View
     features: Features
@@ -80,10 +82,11 @@ def look(
     Raises ImageError where the image cannot be used, or the network has no finite answer.
     """
     clock, name = clock or Clock(), image_name(image)
-    sized, view = viewer(read_image(image, channels=channels), name)
+    kept = keep(image, channels=channels)
+    sized, view = viewer(read_image(kept), name)
     clock.lap("read")
     grids = extractor(sized)
     if not all(np.isfinite(grid_hwD).all() for grid_hwD in grids.values()):
         raise ImageError(f"{name} makes the network answer NaN or infinity; it cannot be scored.")
     clock.lap("network")
-    return Look(sized, view, seen_patches(grids, view, viewer.transform))
+    return Look(kept, sized, view, seen_patches(grids, view, viewer.transform))

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal, TypeAlias, TypeGuard, cast
 
 import cv2
 import numpy as np
@@ -17,9 +17,12 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from blemish.arrays import Array
 from blemish.errors import ImageError, OptionError
 
-__all__ = ["Channels", "ImageKind", "PixelType", "Source", "image_name", "probe_image", "read_image"]
+__all__ = ["Channels", "ImageKind", "PixelType", "Source", "image_name", "is_pair", "keep", "probe_image", "read_image"]
 
-Source = str | os.PathLike[str] | bytes | Image.Image | Array
+Held: TypeAlias = bytes | Image.Image | Array
+Pair: TypeAlias = tuple[str | os.PathLike[str], Held]
+Source: TypeAlias = str | os.PathLike[str] | Held | Pair
+"""One image: a path, encoded bytes, a Pillow image, an array, or a pair of a name and one of the latter three."""
 Channels = Literal["RGB", "BGR"]
 PixelType = Literal["uint8", "uint16", "float32"]
 
@@ -39,12 +42,48 @@ class ImageKind:
 
 
 def image_name(source: object) -> str:
-    """How messages and results call an image: its path, or what it is where it has none."""
+    """How messages and results call an image: its path or name, or what it is where it has none."""
+    if is_pair(source):
+        source = source[0]
     if isinstance(source, str | os.PathLike):
         return str(os.fspath(source))
     if isinstance(source, Image.Image):
         return str(getattr(source, "filename", "")) or "<image>"
     return "<array>" if isinstance(source, np.ndarray) else f"<{type(source).__name__}>"
+
+
+def is_pair(source: object) -> TypeGuard[Pair]:
+    """Whether this is an image under a name: (name, bytes, Pillow image or array)."""
+    return (
+        isinstance(source, tuple)
+        and len(source) == 2
+        and isinstance(source[0], str | os.PathLike)
+        and isinstance(source[1], bytes | Image.Image | np.ndarray)
+    )
+
+
+def keep(source: Source, *, channels: Channels = "RGB") -> Source:
+    """The image as what gives the same pixels whenever it is read: a file's bytes, or a copy of the pixels.
+
+    Raises ImageError as `read_image` does, though files are decoded there only.
+    """
+    name, image = _unpaired(source)
+    if isinstance(image, bytes):
+        return source
+    if isinstance(image, str | os.PathLike):
+        return name, _content(image, name)
+    pixels = read_image(source, channels=channels)
+    owned = not (isinstance(image, np.ndarray) and np.may_share_memory(pixels, image))
+    return name, pixels if owned else pixels.copy()
+
+
+def _unpaired(source: Source) -> tuple[str, str | os.PathLike[str] | Held]:
+    """How an image is called, and the image."""
+    if not isinstance(source, tuple):
+        return image_name(source), source
+    if not is_pair(source):
+        raise ImageError("A tuple is no image, unless it is a pair: a name, and bytes, a Pillow image or an array.")
+    return image_name(source), source[1]
 
 
 def read_image(source: Source, *, channels: Channels = "RGB") -> Array:
@@ -56,22 +95,24 @@ def read_image(source: Source, *, channels: Channels = "RGB") -> Array:
     """
     if channels not in ("RGB", "BGR"):
         raise OptionError(f'channels="{channels}" is not known; give "RGB" or "BGR" (OpenCV\'s order).')
-    if isinstance(source, np.ndarray):
-        return _from_array(source, channels)
-    with _opened(source) as image:
-        if not isinstance(source, Image.Image) and _is_wide_colour(image):
-            return _wide_colour(source, image)
-        return _from_pillow(image, image_name(source))
+    name, held = _unpaired(source)
+    if isinstance(held, np.ndarray):
+        return _from_array(held, channels, name)
+    with _opened(held, name) as image:
+        if not isinstance(held, Image.Image) and _is_wide_colour(image):
+            return _wide_colour(held, image, name)
+        return _from_pillow(image, name)
 
 
 def probe_image(source: Source) -> ImageKind:
     """The upright size and the pixel type of an image, from its header where its format allows. Raises ImageError."""
-    if isinstance(source, np.ndarray):
-        array = _from_array(source, "RGB")
+    name, held = _unpaired(source)
+    if isinstance(held, np.ndarray):
+        array = _from_array(held, "RGB", name)
         return ImageKind(array.shape[0], array.shape[1], cast(PixelType, str(array.dtype)))
-    with _opened(source) as image:
-        _check_size(image, image_name(source))
-        pixels = _pixel_type(source, image)  # first: a PNG is decoded to look for its orientation
+    with _opened(held, name) as image:
+        _check_size(image, name)
+        pixels = _pixel_type(held, image)  # first: a PNG is decoded to look for its orientation
         # Pillow already gives the upright size of a TIFF.
         turned = _orientation(image) in (5, 6, 7, 8) and image.format != "TIFF"
         height, width = (image.width, image.height) if turned else (image.height, image.width)
@@ -89,19 +130,31 @@ def _orientation(image: Image.Image) -> int:
 
 
 @contextmanager
-def _opened(source: str | os.PathLike[str] | bytes | Image.Image) -> Iterator[Image.Image]:
+def _opened(source: str | os.PathLike[str] | bytes | Image.Image, name: str) -> Iterator[Image.Image]:
     """Open what is not open yet, and say what is wrong with it in words whenever it fails."""
-    name = image_name(source)
+    with _explained(name), warnings.catch_warnings():
+        # Pillow warns of sizes that are large but allowed here, and of odd but readable metadata.
+        warnings.simplefilter("ignore")
+        if isinstance(source, Image.Image):
+            yield source
+            return
+        _check_file(source, name)
+        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
+            yield image
+
+
+def _content(path: str | os.PathLike[str], name: str) -> bytes:
+    """All bytes of an image file."""
+    with _explained(name):
+        _check_file(path, name)
+        return Path(path).read_bytes()
+
+
+@contextmanager
+def _explained(name: str) -> Iterator[None]:
+    """Say in words what is wrong with an image whenever it cannot be read."""
     try:
-        with warnings.catch_warnings():
-            # Pillow warns of sizes that are large but allowed here, and of odd but readable metadata.
-            warnings.simplefilter("ignore")
-            if isinstance(source, Image.Image):
-                yield source
-                return
-            _check_file(source, name)
-            with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
-                yield image
+        yield
     except UnidentifiedImageError:
         raise ImageError(f"{name} is not an image in a format that can be read; is it damaged or misnamed?") from None
     except Image.DecompressionBombError:
@@ -154,9 +207,8 @@ def _is_wide_colour(image: Image.Image) -> bool:
     return len(image.getbands()) > 1 and any(";16" in str(tile[3]) for tile in getattr(image, "tile", []))
 
 
-def _wide_colour(source: str | os.PathLike[str] | bytes, image: Image.Image) -> Array:
+def _wide_colour(source: str | os.PathLike[str] | bytes, image: Image.Image, name: str) -> Array:
     """Decode 16-bit colours with OpenCV, after Pillow has found the file whole."""
-    name = image_name(source)
     orientation = 1 if image.format == "TIFF" else _orientation(image)  # OpenCV turns TIFF upright, and no PNG
     _from_pillow(image, name)
     encoded = np.frombuffer(source, np.uint8) if isinstance(source, bytes) else np.fromfile(source, np.uint8)
@@ -189,22 +241,23 @@ def _finite(values: Array, name: str) -> Array:
     return values
 
 
-def _from_array(array: Array, channels: Channels) -> Array:
+def _from_array(array: Array, channels: Channels, name: str) -> Array:
     """Check shape and type of an array, and bring its colours into RGB order."""
     shape = "x".join(map(str, array.shape))
+    what = "An array" if name == image_name(array) else f"{name}, an array"
     if array.ndim == 3 and array.shape[0] in (1, 3, 4) and array.shape[2] not in (1, 3, 4):
-        raise ImageError(f"An array of shape {shape} has its channels first; pass height x width x channels.")
+        raise ImageError(f"{what} of shape {shape} has its channels first; pass height x width x channels.")
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)):
-        raise ImageError(f"An array of shape {shape} is no image; pass height x width, or height x width x 1, 3 or 4.")
+        raise ImageError(f"{what} of shape {shape} is no image; pass height x width, or height x width x 1, 3 or 4.")
     if array.size == 0:
-        raise ImageError(f"An array of shape {shape} holds no pixels.")
+        raise ImageError(f"{what} of shape {shape} holds no pixels.")
     if array.dtype in (np.float64, np.float16):
         with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused below
             array = array.astype(np.float32)
     if array.dtype not in (np.uint8, np.uint16, np.float32):
-        raise ImageError(f"An array of {array.dtype} is no image; convert it to uint8, uint16 or float32.")
+        raise ImageError(f"{what} of {array.dtype} is no image; convert it to uint8, uint16 or float32.")
     if array.dtype == np.float32:
-        _finite(array, "The array")
+        _finite(array, "The array" if name == image_name(array) else name)
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[:, :, 0]
     if array.ndim == 3:

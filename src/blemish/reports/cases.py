@@ -8,8 +8,6 @@ from blemish.arrays import Bytes
 from blemish.detector import Detector
 from blemish.errors import ImageError
 from blemish.evaluation.evaluation import Prediction
-from blemish.images.read import read_image
-from blemish.reports.draw import displayable, overlay
 from blemish.reports.html import Html, element, picture
 from blemish.reports.reconstruction import GoodPictures, as_remembered, pair
 from blemish.reports.words import Words
@@ -49,10 +47,14 @@ class Cases:
         except ImageError as error:  # it was there a moment ago
             return element("figure", element("figcaption", prediction.path, ": ", str(error)), class_="case")
         self.timings.append(result.timings)
-        image = displayable(read_image(result.path), self.detector.manifest.transform)
-        drawn = overlay(image, result, self.detector.manifest.calibration)
+        image = result.image()
         shown = [(picture(image, self.words("image")), self.words("image"))]
-        shown.append((picture(drawn, self.words("overlay")), self.words("overlay")))
+        shown.append(
+            (
+                picture(result.overlay(caption=False), self.words("overlay")),
+                self.words("overlay"),
+            )
+        )
         if result.matches is not None:
             remembered = as_remembered(image, result.matches, self._good)
             shown.append((picture(remembered, self.words("remembered")), self.words("remembered")))

@@ -10,9 +10,7 @@ from PIL import Image
 
 from blemish.arrays import Array
 from blemish.errors import DataError
-from blemish.images.read import read_image
 from blemish.model.manifest import ModelManifest
-from blemish.reports.draw import captioned, displayable, overlay
 from blemish.reports.reconstruction import GoodPictures, reasons_sheet
 from blemish.result import Result
 from blemish.system.whole_file import write_whole
@@ -55,15 +53,9 @@ def _common_folder(paths: Sequence[Path]) -> Path | None:
 class OverlayFolder(_PictureFolder):
     """Heat map and outlines over each image, above a line that says verdict and score."""
 
-    def __init__(self, folder: Path, paths: Sequence[Path], manifest: ModelManifest) -> None:
-        super().__init__(folder, paths)
-        self._manifest = manifest
-
     def add(self, result: Result) -> None:
         if result.error is None:
-            image = displayable(read_image(result.path), self._manifest.transform)
-            drawn = overlay(image, result, self._manifest.calibration)
-            self._write(result.path, captioned(drawn, result))
+            self._write(result.path, result.overlay())
 
 
 class ReasonsFolder(_PictureFolder):
@@ -80,8 +72,7 @@ class ReasonsFolder(_PictureFolder):
 
     def add(self, result: Result) -> None:
         if result.error is None:
-            image = displayable(read_image(result.path), self._pictures.transform)
-            self._write(result.path, reasons_sheet(image, result, self._pictures))
+            self._write(result.path, reasons_sheet(result.image(), result, self._pictures))
 
 
 class MaskFolder(_PictureFolder):

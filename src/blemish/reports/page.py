@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from blemish.detector import Detector
-from blemish.images.read import read_image
-from blemish.reports.draw import displayable, overlay
 from blemish.reports.html import Html, element, facts, picture, write_page_file
 from blemish.result import Result
 
@@ -29,7 +27,7 @@ def write_page(
         element("h1", title),
         facts((name, _figure(value)) for name, value in numbers.items()),
         element("p", says),
-        element("main", *(_case(detector, result) for result in results), class_="gallery"),
+        element("main", *(_case(result) for result in results), class_="gallery"),
     )
 
 
@@ -38,13 +36,12 @@ def _most_anomalous_first(result: Result) -> float:
     return -math.inf if result.error else -result.score
 
 
-def _case(detector: Detector, result: Result) -> Html:
+def _case(result: Result) -> Html:
     name = Path(result.path).name
     judged = element("span", result.verdict, class_=f"verdict {result.verdict}")
     if result.error:
         return element("figure", element("figcaption", judged, f" {name}: {result.error}"), class_="case")
-    image = displayable(read_image(result.path), detector.manifest.transform)
-    drawn = overlay(image, result, detector.manifest.calibration)
+    image, drawn = result.image(), result.overlay(caption=False)
     pictures = element("div", picture(image, "image"), picture(drawn, "overlay"), class_="pictures")
     return element("figure", element("figcaption", judged, f" {_scale(result)} {name}"), pictures, class_="case")
 

@@ -18,8 +18,8 @@ from blemish.images.read import read_image
 from blemish.images.transform import patch_centres
 from blemish.images.view import View
 from blemish.model.manifest import ModelManifest
-from blemish.reports.draw import OUTLINE, UNSEEN, displayable, outlined
 from blemish.result import Matches, Nearest, Region, Result
+from blemish.scoring.picture import OUTLINE, UNSEEN, displayable, outlined
 
 __all__ = ["GoodPictures", "Pair", "as_remembered", "pair", "pairs", "reasons_sheet"]
 

@@ -3,17 +3,16 @@
 import csv
 import io
 import json
-import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from blemish.errors import DataError
-from blemish.result import Nearest, Result
+from blemish.result import Result
 
-__all__ = ["CsvFile", "JsonLines", "as_row"]
+__all__ = ["CsvFile", "JsonLines", "table"]
 
 _COLUMNS = (
     "path",
@@ -37,48 +36,20 @@ _COLUMNS = (
 )
 
 
-def as_row(result: Result) -> dict[str, Any]:
-    """A result without its arrays, ready for JSON; what is not a number, as the score of an ERROR, is None."""
-    return {
-        "path": result.path,
-        "verdict": str(result.verdict),
-        "score": _finite(result.score),
-        "threshold": result.threshold,
-        "review_threshold": _finite(result.review_threshold),
-        "times_threshold": _finite(result.times_threshold),
-        "percentile": _finite(result.percentile),
-        "regions": [
-            {
-                "x": region.box.x,
-                "y": region.box.y,
-                "width": region.box.width,
-                "height": region.box.height,
-                "area": region.area,
-                "score": region.score,
-                "outline": region.outline,
-                "nearest": [_nearest(nearest) for nearest in region.nearest],
-            }
-            for region in result.regions
-        ],
-        "nearest": None if result.nearest is None else _nearest(result.nearest),
-        "timings": result.timings,
-        "error": result.error,
-    }
+def table(results: Iterable[Result]) -> list[dict[str, Any]]:
+    """One flat row a result, with the columns of the CSV that `blemish inspect` writes; what is missing is None.
+
+    `pandas.DataFrame(blemish.table(results))` takes it whole. The box and area are those of the highest region.
+    """
+    return [_row(result) for result in results]
 
 
-def _nearest(nearest: Nearest) -> dict[str, Any]:
-    x, y = nearest.at
-    return {
-        "path": nearest.path,
-        "x": nearest.x,
-        "y": nearest.y,
-        "distance": nearest.distance,
-        "at": {"x": x, "y": y},
-    }
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
+def _row(result: Result) -> dict[str, Any]:
+    plain, near = result.to_dict(), result.nearest
+    region = plain["regions"][0] if plain["regions"] else {}
+    row = {name: plain[name] if name in plain else region.get(name) for name in _COLUMNS}
+    row |= {"regions": len(result.regions), "nearest": near and near.path, "distance": near and near.distance}
+    return row | {"nearest_x": near and near.x, "nearest_y": near and near.y}
 
 
 class _RowFile:
@@ -123,14 +94,7 @@ class CsvFile(_RowFile):
         self._append("\ufeff" + _csv_line(_COLUMNS))
 
     def add(self, result: Result) -> None:
-        row = as_row(result)
-        regions, nearest = row["regions"], row["nearest"]
-        first = regions[0] if regions else {}
-        row |= {name: first.get(name, "") for name in ("x", "y", "width", "height", "area")}
-        row |= {"regions": len(regions), **dict.fromkeys(("nearest", "nearest_x", "nearest_y", "distance"), "")}
-        if nearest:
-            row |= {"nearest": nearest["path"], "nearest_x": nearest["x"], "nearest_y": nearest["y"]}
-            row["distance"] = nearest["distance"]
+        row = _row(result)
         self._append(_csv_line(["" if row[name] is None else row[name] for name in _COLUMNS]))
 
 
@@ -138,7 +102,7 @@ class JsonLines(_RowFile):
     """One JSON object an image."""
 
     def add(self, result: Result) -> None:
-        self._append(json.dumps(as_row(result), ensure_ascii=False, allow_nan=False) + "\n")
+        self._append(json.dumps(result.to_dict(), ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def _csv_line(cells: Sequence[Any]) -> str:

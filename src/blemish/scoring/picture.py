@@ -1,15 +1,21 @@
 """Draw a result over its image, on a colour scale fixed by the model, so that good parts look calm."""
 
+import base64
+import io
+from dataclasses import dataclass
+from html import escape
+from typing import Protocol
+
 import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from blemish.arrays import Array, Bytes, Floats
-from blemish.calibration.thresholds import Calibration
+from blemish.images.read import Source, read_image
 from blemish.images.transform import Transform
 from blemish.result import Region, Result, Verdict
 
-__all__ = ["OUTLINE", "UNSEEN", "captioned", "displayable", "outlined", "overlay"]
+__all__ = ["OUTLINE", "UNSEEN", "InspectedImage", "Levels", "captioned", "displayable", "outlined", "overlay"]
 
 FULL = 1.5
 """So many times the map threshold is full heat."""
@@ -21,6 +27,54 @@ UNSEEN = (128, 128, 128)
 PAPER, INK = (255, 255, 255), {Verdict.OK: (40, 122, 62), Verdict.NG: (200, 30, 30), Verdict.REVIEW: (170, 100, 0)}
 
 
+NOTEBOOK_SIDE = 800
+"""Pictures in notebooks are at most so wide and high, since they are stored in the notebook."""
+
+
+class Levels(Protocol):
+    """Where heat begins and where regions do; a calibration has both."""
+
+    @property
+    def map_extent(self) -> float: ...
+    @property
+    def map_threshold(self) -> float: ...
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class InspectedImage:
+    """The pixels that were scored, and how results are drawn over them."""
+
+    source: Source
+    """As `images.read.keep` gives it, so that the pixels stay what they were."""
+    transform: Transform
+    levels: Levels
+
+    def image(self) -> Bytes:
+        """The pixels, uint8 RGB (H x W x 3)."""
+        return displayable(read_image(self.source), self.transform)
+
+    def heat(self, result: Result) -> Bytes:
+        """Heat and outlines over them."""
+        return overlay(self.image(), result, self.levels)
+
+    def overlay(self, result: Result) -> Bytes:
+        """The same above a strip that says verdict and score."""
+        return captioned(self.heat(result), result)
+
+    def html(self, result: Result) -> str:
+        """Picture, score, regions and the nearest good part, for notebooks."""
+        rows = "".join(f"<li>{escape(_region_in_words(region))}</li>" for region in result.regions)
+        said = [result.score_in_words, f"{result.percentile:.4g} % of good images score no higher"]
+        if result.nearest:
+            said.append(f"the nearest good part is {result.nearest.path}, at distance {result.nearest.distance:.4g}")
+        colour = "rgb({}, {}, {})".format(*INK[result.verdict])
+        return (
+            f'<div><img alt="{result.verdict}" src="{_data_url(self.heat(result))}" style="max-width:100%">'
+            f'<p><b style="color:{colour}">{result.verdict}</b> {escape("; ".join(said))}.</p>'
+            f"<p>{escape(result.path)}</p><ol>{rows}</ol></div>"
+        )
+
+
 def displayable(image: Array, transform: Transform) -> Bytes:
     """An image as uint8 RGB, H x W x 3; 16-bit and float values through the model's range."""
     if image.dtype != np.uint8:
@@ -29,7 +83,7 @@ def displayable(image: Array, transform: Transform) -> Bytes:
     return image if image.ndim == 3 else np.repeat(image[:, :, None], 3, axis=2)
 
 
-def overlay(image_HW3: Bytes, result: Result, calibration: Calibration) -> Bytes:
+def overlay(image_HW3: Bytes, result: Result, levels: Levels) -> Bytes:
     """Heat over the image, yellow to red, from where the map passes what nine in ten good parts never do; and regions.
 
     Regions reach to the same level, so their outlines hold the heat of what was found.
@@ -38,7 +92,7 @@ def overlay(image_HW3: Bytes, result: Result, calibration: Calibration) -> Bytes
     if result.anomaly_map is not None:
         for top in range(0, len(drawn), BAND):
             rows = slice(top, top + BAND)
-            drawn[rows] = _heat(drawn[rows], result.anomaly_map[rows], calibration)
+            drawn[rows] = _heat(drawn[rows], result.anomaly_map[rows], levels)
     return outlined(drawn, result.regions)
 
 
@@ -72,9 +126,9 @@ def _wrapped(phrases: list[str], width: int, font: ImageFont.FreeTypeFont | Imag
     return "\n".join(lines)
 
 
-def _heat(image_HW3: Bytes, map_HW: Floats, calibration: Calibration) -> Bytes:
+def _heat(image_HW3: Bytes, map_HW: Floats, levels: Levels) -> Bytes:
     seen_HW = np.isfinite(map_HW)
-    faint, full = calibration.map_extent, FULL * calibration.map_threshold
+    faint, full = levels.map_extent, FULL * levels.map_threshold
     # Good images that are all alike have a threshold of 0; then whatever deviates is at full heat.
     level = np.clip((np.where(seen_HW, map_HW, 0) - faint) / max(full - faint, 1e-6), 0, 1)[:, :, None]
     colours = YELLOW * (1 - level) + RED * level
@@ -91,3 +145,19 @@ def outlined(image_HW3: Bytes, regions: list[Region]) -> Bytes:
     for region in regions:
         cv2.polylines(drawn, [np.array(region.outline, np.int32)], True, OUTLINE, thickness, cv2.LINE_AA)
     return drawn
+
+
+def _region_in_words(region: Region) -> str:
+    """One region: where it is, how large, how high, and the good part nearest to it."""
+    box = region.box
+    near = f"; nearest good part: {region.nearest[0].path}" if region.nearest else ""
+    return f"{box.width} x {box.height} pixels at x {box.x}, y {box.y}: score {region.score:.4g}{near}"
+
+
+def _data_url(picture_HW3: Bytes) -> str:
+    """A picture for a page, shrunk to what a notebook shows."""
+    image = Image.fromarray(picture_HW3)
+    image.thumbnail((NOTEBOOK_SIDE, NOTEBOOK_SIDE))
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG")
+    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
