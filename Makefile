@@ -27,13 +27,18 @@ core-test: .venv/ready .venv/wheelhouse/ready
 torch-test: .venv-torch/ready
 	$(TORCH)/python -m pytest -m torch
 
-docs: .venv/ready
+docs: .venv/docs
 	$(CORE)/python scripts/write_options.py
 	$(CORE)/python scripts/write_cli_docs.py
+	NO_MKDOCS_2_WARNING=1 $(CORE)/mkdocs build --strict --quiet
 
 .venv/ready: pyproject.toml constraints.txt $(wildcard setup.py)
 	$(PYTHON) -m venv .venv
 	$(CORE)/python $(PIP) --editable '.[dev,demo]'
+	touch $@
+
+.venv/docs: .venv/ready
+	$(CORE)/python $(PIP) --editable '.[docs]'
 	touch $@
 
 .venv/wheelhouse/ready: .venv/ready
@@ -46,4 +51,4 @@ docs: .venv/ready
 	touch $@
 
 clean:
-	rm -rf .venv .venv-torch build dist demo-out
+	rm -rf .venv .venv-torch build dist demo-out site
