@@ -5,12 +5,13 @@ python examples/compare_methods.py cells
 
 import sys
 from pathlib import Path
+from typing import Literal
 
 import blemish
 from blemish.data.samples import read_samples
 from blemish.evaluation.run import evaluate
 
-METHODS = ("patchcore", "padim", "1-nn")
+METHODS: tuple[Literal["patchcore", "padim", "1-nn"], ...] = ("patchcore", "padim", "1-nn")
 SHOWN = ("image AUROC", "false rejects", "misses")
 
 
