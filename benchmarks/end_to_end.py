@@ -18,6 +18,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from copy import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +78,7 @@ class Row:
 
     def floor(self) -> list[float]:
         """The sum of the floors over the cores, run by run."""
-        return [sum(steps) / self.detector.threads for steps in zip(*self.steps.values(), strict=True)]
+        return [sum(steps) / self.detector.extractors.threads for steps in zip(*self.steps.values(), strict=True)]
 
 
 def main() -> None:
@@ -135,9 +137,11 @@ def make_detectors(scratch: Path, arguments: argparse.Namespace) -> dict[str, De
 
 def numpy_only(detector: Detector) -> Detector:
     """The same without the compiled kernels."""
-    assert isinstance(detector.method, PatchCore), "what fit makes by default"
-    detector.method.search = ExactSearch(detector.method.bank.rows_KD, kernels=Pure())
-    return detector
+    method = detector.model.method
+    assert isinstance(method, PatchCore), "what fit makes by default"
+    slow = copy(method)
+    slow.search = ExactSearch(method.bank.rows_KD, kernels=Pure())
+    return detector.with_model(replace(detector.model, method=slow))
 
 
 class Anomalib:
@@ -178,16 +182,18 @@ def sgemm_rate() -> float:
 
 def floors(detector: Detector, images: Sequence[Path], rate: float) -> tuple[float, float, float]:
     """Milliseconds an image of what cannot be left out, on one thread."""
-    manifest, transform = detector.manifest, detector.manifest.transform
-    extractor = make_extractor(detector.graph, transform.height, transform.width, provider=detector.provider)
+    manifest, transform = detector.model.manifest, detector.model.manifest.transform
+    extractor = make_extractor(
+        detector.model.graph, transform.height, transform.width, provider=detector.extractors.provider
+    )
     began = time.perf_counter()
     sized: list[Array] = [transform(read_image(path), path.name)[0] for path in images]
     read = time.perf_counter()
     for image in sized:
         extractor(image)
     ran = time.perf_counter()
-    assert isinstance(detector.method, PatchCore)
-    rows, dimension = detector.method.bank.rows_KD.shape
+    assert isinstance(detector.model.method, PatchCore)
+    rows, dimension = detector.model.method.bank.rows_KD.shape
     axes = min(dimension, bound_axes(dimension, halves=False)[0])
     product = 2 * manifest.grid[0] * manifest.grid[1] * rows * (axes + 1) / rate
     return 1000 * (read - began) / len(images), 1000 * (ran - read) / len(images), 1000 * product

@@ -29,6 +29,7 @@ from blemish.data.protocols.solar_cells import solar_cell_task
 from blemish.data.protocols.task import Task
 from blemish.data.samples import Sample
 from blemish.evaluation.metrics import auroc
+from blemish.methods.patchcore import PatchCore
 from blemish.model.feedback import added, removed
 
 ADDED = 20
@@ -83,9 +84,10 @@ def measure(name: str, task: Task, seed: int, images: int | None) -> Outcome:
 
     detector = fit(base, seed)
     before, rows = ranking(detector, tests), detector.info()["bank"]["rows"]
-    add_seconds, change = timed(
+    add_seconds, detector = timed(
         "added", added, lambda: detector.add([s.path for s in new], groups=[s.group for s in new])
     )
+    change = detector.journal[-1]
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         detector.save(Path(folder) / "a.blemish")
@@ -95,8 +97,9 @@ def measure(name: str, task: Task, seed: int, images: int | None) -> Outcome:
     whole = fit([*base, *new], seed)
     refit, other = ranking(whole, tests), ranking(fit([*base, *new], seed + 1000), tests)
     candidates = whole.info()["candidates"]
-    remove_seconds, _ = timed("removed", removed, lambda: whole.remove([str(sample.path) for sample in new]))
-    radius = whole.method.bank.radius  # type: ignore[attr-defined]
+    remove_seconds, whole = timed("removed", removed, lambda: whole.remove([str(sample.path) for sample in new]))
+    assert isinstance(whole.model.method, PatchCore), "what fit makes by default"
+    radius = whole.model.method.bank.radius
     far = max(float(s.matches.distance_Q.max()) for s in whole.score_many(s.path for s in base) if s.matches)
     return Outcome(
         before, after, refit, other, ranking(whole, tests), add_seconds, remove_seconds, save_seconds,

@@ -116,8 +116,8 @@ def measure(arguments: argparse.Namespace, split: str, coreset: str | None) -> O
     ]
     return Outcome(
         split,
-        sum(image.in_memory for image in detector.manifest.images),
-        str(detector.method),
+        sum(image.in_memory for image in detector.model.manifest.images),
+        str(detector.model.method),
         arguments.method,
         fit_seconds,
         one_at_a_time(detector, thin(tests, SINGLY)),

@@ -184,13 +184,13 @@ def score(data: DataSet, seed: int) -> Scored:
     detector = blemish.fit(
         data.good.paths, groups=data.good.groups, calibration="split", held_out=data.unseen, seed=seed
     )
-    unseen = detector.held_out.image_M
+    unseen = detector.model.held_out.image_M
     seen = np.setdiff1d(np.arange(len(data.good)), unseen)
     random = np.random.default_rng(seed)
     pasted = (cut_and_paste(read_image(data.good.paths[image]), random) for image in unseen)
     return Scored(
         training=scores(detector, [data.good.paths[image] for image in seen]),
-        unseen=detector.held_out.scores_M,
+        unseen=detector.model.held_out.scores_M,
         unseen_groups=[data.good.groups[image] for image in unseen],
         synthetic=scores(detector, pasted),
         defective=group_scores(scores(detector, data.defective.paths), data.defective.groups),

@@ -63,8 +63,8 @@ def measure(task: Task, options: Mapping[str, Any]) -> dict[str, str]:
     assert evaluation.auroc is not None, "frames are of both kinds"
     return {
         "encoder": str(detector.info()["encoder"]),
-        "training": str(detector.method),
-        "frames learnt from": str(sum(image.in_memory for image in detector.manifest.images)),
+        "training": str(detector.model.method),
+        "frames learnt from": str(sum(image.in_memory for image in detector.model.manifest.images)),
         "pixel AUROC of 1 - attention": f"{100 * pixels.auroc:.2f} %",
         "the paper's pixel AUROC, on ShanghaiTech Campus": "85 %",
         "1 - attention on good pixels, mean and deviation": str(good),

@@ -177,7 +177,7 @@ def pool_scores(good: GoodParts, seed: int) -> Doubles:
     """The score of each part that a memory fitted on the others has never seen."""
     print(f"{good.name}, memory {seed} ...", file=sys.stderr)
     detector = blemish.fit(good.images, groups=good.groups, calibration="split", held_out=good.pool, seed=seed)
-    held_out = detector.held_out
+    held_out = detector.model.held_out
     return group_scores(held_out.scores_M, [good.groups[image] for image in held_out.image_M])
 
 

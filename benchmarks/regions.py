@@ -58,7 +58,7 @@ def main() -> None:
     inspected = inspect(detector, [sample for sample in task.test if sample.mask or not sample.label])
     rows = []
     for rate in RATES:
-        calibration = blemish.calibrate(detector, false_rejects=rate).manifest.calibration
+        calibration = blemish.calibrate(detector, false_rejects=rate).model.manifest.calibration
         whole = quality(inspected, calibration.map_threshold, calibration.map_extent)
         cut = quality(inspected, calibration.map_threshold, calibration.map_threshold)
         rows.append(row(f"false rejects {rate:.0%}", calibration.map_threshold, calibration.map_extent, whole))

@@ -55,8 +55,8 @@ def stained_part(seed: int) -> Part:
 
 def bank_of(detector: Detector) -> Bank:
     """The memory bank of a PatchCore detector."""
-    assert isinstance(detector.method, PatchCore)
-    return detector.method.bank
+    assert isinstance(detector.model.method, PatchCore)
+    return detector.model.method.bank
 
 
 def save_image(path: Path, pixels: Array) -> Path:

@@ -170,17 +170,17 @@ def test_areas_move_with_the_part_and_what_is_off_the_image_is_not_looked_at(ali
 
 def test_the_nearest_good_patch_lies_where_it_was_seen(aligned: Detector) -> None:
     """A training image inspected again finds its own patch, at the place of the defect in its own pixels."""
-    image = aligned.manifest.images[3]
+    image = aligned.model.manifest.images[3]
     assert image.motion is not None
     with_defect = aligned.inspect(image.path)
     assert with_defect.nearest is not None
-    cells = aligned.method.tensors()
+    cells = aligned.model.method.tensors()
     assert 0 <= with_defect.nearest.x < WIDTH
     row = int(np.flatnonzero(cells["bank.image"] == 3)[0])
-    grid, transform = aligned.manifest.grid, aligned.manifest.transform
+    grid, transform = aligned.model.manifest.grid, aligned.model.manifest.transform
     y, x = divmod(int(cells["bank.cell"][row]), grid[1])
     centre = np.array([(x + 0.5) / grid[1] * transform.width, (y + 0.5) / grid[0] * transform.height])
-    view = aligned.manifest.viewer.of_size(HEIGHT, WIDTH, image.motion, image.path)
+    view = aligned.model.manifest.viewer.of_size(HEIGHT, WIDTH, image.motion, image.path)
     there = view.placement.to_image_points(centre[None])[0]
     expected = np.reshape(image.motion, (2, 3)) @ (*there, 1)
     inside = np.clip(expected, 0, [WIDTH - 1, HEIGHT - 1])

@@ -121,7 +121,7 @@ def test_the_report_in_a_browser(
     good = np.array([each.score for each in scored if not each.label])
     defects = {name: np.array([each.score for each in scored if each.defect == name]) for name in (HOSTILE, "scratch")}
     defective = np.concatenate(list(defects.values()))
-    held_out = detector.held_out.scores_M
+    held_out = detector.model.held_out.scores_M
     exact = [evaluation.threshold, *values, evaluation.threshold]
     for threshold, step in zip(exact, [steps[0], *steps[6:]], strict=True):
         assert step["counts"] == {

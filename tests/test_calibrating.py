@@ -24,43 +24,43 @@ def calibrated(detector: Detector) -> Detector:
 
 
 def test_new_good_images_turn_an_estimate_into_a_promise(detector: Detector, calibrated: Detector) -> None:
-    before, after = detector.manifest.calibration, calibrated.manifest.calibration
+    before, after = detector.model.manifest.calibration, calibrated.model.manifest.calibration
     assert (before.mode, before.promise) == ("cross", None)
     assert (after.mode, after.groups, after.images) == ("split", 12, 12)
     assert after.promise == pytest.approx(1 - 0.05 ** (1 / 12))  # 25 % needs 11
     scores = [detector.inspect(image).score for image in NEW]
-    np.testing.assert_array_equal(calibrated.held_out.scores_M, scores)
+    np.testing.assert_array_equal(calibrated.model.held_out.scores_M, scores)
     assert calibrated.threshold == max(scores)
     assert {result.verdict for result in calibrated.inspect_many(NEW)} == {Verdict.OK}
 
 
 def test_the_given_detector_stays_as_it_is(detector: Detector, calibrated: Detector) -> None:
-    assert detector.manifest.calibration.mode == "cross"
-    assert len(detector.manifest.images) == 8
-    assert [image.in_memory for image in calibrated.manifest.images] == [True] * 8 + [False] * 12
+    assert detector.model.manifest.calibration.mode == "cross"
+    assert len(detector.model.manifest.images) == 8
+    assert [image.in_memory for image in calibrated.model.manifest.images] == [True] * 8 + [False] * 12
     assert calibrated.info()["images"] == 8
-    assert calibrated.method is detector.method
+    assert calibrated.model.method is detector.model.method
 
 
 def test_a_calibrated_detector_survives_its_file(calibrated: Detector, tmp_path: Path) -> None:
     calibrated.save(tmp_path / "a.blemish")
     again = load(tmp_path / "a.blemish")
-    assert again.manifest.calibration == calibrated.manifest.calibration
+    assert again.model.manifest.calibration == calibrated.model.manifest.calibration
     moved = blemish.calibrate(again, false_rejects=0.5)
-    assert moved.manifest.calibration.above == 2  # P(Binomial(12, 1/2) <= 2) = 1.9 %, <= 3: 7.3 %
-    assert moved.threshold == sorted(calibrated.held_out.scores_M)[-3]
-    assert moved.manifest.calibration.wanted.confidence == 0.95
+    assert moved.model.manifest.calibration.above == 2  # P(Binomial(12, 1/2) <= 2) = 1.9 %, <= 3: 7.3 %
+    assert moved.threshold == sorted(calibrated.model.held_out.scores_M)[-3]
+    assert moved.model.manifest.calibration.wanted.confidence == 0.95
 
 
 def test_new_images_take_the_place_of_those_before(calibrated: Detector) -> None:
     again = blemish.calibrate(calibrated, NEW[:11])
-    assert (again.manifest.calibration.groups, len(again.manifest.images)) == (11, 31)
-    assert list(again.held_out.image_M) == list(range(20, 31))
+    assert (again.model.manifest.calibration.groups, len(again.model.manifest.images)) == (11, 31)
+    assert list(again.model.held_out.image_M) == list(range(20, 31))
 
 
 def test_groups_of_new_images_are_parts(detector: Detector) -> None:
     grouped = blemish.calibrate(detector, NEW, groups=[str(number // 3) for number in range(12)])
-    assert (grouped.manifest.calibration.groups, grouped.manifest.calibration.images) == (4, 12)
+    assert (grouped.model.manifest.calibration.groups, grouped.model.manifest.calibration.images) == (4, 12)
     with pytest.raises(OptionError, match="3 groups were given for 12 images"):
         blemish.calibrate(detector, NEW, groups=["a"] * 3)
 
@@ -129,7 +129,7 @@ def test_calibrate_writes_only_what_changed(copy: Path, tmp_path: Path, run_cli:
     assert copy.read_bytes() == before
     aside = run_cli("calibrate", copy, "--review", "0.3", "-o", tmp_path / "other.blemish")
     assert (aside.code, copy.read_bytes()) == (0, before)
-    assert load(tmp_path / "other.blemish").manifest.calibration.wanted.review == 0.3
+    assert load(tmp_path / "other.blemish").model.manifest.calibration.wanted.review == 0.3
     assert run_cli("calibrate", copy, "--threshold", "12.5").code == 0
     assert load(copy).threshold == 12.5
 
@@ -156,7 +156,7 @@ def test_calibrate_from_a_csv_keeps_groups(copy: Path, tmp_path: Path, run_cli: 
         rows.append(f"{number}.png,good,test,part {number // 2}")
     (tmp_path / "new.csv").write_text("\n".join(rows), encoding="utf-8")
     assert run_cli("calibrate", copy, "--good", tmp_path / "new.csv").code == 0
-    assert load(copy).manifest.calibration.groups == 3
+    assert load(copy).model.manifest.calibration.groups == 3
     assert (
         "names no defective image of split test"
         in run_cli("calibrate", copy, "--defective", tmp_path / "new.csv").sentence

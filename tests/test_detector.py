@@ -50,7 +50,7 @@ def test_mask_regions_and_map_agree(detector: Detector) -> None:
     result = detector.inspect(scratched_part(401).grey)
     assert result.mask is not None
     assert result.anomaly_map is not None
-    calibration = detector.manifest.calibration
+    calibration = detector.model.manifest.calibration
     assert (result.anomaly_map[result.mask] > calibration.map_extent).all()
     assert result.mask[result.anomaly_map > calibration.map_threshold].all()
     assert all(region.score > calibration.map_threshold for region in result.regions)
@@ -203,7 +203,7 @@ def test_what_the_network_cannot_do_is_an_error_of_that_image(
             raise failure
         return {"patches": np.full((10, 14, 432), np.nan, np.float32)}
 
-    monkeypatch.setattr(detector, "_shared", broken)
+    monkeypatch.setattr(detector.extractors, "shared", broken)
     (result,) = detector.inspect_many([good_part(1)])
     assert result.verdict is Verdict.ERROR
     assert "does not fit in memory" in str(result.error) or "NaN" in str(result.error)
@@ -222,7 +222,7 @@ def test_images_are_taken_as_they_are_needed(detector: Detector) -> None:
     results = detector.inspect_many(camera())
     for _ in range(2):
         next(results)
-    assert taken <= 2 + 2 * detector.threads
+    assert taken <= 2 + 2 * detector.extractors.threads
     results.close()  # type: ignore[attr-defined]
 
 

@@ -62,14 +62,14 @@ def test_good_images_do_not_peak_at_their_edges(tiled: Detector) -> None:
 def test_the_scale_is_kept_in_the_model_file(tiled: Detector, tmp_path: Path) -> None:
     tiled.save(tmp_path / "a.blemish")
     again = load(tmp_path / "a.blemish", threads=2)
-    assert isinstance(tiled.method, PatchCore)
-    assert isinstance(again.method, PatchCore)
-    np.testing.assert_array_equal(again.method.edges_R, tiled.method.edges_R)
+    assert isinstance(tiled.model.method, PatchCore)
+    assert isinstance(again.model.method, PatchCore)
+    np.testing.assert_array_equal(again.model.method.edges_R, tiled.model.method.edges_R)
     assert again.inspect(surface(30)).score == tiled.inspect(surface(30)).score
-    assert again.info()["edges"] == tiled.method.edges_R.max() > 1
+    assert again.info()["edges"] == tiled.model.method.edges_R.max() > 1
 
 
 def test_images_seen_at_once_are_scored_as_they_were(folder: Path) -> None:
-    method = fit(folder / "fit", threads=2, **TINY).method
+    method = fit(folder / "fit", threads=2, **TINY).model.method
     assert isinstance(method, PatchCore)
     np.testing.assert_array_equal(method.edges_R, no_edges())

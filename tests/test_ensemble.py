@@ -53,8 +53,8 @@ def test_a_network_beside_itself_scores_as_alone_but_for_the_scale() -> None:
     alone = fit(GOOD, **options)
     twice = fit(GOOD, method="ensemble", more_backbones="efficientnet_lite0", **options)
     ours, theirs = ([detector.inspect(part) for part in PARTS] for detector in (twice, alone))
-    assert isinstance(twice.method, Ensemble)
-    scale = twice.method.map_scale_E[0]
+    assert isinstance(twice.model.method, Ensemble)
+    scale = twice.model.method.map_scale_E[0]
     np.testing.assert_allclose([result.score * scale for result in ours], [r.score for r in theirs], rtol=1e-5)
     for mine, other in zip(ours, theirs, strict=True):
         assert mine.anomaly_map is not None
@@ -66,10 +66,12 @@ def test_a_network_beside_itself_scores_as_alone_but_for_the_scale() -> None:
 
 
 def test_scores_are_members_scores_over_their_spread_among_held_out_halves(two: Detector) -> None:
-    method = two.method
+    method = two.model.method
     assert isinstance(method, Ensemble)
     kinds = [probe_image(image) for image in GOOD]
-    learner = Ensemble.learn(good_images(GOOD, kinds, two.manifest.settings, divide_options({})[1], size_asked=True))
+    learner = Ensemble.learn(
+        good_images(GOOD, kinds, two.model.manifest.settings, divide_options({})[1], size_asked=True)
+    )
     for number, member in enumerate(learner.members):
         peaks = []
         for half in (range(5), range(5, 10)):
@@ -86,7 +88,7 @@ def test_defects_score_higher_and_a_saved_ensemble_answers_alike(two: Detector, 
     two.save(tmp_path / "a.blemish")
     again = load(tmp_path / "a.blemish")
     assert again.info() == two.info()
-    assert [manifest.name for manifest in again.manifest.more_backbones] == ["mine"]
+    assert [manifest.name for manifest in again.model.manifest.more_backbones] == ["mine"]
     assert [(told["name"], told["licence"]) for told in again.info()["more_backbones"]] == [("mine", "MIT")]
     assert [again.inspect(part).score for part in PARTS] == [two.inspect(part).score for part in PARTS]
 

@@ -188,7 +188,7 @@ def test_a_journal_that_lost_something_is_named(model: Path, new: Path, run_cli:
     from safetensors import safe_open
     from safetensors.numpy import save_file
 
-    run_cli("feedback", "remove", model, load(model).manifest.images[2].path)
+    run_cli("feedback", "remove", model, load(model).model.manifest.images[2].path)
     with safe_open(model, framework="numpy") as file:
         metadata, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     lost = {name: tensor for name, tensor in tensors.items() if not name.startswith("journal.0.bank")}

@@ -24,17 +24,17 @@ def test_folder_pattern_paths_and_arrays_fit_alike(folder: Path, detector: Detec
     for images in (str(folder / "fit" / "*.png"), paths, [np.asarray(Image.open(path)) for path in paths]):
         again = fit(images, **TINY)
         np.testing.assert_array_equal(bank_of(again).rows_KD, bank_of(detector).rows_KD)
-        assert again.manifest.calibration == detector.manifest.calibration
+        assert again.model.manifest.calibration == detector.model.manifest.calibration
 
 
 def test_thresholds_come_from_images_the_memory_never_saw(detector: Detector) -> None:
     """With every patch in the bank, each good image itself scores 0; the threshold must not."""
-    calibration = detector.manifest.calibration
-    assert calibration.threshold == max(detector.held_out.scores_M)  # 8 images: the most they can give
+    calibration = detector.model.manifest.calibration
+    assert calibration.threshold == max(detector.model.held_out.scores_M)  # 8 images: the most they can give
     assert (calibration.mode, calibration.images, calibration.groups) == ("cross", 8, 8)
     remembered = fit(GOOD, size=64, coreset=1.0)
     assert [result.score for result in remembered.inspect_many(GOOD)] == [0] * 4
-    assert remembered.held_out.scores_M.min() > 10
+    assert remembered.model.held_out.scores_M.min() > 10
 
 
 def test_no_fold_divides_a_group(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,7 +55,7 @@ def test_no_fold_divides_a_group(monkeypatch: pytest.MonkeyPatch) -> None:
     *folds, whole = seen
     assert sorted(list(np.flatnonzero(images)) for images in folds) == [[0, 1, 2, 4], [0, 2, 3, 5], [1, 3, 4, 5]]
     assert whole is None
-    assert (fitted.info()["groups"], fitted.manifest.calibration.groups) == (3, 3)
+    assert (fitted.info()["groups"], fitted.model.manifest.calibration.groups) == (3, 3)
 
 
 def test_a_twin_in_the_same_group_does_not_lower_the_threshold() -> None:
@@ -76,17 +76,19 @@ def test_a_split_keeps_parts_from_the_memory() -> None:
     images = [good_part(seed) for seed in range(10)]
     groups = [str(seed // 2) for seed in range(10)]
     fitted = fit(images, groups=groups, calibration="split", held_out=2, coreset=0.2, size=64)
-    held = [number for number, image in enumerate(fitted.manifest.images) if not image.in_memory]
+    held = [number for number, image in enumerate(fitted.model.manifest.images) if not image.in_memory]
     assert len(held) == 4
-    assert list(fitted.held_out.image_M) == held
+    assert list(fitted.model.held_out.image_M) == held
     assert not set(bank_of(fitted).image_K) & set(held)
     assert len({groups[number] for number in held}) == 2
-    calibration = fitted.manifest.calibration
+    calibration = fitted.model.manifest.calibration
     assert (calibration.mode, calibration.groups, calibration.images) == ("split", 2, 4)
     assert (fitted.info()["images"], fitted.info()["groups"]) == (6, 3)
     assert fitted.info()["calibration"]["promise"] == pytest.approx(1 - 0.05**0.5)
     # The scores that set the threshold are those that inspection gives, to the last bit.
-    np.testing.assert_array_equal([fitted.inspect(images[number]).score for number in held], fitted.held_out.scores_M)
+    np.testing.assert_array_equal(
+        [fitted.inspect(images[number]).score for number in held], fitted.model.held_out.scores_M
+    )
 
 
 def test_seed_0_is_the_default() -> None:
@@ -99,8 +101,13 @@ def test_the_number_of_threads_changes_nothing() -> None:
 
 def numbers(**options: Any) -> list[float]:
     fitted = fit(GOOD[:3], **{"size": 64, "coreset": 20} | options)
-    calibration = fitted.manifest.calibration
-    return [calibration.threshold, calibration.review_threshold, calibration.map_threshold, *fitted.held_out.scores_M]
+    calibration = fitted.model.manifest.calibration
+    return [
+        calibration.threshold,
+        calibration.review_threshold,
+        calibration.map_threshold,
+        *fitted.model.held_out.scores_M,
+    ]
 
 
 @pytest.mark.parametrize(
@@ -146,7 +153,7 @@ def test_16_bit_and_float_images_fit_and_inspect(pixels: str) -> None:
     """A 12-bit camera in a 16-bit file: its range is found, and a defect stands out as in 8 bits (trap 10)."""
     images = [(image.astype(np.float32) * 16).astype(pixels) for image in GOOD]
     fitted = fit(images, **TINY)
-    transform = fitted.manifest.transform
+    transform = fitted.model.manifest.transform
     assert transform.pixels == pixels
     assert 0 <= transform.low + 500 < transform.high < 6000
     stained = images[0].copy()
@@ -157,7 +164,7 @@ def test_16_bit_and_float_images_fit_and_inspect(pixels: str) -> None:
 
 def test_the_range_of_pixels_can_be_given_but_not_for_8_bits() -> None:
     images = [image.astype(np.uint16) * 16 for image in GOOD]
-    transform = fit(images, pixel_range=(0, 4095), **TINY).manifest.transform
+    transform = fit(images, pixel_range=(0, 4095), **TINY).model.manifest.transform
     assert (transform.low, transform.high) == (0, 4095)
     with pytest.raises(OptionError, match="pixel_range is for 16-bit and float images"):
         fit(GOOD, pixel_range=(0, 255), **TINY)
@@ -209,7 +216,7 @@ def test_bytes_and_pillow_images_can_be_fitted_on(folder: Path, detector: Detect
 
 
 def test_the_manifest_says_what_was_fitted_on(folder: Path, detector: Detector) -> None:
-    manifest = detector.manifest
+    manifest = detector.model.manifest
     assert [Path(image.path).name for image in manifest.images] == [f"{i}.png" for i in range(8)]
     assert {(image.height, image.width) for image in manifest.images} == {(96, 144)}
     assert probe_image(folder / "fit" / "0.png") == ImageKind(96, 144, "uint8")

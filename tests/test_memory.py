@@ -34,8 +34,8 @@ def test_a_budget_changes_no_bit_and_leaves_no_file(
     assert set(made) == {tmp_path}, "the budget was meant to be too small for all patches"
     np.testing.assert_array_equal(bank_of(spilled).rows_KD, bank_of(kept).rows_KD)
     np.testing.assert_array_equal(bank_of(spilled).radii_K, bank_of(kept).radii_K)
-    np.testing.assert_array_equal(spilled.held_out.scores_M, kept.held_out.scores_M)
-    assert spilled.manifest.calibration == kept.manifest.calibration
+    np.testing.assert_array_equal(spilled.model.held_out.scores_M, kept.model.held_out.scores_M)
+    assert spilled.model.manifest.calibration == kept.model.manifest.calibration
     assert list(tmp_path.iterdir()) == []
 
 

@@ -50,7 +50,7 @@ def test_defects_score_higher_than_good_parts(fitted: Detector) -> None:
 def test_the_map_peaks_on_the_defect_or_is_not_there(fitted: Detector) -> None:
     part = stained_part(104)
     result = fitted.inspect(part.grey)
-    if fitted.manifest.method in MAPLESS:
+    if fitted.model.manifest.method in MAPLESS:
         assert (result.anomaly_map, result.mask, result.regions) == (None, None, [])
         return
     assert result.anomaly_map is not None
@@ -83,11 +83,11 @@ def test_one_image_and_many_on_any_threads_score_alike(fitted: Detector) -> None
 
 @each
 def test_thresholds_come_from_images_that_were_held_out(fitted: Detector) -> None:
-    np.testing.assert_array_equal(fitted.held_out.image_M, np.arange(len(GOOD)))
-    assert fitted.threshold == fitted.held_out.scores_M.max()
+    np.testing.assert_array_equal(fitted.model.held_out.image_M, np.arange(len(GOOD)))
+    assert fitted.threshold == fitted.model.held_out.scores_M.max()
     # An image that the method was fitted on scores lower than when it was held out.
     remembered = [fitted.inspect(image).score for image in GOOD]
-    assert np.mean(remembered) < np.mean(fitted.held_out.scores_M)
+    assert np.mean(remembered) < np.mean(fitted.model.held_out.scores_M)
     assert all(result.verdict is Verdict.OK for result in fitted.inspect_many(GOOD))
 
 
@@ -120,7 +120,7 @@ def test_evaluation_measures_pixels_where_there_is_a_map(fitted: Detector, tmp_p
     mask[box.y : box.y + box.height, box.x : box.x + box.width] = 255
     save_image(tmp_path / "masks" / "b.png", mask)
     evaluation = evaluate(fitted, read_pair(tmp_path / "good", tmp_path / "bad", masks=tmp_path / "masks"))
-    if fitted.manifest.method in MAPLESS:
+    if fitted.model.manifest.method in MAPLESS:
         assert evaluation.pixels is None
         assert any("for want of an anomaly map" in note for note in evaluation.notes)
     else:

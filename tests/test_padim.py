@@ -213,8 +213,8 @@ def test_held_out_scores_are_those_of_fitting_without_the_fold(
 ) -> None:
     good = [good_part(seed) for seed in range(12)]
     wanted: dict[str, Any] = {"method": "padim", "size": 96, "calibration": "cross", "folds": 3} | options
-    at_once = fit_detector(good, **wanted).held_out
+    at_once = fit_detector(good, **wanted).model.held_out
     monkeypatch.setattr(calibrating, "FitsAcross", type("Nothing", (), {}))
-    one_by_one = fit_detector(good, **wanted).held_out
+    one_by_one = fit_detector(good, **wanted).model.held_out
     np.testing.assert_allclose(at_once.scores_M, one_by_one.scores_M, rtol=1e-4)
     np.testing.assert_allclose(at_once.peaks_M, one_by_one.peaks_M, rtol=1e-4)

@@ -156,7 +156,7 @@ def test_the_map_is_nan_where_nothing_was_looked_at(looking_away: Detector) -> N
 
 
 def test_ignored_patches_never_enter_the_bank(looking_away: Detector, folder: Path) -> None:
-    bank, grid = looking_away.method.tensors(), looking_away.manifest.grid
+    bank, grid = looking_away.model.method.tensors(), looking_away.model.manifest.grid
     rows, columns = np.divmod(bank["bank.cell"], grid[1])
     y, x = (rows + 0.5) * HEIGHT / grid[0], (columns + 0.5) * WIDTH / grid[1]
     assert not ((y < 40) & (x >= 96)).any()
@@ -167,7 +167,7 @@ def test_areas_are_kept_in_the_model_file(looking_away: Detector, tmp_path: Path
     again = load(tmp_path / "a.blemish", threads=2)
     image = scratched_part(102).grey
     np.testing.assert_array_equal(again.inspect(image).anomaly_map, looking_away.inspect(image).anomaly_map)
-    assert again.manifest.settings.ignore == [CORNER]
+    assert again.model.manifest.settings.ignore == [CORNER]
 
 
 @pytest.mark.parametrize("mask", ["", "no base64!", "aGVsbG8=", picture_to_text(np.zeros((4, 5), np.bool_))])

@@ -87,7 +87,7 @@ def test_every_region_of_an_inspection_has_reasons(detector: Detector) -> None:
         distances = [nearest.distance for nearest in region.nearest]
         assert distances == sorted(distances, reverse=True)
         for nearest in region.nearest:
-            assert nearest.path in {image.path for image in detector.manifest.images}
+            assert nearest.path in {image.path for image in detector.model.manifest.images}
             assert 0 <= nearest.x < WIDTH
             assert 0 <= nearest.y < HEIGHT
     assert result.nearest is not None
@@ -95,7 +95,7 @@ def test_every_region_of_an_inspection_has_reasons(detector: Detector) -> None:
 
 
 def remembered(detector: Detector, image: Bytes) -> tuple[Bytes, GoodPictures]:
-    pictures = GoodPictures(detector.manifest)
+    pictures = GoodPictures(detector.model.manifest)
     colour = np.repeat(image[:, :, None], 3, axis=2)
     matches = detector.inspect(image).matches
     assert matches is not None
@@ -109,7 +109,7 @@ def test_an_image_of_the_memory_is_remembered_as_it_is(folder: Path) -> None:
     image: Array = np.asarray(Image.open(paths[1]))
     picture, pictures = remembered(whole, image)
     assert pictures.missing == {}
-    transform = whole.manifest.transform
+    transform = whole.model.manifest.transform
     blurred = np.asarray(
         Image.fromarray(image)
         .resize((transform.width, transform.height), Image.Resampling.BILINEAR)
@@ -154,7 +154,7 @@ def test_16_bit_images_are_remembered_in_8_bits(tmp_path: Path) -> None:
     for number, image in enumerate(images):
         Image.fromarray(image).save(tmp_path / f"{number}.png")
         paths.append(tmp_path / f"{number}.png")
-    pictures = GoodPictures(fit(paths, **TINY).manifest)
+    pictures = GoodPictures(fit(paths, **TINY).model.manifest)
     sized = pictures.sized(0)
     assert sized is not None
     assert sized.dtype == np.uint8
@@ -164,7 +164,7 @@ def test_16_bit_images_are_remembered_in_8_bits(tmp_path: Path) -> None:
 def test_pairs_show_both_patches_in_their_middle(detector: Detector, folder: Path) -> None:
     colour = np.repeat(scratched_part(703).grey[:, :, None], 3, axis=2)
     regions = detector.inspect(colour).regions
-    found = list(pairs(colour, regions, GoodPictures(detector.manifest)))
+    found = list(pairs(colour, regions, GoodPictures(detector.model.manifest)))
     assert [pair.nearest for pair in found] == [region.nearest[0] for region in regions]
     assert found[0].good_SS3 is not None
     assert found[0].image_SS3.shape == found[0].good_SS3.shape
@@ -182,7 +182,7 @@ def test_an_area_that_is_not_looked_at_is_grey(folder: Path) -> None:
 def test_other_methods_have_no_reasons(detector: Detector) -> None:
     result = replace(detector.inspect(good_part(1)), matches=None)
     with pytest.raises(OptionError, match="only patchcore keeps"):
-        reasons_sheet(np.zeros((9, 9, 3), np.uint8), result, GoodPictures(detector.manifest))
+        reasons_sheet(np.zeros((9, 9, 3), np.uint8), result, GoodPictures(detector.model.manifest))
 
 
 def test_inspect_draws_reasons(model: Path, folder: Path, tmp_path: Path, run_cli: RunCli) -> None:

@@ -1,5 +1,6 @@
 """Tiling: the grid of tiles is that of the whole image at once, but for what a network sees beyond the margin."""
 
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,6 @@ from blemish.fitting import fit
 from blemish.images.transform import Tiling, Transform
 from blemish.memory.per_tile import coreset_per_tile
 from blemish.memory.shards import ArrayShard
-from blemish.methods.method import Fitted
 from blemish.result import Verdict
 from blemish.search.search import PerTileSearch
 
@@ -119,7 +119,7 @@ def tiled(tmp_path_factory: pytest.TempPathFactory) -> Detector:
 
 
 def test_tiling_keeps_every_pixel_of_the_image(tiled: Detector) -> None:
-    transform = tiled.manifest.transform
+    transform = tiled.model.manifest.transform
     assert (transform.height, transform.width) == (400, 672)
     assert transform.tiling == Tiling(side=320, margin=128, unit=16)
     np.testing.assert_array_equal(transform(surface(5), "image")[0][:, :, 1], surface(5))
@@ -131,7 +131,7 @@ def test_odd_sizes_are_padded_and_not_resized(height: int, width: int, pixels: t
     images: list[Array] = [np.full((height, width), 9 + seed, pixels) for seed in range(2)]
     for image in images:
         image[::3, ::2] = 200
-    transform = fit(images, tiles=304, coreset=20, folds=2, threads=2).manifest.transform
+    transform = fit(images, tiles=304, coreset=20, folds=2, threads=2).model.manifest.transform
     sized, placement = transform(images[0], "image")
     assert (placement.content.height, placement.content.width) == (height, width)
     assert sized.shape[0] % 16 == sized.shape[1] % 16 == 0
@@ -161,9 +161,9 @@ def test_a_score_moves_less_than_the_tolerance_when_the_tiling_shifts(tiled: Det
 
 def with_tiling(detector: Detector, tiling: Tiling | None) -> Detector:
     """The same model, cut otherwise."""
-    changed = detector.manifest.transform.model_copy(update={"tiling": tiling})
-    manifest = detector.manifest.model_copy(update={"transform": changed})
-    return Detector(manifest, Fitted(detector.method, detector.graph), detector.held_out, provider="cpu", threads=2)
+    changed = detector.model.manifest.transform.model_copy(update={"tiling": tiling})
+    manifest = detector.model.manifest.model_copy(update={"transform": changed})
+    return Detector.of(replace(detector.model, manifest=manifest), threads=2)
 
 
 def test_the_nearest_good_patch_is_found_at_its_place() -> None:
@@ -180,7 +180,7 @@ def test_the_nearest_good_patch_is_found_at_its_place() -> None:
 
 def test_half_the_resolution_is_a_size(tiled: Detector) -> None:
     half = fit([surface(seed, 800, 1344) for seed in range(2)], tiles=320, size="400x672", coreset=20, folds=2)
-    assert (half.manifest.transform.height, half.manifest.transform.width) == (400, 672)
+    assert (half.model.manifest.transform.height, half.model.manifest.transform.width) == (400, 672)
     result = half.inspect(surface(9, 800, 1344))
     assert result.anomaly_map is not None
     assert result.anomaly_map.shape == (800, 1344)

@@ -48,7 +48,7 @@ def main() -> None:
         "fit_seconds": fit_seconds,
         "fit_peak_mb": fit_peak,
         "inspect_ms": inspect_ms,
-        "kept": str(detector.method),
+        "kept": str(detector.model.method),
         "scores": scores,
     }
     print(json.dumps(answer))

@@ -12,6 +12,7 @@ from blemish.errors import DataError
 from blemish.images.read import Source, image_name, probe_image
 from blemish.images.sources import check_groups, list_sources
 from blemish.images.training_image import TrainingImage
+from blemish.model.model import recalibrated
 from blemish.system.progress import Progress, Shown, shown
 from blemish.system.stream import stream
 
@@ -42,27 +43,28 @@ def calibrate(
     `progress` is that of `fit`.
     Raises OptionError, DataError, or ImageError for an image that cannot be used.
     """
-    manifest = detector.manifest
+    manifest = detector.model.manifest
     asked = {"false_rejects": false_rejects, "confidence": confidence, "review": review, "threshold": threshold}
     if good is None and all(value is None for value in asked.values()):
         return detector
     wanted = manifest.calibration.wanted.changed(**asked)
     new: list[TrainingImage] = []
-    held_out, mode = detector.held_out, manifest.calibration.mode
+    held_out, mode = detector.model.held_out, manifest.calibration.mode
     if good is not None:
         sources = list_sources(good)
         new = _unseen_images(detector, sources, check_groups(sources, groups))
         with shown(progress) as report:
             held_out, mode = _score_unseen(detector, sources, report), "split"
     groups_N = [image.group for image in (*manifest.images, *new)]
-    return detector.recalibrated(new, held_out, thresholds_of(held_out, groups_N, wanted, mode), who=who)
+    calibration = thresholds_of(held_out, groups_N, wanted, mode)
+    return detector.with_model(recalibrated(detector.model, new, held_out, calibration, who))
 
 
 def _unseen_images(detector: Detector, sources: Sequence[Source], groups: Sequence[str]) -> list[TrainingImage]:
     """The images as the model will list them. Raises DataError where there are none, or the memory has seen one."""
     if not sources:
         raise DataError("No images were given; thresholds need good images that the memory has not seen.")
-    seen = {os.path.abspath(image.path) for image in detector.manifest.images if image.in_memory}
+    seen = {os.path.abspath(image.path) for image in detector.model.manifest.images if image.in_memory}
     twice = [name for name in map(image_name, sources) if os.path.abspath(name) in seen]
     if twice:
         names = ", ".join(twice[:3]) + (", ..." if len(twice) > 3 else "")
@@ -70,7 +72,7 @@ def _unseen_images(detector: Detector, sources: Sequence[Source], groups: Sequen
             f"{len(twice)} of the {len(sources)} good images are in the memory ({names}); calibrate on images that it "
             f"has not seen."
         )
-    kinds = stream(probe_image, sources, threads=detector.threads)
+    kinds = stream(probe_image, sources, threads=detector.extractors.threads)
     return [
         TrainingImage(path=image_name(source), group=group, height=kind.height, width=kind.width, in_memory=False)
         for source, group, kind in zip(sources, groups, kinds, strict=True)
@@ -83,5 +85,5 @@ def _score_unseen(detector: Detector, sources: Sequence[Source], progress: Progr
     for scores in detector.score_many(sources):
         answers.append((scores.image, scores.peak))
         progress("threshold", len(answers), len(sources))
-    first = len(detector.manifest.images)
+    first = len(detector.model.manifest.images)
     return _held_out(np.arange(first, first + len(sources)), answers)

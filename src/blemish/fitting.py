@@ -21,6 +21,7 @@ from blemish.methods.method import KeepsCandidates
 from blemish.methods.prepare import good_images
 from blemish.methods.registry import find_method
 from blemish.model.manifest import FORMAT, ModelManifest
+from blemish.model.model import Model
 from blemish.options.given import FitOptions
 from blemish.options.listing import list_options
 from blemish.options.settings import Resources, Settings, chosen
@@ -106,7 +107,8 @@ def _fit(
             )
         ],
     )
-    return Detector(manifest, fitted, held_out, provider=resources.provider, threads=threads)
+    model = Model(manifest, fitted.method, fitted.graph, held_out)
+    return Detector.of(model, provider=resources.provider, threads=threads)
 
 
 fit.__doc__ = f"{cleandoc(fit.__doc__ or '')}\n\nOptions:\n\n{list_options()}\n"

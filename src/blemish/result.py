@@ -168,6 +168,8 @@ class Result:
     """Of 100 good images that the memory has not seen, so many score no higher."""
     picture: Picture | None = None
     """The pixels that were scored: a file's bytes as they were read, or a copy of the array; None for an ERROR."""
+    model: str = ""
+    """The version of the model that judged: `Detector.model.version`."""
 
     @property
     def times_threshold(self) -> float:

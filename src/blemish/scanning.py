@@ -52,9 +52,9 @@ def scan(
     sources = list_sources(images)
     options["calibration"] = "cross"
     detector = fit(sources, groups=groups, progress=progress, **options)
-    scores_M = detector.held_out.scores_M
+    scores_M = detector.model.held_out.scores_M
     found = outlying(scores_M, cutoff=cutoff)
     if len(found):
-        detector.remove([int(number) for number in np.sort(found)])
+        detector = detector.remove([int(number) for number in np.sort(found)])
     suspects = list(detector.inspect_many(sources[int(number)] for number in found))
     return Scan(suspects, outlyingness(scores_M)[found].tolist(), detector)

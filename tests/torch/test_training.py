@@ -152,7 +152,7 @@ def test_a_scratch_scores_above_good_parts_after_three_epochs_of_features(
     if method == "differnet":  # the others draw little in three epochs
         assert detector.inspect(scratched_part(7).grey).score > max(good)
     assert detector.info()["training"]["epochs"] == 3
-    assert detector.manifest.calibration.images == 3
+    assert detector.model.manifest.calibration.images == 3
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -169,12 +169,12 @@ def test_interruption_and_seed(method: str, detectors: dict[str, Detector], tmp_
     told: list[tuple[str, int, int]] = []
     resumed = fit(method, checkpoint=state, progress=lambda *step: told.append(step))
     assert [step for step in told if step[0] == "train"] == [("train", 3, 3)]
-    assert resumed.graph == detectors[method].graph
+    assert resumed.model.graph == detectors[method].model.graph
 
 
 def test_seeds_decide(detectors: dict[str, Detector]) -> None:
-    assert fit("ganomaly").graph == detectors["ganomaly"].graph
-    assert fit("ganomaly", seed=1).graph != detectors["ganomaly"].graph
+    assert fit("ganomaly").model.graph == detectors["ganomaly"].model.graph
+    assert fit("ganomaly", seed=1).model.graph != detectors["ganomaly"].model.graph
 
 
 def test_cross_fitting_is_refused() -> None:
@@ -220,7 +220,7 @@ def test_divergence_of_a_method_can_be_stepped_back_from(monkeypatch: pytest.Mon
         with pytest.raises(TrainingError, match="epoch 2"):
             fit("ganomaly", checkpoint=tmp_path / "state")
     stepped_back = fit("ganomaly", checkpoint=tmp_path / "state", epochs=1)
-    assert stepped_back.graph == fit("ganomaly", epochs=1).graph
+    assert stepped_back.model.graph == fit("ganomaly", epochs=1).model.graph
 
 
 INSPECT = """

@@ -58,7 +58,7 @@ def calibrate(
         if changed:
             calibrated.save(output or file)
     rows = tabulate(calibrated, parts, miss_cost=miss_cost)
-    calibration = calibrated.manifest.calibration
+    calibration = calibrated.model.manifest.calibration
     if json:
         print_json({"calibration": calibration.to_dict(), "points": [row.to_dict() for row in rows]})
         return

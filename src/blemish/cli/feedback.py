@@ -1,7 +1,6 @@
 """blemish feedback: what the line teaches a model after it was fitted, and what it was taught."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -39,9 +38,8 @@ def add(
     from blemish.cli.images import labelled_images
 
     paths, groups = labelled_images(images, label=0, split="train")
-    with _changed(model, provider, threads) as detector:
-        change = detector.add(paths, groups=groups, who=who)
-    _tell(model, detector, change, json)
+    _, after = _changed(model, lambda detector: detector.add(paths, groups=groups, who=who), provider, threads)
+    _tell(model, after, json)
 
 
 @app.command()
@@ -52,20 +50,19 @@ def remove(
     json: Json = False,
 ) -> None:
     """Take training images out of the memory and the calibration; their files need not be there any more."""
-    with _changed(model) as detector:
-        change = detector.remove(images, who=who)
-    _tell(model, detector, change, json)
+    _, after = _changed(model, lambda detector: detector.remove(images, who=who))
+    _tell(model, after, json)
 
 
 @app.command()
 def undo(model: Model, json: Json = False) -> None:
     """Take the last change back, bit for bit, be it of the memory or by blemish calibrate."""
-    with _changed(model) as detector:
-        change = detector.undo()
+    before, after = _changed(model, lambda detector: detector.undo())
+    change = before.journal[-1]
     if json:
         print_json(_as_row(change))
         return
-    say(f"{model}: undone: {_line(change)}; threshold {detector.threshold:.4g} again.")
+    say(f"{model}: undone: {_line(change)}; threshold {after.threshold:.4g} again.")
 
 
 @app.command()
@@ -73,7 +70,7 @@ def log(model: Annotated[Path, typer.Argument(help="A model file made by blemish
     """List the changes: when, who, what, and which images; oldest first."""
     from blemish.model.file import read_model
 
-    journal = read_model(model)[0].journal
+    journal = read_model(model).manifest.journal
     if json:
         print_json([_as_row(change) for change in journal])
         return
@@ -83,19 +80,22 @@ def log(model: Annotated[Path, typer.Argument(help="A model file made by blemish
             print(f"   {image.path}")
 
 
-@contextmanager
-def _changed(model: Path, provider: str = "cpu", threads: int | None = None) -> Iterator["Detector"]:
-    """A model to change; it is written back whole, while no other process may change it."""
+def _changed(
+    model: Path, change: "Callable[[Detector], Detector]", provider: str = "cpu", threads: int | None = None
+) -> "tuple[Detector, Detector]":
+    """Change a model file, whole or not at all, while no other process may; the detectors before and after."""
     from blemish.detector import load
     from blemish.model.file import model_to_change
 
     with model_to_change(model) as path:
-        detector = load(path, provider=provider, threads=threads)
-        yield detector
-        detector.save(path)
+        before = load(path, provider=provider, threads=threads)
+        after = change(before)
+        after.save(path)
+    return before, after
 
 
-def _tell(model: Path, detector: "Detector", change: "Change", json: bool) -> None:
+def _tell(model: Path, detector: "Detector", json: bool) -> None:
+    change = detector.journal[-1]
     if json:
         print_json(_as_row(change))
         return

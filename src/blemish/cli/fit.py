@@ -49,4 +49,4 @@ def fit(
         return
     size = info["input"]
     say(f"{output}: {info['images']} good images at {size['height']}x{size['width']} (height x width)")
-    say(f"{detector.method}; {detector.manifest.calibration}")
+    say(f"{detector.model.method}; {detector.model.manifest.calibration}")

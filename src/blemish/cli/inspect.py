@@ -56,7 +56,7 @@ def inspect(
         if overlays:
             writers.append(OverlayFolder(overlays, paths))
         if reasons:
-            writers.append(because := ReasonsFolder(reasons, paths, detector.manifest))
+            writers.append(because := ReasonsFolder(reasons, paths, detector.model.manifest))
             stack.callback(_say_missing, because.missing)
         if masks:
             writers.append(MaskFolder(masks, paths))

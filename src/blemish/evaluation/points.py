@@ -57,16 +57,16 @@ def part_scores(
     for answer in detector.score_many(defective):
         scores.append(answer.image)
         progress("defects", len(scores), len(defective))
-    good = group_scores(detector.held_out.scores_M, detector.held_out_groups)
+    good = group_scores(detector.model.held_out.scores_M, detector.model.held_out_groups)
     return PartScores(good, group_scores(np.array(scores), check_groups(defective, groups)))
 
 
 def tabulate(detector: Detector, parts: PartScores | None, *, miss_cost: float) -> list[Point]:
     """The operating point in use, and others that the same scores would give; the last two chosen by the defects."""
-    now = detector.manifest.calibration
-    images = [image.group for image in detector.manifest.images]
+    now = detector.model.manifest.calibration
+    images = [image.group for image in detector.model.manifest.images]
     others = [
-        thresholds_of(detector.held_out, images, now.wanted.changed(false_rejects=rate, review=0.0), now.mode)
+        thresholds_of(detector.model.held_out, images, now.wanted.changed(false_rejects=rate, review=0.0), now.mode)
         for rate in RATES
     ]
     rows = [_point("in use", now, parts)]

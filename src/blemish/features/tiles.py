@@ -5,6 +5,7 @@ after sees one grid, as large as the input; what a network sees beyond the margi
 differ by (benchmarks/tiling.py measures it).
 """
 
+from functools import cached_property
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -16,7 +17,7 @@ from blemish.features.extract import AnyExtractor, make_extractor
 from blemish.images.transform import Tiling, Transform
 from blemish.system.stream import stream
 
-__all__ = ["TiledExtractor", "extractor_for", "tile_of_cells"]
+__all__ = ["Extractors", "TiledExtractor", "extractor_for", "tile_of_cells"]
 
 
 class Span(NamedTuple):
@@ -34,6 +35,25 @@ def extractor_for(graph: bytes, transform: Transform, *, provider: str = "cpu", 
         return make_extractor(graph, height, width, provider=provider, threads=threads)
     one_tile = make_extractor(graph, *tiling.shape(height, width), provider=provider)
     return TiledExtractor(one_tile, tiling, height, width, threads=threads)
+
+
+class Extractors:
+    """One graph prepared twice: for several images side by side (`shared`), and for one on all threads (`alone`)."""
+
+    def __init__(self, graph: bytes, transform: Transform, provider: str, threads: int) -> None:
+        """Raises ProviderError at once, so that a provider that is not there is told before anything is written."""
+        self.provider, self.threads = provider, threads
+        self.at_once, share = transform.share(threads)
+        """How many images `shared` is meant to look at side by side."""
+        self.shared = extractor_for(graph, transform, provider=provider, threads=share)
+        self._graph, self._transform = graph, transform
+
+    @cached_property
+    def alone(self) -> AnyExtractor:
+        """Made when the first image comes alone."""
+        if self.shared.threads == self.threads:
+            return self.shared
+        return extractor_for(self._graph, self._transform, provider=self.provider, threads=self.threads)
 
 
 class TiledExtractor:

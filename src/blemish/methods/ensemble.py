@@ -108,6 +108,10 @@ class Ensemble:
             ]
         }
 
+    @property
+    def size(self) -> str:
+        return f"{len(self.members)} banks of {sum(len(member.bank.rows_KD) for member in self.members):,} rows"
+
     def __str__(self) -> str:
         return f"{len(self.members)} banks: " + ", ".join(str(len(member.bank.rows_KD)) for member in self.members)
 

@@ -20,15 +20,19 @@ from blemish.arrays import Array, Bools, Floats, Ints
 from blemish.backbones.backbone import Backbone
 from blemish.features.patches import Features
 from blemish.images.transform import Transform
+from blemish.memory.bank import Bank
+from blemish.memory.candidates import Candidates
 from blemish.methods.good_images import GoodImages
 from blemish.options.settings import Settings
 from blemish.result import Matches
+from blemish.search.search import Search
 from blemish.system.progress import Progress, silent
 
 __all__ = [
     "Fitted",
     "KeepsCandidates",
     "Learner",
+    "Learns",
     "Method",
     "MethodKind",
     "Scores",
@@ -59,6 +63,10 @@ class Scores:
 class Method(Protocol):
     """A fitted method. Its `str` is one phrase for people: what it has kept of the good images."""
 
+    @property
+    def size(self) -> str:
+        """What it has kept, in a few words: `1,568 rows x 152`."""
+
     def score(self, features: Features, *, threads: int = 1) -> Scores:
         """Score one image; `threads` may work on it. Raises ImageError, whose sentence lacks the image's name."""
 
@@ -67,6 +75,31 @@ class Method(Protocol):
 
     def info(self) -> dict[str, Any]:
         """What `blemish info` says of it, as JSON."""
+
+
+@runtime_checkable
+class Learns(Method, Protocol):
+    """A method whose memory may change after fitting: a bank of rows, and candidates that stand by to enter it."""
+
+    @property
+    def can_learn(self) -> bool:
+        """Whether this one's memory can change, with the options it was fitted with."""
+
+    @property
+    def bank(self) -> Bank: ...
+
+    @property
+    def candidates(self) -> Candidates: ...
+
+    @property
+    def search(self) -> Search:
+        """Of the bank's rows."""
+
+    def over(self, bank: Bank) -> "Learns":
+        """The same method over another bank, without candidates."""
+
+    def keeping(self, candidates: Candidates) -> "Learns":
+        """The same memory with these candidates beside the bank."""
 
 
 class Fitted(NamedTuple):

@@ -90,6 +90,11 @@ class NearestImage:
         rows, dimension = self.rows_KD.shape
         return {"gallery": {"images": rows, "dimension": dimension}}
 
+    @property
+    def size(self) -> str:
+        rows, dimension = self.rows_KD.shape
+        return f"{rows:,} vectors x {dimension}"
+
     def __str__(self) -> str:
         rows, dimension = self.rows_KD.shape
         return f"gallery: {rows} images of {dimension} values"

@@ -146,6 +146,11 @@ class PaDiM:
         places, dimension = self.mean_PD.shape
         return {"gaussians": {"places": places, "dimension": dimension}}
 
+    @property
+    def size(self) -> str:
+        places, dimension = self.mean_PD.shape
+        return f"{places:,} places x {dimension}"
+
     def __str__(self) -> str:
         places, dimension = self.mean_PD.shape
         return f"Gaussians: {places} places of {dimension} dimensions"

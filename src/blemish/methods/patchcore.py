@@ -209,6 +209,16 @@ class PatchCore:
             "edges": float(self.edges_R.max()),
         }
 
+    @property
+    def size(self) -> str:
+        rows, dimension = self.bank.rows_KD.shape
+        return f"{rows:,} rows x {dimension}"
+
+    @property
+    def can_learn(self) -> bool:
+        """Banks of tiles would each need candidates of their own."""
+        return self.settings.tile_banks == "one"
+
     def __str__(self) -> str:
         rows, dimension = self.bank.rows_KD.shape
         return f"bank: {rows} patches of {dimension} values, radius {self.bank.radii_K[-1]:.4g}; {self.search}"

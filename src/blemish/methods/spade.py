@@ -141,6 +141,10 @@ class SPADE:
         patches = [len(level.image_N) for level in self.levels]
         return {"gallery": {"images": len(self.image_K), "patches": patches}}
 
+    @property
+    def size(self) -> str:
+        return f"{sum(len(level.image_N) for level in self.levels):,} patches of {len(self.levels)} levels"
+
     def __str__(self) -> str:
         patches = sum(len(level.image_N) for level in self.levels)
         return f"gallery: {len(self.image_K)} images, {patches} patches of {len(self.levels)} levels"

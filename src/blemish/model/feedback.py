@@ -22,8 +22,7 @@ from blemish.memory.candidates import NOWHERE, find_candidates
 from blemish.memory.cover import cover
 from blemish.memory.spill import PatchStore
 from blemish.memory.training import TrainingPatches, gather
-from blemish.methods.method import Scores
-from blemish.methods.patchcore import PatchCore
+from blemish.methods.method import Learns, Scores
 from blemish.model.journal import Edit, apply
 from blemish.model.manifest import ModelManifest
 from blemish.model.model import NOTHING, Model, changed, with_rows
@@ -127,7 +126,7 @@ def _unseen_scores(grown: Model, seen: Sequence[Seen], first: int, threads: int)
     }
 
 
-def _without_part(model: Model, group: str) -> PatchCore:
+def _without_part(model: Model, group: str) -> Learns:
     """The memory without the images of one part; the whole one where that is all it knows."""
     leave = np.array([number for number, image in enumerate(model.manifest.images) if image.group == group])
     if np.isin(model.memory.bank.image_K, leave).all():
@@ -135,7 +134,7 @@ def _without_part(model: Model, group: str) -> PatchCore:
     return with_rows(model.memory, apply(model.tables, _exchange(model, leave), NOTHING)[0]["bank"])
 
 
-def _rows_to_add(method: PatchCore, patches: TrainingPatches, radius: float, threads: int) -> Table:
+def _rows_to_add(method: Learns, patches: TrainingPatches, radius: float, threads: int) -> Table:
     """Patches that the bank needs so that all of these are within a radius of it."""
     bank = method.bank
     values_ND = np.asarray(patches.values_ND, np.float32)
@@ -149,7 +148,7 @@ def _rows_to_add(method: PatchCore, patches: TrainingPatches, radius: float, thr
     }
 
 
-def _candidates_to_add(model: Model, grown: PatchCore, patches: TrainingPatches, threads: int) -> Table:
+def _candidates_to_add(model: Model, grown: Learns, patches: TrainingPatches, threads: int) -> Table:
     """What lets the memory let go of another image and still cover these; no more than the bank has rows in all."""
     room = len(grown.bank.image_K) - len(model.memory.candidates.image_C)
     most = max(0, room) if model.manifest.settings.removable else 0
@@ -191,7 +190,7 @@ def _exchange(model: Model, leave: Ints) -> dict[str, Edit]:
     }
 
 
-def _distances(method: PatchCore, bank: Table, patches_ND: Floats) -> Floats:
+def _distances(method: Learns, bank: Table, patches_ND: Floats) -> Floats:
     """How far patches are from the rows of a table; from none, they are infinitely far."""
     if not len(bank["rows"]) or not len(patches_ND):
         return np.full(len(patches_ND), NOWHERE, np.float32)

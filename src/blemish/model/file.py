@@ -4,31 +4,43 @@ docs/file-format.md specifies it. Nothing in it is ever executed; the graph insi
 external data or custom operators.
 """
 
-import hashlib
 import json
 import math
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from pydantic import ValidationError
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
 
 from blemish.arrays import Array
-from blemish.errors import ModelFileError
+from blemish.backbones.network import open_network
+from blemish.calibration.held_out import HeldOut
+from blemish.errors import BackboneError, ModelFileError
 from blemish.methods.method import TensorKind
 from blemish.methods.registry import METHODS, find_method
-from blemish.model.journal import TAKEN_AT
+from blemish.model.journal import TAKEN_AT, Steps
 from blemish.model.manifest import FORMAT, ModelManifest
+from blemish.model.model import Model, read_history, tensor_sha256
 from blemish.options.settings import Settings
 from blemish.system.whole_file import changing, write_whole
 
-__all__ = ["TENSORS", "model_to_change", "read_model", "tensor_kinds", "write_model"]
+__all__ = [
+    "TENSORS",
+    "checked_tensors",
+    "model_bytes",
+    "model_of",
+    "model_to_change",
+    "read_model",
+    "tensor_kinds",
+    "write_model",
+]
 
 _KEY = "blemish"
 
@@ -51,11 +63,14 @@ def tensor_kinds(settings: Settings) -> dict[str, TensorKind]:
     return {**find_method(settings.method).tensor_kinds(settings), **TENSORS}
 
 
-def write_model(path: Path, manifest: ModelManifest, tensors: Mapping[str, Array]) -> None:
+def model_bytes(model: Model) -> bytes:
+    """The content of a model's file."""
+    return save(model.content, metadata={_KEY: model.signed_manifest.model_dump_json()})
+
+
+def write_model(path: Path, model: Model) -> None:
     """Write a model whole, or leave what was there. Raises ModelFileError."""
-    hashes = {name: _hash(tensor) for name, tensor in tensors.items()}
-    whole = manifest.model_copy(update={"format": FORMAT, "sha256": hashes})
-    content = save(dict(tensors), metadata={_KEY: whole.model_dump_json()})
+    content = model_bytes(model)
     if not path.parent.is_dir():
         raise ModelFileError(
             f"The folder {path.parent} does not exist; create it, or choose another place for {path.name}."
@@ -89,71 +104,117 @@ def model_to_change(path: Path) -> Iterator[Path]:
         raise ModelFileError(f"{path} is being changed by another process; try again when that has ended.") from None
 
 
-def read_model(path: Path) -> tuple[ModelManifest, dict[str, Array]]:
-    """Read and check a model file: version, manifest, types, shapes, hashes. Raises ModelFileError naming the field."""
+def read_model(path: Path) -> Model:
+    """Read and check a model file: version, manifest, types, shapes, hashes, graph.
+
+    Raises ModelFileError naming the field that is wrong.
+    """
     if not path.exists():
         raise ModelFileError(f"{path} does not exist; blemish fit makes model files.")
     if not path.is_file():
         raise ModelFileError(f"{path} is not a file; name a model file made by blemish fit.")
     try:
-        with safe_open(path, framework="numpy") as file:
-            manifest = _manifest(path, file.metadata())
-            kinds = tensor_kinds(manifest.settings)
-            if manifest.format == 1:
-                del kinds["calibration.image"]  # every image was scored
-            there = set(file.keys())
-            begun = {name.partition(".")[0] for name in there}
-            missing = {
-                name
-                for name in kinds.keys() - there
-                if name not in OPTIONAL and (name.partition(".")[0] not in OPTIONAL or name.partition(".")[0] in begun)
-            }
-            if missing:
-                raise ModelFileError(f"{path} is damaged: tensor {min(missing)} is missing.")
-            kinds |= {name: _journal_kind(path, name, kinds) for name in there if name.startswith(JOURNAL)}
-            tensors = {name: file.get_tensor(name) for name in kinds if name in there}
-    except (SafetensorError, OSError, ValueError, TypeError) as error:
-        raise ModelFileError(f"{path} is not a blemish model, or it is damaged ({error}).") from None
-    for name, tensor in tensors.items():
-        _check_tensor(path, manifest, name, tensor, kinds[name])
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelFileError(f"{path} cannot be read ({error.strerror or error}).") from None
+    return model_of(content, str(path))
+
+
+def model_of(content: bytes, name: str) -> Model:
+    """The model in the content of a file, checked as `read_model` does; `name` is for messages."""
+    manifest, tensors = checked_tensors(content, name)
+    graph = tensors["graph.onnx"].tobytes()
+    try:
+        open_network(graph)
+    except BackboneError as error:
+        raise ModelFileError(f"{name} cannot be used: tensor graph.onnx: {error}") from None
+    method = find_method(manifest.method).restore(tensors, manifest.settings, manifest.transform)
+    held_out = HeldOut(tensors["calibration.image"], tensors["calibration.scores"], tensors["calibration.peaks"])
+    model = Model(manifest, method, graph, held_out)
+    return replace(model, history=_history(name, model, tensors))
+
+
+def checked_tensors(content: bytes, name: str) -> tuple[ModelManifest, dict[str, Array]]:
+    """The manifest and the tensors of a model file, each checked against what its method keeps."""
+    try:
+        tensors = load(content)
+        manifest = _manifest(name, _metadata(content))
+    except (SafetensorError, ValueError, TypeError, KeyError) as error:
+        raise ModelFileError(f"{name} is not a blemish model, or it is damaged ({error}).") from None
+    kinds = tensor_kinds(manifest.settings)
+    if manifest.format == 1:
+        del kinds["calibration.image"]  # every image was scored
+    _check_missing(name, kinds, tensors.keys())
+    kinds |= {each: _journal_kind(name, each, kinds) for each in tensors if each.startswith(JOURNAL)}
+    tensors = {each: tensors[each] for each in kinds if each in tensors}
+    for each, tensor in tensors.items():
+        _check_tensor(name, manifest, each, tensor, kinds[each])
     tensors.setdefault("calibration.image", np.arange(len(manifest.images)))
-    now = {name: tensor for name, tensor in tensors.items() if not name.startswith(JOURNAL)}
-    _check_sizes(path, now, tensor_kinds(manifest.settings))
-    _check_numbers(path, manifest, now)
+    now = {each: tensor for each, tensor in tensors.items() if not each.startswith(JOURNAL)}
+    _check_sizes(name, now, tensor_kinds(manifest.settings))
+    _check_numbers(name, manifest, now)
     return manifest, tensors
 
 
-def _journal_kind(path: Path, name: str, kinds: Mapping[str, TensorKind]) -> TensorKind:
+def _metadata(content: bytes) -> Mapping[str, str] | None:
+    """What a safetensors file says beside its tensors: its header is JSON of as many bytes as its first eight say."""
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    metadata: Mapping[str, str] | None = header.get("__metadata__")
+    return metadata
+
+
+def _check_missing(name: str, kinds: Mapping[str, TensorKind], there: Iterable[str]) -> None:
+    begun = {each.partition(".")[0] for each in there}
+    for each in sorted(kinds.keys() - set(there)):
+        table = each.partition(".")[0]
+        if each not in OPTIONAL and (table not in OPTIONAL or table in begun):
+            raise ModelFileError(f"{name} is damaged: tensor {each} is missing.")
+
+
+def _history(name: str, model: Model, tensors: Mapping[str, Array]) -> Mapping[int, Steps]:
+    """What it takes to undo the changes in the journal. Raises ModelFileError where some of it is missing."""
+    journal = model.manifest.journal
+    if unknown := {table for change in journal for table in change.added.keys() - model.tables.keys()}:
+        raise ModelFileError(f"{name} is damaged: its journal names a table {min(unknown)}, which it does not have.")
+    history = read_history(model, tensors)
+    for number, steps in history.items():
+        for table, step in steps.items():
+            if len(step.taken_at) != journal[number].taken.get(table):
+                raise ModelFileError(f"{name} is damaged: what change {number} took out of {table} is not all there.")
+    return history
+
+
+def _journal_kind(file: str, name: str, kinds: Mapping[str, TensorKind]) -> TensorKind:
     """The kind of a tensor journal.NUMBER.TABLE.COLUMN: that of TABLE.COLUMN, or of places in the table."""
     _, number, column = name.split(".", 2) if name.count(".") == 3 else ("", "", "")
     if number.isdecimal() and column.endswith(f".{TAKEN_AT}"):
         return np.int64, "t"
     if number.isdecimal() and column in kinds:
         return kinds[column]
-    raise ModelFileError(f"{path} is damaged: it holds a tensor {name}, which no change of a model writes.")
+    raise ModelFileError(f"{file} is damaged: it holds a tensor {name}, which no change of a model writes.")
 
 
-def _manifest(path: Path, metadata: Mapping[str, str] | None) -> ModelManifest:
+def _manifest(file: str, metadata: Mapping[str, str] | None) -> ModelManifest:
     content = (metadata or {}).get(_KEY)
     if content is None:
-        raise ModelFileError(f"{path} is a safetensors file but not a blemish model: its manifest is missing.")
+        raise ModelFileError(f"{file} is a safetensors file but not a blemish model: its manifest is missing.")
     try:
         fields = json.loads(content)
         version = fields.get("format") if isinstance(fields, dict) else None
         if isinstance(version, int) and version > FORMAT:
             raise ModelFileError(
-                f"{path} has format {version}; this blemish reads up to {FORMAT}. Install a newer blemish."
+                f"{file} has format {version}; this blemish reads up to {FORMAT}. Install a newer blemish."
             )
         manifest = ModelManifest.model_validate(_from_format_1(fields) if version == 1 else fields)
     except json.JSONDecodeError as error:
-        raise ModelFileError(f"{path} is damaged: its manifest is not JSON ({error}).") from None
+        raise ModelFileError(f"{file} is damaged: its manifest is not JSON ({error}).") from None
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(map(str, first["loc"]))
-        raise ModelFileError(f"{path} cannot be used: field {field} of its manifest: {first['msg']}.") from None
+        raise ModelFileError(f"{file} cannot be used: field {field} of its manifest: {first['msg']}.") from None
     if manifest.method not in METHODS:
         raise ModelFileError(
-            f"{path} cannot be used: field method of its manifest is {manifest.method!r}, but this blemish knows "
+            f"{file} cannot be used: field method of its manifest is {manifest.method!r}, but this blemish knows "
             f"{', '.join(METHODS)}. Install a newer blemish."
         )
     return manifest
@@ -182,42 +243,38 @@ def _from_format_1(fields: dict[str, Any]) -> dict[str, Any]:
     return {**fields, "settings": settings, "calibration": calibration}
 
 
-def _check_tensor(path: Path, manifest: ModelManifest, name: str, tensor: Array, wanted: TensorKind) -> None:
+def _check_tensor(file: str, manifest: ModelManifest, name: str, tensor: Array, wanted: TensorKind) -> None:
     """Type, axes, hash and values of one tensor."""
     kind, axes = wanted
     kinds = kind if isinstance(kind, tuple) else (kind,)
     if tensor.dtype not in kinds or tensor.ndim != len(axes) or 0 in tensor.shape:
         types = " or ".join(str(np.dtype(each)) for each in kinds)
         raise ModelFileError(
-            f"{path} is damaged: tensor {name} is {tensor.dtype} of shape {tensor.shape}; "
+            f"{file} is damaged: tensor {name} is {tensor.dtype} of shape {tensor.shape}; "
             f"it must be {types} with {len(axes)} axes, none of them empty."
         )
-    if manifest.sha256.get(name) != _hash(tensor):
-        raise ModelFileError(f"{path} is damaged: the sha256 of tensor {name} does not match its manifest.")
+    if manifest.sha256.get(name) != tensor_sha256(tensor):
+        raise ModelFileError(f"{file} is damaged: the sha256 of tensor {name} does not match its manifest.")
     if not np.isfinite(tensor).all():
-        raise ModelFileError(f"{path} is damaged: tensor {name} holds NaN or infinity.")
+        raise ModelFileError(f"{file} is damaged: tensor {name} holds NaN or infinity.")
 
 
-def _check_sizes(path: Path, tensors: Mapping[str, Array], kinds: Mapping[str, TensorKind]) -> None:
+def _check_sizes(file: str, tensors: Mapping[str, Array], kinds: Mapping[str, TensorKind]) -> None:
     """Axes of one letter have one length."""
     lengths: dict[str, int] = {}
     for name in [name for name in kinds if name in tensors]:
         for axis, length in zip(kinds[name][1], tensors[name].shape, strict=True):
             if length != lengths.setdefault(axis, length):
-                raise ModelFileError(f"{path} is damaged: tensor {name} has {length} {axis}, not {lengths[axis]}.")
+                raise ModelFileError(f"{file} is damaged: tensor {name} has {length} {axis}, not {lengths[axis]}.")
 
 
-def _check_numbers(path: Path, manifest: ModelManifest, tensors: Mapping[str, Array]) -> None:
+def _check_numbers(file: str, manifest: ModelManifest, tensors: Mapping[str, Array]) -> None:
     """Training images and cells of the grid that tensors name are there."""
     limits = {".image": len(manifest.images), ".cell": manifest.grid[0] * manifest.grid[1]}
     for name, limit in [(name, limits[end]) for name in tensors for end in limits if name.endswith(end)]:
         lowest, highest = int(tensors[name].min()), int(tensors[name].max())
         if lowest < 0 or highest >= limit:
             raise ModelFileError(
-                f"{path} is damaged: tensor {name} names {lowest if lowest < 0 else highest}; "
+                f"{file} is damaged: tensor {name} names {lowest if lowest < 0 else highest}; "
                 f"it must lie in 0 to {limit - 1}."
             )
-
-
-def _hash(tensor: Array) -> str:
-    return hashlib.sha256(np.ascontiguousarray(tensor).data).hexdigest()

@@ -79,3 +79,8 @@ class ModelManifest(BaseModel):
     def viewer(self) -> Viewer:
         """How every image is looked at."""
         return Viewer(self.transform, self.places, self.aligner)
+
+    @property
+    def in_memory(self) -> int:
+        """How many images the memory knows."""
+        return sum(image.in_memory for image in self.images)

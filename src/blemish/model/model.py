@@ -5,50 +5,124 @@ What a change takes out of the memory is kept (model/journal.py), so that undoin
 
 import datetime
 import getpass
+import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from blemish.arrays import Array, Floats, Ints
 from blemish.calibration.held_out import HeldOut
 from blemish.calibration.thresholds import Calibration
-from blemish.errors import DataError
+from blemish.errors import DataError, OptionError
 from blemish.images.training_image import TrainingImage
 from blemish.memory.candidates import Candidates
-from blemish.methods.method import Method
-from blemish.methods.patchcore import PatchCore
-from blemish.model.journal import Edit, Steps, apply, read_journal, undo
-from blemish.model.manifest import Change, ModelManifest
+from blemish.methods.method import Learns, Method
+from blemish.model.journal import Edit, Steps, apply, journal_tensors, read_journal, undo
+from blemish.model.manifest import FORMAT, Change, ModelManifest
 from blemish.model.tables import Table
 
-__all__ = ["NOTHING", "Model", "changed", "read_history", "recalibrated", "undone", "with_rows"]
+__all__ = ["NOTHING", "Model", "changed", "read_history", "recalibrated", "tensor_sha256", "undone", "with_rows"]
 
 NOTHING: Ints = np.empty(0, np.int64)
 """No rows, or no images."""
 
 
-@dataclass(frozen=True)
+TOLD = {"name", "source", "licence", "sha256"}
+"""Of each network, in `info`."""
+
+
+@dataclass(frozen=True, eq=False)
 class Model:
-    """What a change changes of a detector."""
+    """A fitted method with all that judging takes: how images are looked at, the graph, thresholds and journal."""
 
     manifest: ModelManifest
     method: Method
+    graph: bytes
+    """An ONNX network from sized pixels to what the method scores."""
     held_out: HeldOut
-    history: Mapping[int, Steps]
+    """What good images score by a memory that has not seen them."""
+    history: Mapping[int, Steps] = field(default_factory=dict)
     """What each change took out, by its number in the journal."""
+
+    @cached_property
+    def content(self) -> dict[str, Array]:
+        """All tensors of the model file, by name."""
+        held_out = self.held_out
+        return {
+            **self.method.tensors(),
+            "calibration.image": held_out.image_M,
+            "calibration.scores": held_out.scores_M,
+            "calibration.peaks": held_out.peaks_M,
+            "graph.onnx": np.frombuffer(self.graph, np.uint8),
+            **journal_tensors(self.history),
+        }
+
+    @cached_property
+    def signed_manifest(self) -> ModelManifest:
+        """The manifest with the sha256 of every tensor, as the model file holds it."""
+        hashes = {name: tensor_sha256(tensor) for name, tensor in self.content.items()}
+        return self.manifest.model_copy(update={"format": FORMAT, "sha256": hashes})
+
+    @cached_property
+    def version(self) -> str:
+        """Twelve hexadecimal digits that name this very model: of the sha256 of its manifest with all hashes."""
+        return hashlib.sha256(self.signed_manifest.model_dump_json().encode()).hexdigest()[:12]
+
+    @property
+    def held_out_groups(self) -> list[str]:
+        """The group of each image that the thresholds rest on."""
+        return [self.manifest.images[image].group for image in self.held_out.image_M]
+
+    def info(self, provider: str, threads: int) -> dict[str, Any]:
+        """What this model is, for people and programs, on the hardware named."""
+        manifest, backbone, more = self.manifest, self.manifest.backbone, self.manifest.more_backbones
+        return {
+            "method": manifest.method,
+            "created": manifest.created,
+            "blemish": manifest.blemish,
+            "format": manifest.format,
+            "input": {"height": manifest.transform.height, "width": manifest.transform.width},
+            "pixels": manifest.transform.pixels,
+            "images": manifest.in_memory,
+            "groups": len({image.group for image in manifest.images if image.in_memory}),
+            **self.method.info(),
+            "calibration": manifest.calibration.to_dict(),
+            "backbone": backbone and backbone.model_dump(include=TOLD),
+            **({"more_backbones": [each.model_dump(include=TOLD) for each in more]} if more else {}),
+            "provider": provider,
+            "threads": threads,
+            "settings": manifest.settings.model_dump(),
+        }
+
+    def __str__(self) -> str:
+        """One line: method, what it has kept, threshold, images."""
+        manifest = self.manifest
+        threshold, images = manifest.calibration.threshold, manifest.in_memory
+        return f"{manifest.method}, {self.method.size}, threshold {threshold:.4g}, {images:,} good images"
 
     @property
     def learns(self) -> bool:
         """Whether its memory can change; its thresholds always can."""
-        return isinstance(self.method, PatchCore) and self.manifest.settings.tile_banks == "one"
+        return isinstance(self.method, Learns) and self.method.can_learn
+
+    def check_learns(self) -> None:
+        """Raise OptionError, saying what to do, where the memory cannot change."""
+        if self.learns:
+            return
+        if isinstance(self.method, Learns):
+            raise OptionError("A model with a bank for each tile cannot learn on the line; fit it with tile_banks=one.")
+        raise OptionError(
+            f"A model of the method {self.manifest.method} cannot learn on the line, only one of patchcore; fit it "
+            f"again with the images it is to know."
+        )
 
     @property
-    def memory(self) -> PatchCore:
+    def memory(self) -> Learns:
         """The method of a model that learns."""
-        assert isinstance(self.method, PatchCore), "ask whether it learns"
+        assert isinstance(self.method, Learns), "ask whether it learns"
         return self.method
 
     @cached_property
@@ -80,9 +154,10 @@ class Model:
         """The model that these tables make."""
         held_out = HeldOut(*(tables["calibration"][column] for column in ("image", "scores", "peaks")))
         if all(tables[name] is table for name, table in self.tables.items() if name != "calibration"):
-            return Model(manifest, self.method, held_out, history)
+            return replace(self, manifest=manifest, held_out=held_out, history=history)
         candidates = Candidates(*(tables["candidates"][column] for column in ("rows", "image", "cell")))
-        return Model(manifest, with_rows(self.memory, tables["bank"]).keeping(candidates), held_out, history)
+        method = with_rows(self.memory, tables["bank"]).keeping(candidates)
+        return replace(self, manifest=manifest, method=method, held_out=held_out, history=history)
 
 
 def changed(
@@ -152,11 +227,16 @@ def read_history(model: Model, tensors: Mapping[str, Array]) -> dict[int, Steps]
     return read_journal(tensors, model.tables, [change.added for change in model.manifest.journal])
 
 
-def with_rows(method: PatchCore, bank: Table) -> PatchCore:
+def with_rows(method: Learns, bank: Table) -> Learns:
     """The method with other rows in its bank, and no candidates."""
     return method.over(
         replace(method.bank, rows_KD=bank["rows"], image_K=bank["image"], cell_K=bank["cell"], radii_K=bank["radii"])
     )
+
+
+def tensor_sha256(tensor: Array) -> str:
+    """The sha256 of a tensor's bytes, as hexadecimal digits."""
+    return hashlib.sha256(np.ascontiguousarray(tensor).data).hexdigest()
 
 
 def _user() -> str:

@@ -28,7 +28,7 @@ class Cases:
 
     def __post_init__(self) -> None:
         self.timings: list[dict[str, float]] = []
-        self._good = GoodPictures(self.detector.manifest)
+        self._good = GoodPictures(self.detector.model.manifest)
 
     @property
     def missing(self) -> list[str]:

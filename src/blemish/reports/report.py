@@ -51,7 +51,7 @@ def write_report(
     scored = [each for each in evaluation.predictions if each.verdict is not Verdict.ERROR]
     if not scored:
         raise DataError(f"None of the {len(evaluation.predictions)} images of {data} could be inspected: no report.")
-    scores = _Scores(evaluation, detector.held_out.scores_M, scored)
+    scores = _Scores(evaluation, detector.model.held_out.scores_M, scored)
     cases = Cases(detector, words)
     good = sorted((each for each in scored if not each.label), key=lambda each: -each.score)
     defective = sorted((each for each in scored if each.label), key=lambda each: each.score)
@@ -165,7 +165,7 @@ def _data(words: Words, evaluation: Evaluation, data: str, seed: int) -> Html:
 
 
 def _model(words: Words, detector: Detector, model: Path) -> Html:
-    info, manifest = detector.info(), detector.manifest
+    info, manifest = detector.info(), detector.model.manifest
     backbone, bank = manifest.backbone, info.get("bank")
     with model.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
@@ -290,8 +290,8 @@ def _speed(words: Words, cases: Cases) -> Html:
 def _versions(words: Words, detector: Detector) -> Html:
     rows: list[tuple[object, object]] = [
         (words("machine"), f"Python {machine()}"),
-        (words("provider"), detector.provider),
-        (words("threads"), detector.threads),
+        (words("provider"), detector.extractors.provider),
+        (words("threads"), detector.extractors.threads),
         *package_versions().items(),
     ]
     return facts(rows)

@@ -73,6 +73,10 @@ class Trained:
     def info(self) -> dict[str, Any]:
         return {"training": {"epochs": len(self.losses_K), "last_loss": float(self.losses_K[-1])}}
 
+    @property
+    def size(self) -> str:
+        return f"{len(self.losses_K)} epochs"
+
     def __str__(self) -> str:
         return f"{len(self.losses_K)} epochs, last loss {self.losses_K[-1]:.4g}"
 
