@@ -95,5 +95,5 @@ def test_settings_are_taken_whole(folder: Path) -> None:
     settings = blemish.Settings(size=64, coreset=20, folds=2, seed=1)
     single = blemish.fit(folder / "fit", size=64, coreset=20, folds=2, seed=1)
     whole = blemish.fit(folder / "fit", settings=settings, threads=1)
-    assert whole.model.model.manifest.settings == single.model.manifest.settings == settings
+    assert whole.model.manifest.settings == single.model.manifest.settings == settings
     assert whole.threshold == single.threshold
