@@ -7,21 +7,21 @@ from blemish.reports.words import Words
 __all__ = ["basis"]
 
 ESTIMATE = (
-    "しきい値 {threshold}:良品の約{share}がNGになると推定されます。これは良品{groups}個({images}枚)を、"
-    "それを含む分割を除いたメモリでそれぞれ採点した結果です。信頼度{confidence}で{asked}以下を保証するには、"
-    "メモリが見ていない良品{needed}個以上で校正してください。"
+    "しきい値 {threshold}:良品の約{share}がNGになると推定されます。これは、良品{parts}のそれぞれに、"
+    "その良品を見ていないメモリバンクで付けたスコアから求めた推定値です。信頼度{confidence}で{asked}以下を保証するには、"
+    "メモリバンクが見ていない良品{needed}個以上で校正してください。"
 )
 GIVEN = (
     "しきい値 {threshold}(手動で指定):NGになる良品は{share}以下です(信頼度{confidence})。"
-    "学習に使わずに残した良品{groups}個({images}枚)のうち{above}個がこれを超えます。"
+    "学習に使わなかった良品{parts}のうち、しきい値を超えたものは{above}です。"
 )
 BEST = (
     "しきい値 {threshold}:NGになる良品は{share}以下です(信頼度{confidence})。"
-    "学習に使わずに残した良品{groups}個({images}枚)で可能な最良の保証で、{asked}以下の保証には{needed}個必要です。"
+    "学習に使わなかった良品{parts}では、これが最良の保証です。{asked}以下を保証するには{needed}個必要です。"
 )
 PROMISE = (
     "しきい値 {threshold}:NGになる良品は{asked}以下です(信頼度{confidence})。"
-    "学習に使わずに残した良品{groups}個({images}枚)のうち、{above}個までがこれを超えてかまいません。"
+    "学習に使わなかった良品{parts}のうち、しきい値を超えたものは{above}です。"
 )
 REVIEW_ESTIMATE = "{review}を超えるとREVIEWになります。REVIEWまたはNGになる良品は約{share}と推定されます。"
 REVIEW_PROMISE = "{review}を超えるとREVIEWになります。REVIEWまたはNGになる良品は{share}以下です。"
@@ -46,10 +46,20 @@ def _main(calibration: Calibration) -> str:
         asked=_percent(wanted.false_rejects),
         confidence=_percent(wanted.confidence),
         needed=parts_needed(wanted.false_rejects, wanted.confidence),
-        groups=calibration.groups,
-        images=calibration.images,
-        above=calibration.above,
+        parts=_parts(calibration),
+        above=_above(calibration),
     )
+
+
+def _parts(calibration: Calibration) -> str:
+    """How many good parts; how many images, where a part has several."""
+    groups, images = calibration.groups, calibration.images
+    return f"{groups}個" if groups == images else f"{groups}個(画像{images}枚)"
+
+
+def _above(calibration: Calibration) -> str:
+    """How many of them lie above the threshold; where scores are equal, fewer do."""
+    return f"{calibration.above}個以下" if calibration.above else "0個"
 
 
 def _band(calibration: Calibration) -> str:

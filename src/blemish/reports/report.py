@@ -174,7 +174,7 @@ def _model(words: Words, detector: Detector, model: Path) -> Html:
         (words("sha256"), element("code", sha256)),
         (words("created"), f"{manifest.created} (blemish {manifest.blemish})"),
         (words("method"), manifest.method),
-        (words("fitted on"), f"{info['images']} {words('images')}, {info['groups']} {words('parts')}"),
+        (words("fitted on"), _counts(words, info["images"], info["groups"])),
         (words("input"), f"{manifest.transform.height} x {manifest.transform.width}, {manifest.transform.resize}"),
     ]
     if bank:
@@ -186,6 +186,12 @@ def _model(words: Words, detector: Detector, model: Path) -> Html:
     rows.append((words("calibration"), basis(words, manifest.calibration)))
     settings = table([words("setting"), words("value")], list(manifest.settings.model_dump(mode="json").items()))
     return packed([facts(rows), element("details", element("summary", words("settings")), settings)])
+
+
+def _counts(words: Words, images: int, parts: int) -> str:
+    """The number of images, and that of parts where it is another one."""
+    counted = [f"{images} {words('images')}"] + ([f"{parts} {words('parts')}"] if parts != images else [])
+    return ", ".join(counted)
 
 
 def _operating_point(words: Words, scores: _Scores) -> Html:

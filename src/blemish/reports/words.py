@@ -93,23 +93,23 @@ WORDS: dict[str, Label] = {
     "AUROC": Label("AUROC", "AUROC"),
     "by defect says": Label(
         "Each kind against all good images; missed at the threshold above.",
-        "各欠陥を全良品画像と比較。見逃しは上のしきい値による枚数です。",
+        "欠陥の種類ごとに、すべての良品画像と比較しています。見逃しは、上のしきい値での枚数です。",
     ),
     # Cases
     "worst misses": Label("Defective images with the lowest scores", "スコアが最も低い不良画像"),
     "worst false alarms": Label("Good images with the highest scores", "スコアが最も高い良品画像"),
     "cases say": Label(
         "Yellow to red where the map passes what nine in ten good parts never do, regions outlined in blue.",
-        "良品の9割が超えない値を異常マップが超えた所を黄から赤で、領域を青の輪郭で示します。",
+        "異常マップの値が、良品の9割が超えない値を超えた所を黄から赤で示します。青の輪郭は領域です。",
     ),
     "cases say why": Label(
         "Beside them the part as the memory would have it; below, what deviates and the good patch nearest to it.",
-        "その隣はメモリが想定する良品の姿です。下段は逸脱した箇所と、それに最も近い良品パッチです。",
+        "その隣は、良品のパッチで再現した画像です。下段は、良品から外れた箇所と、それに最も近い良品のパッチです。",
     ),
     "image": Label("image", "画像"),
     "overlay": Label("map and regions", "異常マップと領域"),
-    "remembered": Label("as the memory would have it", "メモリが想定する姿"),
-    "deviates": Label("deviates", "逸脱箇所"),
+    "remembered": Label("as the memory would have it", "良品のパッチで再現した画像"),
+    "deviates": Label("deviates", "良品から外れた箇所"),
     "nearest good": Label("nearest good patch", "最も近い良品"),
     "missing": Label("Training images no longer there", "見つからない学習画像"),
     "distance": Label("distance", "距離"),

@@ -1,4 +1,4 @@
-"""The Japanese README says what the English one says: a change of one that forgets the other fails, and says where.
+"""A Japanese page says what the English one says: a change of one that forgets the other fails, and says where.
 
 Compared section by section: level, code, pictures and links, the shape of tables, and every figure. English may spell a
 number ("two cores") where Japanese needs a digit, so such digits are allowed on its side and not demanded.
@@ -14,16 +14,20 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-ENGLISH = (ROOT / "README.md").read_text(encoding="utf-8")
-JAPANESE = (ROOT / "README.ja.md").read_text(encoding="utf-8")
+PAGES = ["README", "docs/quickstart", "docs/operating-point"]
+"""Pages in two languages: NAME.md in English, NAME.ja.md in Japanese."""
 
 SPELT = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
-EDITIONS = {"README.md", "README.ja.md"}
-"""Each links to the other."""
 FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 CODE = re.compile(r"`([^`\n]+)`")
 TARGET = re.compile(r"\]\(([^)\s]+)\)")
 NUMBER = re.compile(r"[0-9]+(?:,[0-9]{3})*(?:\.[0-9]+)?(?:e-?[0-9]+)?")
+
+
+def both_languages(target: str) -> str:
+    """Where a link leads, whichever language; a Japanese page links to Japanese ones where there are any."""
+    page, _, anchor = target.partition("#")
+    return page.replace(".ja.md", ".md") + ("#" if anchor else "")
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ class Section:
     links: "Counter[str]"
     """Where its links and pictures lead."""
     tables: list[int]
-    """So many cells has each row of its tables."""
+    """The number of bars in each row of its tables."""
     numbers: "Counter[str]"
     spelt: "Counter[str]"
     """Numbers that are written as English words."""
@@ -48,7 +52,7 @@ def sections(page: str) -> list[Section]:
     """The page from heading to heading; a # inside a code block is none."""
     outside = FENCED.sub(lambda block: "\0" * len(block[0]), page)
     starts = [heading.start() for heading in re.finditer(r"^#+ ", outside, re.MULTILINE)]
-    assert starts[0] == 0, "a README begins with its title"
+    assert starts[0] == 0, "a page begins with its title"
     return [section(page[start:end]) for start, end in zip_longest(starts, starts[1:])]
 
 
@@ -62,7 +66,7 @@ def section(text: str) -> Section:
         level=len(heading) - len(heading.lstrip("#")),
         blocks=[line.partition("#")[0].rstrip() for line in fenced],
         code=Counter(CODE.findall(prose)),
-        links=Counter(target for target in TARGET.findall(prose) if target not in EDITIONS),
+        links=Counter(both_languages(target) for target in TARGET.findall(prose)),
         tables=[line.count("|") for line in prose.split("\n") if line.startswith("|")],
         numbers=Counter(NUMBER.findall(words)),
         spelt=Counter(str(SPELT.index(word) + 1) for word in re.findall(r"[a-z]+", words.lower()) if word in SPELT),
@@ -82,7 +86,7 @@ def differing(english: Section, japanese: Section) -> Iterable[str]:
     where = f'"{english.title}" ("{japanese.title}")'
     for one, other in zip_longest(english.blocks, japanese.blocks):
         if one != other:
-            yield f"{where}: a line of code is {one!r} in README.md and {other!r} in README.ja.md."
+            yield f"{where}: a line of code is {one!r} in English and {other!r} in Japanese."
     if english.tables != japanese.tables:
         yield f"{where}: the tables differ in rows or columns, {english.tables} and {japanese.tables} bars a row."
     sides = {
@@ -92,23 +96,35 @@ def differing(english: Section, japanese: Section) -> Iterable[str]:
     }
     for what, (only_english, only_japanese) in sides.items():
         if only_english:
-            yield f"{where}: {what} in README.md that README.ja.md lacks: {listed(only_english)}."
+            yield f"{where}: {what} in English that the Japanese lacks: {listed(only_english)}."
         if only_japanese:
-            yield f"{where}: {what} in README.ja.md that README.md lacks: {listed(only_japanese)}."
+            yield f"{where}: {what} in Japanese that the English lacks: {listed(only_japanese)}."
 
 
 def listed(things: "Counter[str]") -> str:
     return ", ".join(sorted(things.elements()))
 
 
-def test_both_readmes_say_the_same() -> None:
-    found = differences(ENGLISH, JAPANESE)
-    assert not found, "README.md and README.ja.md must be changed together:\n" + "\n".join(found)
+def edition(page: str, language: str) -> str:
+    return (ROOT / f"{page}{language}.md").read_text(encoding="utf-8")
 
 
-def test_each_links_to_the_other_at_its_top() -> None:
-    assert ENGLISH.startswith("# blemish\n\n[日本語](README.ja.md)\n")
-    assert JAPANESE.startswith("# blemish\n\n[English](README.md)\n")
+@pytest.mark.parametrize("page", PAGES)
+def test_both_editions_say_the_same(page: str) -> None:
+    found = differences(edition(page, ""), edition(page, ".ja"))
+    assert not found, f"{page}.md and {page}.ja.md must be changed together:\n" + "\n".join(found)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_each_links_to_the_other_at_its_top(page: str) -> None:
+    name = page.rpartition("/")[2]
+    assert edition(page, "").split("\n")[2] == f"[日本語]({name}.ja.md)"
+    assert edition(page, ".ja").split("\n")[2] == f"[English]({name}.md)"
+
+
+def test_every_page_in_japanese_is_compared() -> None:
+    there = [path.relative_to(ROOT).as_posix() for path in (*ROOT.glob("*.ja.md"), *(ROOT / "docs").rglob("*.ja.md"))]
+    assert sorted(there) == sorted(f"{page}.ja.md" for page in PAGES)
 
 
 PAGE = """# Part
@@ -144,13 +160,13 @@ blemish fit good/      # 画像30枚
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("1,772", "1,773", '"Part" ("部品"): number in README.md that README.ja.md lacks: 1,773'),
-        ("0.5 s", "0.5 s, 7 s", '"Try" ("試す"): number in README.md that README.ja.md lacks: 7'),
-        ("Two cores", "Cores", "number in README.ja.md that README.md lacks: 2"),
-        ("30 images", "40 images", "README.ja.md lacks: 40"),
-        ("fit good/", "fit better/", "'blemish fit better/' in README.md and 'blemish fit good/'"),
-        ("`fit`", "`find`", "code in README.md that README.ja.md lacks: find"),
-        ("docs/a.md", "docs/b.md", "link in README.ja.md that README.md lacks: docs/a.md"),
+        ("1,772", "1,773", '"Part" ("部品"): number in English that the Japanese lacks: 1,773'),
+        ("0.5 s", "0.5 s, 7 s", '"Try" ("試す"): number in English that the Japanese lacks: 7'),
+        ("Two cores", "Cores", "number in Japanese that the English lacks: 2"),
+        ("30 images", "40 images", "the Japanese lacks: 40"),
+        ("fit good/", "fit better/", "'blemish fit better/' in English and 'blemish fit good/'"),
+        ("`fit`", "`find`", "code in English that the Japanese lacks: find"),
+        ("docs/a.md", "docs/b.md", "link in Japanese that the English lacks: docs/a.md"),
         ("| `fit` | 0.5 s |", "| `fit` | 0.5 s | |", "the tables differ in rows or columns"),
         ("## Try", "### Try", "The headings differ in number or level: # Part, ### Try / # 部品, ## 試す."),
         ("## Try", "Try", "The headings differ in number or level"),
