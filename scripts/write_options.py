@@ -9,9 +9,8 @@ from typing import Any, Literal
 from pydantic import BeforeValidator
 from pydantic.fields import FieldInfo
 
-from blemish.options.methods import OPTIONS_OF
 from blemish.options.settings import Resources, Settings, fields
-from blemish.options.takes import type_source
+from blemish.options.takes import choices, type_source
 
 TARGET = Path(__file__).parent.parent / "src" / "blemish" / "options" / "given.py"
 
@@ -56,7 +55,7 @@ def _entry(name: str, source: str, description: str) -> str:
 def _taken(name: str, field: FieldInfo) -> Any:
     """The type of what may be given: that of the text form where the option has one."""
     if name == "method":
-        return Literal[*OPTIONS_OF]
+        return Literal[*choices(field)]
     forms = [mark.json_schema_input_type for mark in field.metadata if isinstance(mark, BeforeValidator)]
     return forms[0] if forms else field.annotation
 

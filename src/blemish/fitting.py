@@ -24,6 +24,7 @@ from blemish.model.manifest import FORMAT, ModelManifest
 from blemish.model.model import Model
 from blemish.options.given import FitOptions
 from blemish.options.listing import list_options
+from blemish.options.recipe import read_recipe
 from blemish.options.settings import Resources, Settings, chosen
 from blemish.system.progress import Progress, Shown, shown
 from blemish.system.stream import available_threads, stream
@@ -37,6 +38,7 @@ def fit(
     images: str | os.PathLike[str] | Sequence[Source],
     *,
     settings: Settings | None = None,
+    recipe: str | os.PathLike[str] | None = None,
     groups: Sequence[str] | None = None,
     progress: Shown = None,
     **options: Unpack[FitOptions],
@@ -47,12 +49,16 @@ def fit(
     H x W x 3, RGB). `groups` names the part each image shows, where several show the same one: calibration never
     divides a group. `progress` None shows bars or lines on stderr, False nothing; a function is called with step,
     done and total. `options` are listed below. `settings` stands in place of the options that are part of the model;
-    beside it, only those of the machine (`threads`, `memory`, ...) can be given.
+    beside it, only those of the machine (`threads`, `memory`, ...) can be given. `recipe` is a file of options, such as
+    `blemish info --recipe` prints; `options` win over it.
     Raises OptionError, DataError, ImageError, BackboneError or ProviderError, each in one sentence.
     """
-    settings, resources = chosen(settings, options)
+    given = {**(read_recipe(recipe).fit if recipe is not None else {}), **options}
+    settings, resources = chosen(settings, given)
     with shown(progress) as report:
-        return _fit(images, groups, settings, resources, report, size_asked="size" in options or settings.size_asked)
+        return _fit(
+            images, groups, settings, resources, report, size_asked="size" in given or "size" in settings.asked()
+        )
 
 
 def _fit(

@@ -5,14 +5,13 @@ from typing import Annotated, Literal
 
 import typer
 
+from blemish.cli.commands import CommandLine
 from blemish.cli.console import print_json, say
 
 __all__ = ["app"]
 
-app = typer.Typer(
+app = CommandLine(
     help="List, describe, export and import the networks that describe patches.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
 )
 
 Json = Annotated[bool, typer.Option("--json", help="Print as JSON.")]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from blemish.cli.commands import CommandLine
 from blemish.cli.console import print_json, say
 
 if TYPE_CHECKING:
@@ -14,10 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(
+app = CommandLine(
     help="Put rejected good images into a model, take others out, undo changes, list them. Nothing is fitted again.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
 )
 
 Model = Annotated[Path, typer.Argument(help="A model file made by blemish fit; it is changed in place, whole or not.")]

@@ -13,12 +13,18 @@ __all__ = ["info"]
 def info(
     model: Annotated[Path, typer.Argument(help="A model file made by blemish fit.")],
     json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+    recipe: Annotated[bool, typer.Option("--recipe", help="Print its recipe, for blemish fit --config.")] = False,
     provider: Annotated[str, typer.Option(help="Hardware that runs the network.")] = "cpu",
 ) -> None:
     """Say what a model was fitted on, how, with which threshold, and which provider runs it."""
     from blemish.detector import load
+    from blemish.options.recipe import as_toml
 
-    found = load(model, provider=provider).info()
+    detector = load(model, provider=provider)
+    if recipe:
+        print(as_toml(detector.model.manifest.settings), end="")
+        return
+    found = detector.info()
     if json:
         print_json(found)
     else:

@@ -5,12 +5,15 @@ from collections import Counter
 from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import typer
 
 from blemish.cli.console import print_json, progress_bar, say
-from blemish.result import Result, Verdict
+from blemish.cli.options import Config
+
+if TYPE_CHECKING:
+    from blemish.result import Result, Verdict
 
 __all__ = ["exit_code", "inspect"]
 
@@ -18,7 +21,7 @@ __all__ = ["exit_code", "inspect"]
 class Writer(Protocol):
     """Takes each result as it comes."""
 
-    def add(self, result: Result) -> None: ...
+    def add(self, result: "Result") -> None: ...
 
 
 def inspect(
@@ -32,7 +35,8 @@ def inspect(
     ] = None,
     masks: Annotated[Path | None, typer.Option(help="Write masks of the regions into this folder.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print all results as one JSON list.")] = False,
-    provider: Annotated[str, typer.Option(help="Hardware that runs the network.")] = "cpu",
+    config: Config = None,
+    provider: Annotated[str | None, typer.Option(help="Hardware that runs the network; cpu by default.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Processors to use; all by default.")] = None,
 ) -> None:
     """Score images and say which deviate; exit code 0: all OK, 1: some NG, 3: some REVIEW, 2: some ERROR.
@@ -42,24 +46,31 @@ def inspect(
     """
     from blemish.detector import load
     from blemish.images.files import list_images
+    from blemish.options.recipe import InspectOptions, read_recipe
+    from blemish.options.settings import checked
     from blemish.reports.folders import MaskFolder, OverlayFolder, ReasonsFolder
     from blemish.reports.table import CsvFile, JsonLines
+    from blemish.result import Verdict
 
     paths = list_images(images)
-    detector = load(model, provider=provider, threads=threads)
+    typed: dict[str, Any] = {"csv": csv, "jsonl": jsonl, "overlays": overlays, "reasons": reasons, "masks": masks}
+    typed |= {"provider": provider, "threads": threads}
+    asked = read_recipe(config).inspect if config else {}
+    wanted = checked(InspectOptions, asked | {name: value for name, value in typed.items() if value is not None})
+    detector = load(model, provider=wanted.provider, threads=wanted.threads)
     with ExitStack() as stack:
         writers: list[Writer] = []
-        if csv:
-            writers.append(stack.enter_context(CsvFile(csv)))
-        if jsonl:
-            writers.append(stack.enter_context(JsonLines(jsonl)))
-        if overlays:
-            writers.append(OverlayFolder(overlays, paths))
-        if reasons:
-            writers.append(because := ReasonsFolder(reasons, paths, detector.model.manifest))
+        if wanted.csv:
+            writers.append(stack.enter_context(CsvFile(wanted.csv)))
+        if wanted.jsonl:
+            writers.append(stack.enter_context(JsonLines(wanted.jsonl)))
+        if wanted.overlays:
+            writers.append(OverlayFolder(wanted.overlays, paths))
+        if wanted.reasons:
+            writers.append(because := ReasonsFolder(wanted.reasons, paths, detector.model.manifest))
             stack.callback(_say_missing, because.missing)
-        if masks:
-            writers.append(MaskFolder(masks, paths))
+        if wanted.masks:
+            writers.append(MaskFolder(wanted.masks, paths))
         progress = stack.enter_context(progress_bar())
         counts: Counter[Verdict] = Counter()
         rows = []
@@ -79,8 +90,10 @@ def inspect(
     raise SystemExit(exit_code(counts))
 
 
-def exit_code(verdicts: Iterable[Verdict]) -> int:
+def exit_code(verdicts: "Iterable[Verdict]") -> int:
     """2 where something is ERROR, else 1 where something is NG, else 3 where something is for REVIEW, else 0."""
+    from blemish.result import Verdict
+
     seen = set(verdicts)
     for verdict, code in ((Verdict.ERROR, 2), (Verdict.NG, 1), (Verdict.REVIEW, 3)):
         if verdict in seen:
@@ -94,7 +107,7 @@ def _say_missing(missing: dict[str, str]) -> None:
         say(f"{len(missing)} training image(s) are not there any more and drawn grey: {next(iter(missing.values()))}")
 
 
-def _print_line(result: Result) -> None:
+def _print_line(result: "Result") -> None:
     if result.error:
         print(f"{result.verdict:<6} {'':>24} {result.path}  {result.error}")
         return

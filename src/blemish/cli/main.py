@@ -1,7 +1,7 @@
 """The `blemish` command: its subcommands, and how it ends (0 all OK, 1 something NG, 3 REVIEW, 2 error or usage)."""
 
 import sys
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
@@ -20,7 +20,8 @@ from blemish.cli import (
     reproduce,
     scan,
 )
-from blemish.cli.console import fail, give_up_output
+from blemish.cli.commands import CommandLine, LogFile, Quiet, Verbose
+from blemish.cli.console import fail, give_up_output, listen, speak
 from blemish.errors import BlemishError
 
 __all__ = ["app", "main"]
@@ -52,15 +53,35 @@ class _Commands(TyperGroup):
             fail(f"{error.filename or 'The output'}: {error.strerror or error}.")
 
 
-app = typer.Typer(
+app = CommandLine(
     cls=_Commands,
     name="blemish",
     help="Learns what a good part looks like from images of good parts alone; finds, scores and outlines deviations.",
-    no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"blemish {version('blemish')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _begin(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    log_file: LogFile = None,
+) -> None:
+    listen()
+    speak(quiet=quiet, verbose=verbose, log_file=log_file)
+
+
 app.command("fit")(fit.fit)
 app.command("scan")(scan.scan)
 app.command("inspect")(inspect.inspect)

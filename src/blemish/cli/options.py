@@ -2,16 +2,22 @@
 
 import inspect
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
+from pydantic.fields import FieldInfo
 
 from blemish.options.methods import OPTIONS_OF
-from blemish.options.settings import Resources, Settings, readers
+from blemish.options.settings import fields, readers
+from blemish.options.takes import Panel, choices, panel_of, shown_type
 
-__all__ = ["given", "with_settings"]
+__all__ = ["Config", "given", "with_settings"]
 
-_FIELDS = Settings.model_fields | Resources.model_fields
+Config = Annotated[
+    Path | None,
+    typer.Option(help="A recipe: a TOML file of options; those typed here win over it.", rich_help_panel=Panel.FIRST),
+]
 
 
 def with_settings(command: Callable[..., None]) -> Callable[..., None]:
@@ -23,9 +29,9 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
             name,
             inspect.Parameter.KEYWORD_ONLY,
             annotation=str | None,
-            default=typer.Option(None, f"--{name.replace('_', '-')}", help=_help(name), show_default=False),
+            default=_option(name, field),
         )
-        for name in _FIELDS
+        for name, field in fields().items()
     ]
     command.__signature__ = signature.replace(parameters=[*own, *added])  # type: ignore[attr-defined]
     command.__annotations__ |= {parameter.name: str | None for parameter in added}
@@ -37,9 +43,20 @@ def given(options: dict[str, str | None]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
-def _help(name: str) -> str:
+def _option(name: str, field: FieldInfo) -> Any:
+    return typer.Option(
+        None,
+        f"--{name.replace('_', '-')}",
+        help=_help(name, field),
+        metavar=shown_type(field),
+        show_default=False,
+        rich_help_panel=panel_of(field),
+        autocompletion=lambda: choices(field),
+    )
+
+
+def _help(name: str, field: FieldInfo) -> str:
     """The description of a setting, who reads it, and its default by method and preset where they differ."""
-    field = _FIELDS[name]
     differing = [
         f"{method}, preset {preset}: {_shown(values[name])}"
         for method, options in OPTIONS_OF.items()
@@ -53,4 +70,6 @@ def _help(name: str) -> str:
 def _shown(value: Any) -> str:
     if isinstance(value, list):
         return ",".join(map(str, value)) or "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return "none" if value is None else str(value)

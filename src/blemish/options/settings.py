@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
-from typing import Any, TypeVar, Unpack
+from typing import Annotated, Any, TypeVar, Unpack
 
-from pydantic import BaseModel, SerializerFunctionWrapHandler, ValidationError, model_serializer
+from pydantic import BaseModel, Field, SerializerFunctionWrapHandler, ValidationError, model_serializer
 from pydantic.fields import FieldInfo
 
 from blemish.errors import OptionError
@@ -22,7 +22,7 @@ from blemish.options.methods import (
     SPADESettings,
     readers,
 )
-from blemish.options.takes import wanted
+from blemish.options.takes import Panel, Takes, wanted
 
 __all__ = [
     "Resources",
@@ -76,6 +76,10 @@ class Settings(
     not written to model files. Raises OptionError naming the option.
     """
 
+    method: Annotated[
+        str, Panel.FIRST, Takes(", ".join(OPTIONS_OF), "|".join(OPTIONS_OF), choices=tuple(OPTIONS_OF))
+    ] = Field("patchcore", description="What is learnt of the good images.")
+
     def __init__(self, **options: Unpack[SettingsOptions]) -> None:
         asked = _with_preset(options)
         try:
@@ -84,26 +88,32 @@ class Settings(
             raise OptionError(_sentence(error, asked, fields())) from None
         _check_together(self)
 
-    @property
-    def size_asked(self) -> bool:
-        """Whether the size was asked for: it is not what the method, its preset and its schedule give by themselves."""
-        given = {"method": self.method, "preset": self.preset}
-        schedule = {"schedule": self.schedule} if self.method in readers("schedule") else {}
-        return self.size != make_settings(**given, **schedule).size
+    def read(self) -> dict[str, Any]:
+        """The options that the method reads, in the order of model files."""
+        return {name: getattr(self, name) for name in _in_order(OPTIONS_OF[self.method].model_fields)}
+
+    def asked(self) -> dict[str, Any]:
+        """Method, preset, and what differs from what these give by themselves; Settings(**asked) are the same."""
+        first = {name: value for name, value in self.read().items() if name in ("method", "preset", "schedule")}
+        given = make_settings(**first).read()
+        return {name: value for name, value in self.read().items() if name in first or value != given[name]}
 
     @model_serializer(mode="wrap")
     def _what_is_read(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Without the options that the method does not read."""
-        read = OPTIONS_OF[self.method].model_fields
-        known = {name: place for place, name in enumerate(_WRITTEN_FIRST)}
-        written = {name: value for name, value in dump(self).items() if name in read}
-        return dict(sorted(written.items(), key=lambda item: known.get(item[0], len(known))))
+        dumped = dump(self)
+        return {name: dumped[name] for name in _in_order(OPTIONS_OF[self.method].model_fields) if name in dumped}
+
+
+def _in_order(names: Iterable[str]) -> list[str]:
+    """Names of options as model files order them."""
+    known = {name: place for place, name in enumerate(_WRITTEN_FIRST)}
+    return sorted(names, key=lambda name: known.get(name, len(known)))
 
 
 def fields() -> dict[str, FieldInfo]:
     """All options that `fit` takes, by name: those of `Settings` as model files hold them, then `Resources`."""
-    settings = {name: Settings.model_fields[name] for name in [*_WRITTEN_FIRST, *Settings.model_fields]}
-    return settings | Resources.model_fields
+    return {name: Settings.model_fields[name] for name in _in_order(Settings.model_fields)} | Resources.model_fields
 
 
 def make_settings(**options: Any) -> Settings:
@@ -146,7 +156,7 @@ def _with_preset(options: SettingsOptions) -> dict[str, Any]:
     given: dict[str, Any] = dict(options)
     method, preset = (given.get(name, Settings.model_fields[name].default) for name in ("method", "preset"))
     if not isinstance(method, str) or method not in OPTIONS_OF:
-        raise OptionError(f"Option method={method!r} cannot be used: give {', '.join(OPTIONS_OF)}.")
+        raise OptionError(f"Option method={method!r} cannot be used: give {wanted(fields()['method'])}.")
     for name in given:
         if name in Settings.model_fields and method not in readers(name):
             read_by = ", ".join(readers(name))

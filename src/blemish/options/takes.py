@@ -34,6 +34,8 @@ class Takes:
     """Completes the sentence "give ..."."""
     shown: str
     """Stands for the value in the help of the command line."""
+    choices: tuple[str, ...] = ()
+    """All that can be given, where that is few."""
 
 
 def panel_of(field: FieldInfo) -> Panel:
@@ -58,6 +60,9 @@ def shown_type(field: FieldInfo) -> str:
 
 def choices(field: FieldInfo) -> list[str]:
     """The values of an option that takes only a few; none for others."""
+    takes = _takes(field)
+    if takes:
+        return list(takes.choices)
     kinds = list(_kinds(field.annotation))
     if kinds == [bool]:
         return ["yes", "no"]
