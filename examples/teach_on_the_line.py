@@ -11,20 +11,21 @@ import blemish
 
 def main(cells: Path) -> None:
     """Teach a model the good cell that it finds strangest."""
-    detector = blemish.fit(cells / "good")
-    strangest = max(detector.inspect_many(sorted((cells / "ok").glob("*.png"))), key=lambda result: result.score)
+    before = blemish.fit(cells / "good")
+    strangest = max(before.inspect_many(sorted((cells / "ok").glob("*.png"))), key=lambda result: result.score)
     print(f"before  {Path(strangest.path).name}: {strangest.verdict}, score {strangest.score:.1f}")
 
-    detector.add([strangest.path], who="example")
-    taught = detector.inspect(strangest.path)
+    # A model never changes: `add` returns a new detector, and `before` goes on answering as it did.
+    after = before.add([strangest.path], who="example")
+    taught = after.inspect(strangest.path)
     print(f"after   {Path(strangest.path).name}: {taught.verdict}, score {taught.score:.1f}")
 
-    for change in detector.journal:
+    for change in after.journal:
         print(f"journal {change.change} by {change.who}: {', '.join(Path(image.path).name for image in change.images)}")
 
-    detector.undo()
-    undone = detector.inspect(strangest.path)
+    undone = after.undo().inspect(strangest.path)
     print(f"undone  {Path(strangest.path).name}: {undone.verdict}, score {undone.score:.1f}")
+    after.save(cells / "taught.blemish")
 
 
 if __name__ == "__main__":

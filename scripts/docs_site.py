@@ -4,6 +4,7 @@ Links in the pages are those of the repository, so that they work where the file
 turned into links of the site. One that leads nowhere stops the build, and so does a public name without documentation.
 """
 
+import inspect
 import logging
 import os
 import re
@@ -18,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from documented import undocumented
 
 import blemish
+from blemish.options.listing import list_options
 
 ROOT = Path(__file__).parent.parent
 GATHERED = {
@@ -72,6 +74,23 @@ def turned(link: re.Match[str], place: str, name: str) -> str:
 
 
 def _reference() -> str:
+    """The public names: calls, what they take and return, and what can go wrong."""
     for gap in undocumented():
         log.warning(gap)
-    return "".join(f"\n::: blemish.{name}\n" for name in blemish.__all__ if not name.startswith("_"))
+    names = [name for name in blemish.__all__ if not name.startswith("_")]
+    errors = [name for name in names if _is_error(getattr(blemish, name))]
+    values = [name for name in names if inspect.isclass(getattr(blemish, name)) and name not in errors]
+    calls = [name for name in names if name not in (*values, *errors)]
+    return _chapter("Calls", calls) + _chapter("Values", values) + _options() + _chapter("Errors", errors)
+
+
+def _is_error(thing: object) -> bool:
+    return inspect.isclass(thing) and issubclass(thing, BaseException)
+
+
+def _chapter(title: str, names: list[str]) -> str:
+    return f"\n## {title}\n" + "".join(f"\n::: blemish.{name}\n" for name in names)
+
+
+def _options() -> str:
+    return f"\n## Options of fit\n\n```text\n{list_options()}\n```\n"

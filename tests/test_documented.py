@@ -71,3 +71,7 @@ def test_gaps_are_found(
 ) -> None:
     monkeypatch.setattr(documented.blemish, "__name__", __name__.partition(".")[0])
     assert list(documented.gaps("it", thing)) == gaps
+
+
+def test_every_public_name_says_what_its_arguments_are(documented: ModuleType) -> None:
+    assert documented.undocumented() == []

@@ -35,13 +35,30 @@ def calibrate(
 ) -> Detector:
     """The same detector at another operating point; nothing is fitted again, and the one given stays as it is.
 
-    `good` are images of good parts that the memory has not seen, as `fit` takes them; the thresholds then rest on them
-    alone, and carry a promise. They must come as the line brings them: with those the detector would reject. Without
-    `good`, the thresholds rest on the scores that the model keeps. What is not given stays as it was asked for before;
-    `threshold` sets the threshold by hand, and what it promises is worked out. The journal keeps what was asked, by
-    `who` (by default the user's name), and `undo` takes it back; where nothing is asked, nothing changes.
-    `progress` is that of `fit`.
-    Raises OptionError, DataError, or ImageError for an image that cannot be used.
+    The threshold is a distribution-free tolerance limit (Wilks 1941; docs/operating-point.md). What is not given stays
+    as it was asked for before. The journal keeps what was asked, and `undo` takes it back. Where nothing is asked,
+    nothing changes.
+
+    Args:
+        detector: The detector to start from.
+        good: Images of good parts that the memory has not seen, as `fit` takes them. The thresholds then rest on them
+            alone, and carry a promise. They must come as the line brings them, with those the detector would reject.
+            Without them, the thresholds rest on the scores that the model keeps.
+        groups: The part that each image of `good` shows, as for `fit`.
+        false_rejects: The largest share of good parts that may be NG, between 0 and 1.
+        confidence: How sure that promise is to be, between 0 and 1.
+        review: The further share of good parts that may be REVIEW, between 0 and 1; 0 for no such band.
+        threshold: The threshold itself, as a score; what it promises is worked out.
+        who: For the journal; by default the user's name.
+        progress: As for `fit`.
+
+    Returns:
+        A new detector.
+
+    Raises:
+        OptionError: A share is not between 0 and 1, or two wishes contradict each other.
+        DataError: The memory was fitted on one of the images, or there are none.
+        ImageError: An image cannot be used.
     """
     manifest = detector.model.manifest
     asked = {"false_rejects": false_rejects, "confidence": confidence, "review": review, "threshold": threshold}

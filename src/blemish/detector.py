@@ -37,13 +37,22 @@ class Detector:
     """
 
     model: Model
+    """What was learnt: memory bank, thresholds, scores of held-out good images, journal, network."""
     extractors: Extractors
+    """What runs the network: provider and threads."""
 
     @classmethod
     def of(cls, model: Model, *, provider: str = "cpu", threads: int | None = None) -> "Detector":
-        """The detector of a model, on `threads` processors (None: all that are available).
+        """The detector of a model.
 
-        Raises ProviderError where the provider is not there, OptionError for fewer threads than one.
+        Args:
+            model: What was learnt.
+            provider: The hardware that runs the network: cpu, cuda, openvino, ...
+            threads: How many processors to use; None for all that are available.
+
+        Raises:
+            ProviderError: The provider is not there.
+            OptionError: Fewer threads than one.
         """
         if threads is not None and threads < 1:
             raise OptionError(f"threads={threads} cannot be used: give 1 or more, or None for all that are available.")
@@ -51,7 +60,7 @@ class Detector:
         return cls(model, Extractors(model.graph, transform, provider, threads or available_threads()))
 
     def with_model(self, model: Model) -> "Detector":
-        """A detector of another model with the same graph and transform, on the hardware prepared for this one."""
+        """A detector of another `model` with the same graph and transform, on the hardware prepared for this one."""
         return Detector(model, self.extractors)
 
     @property
@@ -65,24 +74,46 @@ class Detector:
         return list(self.model.manifest.journal)
 
     def inspect(self, image: Source, *, channels: Channels = "RGB") -> Result:
-        """Score one image on all threads; `channels="BGR"` says that an array is in OpenCV's order.
+        """Score one image on all threads.
 
-        Raises ImageError where the image cannot be read or is of another kind than those fitted on.
+        Args:
+            image: A path, encoded bytes, a Pillow image, or an array (H x W, or H x W x 3; uint8, uint16 or float32).
+            channels: The order of an array's channels: "RGB", or "BGR" as OpenCV has it.
+
+        Returns:
+            Verdict, score, anomaly map (H x W, float32) and regions, in pixels of the image as it came.
+
+        Raises:
+            ImageError: The image cannot be read, or is of another kind than those fitted on.
         """
         return self._inspect(image, self.extractors.alone, channels)
 
     def inspect_many(self, images: Iterable[Source], *, channels: Channels = "RGB") -> Iterator[Result]:
         """Score images one after the other, in order, one per thread (tiled ones on all), holding only a few at a time.
 
-        An image that cannot be used gets the verdict ERROR, and the rest goes on. Arrays are not copied: do not write
-        into one before its result has come.
+        An image that cannot be used gets the verdict ERROR, and the rest goes on.
+
+        Args:
+            images: Images as `inspect` takes them, also from a generator. Arrays are not copied: do not write into one
+                before its result has come.
+            channels: The order of the channels in arrays: "RGB" or "BGR".
+
+        Returns:
+            An iterator over one result an image.
         """
         return stream(partial(self._inspect_or_error, channels=channels), images, threads=self.extractors.at_once)
 
     def score_many(self, images: Iterable[Source]) -> Iterator[Scores]:
-        """What the method says of images, in order: image score, and map at the size of the network's input.
+        """What the method says of images, without verdicts.
 
-        Raises ImageError for the first image that cannot be used.
+        Args:
+            images: Images as `inspect` takes them.
+
+        Returns:
+            An iterator over image score and map (float32, at the size of the network's input), in order.
+
+        Raises:
+            ImageError: For the first image that cannot be used.
         """
         extractors = self.extractors
         return stream(lambda image: self._score(image, extractors.shared)[0], images, threads=extractors.at_once)
@@ -96,9 +127,18 @@ class Detector:
     ) -> "Detector":
         """A detector that also knows these good parts, such as those rejected by mistake; each is OK from then on.
 
-        Images and `groups` are given as to `fit`; `who` is for the journal, by default the user's name.
-        Raises OptionError for a model that cannot learn, DataError for images that are in the model already, and
-        ImageError for those that cannot be used.
+        Args:
+            images: Good images, as `fit` takes them.
+            groups: The part that each image shows, as for `fit`.
+            who: For the journal; by default the user's name.
+
+        Returns:
+            A new detector; this one stays as it is.
+
+        Raises:
+            OptionError: The model cannot learn.
+            DataError: An image is in the model already, or there are none.
+            ImageError: An image cannot be used.
         """
         self.model.check_learns()
         sources = list_sources(images)
@@ -111,9 +151,16 @@ class Detector:
     def remove(self, images: Sequence[str | os.PathLike[str] | int], *, who: str | None = None) -> "Detector":
         """A detector without some training images in memory and calibration.
 
-        `images` are their names or their places in `model.manifest.images`; `who` is for the journal.
-        Raises OptionError for a model that cannot learn, DataError for a name that is not in the model, or where none
-        would remain.
+        Args:
+            images: Their names, or their places in `model.manifest.images`.
+            who: For the journal; by default the user's name.
+
+        Returns:
+            A new detector; this one stays as it is.
+
+        Raises:
+            OptionError: The model cannot learn.
+            DataError: A name is not in the model, or no image would remain.
         """
         self.model.check_learns()
         numbers = numbers_of(self.model.manifest.images, images)
@@ -122,12 +169,20 @@ class Detector:
     def undo(self) -> "Detector":
         """The detector before the last change of memory or thresholds, bit for bit.
 
-        Raises DataError where nothing was changed.
+        Raises:
+            DataError: Nothing was changed.
         """
         return self.with_model(undone(self.model))
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the model file, whole or not at all (docs/file-format.md). Raises ModelFileError."""
+        """Write the model file, whole or not at all (docs/file-format.md).
+
+        Args:
+            path: The file; one that is there is replaced.
+
+        Raises:
+            ModelFileError: The file cannot be written.
+        """
         write_model(Path(path), self.model)
 
     def info(self) -> dict[str, Any]:
@@ -209,8 +264,14 @@ class Detector:
 def load(path: str | os.PathLike[str], *, provider: str = "cpu", threads: int | None = None) -> Detector:
     """Read a model file and make its detector.
 
-    `provider` names the hardware that runs the network, `threads` how many processors to use (None: all).
-    Raises ModelFileError naming the field that is wrong, ProviderError where the provider is not there.
+    Args:
+        path: A model file of this version's format or an older one.
+        provider: The hardware that runs the network: cpu, cuda, openvino, ...
+        threads: How many processors to use; None for all that are available.
+
+    Raises:
+        ModelFileError: The file is missing, damaged or newer; the message names the field that is wrong.
+        ProviderError: The provider is not there.
     """
     return Detector.of(read_model(Path(path)), provider=provider, threads=threads)
 

@@ -43,15 +43,29 @@ def fit(
     progress: Shown = None,
     **options: Unpack[FitOptions],
 ) -> Detector:
-    """Learn what good looks like from images of good parts alone.
+    """Learn what good looks like from images of good parts alone (Roth et al., CVPR 2022, sections 3.1 to 3.3).
 
-    `images` is a folder, a file pattern, or a sequence of paths, encoded bytes, Pillow images and arrays (H x W or
-    H x W x 3, RGB). `groups` names the part each image shows, where several show the same one: calibration never
-    divides a group. `progress` None shows bars or lines on stderr, False nothing; a function is called with step,
-    done and total. `options` are listed below. `settings` stands in place of the options that are part of the model;
-    beside it, only those of the machine (`threads`, `memory`, ...) can be given. `recipe` is a file of options, such as
-    `blemish info --recipe` prints; `options` win over it.
-    Raises OptionError, DataError, ImageError, BackboneError or ProviderError, each in one sentence.
+    Args:
+        images: A folder, a file pattern, or a sequence of paths, encoded bytes, Pillow images and arrays (H x W or
+            H x W x 3 in RGB; uint8, uint16 or float32).
+        settings: In place of the options that are part of the model; beside it, only those of the machine
+            (`threads`, `memory`, ...) can be given.
+        recipe: A file of options, such as `blemish info --recipe` prints; `options` win over it.
+        groups: The part that each image shows, where several show the same one; as many as there are images.
+            Calibration never divides a group.
+        progress: None shows bars or lines on stderr, False nothing; a function is called with step, done and total.
+        **options: Listed below.
+
+    Returns:
+        A detector with its threshold set.
+
+    Raises:
+        OptionError: An option has a value that cannot work.
+        DataError: There are no images, too few, or all of them are identical.
+        ImageError: An image cannot be read, or is of another kind than the others.
+        BackboneError: The network is missing or damaged.
+        ProviderError: The hardware asked for is not there.
+        TrainingError: A method that trains diverged.
     """
     given = {**(read_recipe(recipe).fit if recipe is not None else {}), **options}
     settings, resources = chosen(settings, given)

@@ -25,12 +25,16 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Box:
-    """A rectangle of pixels: left and top edge, width and height."""
+    """A rectangle of pixels; `x` and `y` are counted from the upper left corner of the image."""
 
     x: int
+    """The first column inside."""
     y: int
+    """The first row inside."""
     width: int
+    """How many columns it covers."""
     height: int
+    """How many rows it covers."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -43,6 +47,7 @@ class Nearest:
     y: int
     """The good patch's centre, in pixels of that training image."""
     distance: float
+    """Euclidean distance of the two patches in feature space; it has no unit."""
     at: tuple[int, int]
     """Centre (x, y) of the patch it is nearest to, in pixels of the inspected image."""
 
@@ -61,7 +66,9 @@ class Region:
     """A connected blob of the anomaly map over its threshold, in pixels of the original image."""
 
     box: Box
+    """The smallest rectangle around it."""
     area: int
+    """How many pixels it covers."""
     score: float
     """The highest value of the anomaly map inside the region."""
     outline: list[tuple[int, int]]
@@ -147,13 +154,17 @@ class Result:
     """
 
     path: str
+    """The image's path, or what stands for it where it came without one."""
     verdict: Verdict
+    """OK, NG, REVIEW or ERROR."""
     score: float
+    """The image score: Euclidean distance in feature space from what is good (Roth et al. 2022, equations 6 and 7)."""
     threshold: float
+    """Scores above it are NG."""
     anomaly_map: Floats | None = None
-    """H x W of the original image; NaN where the image was not looked at (outside a centre crop)."""
+    """Patch scores at image resolution, float32, H x W of the original image; NaN where it was not looked at."""
     mask: Bools | None = None
-    """H x W, true inside regions."""
+    """Bool, H x W, true inside regions."""
     regions: list[Region] = field(default_factory=list)
     nearest: Nearest | None = None
     """The good patch nearest to the most anomalous one."""
@@ -162,10 +173,11 @@ class Result:
     timings: dict[str, float] = field(default_factory=dict)
     """Seconds per step: read, network, search, map."""
     error: str | None = None
+    """Why the image could not be inspected; None for every other verdict."""
     review_threshold: float = float("nan")
     """Where REVIEW begins; the threshold itself where the model has no such band."""
     percentile: float = float("nan")
-    """Of 100 good images that the memory has not seen, so many score no higher."""
+    """The share, in per cent, of good images unseen by the memory that score no higher."""
     picture: Picture | None = None
     """The pixels that were scored: a file's bytes as they were read, or a copy of the array; None for an ERROR."""
     model: str = ""

@@ -29,7 +29,7 @@ class HeldOut:
     """The highest value of each map; the score again where the method draws none."""
 
     def percentile(self, score: float) -> float:
-        """Of 100 of these images, so many score no higher."""
+        """The share, in per cent, of these images that score no higher than `score`."""
         return 100 * float((self.scores_M <= score).mean())
 
 

@@ -79,7 +79,7 @@ def highest_rate(above: int, n: int, confidence: float) -> float:
 
 @dataclass(frozen=True)
 class Share:
-    """So many of so many, and the exact two-sided interval of the rate behind them (Clopper & Pearson 1934)."""
+    """A count out of a number, and the exact two-sided interval of the rate behind it (Clopper & Pearson 1934)."""
 
     count: int
     of: int

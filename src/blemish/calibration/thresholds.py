@@ -98,7 +98,7 @@ class Calibration(BaseModel):
     threshold: float
     """Scores above it are NG."""
     above: int
-    """So many of the groups may score above the threshold; fewer do where scores are equal."""
+    """The number of groups that may score above the threshold; fewer do where scores are equal."""
     review_threshold: float
     """Scores above it, up to the threshold, are REVIEW; without a band it is the threshold."""
     review_above: int
@@ -120,7 +120,7 @@ class Calibration(BaseModel):
 
     @property
     def estimate(self) -> float:
-        """The share of good parts that is NG on average, over all calibrations on so many."""
+        """The share of good parts that is NG on average, over all calibrations on this number of parts."""
         return (self.above + 1) / (self.groups + 1)
 
     def verdict(self, score: float) -> Verdict:

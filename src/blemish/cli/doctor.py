@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["doctor"]
 
 LISTED = 3
-"""So many images of a finding, and so many of one part, are printed; --json lists all."""
+"""The number of groups of a finding, and of images in each, that are printed; --json lists all."""
 
 
 def doctor(

@@ -34,9 +34,9 @@ __all__ = [
 ]
 
 BLURRED = 4.0
-"""So many robust standard deviations below the median, an image's sharpness is an outlier."""
+"""An image is an outlier in sharpness from this many robust standard deviations below the median."""
 EXPOSED, STOPS = 5.0, 0.5
-"""So many robust standard deviations, and at least so many stops, from the median, brightness is one."""
+"""An outlier in brightness is this many robust standard deviations, and at least this many stops, from the median."""
 CLIPPED = 0.05
 """Likewise the share of clipped pixels where it is larger than the median's by this much."""
 MASK = 0.99

@@ -19,15 +19,15 @@ __all__ = ["FEWEST", "Groups", "near_duplicates"]
 ALIKE = 0.6
 """Correlation from which two images are taken for the same part; chosen on Magnetic Tile, whose tiles are known."""
 SHARED, DIRECTIONS = 20, 30
-"""One direction in every so many images counts as the product's, and so many at most."""
+"""One direction per SHARED images, and at most DIRECTIONS, count as what all images of the product share."""
 SOME = 1000
-"""So many images, evenly spread, are enough to find what many share."""
+"""The number of images, evenly spread, from which is found what many share."""
 NEIGHBOURS = 12
-"""So many of the most similar images are compared closely with each image."""
+"""The number of most similar images that are compared closely with each image."""
 SHIFT = SIDE // 8
 """Crops of one part may lie so far apart, in pixels of the fingerprint."""
 MEMBERS = 8
-"""At most so many members of a group speak for it."""
+"""The largest number of members that speak for a group."""
 FEWEST = 10
 """With fewer images, what they share cannot be told from what sets them apart."""
 PLAIN = SIDE / 4

@@ -72,7 +72,7 @@ def intervals(
 
 
 def draw_groups(groups: Sequence[str], resamples: int, rng: np.random.Generator, rows: int) -> Iterator[Doubles]:
-    """How often each sample was drawn in each resample (R x S), at most so many `rows` at a time."""
+    """How often each sample was drawn in each resample (R x S), at most `rows` resamples at a time."""
     names, group_of_S = np.unique(np.asarray(groups), return_inverse=True)
     chances_G = np.full(names.size, 1 / names.size)
     for start in range(0, resamples, rows):

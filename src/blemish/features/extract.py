@@ -26,7 +26,7 @@ class AnyExtractor(Protocol):
     """Answers a sized image (height, width, 3) with the graph's grids (h, w, d) by name, whatever runs the graph."""
 
     threads: int
-    """So many work on each call."""
+    """The number of threads that work on each call."""
 
     def __call__(self, sized: Array, /) -> dict[str, Floats]: ...
 

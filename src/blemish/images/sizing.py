@@ -24,7 +24,7 @@ TILE, MARGIN_CELLS = 1024, 8
 whole image at once (benchmarks/tiling.py)."""
 
 RANGE_IMAGES = 64
-"""So many images, evenly spread, set the range of 16-bit and float pixels."""
+"""The number of images, evenly spread, that set the range of 16-bit and float pixels."""
 
 
 def choose_transform(

@@ -60,11 +60,11 @@ class Axes:
     panels: Floats
     """The axes, padded with zeros to a multiple of PAIR, in panels as those of Points."""
     axes: int
-    """So many are coordinates of short vectors,"""
+    """The number of axes that give coordinates of short vectors."""
     width: int
-    """which are padded to so many numbers,"""
+    """The length of a short vector: its coordinates, the norm of the rest, and padding."""
     halves: bool
-    """in bfloat16."""
+    """Whether short vectors are in bfloat16."""
     sketch_axes: int
     sketch: int
     """The same of sketches; 0 where there are none."""

@@ -42,7 +42,7 @@ class Candidates:
 
     @classmethod
     def none(cls, dimension: int) -> "Candidates":
-        """No patches of so many values."""
+        """No patches, each of this length."""
         return cls(np.empty((0, dimension), np.float32), np.empty(0, np.int64), np.empty(0, np.int64))
 
 

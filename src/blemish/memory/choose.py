@@ -54,5 +54,5 @@ def coreset_shard(patches: TrainingPatches, settings: Settings, resources: Resou
 
 
 def coreset_rows(patches: int, coreset: float) -> int:
-    """How many rows to keep of so many patches: a share of them up to 1, or a number of rows above it."""
+    """How many rows to keep: a share of the patches up to 1, or a number of rows above it."""
     return min(patches, max(1, int(patches * coreset) if coreset <= 1 else int(coreset)))

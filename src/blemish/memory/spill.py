@@ -64,7 +64,7 @@ class PatchStore:
             weakref.finalize(self, self._file.close)
 
     def check_holds(self, patches: int) -> None:
-        """Raise OptionError unless the budget holds so many patches at once; those of one image must fit."""
+        """Raise OptionError unless the budget holds this many patches at once: those of one image must fit."""
         needed = round(patches * self._dimension * 4 / SHARE)
         if self._memory is not None and needed > self._memory:
             raise OptionError(

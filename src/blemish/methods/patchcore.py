@@ -48,7 +48,7 @@ from blemish.system.stream import stream
 __all__ = ["PatchCore"]
 
 EDGE_IMAGES = 8
-"""So many images, evenly spread, tell how much stranger good patches are along the edges."""
+"""The number of images, evenly spread, that tell how much stranger good patches are along the edges."""
 
 
 class PatchCore:

@@ -50,7 +50,7 @@ def apply(tables: Tables, edits: Mapping[str, Edit], left: Ints) -> tuple[dict[s
 
 
 def undo(tables: Tables, steps: Steps, left: Ints, images: int) -> dict[str, Table]:
-    """The tables before a change, when there were so many images and those in `left` had not left."""
+    """The tables before a change: with that number of images, and with those in `left` still there."""
     before = dict(tables)
     stayed = np.delete(np.arange(images), left)
     for name, step in steps.items():

@@ -16,7 +16,7 @@ from blemish.result import Result
 __all__ = ["Cases", "verdict"]
 
 REGIONS = 2
-"""So many regions of a case are set beside their nearest good patches."""
+"""The number of regions of a case that are set beside their nearest good patches."""
 
 
 @dataclass

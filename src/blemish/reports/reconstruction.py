@@ -24,16 +24,16 @@ from blemish.scoring.picture import OUTLINE, UNSEEN, displayable, outlined
 __all__ = ["GoodPictures", "Pair", "as_remembered", "pair", "pairs", "reasons_sheet"]
 
 SIZED_KEPT, WHOLE_KEPT = 2**26, 8
-"""So many bytes of training images are kept at hand at the network's size, and so many images at their own."""
+"""The bytes of training images that are kept at hand at the network's size, and the number of those at their own."""
 
 REACH = 3.5
-"""A crop reaches so many patches from its middle."""
+"""How far a crop reaches from its middle, in patches."""
 
 CROP_SIDE = 160
-"""Crops are brought to so many pixels."""
+"""The side of a crop as drawn, in pixels."""
 
 SHEET_SIDE, GAP = 480, 6
-"""On a sheet an image is at most so many pixels long, and so many lie between pictures."""
+"""The longest side of an image on a sheet, and the gap between pictures, in pixels."""
 
 
 class GoodPictures:

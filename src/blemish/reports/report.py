@@ -28,7 +28,7 @@ from blemish.result import Verdict
 __all__ = ["SHOWN", "write_report"]
 
 SHOWN = 6
-"""So many of the lowest-scoring defective and of the highest-scoring good images are shown."""
+"""The number of lowest-scoring defective and of highest-scoring good images that are shown."""
 
 
 def write_report(

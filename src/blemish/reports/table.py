@@ -40,6 +40,9 @@ def table(results: Iterable[Result]) -> list[dict[str, Any]]:
     """One flat row a result, with the columns of the CSV that `blemish inspect` writes; what is missing is None.
 
     `pandas.DataFrame(blemish.table(results))` takes it whole. The box and area are those of the highest region.
+
+    Args:
+        results: What `inspect` or `inspect_many` returned.
     """
     return [_row(result) for result in results]
 

@@ -32,7 +32,7 @@ class System:
 
 
 def patchcore(percent: int) -> System:
-    """PatchCore that keeps so many percent of the patches."""
+    """PatchCore that keeps this share of the patches, in per cent."""
     return System(f"PatchCore-{percent}", "patchcore", "WideResNet-50", {"coreset": percent / 100})
 
 

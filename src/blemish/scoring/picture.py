@@ -18,7 +18,7 @@ from blemish.result import Region, Result, Verdict
 __all__ = ["OUTLINE", "UNSEEN", "InspectedImage", "Levels", "captioned", "displayable", "outlined", "overlay"]
 
 FULL = 1.5
-"""So many times the map threshold is full heat."""
+"""Full heat, as a multiple of the map threshold."""
 YELLOW, RED = np.array([255, 220, 0]), np.array([230, 0, 0])
 OUTLINE = (0, 210, 255)
 BAND = 256

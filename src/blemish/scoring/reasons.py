@@ -15,7 +15,7 @@ from blemish.result import Matches, Nearest, Region
 __all__ = ["Reasons"]
 
 SHOWN = 3
-"""So many good patches stand for a region."""
+"""The number of good patches that stand for a region."""
 
 
 class Reasons:

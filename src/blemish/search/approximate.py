@@ -14,7 +14,7 @@ from blemish.system.stream import available_threads
 __all__ = ["ApproximateSearch"]
 
 JUDGED = 512
-"""So many rows of the bank judge the recall."""
+"""The number of rows of the bank that judge the recall."""
 
 
 class ApproximateSearch:

@@ -18,7 +18,7 @@ __all__ = ["ExactSearch", "bound_axes"]
 STEP = 4
 """Every fourth query is searched first, for the others to start from its rows."""
 MANY = 4096
-"""From so many rows on, that is worth its while."""
+"""The number of rows from which that saves time."""
 WORTHWHILE = 64
 """Fewer queries than this are not worth another thread."""
 MEDIUM, LONG = 256, 768

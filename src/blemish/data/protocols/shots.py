@@ -1,4 +1,4 @@
-"""Few good images: which ones a model sees when it may see only so many."""
+"""Few good images: which ones a model sees when their number is limited."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ SHOTS = (1, 2, 5, 10, 16, 20, 50)
 
 
 def usable_shots(images: int) -> list[int]:
-    """The numbers of shots a set of so many images can give, all of them last."""
+    """The numbers of shots that a set of this size can give; the whole set comes last."""
     return [shots for shots in SHOTS if shots < images] + [images]
 
 

@@ -110,7 +110,7 @@ class Standardised(nn.Module):  # type: ignore[misc]
         dimension = features_NVD.shape[2]
         spread_D = features_NVD.reshape(-1, dimension).std(dim=0)
         self.register_buffer("mean_D", features_NVD.reshape(-1, dimension).mean(dim=0))
-        # A channel that good images leave silent must not shout at the first sound.
+        # A channel that is near zero on all good images would score far too high on the first image that uses it.
         self.register_buffer("spread_D", spread_D + SILENT * spread_D.max() + 1e-12)
         self.flow = Flow(dimension, blocks=BLOCKS, hidden=hidden)
 
