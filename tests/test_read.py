@@ -14,7 +14,8 @@ from PIL import Image
 
 from blemish.arrays import Array, Bytes
 from blemish.errors import ImageError, OptionError
-from blemish.images import read
+from blemish.images.bounds import Bounds
+from blemish.images.decode import Rules
 from blemish.images.read import ImageKind, image_name, probe_image, read_image
 
 
@@ -268,11 +269,11 @@ def test_claims_of_huge_sizes_are_refused_before_decoding(width: int, height: in
             use(bytes(encoded))
 
 
-def test_own_limit_holds_for_images_that_are_open(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(read, "MAX_PIXELS", 5)
+def test_the_bound_holds_for_images_that_are_open() -> None:
+    rules = Rules(bounds=Bounds(pixels=5))
     for use in (read_image, probe_image):
         with pytest.raises(ImageError, match="claims 3 x 2 pixels"):
-            use(Image.new("L", (3, 2)))
+            use(Image.new("L", (3, 2)), rules=rules)
 
 
 @pytest.mark.parametrize("kind", ["TIFF", "GIF"])

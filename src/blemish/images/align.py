@@ -113,10 +113,10 @@ class Aligner(BaseModel):
         """The image, aligned; beyond its edge, the edge goes on."""
         return _warp(image, matrix, self.height, self.width)
 
-    def shown(self, matrix: Doubles, height: int, width: int) -> Bools:
-        """Which pixels of the aligned image show something of an image of this size."""
-        there = np.ones((height, width), np.uint8)
+    def shown(self, matrix: Doubles, known_HW: Bools) -> Bools:
+        """Which pixels of the aligned image show something that is known of the image."""
         size = self.width, self.height
+        there = known_HW.view(np.uint8)
         return np.asarray(cv2.warpAffine(there, matrix, size, flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP) > 0)
 
 
@@ -160,6 +160,8 @@ def _refine(motion: Motion, reference: Bytes, image: Bytes, start: Doubles) -> t
 def _grey(image: Array, height: int, width: int) -> Bytes:
     """Stretched from the darkest value to the brightest: registration asks for shapes, not for levels."""
     grey = image.astype(np.float32) if image.ndim == 2 else image.mean(axis=2, dtype=np.float32)
+    if np.isnan(grey).any():  # what was not measured has no shape
+        grey = np.where(np.isnan(grey), np.nanmean(grey), grey)
     sized = np.asarray(Image.fromarray(grey).resize((width, height), Image.Resampling.BILINEAR))
     low, high = float(sized.min()), float(sized.max())
     return np.rint((sized - low) * (255 / max(high - low, 1e-6))).astype(np.uint8)

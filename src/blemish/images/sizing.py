@@ -120,7 +120,7 @@ def _pixel_range(sources: Sequence[Source], pixels: PixelType) -> PixelRange:
     if pixels == "uint8":
         return PixelRange(0.0, 255.0)
     some = sources[:: math.ceil(len(sources) / RANGE_IMAGES)]
-    extremes = [np.percentile(read_image(source), [0.1, 99.9]) for source in some]
+    extremes = [np.nanpercentile(read_image(source), [0.1, 99.9]) for source in some]
     low, high = min(low for low, _ in extremes), max(high for _, high in extremes)
     if low == high:
         raise ImageError(f"The good images hold a single value ({low:g}) everywhere; nothing can be learnt from them.")

@@ -10,6 +10,7 @@ import numpy as np
 from blemish.arrays import Array, Bools, Doubles, Floats, Ints
 from blemish.errors import ImageError
 from blemish.images.align import Aligner
+from blemish.images.nodata import measured
 from blemish.images.places import Places, hide
 from blemish.images.transform import Placement, Transform, patch_centres
 
@@ -36,6 +37,8 @@ class View:
     """Of the image as it came."""
     name: str
     """For messages."""
+    unmeasured: int = 0
+    """So many of its pixels were not measured, and do not count."""
 
     def cells(self, grid: tuple[int, int], height: int, width: int) -> Bools:
         """Which cells of an h x w grid over the input count: those whose centre lies on a pixel that does.
@@ -84,23 +87,27 @@ class Viewer:
     aligner: Aligner | None = None
 
     def __call__(self, image: Array, name: str) -> tuple[Array, View]:
-        """Align, hide and size one image; `name` is for messages.
+        """Align, hide and size one image; `name` is for messages. Pixels that were not measured (NaN) do not count.
 
         Returns uint8 or uint16 (height, width, 3) and how the image was looked at. Raises ImageError for another kind
         of pixels, another aspect than areas or alignment allow, and a part that is not found.
         """
         height, width = image.shape[:2]
+        known_HW = measured(image)
+        if known_HW is not None:
+            image = hide(image, known_HW)
         matrix = self.aligner(image, name) if self.aligner else None
-        looked_HW = None
+        looked_HW = known_HW
         if self.aligner and matrix is not None:
-            looked_HW = self.aligner.shown(matrix, height, width)
+            looked_HW = self.aligner.shown(matrix, np.ones((height, width), np.bool_) if known_HW is None else known_HW)
             image = self.aligner.moved(image, matrix)
         if self.places:
             mask_HW = self.places.of_image(image.shape[0], image.shape[1], name)
             looked_HW = mask_HW if looked_HW is None else looked_HW & mask_HW
             image = hide(image, mask_HW)
         sized, placement = self.transform(image, name)
-        return sized, View(placement, looked_HW, matrix, height, width, name)
+        unmeasured = 0 if known_HW is None else int(np.count_nonzero(~known_HW))
+        return sized, View(placement, looked_HW, matrix, height, width, name, unmeasured)
 
     def of_size(self, height: int, width: int, motion: Sequence[float] | None, name: str) -> View:
         """How an image of this size was looked at, for points alone; `motion` is its matrix row by row."""

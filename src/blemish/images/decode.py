@@ -1,0 +1,242 @@
+"""From the bytes of an image file to its pixels: each format by a decoder that gives them exactly."""
+
+import io
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import simplejpeg
+from PIL import Image
+from PIL.BmpImagePlugin import BmpImageFile
+from PIL.GifImagePlugin import GifImageFile
+from PIL.ImageFile import ImageFile
+from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.PpmImagePlugin import PpmImageFile
+from PIL.TiffImagePlugin import TiffImageFile
+from PIL.WebPImagePlugin import WebPImageFile
+
+from blemish.arrays import Array
+from blemish.errors import ImageError
+from blemish.images.bounds import Bounds
+from blemish.images.encoded import Encoded, Format
+from blemish.images.modes import PixelType, orientation, pixel_type, pixels_of, upright
+from blemish.images.netpbm import is_wide_netpbm, wide_netpbm
+from blemish.images.nodata import NoData, without_nodata
+from blemish.images.strips import not_supported, own_pixels, pillow_gives
+from blemish.images.tiff import DEFLATE, FLOAT, PLAIN, RGB, WHITE_IS_ZERO, TiffKind, check_tiff, tiff_kind
+from blemish.images.whole import check_gif, check_png, check_webp, damaged, several_pages
+
+__all__ = ["Header", "Rules", "decode", "header"]
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What is read, and what is refused."""
+
+    bounds: Bounds = field(default_factory=Bounds)
+    accept_damaged: bool = False
+    """Whether files are read whose format says that they are damaged, as far as they can be."""
+    nodata: NoData = "auto"
+    """The value of float pixels that were not measured; "auto": recognised."""
+
+
+class Header(NamedTuple):
+    """What a file says of its image before it is decoded."""
+
+    height: int
+    """Upright, in pixels."""
+    width: int
+    pixels: PixelType
+
+
+_OPENERS: dict[Format, type[ImageFile]] = {
+    "PNG": PngImageFile,
+    "BMP": BmpImageFile,
+    "PNM": PpmImageFile,
+    "WebP": WebPImageFile,
+    "GIF": GifImageFile,
+    "JPEG 2000": Jpeg2KImageFile,
+    "JPEG": JpegImageFile,
+}
+"""Pillow's decoders by themselves: Image.open would ask all of them, one of which starts Ghostscript."""
+
+
+def decode(encoded: Encoded, rules: Rules) -> Array:
+    """Check a file and decode it, upright, alpha dropped, to H x W or H x W x 3 of uint8, uint16 or float32.
+
+    Float pixels that were not measured are NaN. Raises ImageError, or whatever a decoder raises for damaged bytes.
+    """
+    match encoded.format:
+        case "JPEG":
+            return _jpeg(encoded, rules)
+        case "TIFF":
+            return _tiff(encoded, rules)
+        case "PNG":
+            return _png(encoded, rules)
+    image = _opened(encoded, rules)
+    if not rules.accept_damaged:
+        _check_whole(encoded)
+    if encoded.format == "PNM" and is_wide_netpbm(encoded.data):
+        return wide_netpbm(encoded.data, encoded.name)
+    return _finite(pixels_of(image, encoded.name), encoded, None, rules)
+
+
+def header(encoded: Encoded, rules: Rules) -> Header:
+    """The size and the pixels of an image, without decoding it where its format allows."""
+    if encoded.format == "TIFF":
+        return _tiff_header(encoded, rules)
+    image = _opened(encoded, rules)
+    pixels: PixelType = "uint16" if _is_wide(encoded, image) else pixel_type(image)
+    turned = orientation(image) in (5, 6, 7, 8)
+    height, width = (image.width, image.height) if turned else (image.height, image.width)
+    return Header(height, width, pixels)
+
+
+def _opened(encoded: Encoded, rules: Rules) -> ImageFile:
+    """The file's header, with its size within bounds. Raises ImageError for a header that cannot be read."""
+    if encoded.format == "WebP":  # Pillow would take the memory of the whole picture at once
+        rules.bounds.check(*_webp_size(encoded), len(encoded.data), encoded.name)
+    try:
+        image = _OPENERS[encoded.format](io.BytesIO(encoded.data))
+    except (SyntaxError, Image.DecompressionBombError) as error:
+        raise damaged(encoded.name, f"its header: {error}") from None
+    rules.bounds.check(image.width, image.height, len(encoded.data), encoded.name)
+    _check_pages(getattr(image, "n_frames", 1), encoded.name)
+    if encoded.format == "JPEG 2000":
+        _check_jpeg_2000(encoded)
+    return image
+
+
+def _check_pages(pages: int, name: str) -> None:
+    if pages > 1:
+        raise several_pages(pages, name)
+
+
+def _webp_size(encoded: Encoded) -> tuple[int, int]:
+    """Width and height of a WebP. Source: WebP Container Specification."""
+    data = encoded.data.ljust(30, b"\0")
+    if data[12:16] == b"VP8X":
+        return int.from_bytes(data[24:27], "little") + 1, int.from_bytes(data[27:30], "little") + 1
+    if data[12:16] == b"VP8L":
+        bits = int.from_bytes(data[21:25], "little")
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    return int.from_bytes(data[26:28], "little") & 0x3FFF, int.from_bytes(data[28:30], "little") & 0x3FFF
+
+
+def _check_jpeg_2000(encoded: Encoded) -> None:
+    """Refuse values that Pillow would scale or cut. Source: ITU-T T.800, A.5.1."""
+    at = encoded.data.find(b"\xff\x4f\xff\x51")
+    count = int.from_bytes(encoded.data[at + 40 : at + 42], "big")
+    depths = set(encoded.data[at + 42 : at + 42 + 3 * count : 3])
+    if at < 0 or not (depths == {7} or (depths == {15} and count == 1)):
+        raise ImageError(
+            f"{encoded.name} holds JPEG 2000 pixels of a kind that is not supported (8-bit, or 16-bit grey, unsigned, "
+            f"is read); convert it to PNG or TIFF."
+        )
+
+
+def _check_whole(encoded: Encoded) -> None:
+    checks = {"WebP": check_webp, "GIF": check_gif}
+    if check := checks.get(encoded.format):
+        check(encoded.data, encoded.name)
+
+
+def _is_wide(encoded: Encoded, image: ImageFile) -> bool:
+    """Whether a file, other than TIFF, holds 16-bit values that Pillow would scale or cut."""
+    if encoded.format == "PNM":
+        return is_wide_netpbm(encoded.data)
+    return encoded.format == "PNG" and encoded.data[24] == 16
+
+
+def _finite(values: Array, encoded: Encoded, told: str | None, rules: Rules) -> Array:
+    """Float values with what was not measured as NaN; other values as they are."""
+    if values.dtype != np.float32:
+        return values
+    try:
+        mark = None if told is None else float(told)
+    except ValueError:
+        mark = None
+    return without_nodata(values, encoded.name, mark, rules.nodata)
+
+
+def _jpeg(encoded: Encoded, rules: Rules) -> Array:
+    """The pixels Pillow would give, to the bit, by a decoder that does not pass over what libjpeg warns of."""
+    image = JpegImageFile(io.BytesIO(encoded.data))
+    rules.bounds.check(image.width, image.height, len(encoded.data), encoded.name)
+    space = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}[image.mode]
+    try:
+        values = simplejpeg.decode_jpeg(encoded.data, space, strict=not rules.accept_damaged)
+    except ValueError as error:
+        raise damaged(encoded.name, str(error)) from None
+    if space == "CMYK":
+        return pixels_of(image, encoded.name)
+    return upright(values[:, :, 0] if space == "GRAY" else values, orientation(image))
+
+
+def _png(encoded: Encoded, rules: Rules) -> Array:
+    image = _opened(encoded, rules)
+    if not rules.accept_damaged:
+        check_png(encoded.data, encoded.name)
+    values = pixels_of(image, encoded.name)
+    if len(image.getbands()) == 1 or encoded.data[24] != 16:
+        return values
+    # Of 16-bit colours Pillow keeps the upper 8 bits: it found the file whole, and OpenCV decodes it.
+    wide = _by_opencv(encoded)
+    return upright(wide[:, :, 0] if image.mode == "LA" else wide, orientation(image))
+
+
+def _tiff_header(encoded: Encoded, rules: Rules) -> Header:
+    kind = tiff_kind(encoded.data, encoded.name)
+    rules.bounds.check(kind.width, kind.height, len(encoded.data), encoded.name)
+    turned = kind.orientation in (5, 6, 7, 8)
+    height, width = (kind.width, kind.height) if turned else (kind.height, kind.width)
+    if kind.sample_format == FLOAT:
+        return Header(height, width, "float32")
+    return Header(height, width, "uint16" if kind.bits > 8 else "uint8")
+
+
+def _tiff(encoded: Encoded, rules: Rules) -> Array:
+    kind = tiff_kind(encoded.data, encoded.name)
+    rules.bounds.check(kind.width, kind.height, len(encoded.data), encoded.name)
+    _check_pages(kind.pages, encoded.name)
+    if not rules.accept_damaged:
+        check_tiff(kind, encoded.data, encoded.name)
+    return _finite(_tiff_pixels(kind, encoded), encoded, kind.nodata, rules)
+
+
+def _tiff_pixels(kind: TiffKind, encoded: Encoded) -> Array:
+    """The pixels of the only page, upright."""
+    if pillow_gives(kind):
+        values = pixels_of(_opened_tiff(kind, encoded), encoded.name)
+        # Pillow turns white-is-zero around for 8 bits and less alone.
+        turn = kind.photometric == WHITE_IS_ZERO and values.dtype == np.uint16 and kind.bits <= 16
+        return np.asarray((1 << kind.bits) - 1 - values, np.uint16) if turn else values
+    packed = kind.compression not in (PLAIN, *DEFLATE) or kind.tiles is not None
+    if packed and kind.bits == 16 and kind.samples in (3, 4) and kind.photometric == RGB and not kind.planar:
+        _opened_tiff(kind, encoded).load()  # it raises where the file is not whole
+        return _by_opencv(encoded)  # which turns TIFF upright by itself
+    values = own_pixels(kind, encoded.data, encoded.name)
+    if kind.photometric == WHITE_IS_ZERO and kind.sample_format != FLOAT:
+        values = np.asarray(65535 - values, np.uint16)
+    return upright(values, kind.orientation)
+
+
+def _opened_tiff(kind: TiffKind, encoded: Encoded) -> ImageFile:
+    """Its tags were read before: what Pillow does not open then is a kind of pixels that it does not know."""
+    try:
+        return TiffImageFile(io.BytesIO(encoded.data))
+    except SyntaxError:
+        raise not_supported(kind, encoded.name) from None
+
+
+def _by_opencv(encoded: Encoded) -> Array:
+    """16-bit colours, RGB."""
+    values = cv2.imdecode(np.frombuffer(encoded.data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if values is None or values.dtype != np.uint16 or values.ndim != 3:
+        raise ImageError(
+            f"{encoded.name} holds 16-bit colours in a form that is not supported; convert it to a plain PNG."
+        )
+    return np.ascontiguousarray(values[:, :, 2::-1])

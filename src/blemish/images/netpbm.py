@@ -1,0 +1,41 @@
+"""Netpbm files of more than 8 bits a value, whose values stay as they are written. Source: netpbm's pgm(5), ppm(5)."""
+
+import re
+
+import numpy as np
+
+from blemish.arrays import Array
+from blemish.images.whole import damaged
+
+__all__ = ["is_wide_netpbm", "wide_netpbm"]
+
+_GAP = rb"(?:\s|#[^\n]*\n)+"
+_HEADER = re.compile(rb"P([2356])" + _GAP + rb"(\d{1,9})" + _GAP + rb"(\d{1,9})" + _GAP + rb"(\d{1,5})(?:#[^\n]*\n)?\s")
+_GREY, _TEXT = b"25", b"23"
+
+
+def is_wide_netpbm(data: bytes) -> bool:
+    """Whether values may be above 255, of which Pillow would scale some and cut others."""
+    header = _HEADER.match(data)
+    return header is not None and int(header[4]) > 255
+
+
+def wide_netpbm(data: bytes, name: str) -> Array:
+    """Values of a grey (H x W) or colour (H x W x 3) file as uint16. Raises ImageError where they are not all there."""
+    header = _HEADER.match(data)
+    if header is None:
+        raise damaged(name, "its header is wrong")
+    width, height, most = (int(header[group]) for group in (2, 3, 4))
+    shape = (height, width) if header[1] in _GREY else (height, width, 3)
+    if header[1] in _TEXT:
+        values = np.array(data[header.end() :].split(), np.int64)
+    else:
+        end = len(data) - (len(data) - header.end()) % 2
+        values = np.frombuffer(data[header.end() : end], ">u2")
+    count = int(np.prod(shape))
+    if len(values) < count or not count:
+        raise damaged(name, f"{count - len(values)} of its {count} values are missing")
+    values = values[:count]
+    if most > 65535 or values.min() < 0 or values.max() > most:
+        raise damaged(name, f"a value lies above the largest, {most}, that its header allows")
+    return values.astype(np.uint16).reshape(shape)

@@ -1,0 +1,85 @@
+"""TIFF pixels that Pillow would cut, scale or refuse, taken from the strips themselves."""
+
+import math
+
+import numpy as np
+
+from blemish.arrays import Array
+from blemish.errors import ImageError
+from blemish.images.tiff import (
+    BLACK_IS_ZERO,
+    DEFLATE,
+    FLOAT,
+    PLAIN,
+    RGB,
+    SIGNED,
+    UNSIGNED,
+    WHITE_IS_ZERO,
+    TiffKind,
+    inflated,
+    part_bytes,
+)
+
+__all__ = ["not_supported", "own_pixels", "pillow_gives"]
+
+PILLOW_BITS = {UNSIGNED: (1, 2, 4, 8, 12, 16, 32), SIGNED: (16, 32), FLOAT: (32,)}
+"""Grey values that Pillow gives exactly."""
+NUMPY_BITS = {UNSIGNED: (16,), FLOAT: (16, 32, 64)}
+"""Values that are taken from the file here, where Pillow would not give them exactly."""
+
+
+def pillow_gives(kind: TiffKind) -> bool:
+    """Whether Pillow reads such pixels exactly, or not at all."""
+    grey = kind.samples == 1 and kind.photometric in (WHITE_IS_ZERO, BLACK_IS_ZERO)
+    small = kind.bits <= 8 and kind.sample_format == UNSIGNED
+    return small or (grey and kind.bits in PILLOW_BITS.get(kind.sample_format, ()))
+
+
+def not_supported(kind: TiffKind, name: str) -> ImageError:
+    """The error for pixels that nothing here reads exactly."""
+    return ImageError(
+        f"{name} holds {kind.words}, which is not supported in this form; convert it to a TIFF of 8- or 16-bit "
+        f"unsigned or 32-bit float grey, or of 8- or 16-bit RGB, without compression."
+    )
+
+
+def own_pixels(kind: TiffKind, data: bytes, name: str) -> Array:
+    """uint16 or float pixels (H x W, or H x W x 3), not yet turned upright. Raises ImageError for other kinds."""
+    if not _taken_here(kind):
+        raise not_supported(kind, name)
+    values = np.concatenate([_part_pixels(kind, part, data, name) for part in range(kind.parts)], axis=0)
+    if kind.planar:
+        values = np.moveaxis(values.reshape(kind.samples, kind.height, kind.width), 0, 2)
+    values = values[:, :, 0] if kind.samples <= 2 else values[:, :, :3]
+    if kind.sample_format != FLOAT:
+        return values
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused as such
+        return np.asarray(values, np.float32)
+
+
+def _taken_here(kind: TiffKind) -> bool:
+    """Whether the strips are simple enough to be read here."""
+    colours = kind.photometric == RGB and kind.samples in (3, 4)
+    greys = kind.photometric in (WHITE_IS_ZERO, BLACK_IS_ZERO) and kind.samples in (1, 2)
+    return (
+        (colours or greys)
+        and kind.tiles is None
+        and kind.compression in (PLAIN, *DEFLATE)
+        and kind.bits in NUMPY_BITS.get(kind.sample_format, ())
+        and (kind.predictor == 1 or (kind.predictor == 2 and kind.sample_format == UNSIGNED) or kind.compression == 1)
+    )
+
+
+def _part_pixels(kind: TiffKind, part: int, data: bytes, name: str) -> Array:
+    """The values of one strip: rows x width x channels."""
+    start, rows = kind.starts[part], kind.part_rows(part)
+    shape = rows, kind.width, 1 if kind.planar else kind.samples
+    piece = data[start : start + (kind.counts[part] if kind.counts else rows * kind.row_bytes)]
+    if kind.compression != PLAIN:
+        piece = inflated(piece, part_bytes(kind), name)
+    kind_of_number = {UNSIGNED: "u", FLOAT: "f"}[kind.sample_format]
+    values = np.frombuffer(piece, f"{kind.order}{kind_of_number}{kind.bits // 8}", math.prod(shape)).reshape(shape)
+    values = values.astype(values.dtype.newbyteorder("="))
+    if kind.predictor == 2 and kind.compression != PLAIN:
+        np.add.accumulate(values, axis=1, out=values, dtype=values.dtype)
+    return values
