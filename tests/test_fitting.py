@@ -198,8 +198,9 @@ def test_what_cannot_be_fitted(tmp_path: Path) -> None:
         fit([GOOD[0], GOOD[1].astype(np.uint16)], **TINY)
     with pytest.raises(ImageError, match="single value"):
         fit([np.full((50, 50), 7, np.uint16)] * 3, **TINY)
-    with pytest.raises(OptionError, match="not one image"):
-        fit(Image.fromarray(GOOD[0]), **TINY)  # type: ignore[arg-type]
+    for one in (GOOD[0], np.repeat(GOOD[0][:, :, None], 3, axis=2), Image.fromarray(GOOD[0]), ("one", GOOD[0])):
+        with pytest.raises(DataError, match="at least 2 good images"):
+            fit(one, **TINY)
     with pytest.raises(BackboneError, match="no backbone 'resnet99'"):
         fit(GOOD, backbone="resnet99")
     with pytest.raises(ProviderError, match='"abacus" is not available'):

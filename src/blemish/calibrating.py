@@ -9,8 +9,8 @@ from blemish.calibration.cross_fit import _held_out, thresholds_of
 from blemish.calibration.held_out import HeldOut
 from blemish.detector import Detector
 from blemish.errors import DataError
-from blemish.images.read import Source, image_name, probe_image
-from blemish.images.sources import check_groups, list_sources
+from blemish.images.read import Source, has_name, image_name, probe_image
+from blemish.images.sources import Images, check_groups, list_sources
 from blemish.images.training_image import TrainingImage
 from blemish.model.model import recalibrated
 from blemish.system.progress import Progress, Shown, shown
@@ -23,7 +23,7 @@ __all__ = [
 
 def calibrate(
     detector: Detector,
-    good: str | os.PathLike[str] | Sequence[Source] | None = None,
+    good: Images | None = None,
     *,
     groups: Sequence[str] | None = None,
     false_rejects: float | None = None,
@@ -82,7 +82,8 @@ def _unseen_images(detector: Detector, sources: Sequence[Source], groups: Sequen
     if not sources:
         raise DataError("No images were given; thresholds need good images that the memory has not seen.")
     seen = {os.path.abspath(image.path) for image in detector.model.manifest.images if image.in_memory}
-    twice = [name for name in map(image_name, sources) if os.path.abspath(name) in seen]
+    named = [image_name(source) for source in sources if has_name(source)]
+    twice = [name for name in named if os.path.abspath(name) in seen]
     if twice:
         names = ", ".join(twice[:3]) + (", ..." if len(twice) > 3 else "")
         raise DataError(

@@ -12,7 +12,7 @@ from blemish.features.extract import AnyExtractor
 from blemish.features.patches import Clock, Look, look
 from blemish.features.tiles import Extractors
 from blemish.images.read import Channels, Source, image_name
-from blemish.images.sources import check_groups, list_sources
+from blemish.images.sources import Images, check_groups, each_source, list_sources
 from blemish.methods.method import Scores
 from blemish.model.feedback import Seen, added, numbers_of, removed
 from blemish.model.file import model_bytes, model_of, read_model, write_model
@@ -88,20 +88,25 @@ class Detector:
         """
         return self._inspect(image, self.extractors.alone, channels)
 
-    def inspect_many(self, images: Iterable[Source], *, channels: Channels = "RGB") -> Iterator[Result]:
+    def inspect_many(self, images: Images, *, channels: Channels = "RGB") -> Iterator[Result]:
         """Score images one after the other, in order, one per thread (tiled ones on all), holding only a few at a time.
 
         An image that cannot be used gets the verdict ERROR, and the rest goes on.
 
         Args:
-            images: Images as `inspect` takes them, also from a generator. Arrays are not copied: do not write into one
-                before its result has come.
+            images: As for `fit`: a folder, a pattern, a list or a generator, of which only a few are taken ahead. Of a
+                pair (name, image), the name becomes the result's `path`. Do not write into an array before its
+                result has come.
             channels: The order of the channels in arrays: "RGB" or "BGR".
 
         Returns:
             An iterator over one result an image.
+
+        Raises:
+            DataError: There are no images; at once, or where a generator ends.
         """
-        return stream(partial(self._inspect_or_error, channels=channels), images, threads=self.extractors.at_once)
+        sources = each_source(images)
+        return stream(partial(self._inspect_or_error, channels=channels), sources, threads=self.extractors.at_once)
 
     def score_many(self, images: Iterable[Source]) -> Iterator[Scores]:
         """What the method says of images, without verdicts.
@@ -120,7 +125,7 @@ class Detector:
 
     def add(
         self,
-        images: str | os.PathLike[str] | Sequence[Source],
+        images: Images,
         *,
         groups: Sequence[str] | None = None,
         who: str | None = None,

@@ -14,7 +14,7 @@ from blemish.calibration.held_out import hold_out
 from blemish.calibration.thresholds import Mode, Wanted
 from blemish.detector import Detector
 from blemish.images.read import Source, image_name, probe_image, read_image
-from blemish.images.sources import check_groups, check_varied, list_sources
+from blemish.images.sources import Images, check_groups, check_varied, list_sources
 from blemish.images.training_image import TrainingImage
 from blemish.images.view import Viewer
 from blemish.methods.method import KeepsCandidates
@@ -35,7 +35,7 @@ __all__ = [
 
 
 def fit(
-    images: str | os.PathLike[str] | Sequence[Source],
+    images: Images,
     *,
     settings: Settings | None = None,
     recipe: str | os.PathLike[str] | None = None,
@@ -46,8 +46,9 @@ def fit(
     """Learn what good looks like from images of good parts alone (Roth et al., CVPR 2022, sections 3.1 to 3.3).
 
     Args:
-        images: A folder, a file pattern, or a sequence of paths, encoded bytes, Pillow images and arrays (H x W or
-            H x W x 3 in RGB; uint8, uint16 or float32).
+        images: A folder, a file pattern, or any number of paths, encoded bytes, Pillow images, arrays (H x W or
+            H x W x 3 in RGB; uint8, uint16 or float32) and pairs (name, image), in a list or a generator; an array of
+            N x H x W x 3 is N images, one of H x W x 3 is one.
         settings: In place of the options that are part of the model; beside it, only those of the machine
             (`threads`, `memory`, ...) can be given.
         recipe: A file of options, such as `blemish info --recipe` prints; `options` win over it.
@@ -76,7 +77,7 @@ def fit(
 
 
 def _fit(
-    images: str | os.PathLike[str] | Sequence[Source],
+    images: Images,
     groups: Sequence[str] | None,
     settings: Settings,
     resources: Resources,

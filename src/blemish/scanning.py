@@ -1,6 +1,5 @@
 """Which of the images that are meant to be good look defective: looked for before they become the memory."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Unpack
@@ -11,8 +10,7 @@ from blemish.calibration.outliers import CUTOFF, outlying, outlyingness
 from blemish.detector import Detector
 from blemish.errors import OptionError
 from blemish.fitting import fit
-from blemish.images.read import Source
-from blemish.images.sources import list_sources
+from blemish.images.sources import Images, list_sources
 from blemish.options.given import FitOptions
 from blemish.result import Result
 from blemish.system.progress import Shown
@@ -32,7 +30,7 @@ class Scan:
 
 
 def scan(
-    images: str | os.PathLike[str] | Sequence[Source],
+    images: Images,
     *,
     groups: Sequence[str] | None = None,
     cutoff: float = CUTOFF,

@@ -14,7 +14,18 @@ from blemish.images.modes import PixelType, orientation, pixel_type, pixels_of
 from blemish.images.nodata import without_nodata
 from blemish.images.whole import damaged, several_pages
 
-__all__ = ["Channels", "ImageKind", "PixelType", "Source", "image_name", "is_pair", "keep", "probe_image", "read_image"]
+__all__ = [
+    "Channels",
+    "ImageKind",
+    "PixelType",
+    "Source",
+    "has_name",
+    "image_name",
+    "is_pair",
+    "keep",
+    "probe_image",
+    "read_image",
+]
 
 Held: TypeAlias = bytes | Image.Image | Array
 Pair: TypeAlias = tuple[str | os.PathLike[str], Held]
@@ -42,6 +53,13 @@ def image_name(source: object) -> str:
     if isinstance(source, Image.Image):
         return str(getattr(source, "filename", "")) or "<image>"
     return "<array>" if isinstance(source, np.ndarray) else f"<{type(source).__name__}>"
+
+
+def has_name(source: object) -> bool:
+    """Whether an image has a path or name by which it can be told from others."""
+    if isinstance(source, Image.Image):
+        return bool(getattr(source, "filename", ""))
+    return isinstance(source, str | os.PathLike) or is_pair(source)
 
 
 def is_pair(source: object) -> TypeGuard[Pair]:
