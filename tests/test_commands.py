@@ -118,3 +118,21 @@ def test_what_is_allowed_is_said(
 ) -> None:
     outcome = run_cli("fit", folder / "fit", "-o", tmp_path / "a.blemish", *words)
     assert sentence in outcome.sentence
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (
+            ("inspect", "m", "i", "--threads", "0"),
+            "--threads='0' cannot be used: give a whole number of at least 1.",
+        ),
+        (
+            ("inspect", "m", "i", "--threads=x"),
+            "--threads='x' cannot be used: give a whole number of at least 1.",
+        ),
+        (("calibrate", "m", "--confidence", "high"), "Option --confidence='high' cannot be used: give a number."),
+    ],
+)
+def test_numbers_of_other_commands_too(words: tuple[str, ...], sentence: str, run_cli: RunCli) -> None:
+    assert sentence in run_cli(*words).sentence

@@ -40,30 +40,21 @@ BAD = {
 }
 
 
-def mypy(file: Path) -> list[str]:
-    """What `mypy --strict` says of a user's file, one line an error."""
-    pytest.importorskip("mypy")
-    done = subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", "--config-file", "", "--no-color-output", str(file)],
-        capture_output=True,
-        text=True,
-        cwd=file.parent,
-        timeout=600,
-    )
-    assert done.returncode in (0, 1), done.stderr
-    return [line for line in done.stdout.splitlines() if ": error: " in line]
-
-
 def test_mypy_knows_the_options(tmp_path: Path) -> None:
-    good, bad = tmp_path / "good.py", tmp_path / "bad.py"
-    good.write_text(GOOD, encoding="utf-8")
-    bad.write_text("import blemish\n" + "\n".join(BAD) + "\n", encoding="utf-8")
-    assert mypy(good) == []
-    errors = mypy(bad)
+    """`mypy --strict` on a user's files."""
+    pytest.importorskip("mypy")
+    (tmp_path / "good.py").write_text(GOOD, encoding="utf-8")
+    (tmp_path / "bad.py").write_text("import blemish\n" + "\n".join(BAD) + "\n", encoding="utf-8")
+    command = [sys.executable, "-m", "mypy", "--strict", "--config-file", "", "--no-color-output", "good.py", "bad.py"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=600)
+    assert done.returncode == 1, done.stderr
+    errors = [line for line in done.stdout.splitlines() if ": error: " in line]
+    assert not [error for error in errors if error.startswith("good.py")]
     for number, (line, option) in enumerate(BAD.items(), start=2):
-        found = [error for error in errors if f"bad.py:{number}:" in error]
+        found = [error for error in errors if error.startswith(f"bad.py:{number}:")]
         assert found, line
         assert option in found[0], line
+    assert len(errors) == len(BAD)
 
 
 def test_the_types_are_those_of_the_options() -> None:

@@ -13,7 +13,8 @@ import typer
 from typer.core import TyperCommand
 
 from blemish.cli import console
-from blemish.options.takes import Panel
+from blemish.errors import OptionError
+from blemish.options.takes import Panel, number_words
 
 __all__ = ["CommandLine", "LogFile", "Quiet", "Verbose"]
 
@@ -50,7 +51,16 @@ class CommandLine(typer.Typer):
 
 
 class _Command(TyperCommand):
-    """A command whose help lists its options in groups."""
+    """A command whose help lists its options in groups, and which says what an option takes where it got another."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        typed = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        except typer.BadParameter as error:
+            if sentence := _refusal(error, typed):
+                raise OptionError(sentence) from None
+            raise
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         groups: dict[str, list[tuple[str, str]]] = {name: [] for name in ["Arguments", *Panel, "Options", SPEAKING]}
@@ -61,6 +71,21 @@ class _Command(TyperCommand):
             if records:
                 with formatter.section(name):
                     formatter.write_dl(records)
+
+
+def _refusal(error: typer.BadParameter, typed: list[str]) -> str | None:
+    """What came and what is wanted, where an option that takes a number got something else."""
+    option: Any = error.param
+    kind = getattr(getattr(option, "type_descriptor", None), "annotation", None)
+    if kind not in (int, float) or option.param_type_name != "option":
+        return None
+    came = [
+        value
+        for word, following in zip(typed, [*typed[1:], ""], strict=True)
+        for name in option.opts
+        for value in ([following] if word == name else [word.partition("=")[2]] if word.startswith(f"{name}=") else [])
+    ]
+    return f"Option {option.opts[0]}={came[-1]!r} cannot be used: give {number_words(kind, option.min, option.max)}."
 
 
 def _group(parameter: Any) -> str:

@@ -125,7 +125,7 @@ def _toml(name: str, value: Any) -> str:
     if name == "size" and isinstance(value, tuple):
         return f'"{value[0]}x{value[1]}"'
     if isinstance(value, int | float):
-        return repr(value)
+        return repr(int(value) if value == int(value) else value)
     if isinstance(value, list | tuple):
         return f"[{', '.join(_toml('', part) for part in value)}]"
     return _text(os.fspath(value))

@@ -2,7 +2,7 @@
 
 import types
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
@@ -10,7 +10,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic.fields import FieldInfo
 
-__all__ = ["Panel", "Takes", "choices", "panel_of", "shown_type", "type_source", "wanted"]
+__all__ = ["Panel", "Takes", "choices", "number_words", "panel_of", "shown_type", "type_source", "wanted"]
 
 
 class Panel(StrEnum):
@@ -56,6 +56,11 @@ def shown_type(field: FieldInfo) -> str:
     takes = _takes(field)
     shown = takes.shown if takes else "|".join(named) if named else _type_name(field)
     return f"<{shown}|none>" if _may_be_none(field) else f"<{shown}>"
+
+
+def number_words(kind: type, low: float | None, high: float | None) -> str:
+    """What a number may be, to complete the sentence "give ..."."""
+    return f"{'a whole number' if kind is int else 'a number'} {_range(low, None, high, None)}".strip()
 
 
 def choices(field: FieldInfo) -> list[str]:
@@ -112,10 +117,14 @@ def _plain_words(field: FieldInfo) -> str:
 
 def _range_words(field: FieldInfo) -> str:
     """The bounds of a number in words."""
-    low = next((mark.ge for mark in field.metadata if isinstance(mark, Ge)), None)
-    above = next((mark.gt for mark in field.metadata if isinstance(mark, Gt)), None)
-    high = next((mark.le for mark in field.metadata if isinstance(mark, Le)), None)
-    below = next((mark.lt for mark in field.metadata if isinstance(mark, Lt)), None)
+    ends: dict[str, Any] = {}
+    for mark in field.metadata:
+        if isinstance(mark, Ge | Gt | Le | Lt):
+            ends |= asdict(mark)
+    return _range(*(ends.get(end) for end in ("ge", "gt", "le", "lt")))
+
+
+def _range(low: float | None, above: float | None, high: float | None, below: float | None) -> str:
     if low is not None and high is not None:
         return f"from {low} to {high}"
     bounds = (("of at least", low), ("above", above), ("up to", high), ("below", below))
