@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     __version__: str
     from blemish.calibrating import calibrate
     from blemish.detector import Detector, load
+    from blemish.diagnosis.data_set import Examination
+    from blemish.diagnosis.doctor import doctor
     from blemish.errors import (
         BackboneError,
         BlemishError,
@@ -22,10 +24,15 @@ if TYPE_CHECKING:
         ProviderError,
         TrainingError,
     )
+    from blemish.evaluation.evaluation import Evaluation
+    from blemish.evaluation.run import evaluate
     from blemish.fitting import fit
     from blemish.options.settings import Settings
+    from blemish.reports.reporting import report
     from blemish.reports.table import table
+    from blemish.reproduction.reproduction import Reproduced, reproduce
     from blemish.result import Box, Nearest, Region, Result, Verdict
+    from blemish.scanning import Scan, scan
 
 __all__ = [
     "BackboneError",
@@ -33,19 +40,28 @@ __all__ = [
     "Box",
     "DataError",
     "Detector",
+    "Evaluation",
+    "Examination",
     "ImageError",
     "ModelFileError",
     "Nearest",
     "OptionError",
     "ProviderError",
     "Region",
+    "Reproduced",
     "Result",
+    "Scan",
     "Settings",
     "TrainingError",
     "Verdict",
     "calibrate",
+    "doctor",
+    "evaluate",
     "fit",
     "load",
+    "report",
+    "reproduce",
+    "scan",
     "table",
 ]
 
@@ -62,10 +78,17 @@ _HOMES = {
         "ProviderError",
         "TrainingError",
     ),
+    "diagnosis.data_set": ("Examination",),
+    "diagnosis.doctor": ("doctor",),
+    "evaluation.evaluation": ("Evaluation",),
+    "evaluation.run": ("evaluate",),
     "fitting": ("fit",),
     "result": ("Box", "Nearest", "Region", "Result", "Verdict"),
     "options.settings": ("Settings",),
+    "reports.reporting": ("report",),
     "reports.table": ("table",),
+    "reproduction.reproduction": ("Reproduced", "reproduce"),
+    "scanning": ("Scan", "scan"),
 }
 """Where each public name lives; it is imported when it is first used, so that `import blemish` costs nothing."""
 

@@ -23,6 +23,7 @@ class Scan:
     """The images that look defective, the most so first, inspected by a memory of all others."""
 
     suspects: list[Result]
+    """Their results, the highest score first."""
     outlyingness: list[float]
     """How many robust standard deviations the logarithm of each one's score lies above the median of all."""
     detector: Detector
@@ -39,9 +40,21 @@ def scan(
 ) -> Scan:
     """Score each image by a memory without its fold, as cross-fitting does, and name those whose scores stand out.
 
-    Images, groups, progress and options are those of `fit`, for patchcore; what lies more than `cutoff` robust standard
-    deviations above the median is a suspect. A defect that several images show is known to the memory of each of them
-    and may hide: look at what stands out, take it away, and scan again. Raises as `fit`.
+    A defect that several images show is known to the memory of each of them and may hide: look at what stands out, take
+    it away, and scan again.
+
+    Args:
+        images: Images that are meant to be good, as `fit` takes them.
+        groups: The part that each image shows, as for `fit`.
+        cutoff: Images whose score lies more robust standard deviations above the median are suspects.
+        progress: As for `fit`.
+        **options: Those of `fit`, for the method patchcore.
+
+    Returns:
+        The suspects, and a detector fitted on all others.
+
+    Raises:
+        OptionError: Another method than patchcore; and as `fit` raises it, like all other errors.
     """
     if (method := options.get("method", "patchcore")) != "patchcore":
         raise OptionError(
@@ -54,5 +67,6 @@ def scan(
     found = outlying(scores_M, cutoff=cutoff)
     if len(found):
         detector = detector.remove([int(number) for number in np.sort(found)])
-    suspects = list(detector.inspect_many(sources[int(number)] for number in found))
-    return Scan(suspects, outlyingness(scores_M)[found].tolist(), detector)
+    suspects = [sources[int(number)] for number in found]
+    results = list(detector.inspect_many(suspects)) if suspects else []
+    return Scan(results, outlyingness(scores_M)[found].tolist(), detector)

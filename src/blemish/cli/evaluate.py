@@ -1,16 +1,13 @@
 """blemish evaluate: how well a model separates labelled test images."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from blemish.cli.console import print_json, progress_bar
 
-if TYPE_CHECKING:
-    from blemish.data.samples import Sample
-
-__all__ = ["evaluate", "labelled_samples"]
+__all__ = ["evaluate"]
 
 
 def evaluate(
@@ -30,6 +27,7 @@ def evaluate(
     from rich.console import Console
     from rich.table import Table
 
+    from blemish.data.samples import labelled_samples
     from blemish.detector import load
     from blemish.evaluation.run import evaluate as measure
 
@@ -46,17 +44,3 @@ def evaluate(
     Console().print(table)
     for note in evaluation.notes:
         print(note)
-
-
-def labelled_samples(
-    data: Path | None, good: Path | None, defective: Path | None, masks: Path | None
-) -> "list[Sample]":
-    """The labelled images that were named, in one way or the other."""
-    from blemish.data.samples import read_pair, read_samples
-    from blemish.errors import OptionError
-
-    if data is not None and good is None and defective is None and masks is None:
-        return read_samples(data)
-    if data is None and good is not None and defective is not None:
-        return read_pair(good, defective, masks=masks)
-    raise OptionError("Give either DATA, or both --good and --defective (and perhaps --masks).")

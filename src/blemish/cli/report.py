@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from blemish.cli.console import progress_bar, say
-from blemish.cli.evaluate import labelled_samples
 
 __all__ = ["report"]
 
@@ -27,18 +26,10 @@ def report(
 ) -> None:
     """Evaluate a model and write one HTML file of it, to open in any browser: data, model, threshold, curves, cases."""
     from blemish.detector import load
-    from blemish.errors import DataError
-    from blemish.evaluation.run import evaluate as measure
-    from blemish.reports.report import write_report
-    from blemish.reports.words import Words
+    from blemish.reports.reporting import report as write
 
-    Words(lang)  # before anything long
-    if not output.resolve().parent.is_dir():
-        raise DataError(f"The folder {output.parent} for {output.name} does not exist; create it first.")
-    samples = labelled_samples(data, good, defective, masks)
     detector = load(model, provider=provider, threads=threads)
+    folders = {"good": good, "defective": defective, "masks": masks}
     with progress_bar() as progress:
-        evaluation = measure(detector, samples, seed=seed, progress=progress)
-    named = str(data) if data else f"{good}, {defective}"
-    write_report(output, detector, evaluation, model=model, data=named, language=lang, seed=seed)
-    say(f"{output}: {len(evaluation.predictions)} images, {output.stat().st_size / 1e6:.1f} MB; open it in a browser.")
+        found = write(detector, data, output, **folders, model=model, language=lang, seed=seed, progress=progress)
+    say(f"{output}: {len(found.predictions)} images, {output.stat().st_size / 1e6:.1f} MB; open it in a browser.")

@@ -1,16 +1,17 @@
 """Read what is known about images: label, defect type, mask, group and split."""
 
 import csv
+import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
 
-from blemish.errors import DataError
+from blemish.errors import DataError, OptionError
 from blemish.images.files import contents, list_images, listed
 
-__all__ = ["Sample", "match_masks", "read_pair", "read_samples"]
+__all__ = ["Labelled", "Sample", "labelled_samples", "match_masks", "read_pair", "read_samples"]
 
 _GOOD_LABELS = frozenset({"0", "good", "ok", "false"})
 _DEFECTIVE_LABELS = frozenset({"1", "bad", "defective", "ng", "true"})
@@ -33,6 +34,28 @@ class Sample:
     split: Literal["train", "test"]
     mask_cut: float = 0.0
     """The share of the mask's brightest value that its defective pixels exceed; 0: any pixel above zero is one."""
+
+
+Labelled: TypeAlias = str | os.PathLike[str] | Sequence[Sample]
+"""A data set: a path that `read_samples` takes, or samples."""
+
+
+def labelled_samples(
+    data: Labelled | None,
+    good: str | os.PathLike[str] | None = None,
+    defective: str | os.PathLike[str] | None = None,
+    masks: str | os.PathLike[str] | None = None,
+) -> list[Sample]:
+    """The labelled images of `data`, or of the folders `good` and `defective` with perhaps `masks`.
+
+    Raises OptionError where both or neither were given, DataError as `read_samples` and `read_pair` do.
+    """
+    folders = good, defective, masks
+    if data is not None and folders == (None, None, None):
+        return read_samples(Path(data)) if isinstance(data, str | os.PathLike) else list(data)
+    if data is None and good is not None and defective is not None:
+        return read_pair(Path(good), Path(defective), masks=None if masks is None else Path(masks))
+    raise OptionError("Give either DATA, or both --good and --defective (and perhaps --masks).")
 
 
 def read_samples(source: Path) -> list[Sample]:

@@ -57,7 +57,10 @@ class Examination:
         }
 
     def write_groups(self, path: Path) -> None:
-        """Write the proposed groups as the CSV that `blemish fit` and `blemish evaluate` take. Raises DataError."""
+        """Write the proposed groups to `path`, as the CSV that `blemish fit` and `blemish evaluate` take.
+
+        Raises DataError where it cannot be written.
+        """
         folder = path.resolve().parent
         table = io.StringIO()
         rows = csv.writer(table)

@@ -68,7 +68,7 @@ class DefectScore:
     auroc: float | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Evaluation:
     """What a detector does on test images; what cannot be measured is None, and `notes` says why."""
 
@@ -94,7 +94,9 @@ class Evaluation:
     seconds_per_image: float
     """Waited for the detector, file to result, the first image included."""
     predictions: list[Prediction]
+    """One an image, in order."""
     notes: list[str]
+    """Why something is None, and what is odd about the data."""
 
     @property
     def errors(self) -> list[Prediction]:
@@ -108,6 +110,10 @@ class Evaluation:
         plain["confusion"]["miss_rate"] = self.confusion.miss_rate
         plain["errors"] = [each.path for each in self.errors]
         return plain
+
+    def __repr__(self) -> str:
+        found = "no AUROC" if self.auroc is None else f"AUROC {100 * self.auroc.value:.1f} %"
+        return f"Evaluation({self.good} good, {self.defective} defective, {found})"
 
     def rows(self) -> list[tuple[str, str, str]]:
         """A table for people: measure, value, remark."""

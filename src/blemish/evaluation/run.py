@@ -1,5 +1,6 @@
 """Measure a fitted detector on the test samples of a data set."""
 
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -10,7 +11,7 @@ import numpy as np
 
 from blemish.arrays import Bools
 from blemish.calibration.promise import Share
-from blemish.data.samples import Sample
+from blemish.data.samples import Labelled, Sample, labelled_samples
 from blemish.errors import DataError
 from blemish.evaluation.bootstrap import Interval, intervals
 from blemish.evaluation.evaluation import Confusion, DefectScore, Estimate, Evaluation, Prediction
@@ -39,21 +40,42 @@ class Inspector(Protocol):
 
 def evaluate(
     detector: Inspector,
-    samples: Sequence[Sample],
+    data: Labelled | None = None,
     *,
+    good: str | os.PathLike[str] | None = None,
+    defective: str | os.PathLike[str] | None = None,
+    masks: str | os.PathLike[str] | None = None,
     resamples: int = 1000,
     miss_cost: float = 10.0,
     seed: int = 0,
     progress: Shown = None,
 ) -> Evaluation:
-    """Inspect all samples of split `test` and measure the results.
+    """Inspect all labelled images of split `test` and measure the results.
 
-    Intervals hold 95 % of `resamples` bootstrap draws over groups, seeded by `seed`. Pixel metrics pool all pixels of
-    good images and of defective ones with a mask, at the size of the image. `miss_cost` is what one missed part costs,
-    in false rejects, at the oracle threshold of least cost.
-    Raises DataError without test samples, for a mask of another size than its image, and for a good image whose mask
-    marks a defect; an image with verdict ERROR is listed, and the rest goes on.
+    Pixel metrics pool all pixels of good images and of defective ones with a mask, at the size of the image. An image
+    with verdict ERROR is listed, and the rest goes on.
+
+    Args:
+        detector: What is measured.
+        data: A folder in the MVTec AD layout or with good/ and defective/, a CSV, or samples.
+        good: In place of `data`: a folder of good images.
+        defective: In place of `data`: a folder of defective images.
+        masks: Masks of the defective images, named like them.
+        resamples: Bootstrap draws over groups; intervals hold 95 % of them.
+        miss_cost: What one missed part costs, in false rejects, at the oracle threshold of least cost.
+        seed: Draws the bootstrap samples.
+        progress: None shows bars or lines on stderr, False nothing; a function is called with step, done and total.
+
+    Returns:
+        Image AUROC, average precision and F1-max with intervals, pixel metrics, both error rates, one prediction an
+        image.
+
+    Raises:
+        DataError: There are no test images, a mask is of another size than its image, or a good image's mask marks a
+            defect.
+        OptionError: Both `data` and folders were given, or neither.
     """
+    samples = labelled_samples(data, good, defective, masks)
     tests = [sample for sample in samples if sample.split == "test"]
     if not tests:
         raise DataError(f"None of {len(samples)} samples belongs to the split test; nothing can be measured.")

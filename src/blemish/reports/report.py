@@ -36,16 +36,16 @@ def write_report(
     detector: Detector,
     evaluation: Evaluation,
     *,
-    model: Path,
+    model: Path | None,
     data: str,
     language: str = "en",
     seed: int = 0,
 ) -> None:
     """Write the report of an evaluation; labels are in `language`, en or ja.
 
-    `model` is the model's file and `data` names the data set. The images shown are inspected once more, so they must
-    still be there. Raises OptionError for another language, DataError where nothing could be inspected or the report
-    cannot be written.
+    `model` is the model's file, None where it was not saved, and `data` names the data set. The images shown are
+    inspected once more, so they must still be there. Raises OptionError for another language, DataError where nothing
+    could be inspected or the report cannot be written.
     """
     words = Words(language)
     scored = [each for each in evaluation.predictions if each.verdict is not Verdict.ERROR]
@@ -56,8 +56,9 @@ def write_report(
     good = sorted((each for each in scored if not each.label), key=lambda each: -each.score)
     defective = sorted((each for each in scored if each.label), key=lambda each: each.score)
     misses, alarms = cases.drawn(defective[:SHOWN]), cases.drawn(good[:SHOWN])
+    title = f"{words('report')}: {model.name if model else detector.model.manifest.method}"
     sections = [
-        _head(words, evaluation, model),
+        _head(words, evaluation, title),
         _section(words("data"), _data(words, evaluation, data, seed)),
         _section(words("model"), _model(words, detector, model)),
         _section(words("operating point"), _operating_point(words, scores)),
@@ -69,7 +70,6 @@ def write_report(
         _section(words("versions"), _versions(words, detector)),
         _section(words("notes"), _notes(words, evaluation, cases)),
     ]
-    title = f"{words('report')}: {model.name}"
     write_page_file(path, title, element("main", *sections), language=language, script="report.js")
 
 
@@ -115,7 +115,7 @@ def _says(text: str) -> Html:
     return element("p", text, class_="quiet")
 
 
-def _head(words: Words, evaluation: Evaluation, model: Path) -> Html:
+def _head(words: Words, evaluation: Evaluation, title: str) -> Html:
     """The title, and the figures one looks for first."""
     confusion = evaluation.confusion
     now = datetime.datetime.now().astimezone().isoformat(sep=" ", timespec="minutes")
@@ -138,7 +138,7 @@ def _head(words: Words, evaluation: Evaluation, model: Path) -> Html:
     written = f"{words('written')} {now} · blemish {version('blemish')}"
     return element(
         "header",
-        element("h1", f"{words('report')}: {model.name}"),
+        element("h1", title),
         element("p", written, class_="quiet"),
         element("div", *cells, class_="key"),
     )
@@ -164,14 +164,11 @@ def _data(words: Words, evaluation: Evaluation, data: str, seed: int) -> Html:
     return facts([*rows, (words("seed"), seed)])
 
 
-def _model(words: Words, detector: Detector, model: Path) -> Html:
+def _model(words: Words, detector: Detector, model: Path | None) -> Html:
     info, manifest = detector.info(), detector.model.manifest
     backbone, bank = manifest.backbone, info.get("bank")
-    with model.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     rows: list[tuple[object, object]] = [
-        (words("file"), model),
-        (words("sha256"), element("code", sha256)),
+        *(_file(words, model) if model else []),
         (words("created"), f"{manifest.created} (blemish {manifest.blemish})"),
         (words("method"), manifest.method),
         (words("fitted on"), _counts(words, info["images"], info["groups"])),
@@ -186,6 +183,13 @@ def _model(words: Words, detector: Detector, model: Path) -> Html:
     rows.append((words("calibration"), basis(words, manifest.calibration)))
     settings = table([words("setting"), words("value")], list(manifest.settings.model_dump(mode="json").items()))
     return packed([facts(rows), element("details", element("summary", words("settings")), settings)])
+
+
+def _file(words: Words, model: Path) -> list[tuple[object, object]]:
+    """The model's file, and by what it is known."""
+    with model.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    return [(words("file"), model), (words("sha256"), element("code", sha256))]
 
 
 def _counts(words: Words, images: int, parts: int) -> str:

@@ -1,6 +1,7 @@
 """`blemish reproduce`: the names it knows, and the way from a folder of data to tables and a figure."""
 
 import json
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -48,14 +49,17 @@ class Reproduced:
     """What was measured, and the files it was written to."""
 
     rows: list[Row]
+    """One a system, number of images and metric: what the paper prints, and what was measured."""
     claims: list[str]
+    """Of figure6: what the paper says of the curves, and whether it holds here."""
     files: list[Path]
+    """The CSV, JSON, Markdown and SVG files written."""
 
 
 def reproduce(
     name: str,
-    data: Path,
-    output: Path,
+    data: str | os.PathLike[str],
+    output: str | os.PathLike[str],
     *,
     backbone: str = "efficientnet_lite0",
     systems: Sequence[str] = (),
@@ -68,9 +72,31 @@ def reproduce(
 ) -> Reproduced:
     """Measure a table or figure on the data at hand and write it to `output` as CSV, JSON, Markdown and SVG.
 
-    What was finished before, in the same folder with the same settings, is not measured again. `systems` keeps some
-    rows only, by their names in any case. Raises DataError where no data is there, OptionError for an unknown name.
+    What was finished before, in the same folder with the same settings, is not measured again (Roth et al., CVPR 2022,
+    has the figures it stands beside).
+
+    Args:
+        name: table6, figure6, mvtec or shots.
+        data: The folder that holds the data sets, each in a folder of its own (docs/reproduce.md).
+        output: The folder for the tables, the figure and the finished cells; it is made where it is not there.
+        backbone: The network that describes patches.
+        systems: Only these rows, by their names in any case; none: all.
+        seeds: Runs of each cell, with seeds 0, 1, ...
+        schedule: How long trained systems train: short or published.
+        provider: The hardware that runs the network.
+        threads: Processors to use; None: all that are available.
+        say: Called with a sentence for each cell that was measured.
+        progress: None shows bars or lines on stderr, False nothing; a function is called with step, done and total.
+
+    Returns:
+        The rows of the table with their intervals, what the paper claims of them, and the files written.
+
+    Raises:
+        DataError: No data is there, or `output` cannot be made.
+        OptionError: There is no such name or system.
+        BackboneError: The network is missing or damaged.
     """
+    data, output = Path(data), Path(output)
     kind = REPRODUCTIONS.get(name)
     if kind is None:
         raise OptionError(f'There is no reproduction "{name}"; there are {", ".join(REPRODUCTIONS)}.')
