@@ -1,13 +1,14 @@
 # make demo   the whole job on real solar cells
 # make test   lint, types and all tests
-# Both set up what they need in .venv and .venv-torch.
+# make campaigns   files under load and kills, about half an hour; results in tests/campaigns/results
+# All set up what they need in .venv and .venv-torch.
 
 PYTHON ?= python3
 CORE = .venv/bin
 TORCH = .venv-torch/bin
 PIP = -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test check core-test torch-test docs clean
+.PHONY: demo test check core-test torch-test docs campaigns clean
 
 demo: .venv/ready
 	$(CORE)/blemish demo --output demo-out
@@ -31,6 +32,9 @@ docs: .venv/docs
 	$(CORE)/python scripts/write_options.py
 	$(CORE)/python scripts/write_cli_docs.py
 	NO_MKDOCS_2_WARNING=1 $(CORE)/mkdocs build --strict --quiet
+
+campaigns: .venv/ready
+	PYTHONPATH=tests:benchmarks $(CORE)/python tests/campaigns/files.py --keep
 
 .venv/ready: pyproject.toml constraints.txt $(wildcard setup.py)
 	$(PYTHON) -m venv .venv

@@ -80,7 +80,15 @@ def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (header, rule, *rows))
 
 
-def publish(theme: str, body: str, *, seed: int, keep: bool, extra: Mapping[str, str] | None = None) -> Path:
+def publish(
+    theme: str,
+    body: str,
+    *,
+    seed: int,
+    keep: bool,
+    extra: Mapping[str, str] | None = None,
+    results: Path = RESULTS,
+) -> Path:
     """Print a benchmark's tables under its circumstances; `keep` also writes results/THEME_HARDWARE_DATE.md.
 
     `extra` adds versions of what ran in other environments. Returns the path of that file, written or not.
@@ -94,9 +102,9 @@ def publish(theme: str, body: str, *, seed: int, keep: bool, extra: Mapping[str,
         f"- versions: {packages}\n- date: {today}\n- seed: {seed}\n- command: `{_command()}`\n"
     )
     print(text)
-    path = RESULTS / f"{theme}_{_slug(hardware())}_{today}.md"
+    path = results / f"{theme}_{_slug(hardware())}_{today}.md"
     if keep:
-        RESULTS.mkdir(exist_ok=True)
+        results.mkdir(exist_ok=True)
         path.write_text(text, encoding="utf-8")
         print(f"wrote {path}", file=sys.stderr)
     return path
@@ -118,4 +126,5 @@ def _slug(words: str) -> str:
 def _command() -> str:
     """The command that was typed; files outside the checkout are named without their folder."""
     words = [f".../{Path(word).name}" if Path(word).is_absolute() else word for word in sys.argv[1:]]
-    return " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *words])
+    script = Path(sys.argv[0]).resolve().relative_to(Path(__file__).resolve().parent.parent)
+    return " ".join(["python", script.as_posix(), *words])

@@ -160,7 +160,7 @@ def test_a_full_disk_keeps_the_old_model(
     path = tmp_path / "a.blemish"
     path.write_bytes(b"old")
     monkeypatch.setattr(os, "fsync", full)
-    sentence = run_cli("fit", folder / "fit", "-o", path, *FIT).sentence
+    sentence = run_cli("fit", folder / "fit", "-o", path, "--force", *FIT).sentence
     assert sentence == f"{path} could not be written: No space left on device; nothing was changed."
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]

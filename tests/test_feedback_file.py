@@ -14,7 +14,7 @@ from shell import RunCli
 from blemish.detector import load
 from blemish.errors import ModelFileError
 from blemish.fitting import fit
-from blemish.model.file import model_to_change
+from blemish.model.holding import model_to_change
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from blemish.errors import BackboneError
-from blemish.system.whole_file import write_whole
+from blemish.system.whole_file import sweep, write_whole
 
 __all__ = [
     "Backbone",
@@ -216,6 +216,7 @@ def write_backbone(
         raise BackboneError(f"The backbone {name!r} cannot be described: {_first_problem(error)}.") from error
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        sweep(folder)
         write_whole(folder / f"{name}.onnx", onnx)
         write_whole(folder / f"{name}.json", (manifest.model_dump_json(indent=2) + "\n").encode())
     except OSError as error:

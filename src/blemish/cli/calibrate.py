@@ -8,6 +8,7 @@ import typer
 
 from blemish.cli.console import print_json, progress_bar, say
 from blemish.cli.images import labelled_images
+from blemish.cli.options import Force
 
 __all__ = ["calibrate"]
 
@@ -28,6 +29,7 @@ def calibrate(
     miss_cost: Annotated[float, typer.Option(min=0, help="What one missed part costs, in false rejects.")] = 10.0,
     who: Annotated[str | None, typer.Option(help="Who says so, for the journal; your user name by default.")] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write here, and leave MODEL as it is.")] = None,
+    force: Force = False,
     json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
     provider: Annotated[str, typer.Option(help="Hardware that runs the network.")] = "cpu",
     threads: Annotated[int | None, typer.Option(min=1, help="Processors to use; all by default.")] = None,
@@ -44,19 +46,24 @@ def calibrate(
     from blemish.calibrating import calibrate as calibrate_detector
     from blemish.detector import load
     from blemish.evaluation.points import part_scores, tabulate
-    from blemish.model.file import model_to_change
+    from blemish.model.file import MODEL_FILE
+    from blemish.model.holding import model_to_write
+    from blemish.system.outputs import Outputs
 
     images, groups = labelled_images(good, label=0, split="test") if good else (None, None)
     defects = labelled_images(defective, label=1, split="test") if defective else None
     asked = {"false_rejects": false_rejects, "confidence": confidence, "review": review, "threshold": threshold}
     changed = good is not None or any(value is not None for value in asked.values())
-    held = model_to_change(model) if changed and output is None else nullcontext(model)
-    with held as file, progress_bar() as progress:
-        detector = load(file, provider=provider, threads=threads)
+    if output:
+        seen = [*(images or []), *(defects[0] if defects else [])]
+        Outputs([model, *(good or []), *(defective or []), *seen], force=force).claim(output, MODEL_FILE)
+    held = model_to_write(output or model) if changed else nullcontext()
+    with held as target, progress_bar() as progress:
+        detector = load(model, provider=provider, threads=threads)
         calibrated = calibrate_detector(detector, images, groups=groups, who=who, progress=progress, **asked)
         parts = part_scores(calibrated, *defects, progress=progress) if defects else None
-        if changed:
-            calibrated.save(output or file)
+        if target:
+            target.fill(calibrated.save)
     rows = tabulate(calibrated, parts, miss_cost=miss_cost)
     calibration = calibrated.model.manifest.calibration
     if json:

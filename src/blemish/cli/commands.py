@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import os
 import shlex
 import sys
 import time
@@ -15,8 +16,10 @@ from typer.core import TyperCommand
 from blemish.cli import console
 from blemish.errors import OptionError
 from blemish.options.takes import Panel, number_words
+from blemish.system.outputs import Outputs, begins
+from blemish.system.whole_file import sweep
 
-__all__ = ["CommandLine", "LogFile", "Quiet", "Verbose"]
+__all__ = ["Command", "CommandLine", "LogFile", "Quiet", "Verbose", "claim_log"]
 
 SPEAKING = "Messages and help"
 WIDEST = 140
@@ -46,12 +49,15 @@ class CommandLine(typer.Typer):
 
     def command(self, name: str | None = None, **options: Any) -> Callable[[Any], Any]:
         """Add a command that takes the shared options as well."""
-        register = super().command(name, cls=_Command, **options)
+        register = super().command(name, cls=Command, **options)
         return lambda function: register(_speaking(function))
 
 
-class _Command(TyperCommand):
-    """A command whose help lists its options in groups, and which says what an option takes where it got another."""
+class Command(TyperCommand):
+    """What all commands do alike: help in groups, words for values that an option cannot take, and clearing up.
+
+    Each begins by deleting what killed runs left beside the files and folders that it names.
+    """
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         typed = list(args)
@@ -61,6 +67,12 @@ class _Command(TyperCommand):
             if sentence := _refusal(error, typed):
                 raise OptionError(sentence) from None
             raise
+
+    def invoke(self, ctx: Any) -> Any:
+        named = [os.path.realpath(value) for value in ctx.params.values() if isinstance(value, os.PathLike)]
+        for folder in {*map(os.path.dirname, named), *filter(os.path.isdir, named)}:
+            sweep(Path(folder))
+        return super().invoke(ctx)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         groups: dict[str, list[tuple[str, str]]] = {name: [] for name in ["Arguments", *Panel, "Options", SPEAKING]}
@@ -96,11 +108,18 @@ def _group(parameter: Any) -> str:
     return getattr(parameter, "rich_help_panel", None) or "Options"
 
 
+def claim_log(path: Path | None, *, force: bool = False) -> None:
+    """Refuse a log file that is a file of another kind. Raises DataError."""
+    if path:
+        Outputs((), force=force).claim(path, begins("a log", "20"))
+
+
 def _speaking(command: Callable[..., None]) -> Callable[..., None]:
     """A command that takes --quiet, --verbose and --log-file beside its own options."""
 
     @functools.wraps(command)
     def run(*, quiet: bool = False, verbose: bool = False, log_file: Path | None = None, **own: Any) -> None:
+        claim_log(log_file, force=own.get("force", False))
         console.speak(quiet=quiet, verbose=verbose, log_file=log_file)
         console.log(f"begins: {shlex.join(['blemish', *sys.argv[1:]])}")
         began = time.monotonic()

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from blemish.cli.console import print_json, progress_bar, say
+from blemish.cli.options import Force
 
 __all__ = ["demo"]
 
@@ -18,6 +19,7 @@ def demo(
         Path | None,
         typer.Option(help="Only copy cells into this new folder: good/, line/ and what else the quickstart names."),
     ] = None,
+    force: Force = False,
     json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False,
 ) -> None:
     """Fit on 200 good solar cells (package elpv-dataset), inspect 250 others, and leave a page of overlays."""
@@ -28,7 +30,7 @@ def demo(
     if images:
         _copy_images(images, json)
     elif output:
-        _whole_job(output, json)
+        _whole_job(output, force, json)
 
 
 def _copy_images(folder: Path, json: bool) -> None:
@@ -43,9 +45,13 @@ def _copy_images(folder: Path, json: bool) -> None:
     say(f"Next: cd {folder}, then blemish fit good/ -o part.blemish")
 
 
-def _whole_job(output: Path, json: bool) -> None:
-    from blemish.cli.whole_job import run_demo
+def _whole_job(output: Path, force: bool, json: bool) -> None:
+    from blemish.cli.whole_job import FILES, run_demo
+    from blemish.system.outputs import Outputs
 
+    outputs = Outputs((), force=force)
+    for name, kind in FILES.items():
+        outputs.claim_below(output, [output / name], kind)
     with progress_bar() as progress:
         numbers = run_demo(output, progress=progress)
     if json:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from blemish.cli.console import print_json, print_tree, progress_bar, say
+from blemish.cli.options import Force
 
 if TYPE_CHECKING:
     from blemish.diagnosis.data_set import Examination
@@ -22,14 +23,18 @@ def doctor(
         typer.Argument(help="A folder of good images, an MVTec AD layout or a CSV; without it, the installation."),
     ] = None,
     groups: Annotated[Path | None, typer.Option(help="Write the proposed groups to this CSV, for blemish fit.")] = None,
+    force: Force = False,
     json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
     """Examine a data set before fitting, or this installation; exit code 2: something must be mended."""
     if data is None:
         _installation(groups, json)
         return
-    from blemish.diagnosis.data_set import examine_data
+    from blemish.diagnosis.data_set import CSV_OF_GROUPS, examine_data
+    from blemish.system.outputs import Outputs
 
+    if groups:
+        Outputs([data], force=force).claim(groups, CSV_OF_GROUPS)
     with progress_bar() as progress:
         found = examine_data(data, progress=progress)
     if groups:

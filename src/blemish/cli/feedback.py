@@ -84,7 +84,7 @@ def _changed(
 ) -> "tuple[Detector, Detector]":
     """Change a model file, whole or not at all, while no other process may; the detectors before and after."""
     from blemish.detector import load
-    from blemish.model.file import model_to_change
+    from blemish.model.holding import model_to_change
 
     with model_to_change(model) as path:
         before = load(path, provider=provider, threads=threads)

@@ -1,15 +1,14 @@
 """blemish fit: good images in, a model file out."""
 
-import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, cast
 
 import typer
 
 from blemish.cli.console import fail, print_json, progress_bar, say
 from blemish.cli.images import labelled_images
-from blemish.cli.options import Config, given, with_settings
-from blemish.options.settings import divide_options
+from blemish.cli.options import Config, Force, given, with_settings
+from blemish.options.settings import Resources, Settings, divide_options
 from blemish.options.takes import Panel
 
 __all__ = ["fit"]
@@ -29,37 +28,41 @@ def fit(
         Path | None,
         typer.Option(help="Write the options that were asked for to this recipe.", rich_help_panel=Panel.FIRST),
     ] = None,
+    force: Force = False,
     json: Annotated[bool, typer.Option("--json", help="Print what was fitted as JSON.")] = False,
     **options: str | None,
 ) -> None:
     """Learn what good parts look like, and write it to a model file."""
-    from blemish.errors import DataError
     from blemish.fitting import fit as fit_detector
-    from blemish.options.recipe import Recipe, as_toml, read_recipe
+    from blemish.model.file import MODEL_FILE
+    from blemish.model.holding import model_to_write
+    from blemish.options.recipe import RECIPE, Recipe, as_toml, read_recipe
+    from blemish.system.outputs import ANY, Outputs
 
-    if not output.resolve().parent.is_dir():
-        raise DataError(f"The folder {output.parent} for {output.name} does not exist; create it first.")
-    if output.is_dir():
-        raise DataError(f"{output} is a folder; name a file in it, such as {output / 'part.blemish'}.")
-    if not os.access(output.resolve().parent, os.W_OK):
-        raise DataError(f"The folder {output.parent} cannot be written; choose another for {output.name}.")
     paths, groups = labelled_images(images, label=0, split="train")
     recipe = read_recipe(config) if config else Recipe()
     wanted = recipe.fit | given(options)
     settings, resources = divide_options(wanted)
+    outputs = Outputs([*images, *paths, *filter(None, [config])], force=force)
+    outputs.claim(output, MODEL_FILE)
+    state = _training_state(settings, resources, wanted, output)
+    if state:
+        outputs.claim(state, ANY)  # a training refuses whatever is not its own state
     if save_config:
+        outputs.claim(save_config, RECIPE)
         own = {name: value for name, value in dict(resources).items() if name in wanted}
         _save(save_config, as_toml(settings, own, recipe.inspect))
-    state = resources.checkpoint or Path(f"{output}.training")
-    try:
-        with progress_bar() as progress:
-            detector = fit_detector(paths, groups=groups, progress=progress, **wanted | {"checkpoint": state})
-    except KeyboardInterrupt:
-        if not state.exists():
-            raise
-        fail(f"Stopped; {state} keeps the training so far, and the same command goes on from there.")
-    detector.save(output)
-    state.unlink(missing_ok=True)
+    with model_to_write(output) as target:
+        try:
+            with progress_bar() as progress:
+                detector = fit_detector(paths, groups=groups, progress=progress, **wanted | {"checkpoint": state})
+        except KeyboardInterrupt:
+            if state is None or not state.exists():
+                raise
+            fail(f"Stopped; {state} keeps the training so far, and the same command goes on from there.")
+        target.fill(detector.save)
+    if state:
+        state.unlink(missing_ok=True)
     info = detector.info()
     if json:
         print_json({"path": str(output), **info})
@@ -78,3 +81,13 @@ def _save(path: Path, recipe: str) -> None:
     except OSError as error:
         raise OptionError(f"The recipe {path} cannot be written: {error.strerror or error}.") from None
     say(f"{path}: the recipe of this fit")
+
+
+def _training_state(settings: Settings, resources: Resources, wanted: dict[str, Any], output: Path) -> Path | None:
+    """The file that keeps an interrupted training; None for methods that do not train, and where none is wanted."""
+    from blemish.methods.registry import find_method
+    from blemish.methods.trained.kinds import Trained
+
+    if not issubclass(cast(type, find_method(settings.method)), Trained):
+        return None
+    return resources.checkpoint if "checkpoint" in wanted else Path(f"{output}.training")

@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol
 import typer
 
 from blemish.cli.console import print_json, progress_bar, say
-from blemish.cli.options import Config
+from blemish.cli.options import Config, Force
 
 if TYPE_CHECKING:
+    from blemish.model.manifest import ModelManifest
+    from blemish.options.recipe import InspectOptions
     from blemish.result import Result, Verdict
+    from blemish.system.outputs import Outputs
 
 __all__ = ["exit_code", "inspect"]
 
@@ -36,6 +39,7 @@ def inspect(
     masks: Annotated[Path | None, typer.Option(help="Write masks of the regions into this folder.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print all results as one JSON list.")] = False,
     config: Config = None,
+    force: Force = False,
     provider: Annotated[str | None, typer.Option(help="Hardware that runs the network; cpu by default.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Processors to use; all by default.")] = None,
 ) -> None:
@@ -48,29 +52,18 @@ def inspect(
     from blemish.images.files import list_images
     from blemish.options.recipe import InspectOptions, read_recipe
     from blemish.options.settings import checked
-    from blemish.reports.folders import MaskFolder, OverlayFolder, ReasonsFolder
-    from blemish.reports.table import CsvFile, JsonLines
     from blemish.result import Verdict
+    from blemish.system.outputs import Outputs
 
     paths = list_images(images)
     typed: dict[str, Any] = {"csv": csv, "jsonl": jsonl, "overlays": overlays, "reasons": reasons, "masks": masks}
     typed |= {"provider": provider, "threads": threads}
     asked = read_recipe(config).inspect if config else {}
     wanted = checked(InspectOptions, asked | {name: value for name, value in typed.items() if value is not None})
+    apart = _claim(wanted, Outputs([model, *filter(None, [config]), *paths], force=force), paths)
     detector = load(model, provider=wanted.provider, threads=wanted.threads)
     with ExitStack() as stack:
-        writers: list[Writer] = []
-        if wanted.csv:
-            writers.append(stack.enter_context(CsvFile(wanted.csv)))
-        if wanted.jsonl:
-            writers.append(stack.enter_context(JsonLines(wanted.jsonl)))
-        if wanted.overlays:
-            writers.append(OverlayFolder(wanted.overlays, paths))
-        if wanted.reasons:
-            writers.append(because := ReasonsFolder(wanted.reasons, paths, detector.model.manifest))
-            stack.callback(_say_missing, because.missing)
-        if wanted.masks:
-            writers.append(MaskFolder(wanted.masks, paths))
+        writers = _open(wanted, paths, detector.model.manifest, apart, stack)
         progress = stack.enter_context(progress_bar())
         counts: Counter[Verdict] = Counter()
         rows = []
@@ -88,6 +81,40 @@ def inspect(
     else:
         say(", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict]))
     raise SystemExit(exit_code(counts))
+
+
+def _claim(wanted: "InspectOptions", outputs: "Outputs", paths: list[Path]) -> bool:
+    """Claim all that is wanted, before the first image; True where pictures of several kinds share a folder."""
+    from blemish.reports.folders import MaskFolder, OverlayFolder, ReasonsFolder, claim_pictures
+    from blemish.reports.table import CSV_OF_RESULTS, JSON_LINES
+
+    for table, kind in ((wanted.csv, CSV_OF_RESULTS), (wanted.jsonl, JSON_LINES)):
+        if table:
+            outputs.claim(table, kind)
+    folders = (OverlayFolder, wanted.overlays), (ReasonsFolder, wanted.reasons), (MaskFolder, wanted.masks)
+    return claim_pictures(outputs, [(kind, folder) for kind, folder in folders if folder], paths)
+
+
+def _open(
+    wanted: "InspectOptions", paths: list[Path], manifest: "ModelManifest", apart: bool, stack: ExitStack
+) -> list[Writer]:
+    """The writers of all that is wanted."""
+    from blemish.reports.folders import MaskFolder, OverlayFolder, ReasonsFolder
+    from blemish.reports.table import CsvFile, JsonLines
+
+    writers: list[Writer] = []
+    if wanted.csv:
+        writers.append(stack.enter_context(CsvFile(wanted.csv)))
+    if wanted.jsonl:
+        writers.append(stack.enter_context(JsonLines(wanted.jsonl)))
+    if wanted.overlays:
+        writers.append(OverlayFolder(wanted.overlays, paths, apart=apart))
+    if wanted.reasons:
+        writers.append(because := ReasonsFolder(wanted.reasons, paths, manifest, apart=apart))
+        stack.callback(_say_missing, because.missing)
+    if wanted.masks:
+        writers.append(MaskFolder(wanted.masks, paths, apart=apart))
+    return writers
 
 
 def exit_code(verdicts: "Iterable[Verdict]") -> int:

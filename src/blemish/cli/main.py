@@ -1,7 +1,8 @@
 """The `blemish` command: its subcommands, and how it ends (0 all OK, 1 something NG, 3 REVIEW, 2 error or usage)."""
 
+import os
 import sys
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn, TextIO
 
 import typer
 from typer.core import TyperGroup
@@ -20,8 +21,9 @@ from blemish.cli import (
     reproduce,
     scan,
 )
-from blemish.cli.commands import CommandLine, LogFile, Quiet, Verbose
+from blemish.cli.commands import CommandLine, LogFile, Quiet, Verbose, claim_log
 from blemish.cli.console import fail, give_up_output, listen, speak
+from blemish.cli.ending import Stopped, open_missing_streams, stopping_on_signals
 from blemish.errors import BlemishError
 
 __all__ = ["app", "main"]
@@ -41,6 +43,8 @@ class _Commands(TyperGroup):
                 sys.stdout.flush()
         except BlemishError as error:
             fail(str(error))
+        except Stopped as signal:
+            fail(f"Stopped by {signal}; what was already written is whole.")
         except KeyboardInterrupt:
             fail("Stopped; what was already written is whole.")
         except BrokenPipeError:
@@ -79,6 +83,7 @@ def _begin(
     log_file: LogFile = None,
 ) -> None:
     listen()
+    claim_log(log_file)
     speak(quiet=quiet, verbose=verbose, log_file=log_file)
 
 
@@ -98,9 +103,17 @@ app.add_typer(backbone.app, name="backbone")
 
 def main() -> NoReturn:
     """Run the command and end with its exit code."""
+    open_missing_streams()
+    sys.stdout, sys.stderr = sys.stdout or _nowhere(), sys.stderr or _nowhere()
     for stream in (sys.stdout, sys.stderr):
         # Consoles that cannot print a character show a substitute instead of failing.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
-    app()
+    with stopping_on_signals():
+        app()
     raise AssertionError("the command ends by raising SystemExit")
+
+
+def _nowhere() -> TextIO:
+    """A stream for what nobody reads."""
+    return open(os.devnull, "w", encoding="utf-8")

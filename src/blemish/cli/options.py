@@ -12,11 +12,14 @@ from blemish.options.methods import OPTIONS_OF
 from blemish.options.settings import fields, readers
 from blemish.options.takes import Panel, choices, panel_of, shown_type
 
-__all__ = ["Config", "given", "with_settings"]
+__all__ = ["Config", "Force", "given", "with_settings"]
 
 Config = Annotated[
     Path | None,
     typer.Option(help="A recipe: a TOML file of options; those typed here win over it.", rich_help_panel=Panel.FIRST),
+]
+Force = Annotated[
+    bool, typer.Option("--force", help="Write even over images that are read, and over files of another kind.")
 ]
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from blemish.cli.console import progress_bar, say
+from blemish.cli.options import Force
 
 __all__ = ["report"]
 
@@ -21,13 +22,20 @@ def report(
     defective: Annotated[Path | None, typer.Option(help="Instead of DATA: a folder of defective images.")] = None,
     masks: Annotated[Path | None, typer.Option(help="Masks of the defective images, named like them.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Draws the bootstrap samples.")] = 0,
+    force: Force = False,
     provider: Annotated[str, typer.Option(help="Hardware that runs the network.")] = "cpu",
     threads: Annotated[int | None, typer.Option(min=1, help="Processors to use; all by default.")] = None,
 ) -> None:
     """Evaluate a model and write one HTML file of it, to open in any browser: data, model, threshold, curves, cases."""
+    from blemish.data.samples import labelled_samples
     from blemish.detector import load
+    from blemish.reports.html import PAGE
     from blemish.reports.reporting import report as write
+    from blemish.system.outputs import Outputs
 
+    samples = labelled_samples(data, good, defective, masks)
+    inputs = [model, *filter(None, [data]), *(path for s in samples for path in (s.path, s.mask) if path)]
+    Outputs(inputs, force=force).claim(output, PAGE)
     detector = load(model, provider=provider, threads=threads)
     folders = {"good": good, "defective": defective, "masks": masks}
     with progress_bar() as progress:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from blemish.cli.console import print_json, progress_bar, say
+from blemish.cli.options import Force
 
 __all__ = ["reproduce"]
 
@@ -35,6 +36,7 @@ def reproduce(
     system: Annotated[list[str] | None, typer.Option(help="Run only this system (a row's name); repeatable.")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Runs of each cell, with seeds 0, 1, ...")] = 1,
     schedule: Annotated[Schedule, typer.Option(help="How long trained systems train.")] = Schedule.short,
+    force: Force = False,
     json: Annotated[bool, typer.Option("--json", help="Print the rows as JSON.")] = False,
     provider: Annotated[str, typer.Option(help="Hardware that runs the network.")] = "cpu",
     threads: Annotated[int | None, typer.Option(min=1, help="Processors to use; all by default.")] = None,
@@ -49,8 +51,13 @@ def reproduce(
     from rich.console import Console
     from rich.table import Table
 
+    from blemish.reproduction.reproduction import FILES
     from blemish.reproduction.reproduction import reproduce as measure
+    from blemish.system.outputs import Outputs
 
+    outputs = Outputs((), force=force)
+    for suffix, kind in FILES.items():
+        outputs.claim_below(output, [output / f"{name.value}.{suffix}"], kind)
     with progress_bar() as progress:
         reproduced = measure(
             name.value,

@@ -7,7 +7,7 @@ import typer
 
 from blemish.cli.console import print_json, progress_bar, say
 from blemish.cli.images import labelled_images
-from blemish.cli.options import Config, given, with_settings
+from blemish.cli.options import Config, Force, given, with_settings
 
 __all__ = ["scan"]
 
@@ -20,16 +20,20 @@ def scan(
         float, typer.Option(min=0, help="Robust standard deviations from which an image is named; lower names more.")
     ] = 3.5,
     config: Config = None,
+    force: Force = False,
     json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
     **options: str | None,
 ) -> None:
     """List the good images that look defective, as judged by all others; exit code 0: none, 3: some to look at."""
     from blemish.options.recipe import read_recipe
-    from blemish.reports.folders import OverlayFolder
+    from blemish.reports.folders import OverlayFolder, claim_pictures
     from blemish.scanning import scan as scan_images
+    from blemish.system.outputs import Outputs
 
     paths, groups = labelled_images(images, label=0, split="train")
     wanted = (read_recipe(config).fit if config else {}) | given(options)
+    if overlays:
+        claim_pictures(Outputs([*images, *paths], force=force), [(OverlayFolder, overlays)], paths)
     with progress_bar() as progress:
         found = scan_images(paths, groups=groups, cutoff=cutoff, progress=progress, **wanted)
     if overlays:

@@ -4,6 +4,7 @@ Images: CC BY-NC-SA 4.0, Buerhop-Lutz, Deitsch et al.; see the package elpv-data
 """
 
 import csv
+import io
 import time
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,21 @@ from blemish.data.protocols.solar_cells import solar_cells
 from blemish.data.samples import Sample
 from blemish.evaluation.run import evaluate
 from blemish.fitting import fit
+from blemish.model.file import MODEL_FILE
+from blemish.reports.html import PAGE
 from blemish.reports.page import write_page
+from blemish.system.outputs import begins
 from blemish.system.progress import Progress, silent
+from blemish.system.whole_file import write_whole
 
-__all__ = [
-    "run_demo",
-]
+__all__ = ["FILES", "run_demo"]
+
+FILES = {
+    "solar-cells.blemish": MODEL_FILE,
+    "numbers.csv": begins("a CSV of the demo's numbers", "\ufeffgood cells fitted,"),
+    "index.html": PAGE,
+}
+"""What the demo leaves, and what it may write each over."""
 
 GOOD_TO_FIT, GOOD_TO_TEST, DEFECTIVE_TO_TEST = 200, 100, 150
 SHOWN = 12
@@ -58,5 +68,6 @@ def run_demo(folder: Path, *, progress: Progress = silent) -> dict[str, Any]:
 
 
 def _write_numbers(path: Path, numbers: dict[str, Any]) -> None:
-    with path.open("w", encoding="utf-8-sig", newline="") as file:
-        csv.writer(file).writerows(numbers.items())
+    table = io.StringIO()
+    csv.writer(table).writerows(numbers.items())
+    write_whole(path, table.getvalue().encode("utf-8-sig"))

@@ -17,11 +17,16 @@ from blemish.diagnosis.finding import Finding, Seen
 from blemish.diagnosis.glance import look_at
 from blemish.errors import DataError, ImageError
 from blemish.images.files import list_images
+from blemish.system.outputs import begins
 from blemish.system.progress import Shown, shown
 from blemish.system.stream import available_threads, stream
 from blemish.system.whole_file import write_whole
 
-__all__ = ["Examination", "examine_data"]
+__all__ = ["CSV_OF_GROUPS", "Examination", "examine_data"]
+
+_COLUMNS = ("path", "label", "split", "mask", "group")
+CSV_OF_GROUPS = begins("a CSV of groups", "\ufeff" + ",".join(_COLUMNS))
+"""What a command may write proposed groups over."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,7 @@ class Examination:
         folder = path.resolve().parent
         table = io.StringIO()
         rows = csv.writer(table)
-        rows.writerow(["path", "label", "split", "mask", "group"])
+        rows.writerow(_COLUMNS)
         for sample in self.samples:
             mask = _relative(sample.mask, folder) if sample.mask else ""
             rows.writerow([_relative(sample.path, folder), sample.defect, sample.split, mask, sample.group])

@@ -6,17 +6,14 @@ external data or custom operators.
 
 import json
 import math
-import os
-import stat
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from pydantic import ValidationError
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load, save
 
 from blemish.arrays import Array
@@ -29,14 +26,15 @@ from blemish.model.journal import TAKEN_AT, Steps
 from blemish.model.manifest import FORMAT, ModelManifest
 from blemish.model.model import Model, read_history, tensor_sha256
 from blemish.options.settings import Settings
-from blemish.system.whole_file import changing, write_whole
+from blemish.system.outputs import Kind
+from blemish.system.whole_file import sweep, write_whole
 
 __all__ = [
+    "MODEL_FILE",
     "TENSORS",
     "checked_tensors",
     "model_bytes",
     "model_of",
-    "model_to_change",
     "read_model",
     "tensor_kinds",
     "write_model",
@@ -75,33 +73,23 @@ def write_model(path: Path, model: Model) -> None:
         raise ModelFileError(
             f"The folder {path.parent} does not exist; create it, or choose another place for {path.name}."
         )
+    sweep(path.parent)
     try:
         write_whole(path, content)
     except OSError as error:
         raise ModelFileError(f"{path} could not be written: {error.strerror or error}; nothing was changed.") from None
 
 
-@contextmanager
-def model_to_change(path: Path) -> Iterator[Path]:
-    """Hold a model file that will be read, changed and written again; gives the file itself where `path` is a link.
-
-    Raises ModelFileError where there is none, where it is read-only, or where another process is changing it.
-    """
-    file = path.resolve()
-    if not file.is_file():
-        raise ModelFileError(f"{path} is no file; blemish fit makes model files.")
-    # Renaming would replace a read-only file; and to an administrator everything seems writable.
-    if not file.stat().st_mode & stat.S_IWUSR or not os.access(file, os.W_OK):
-        raise ModelFileError(f"{path} is read-only; make it writable, or copy it and change the copy.")
-    if not os.access(file.parent, os.W_OK):
-        raise ModelFileError(
-            f"The folder {file.parent} is read-only, so {path} cannot be written anew; nothing changed."
-        )
+def _is_model(path: Path) -> bool:
     try:
-        with changing(file):
-            yield file
-    except BlockingIOError:
-        raise ModelFileError(f"{path} is being changed by another process; try again when that has ended.") from None
+        with safe_open(path, framework="numpy") as file:
+            return _KEY in (file.metadata() or {})
+    except SafetensorError:
+        return False
+
+
+MODEL_FILE = Kind("a model", _is_model)
+"""What a command may write a model over."""
 
 
 def read_model(path: Path) -> Model:

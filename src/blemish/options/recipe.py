@@ -18,8 +18,9 @@ from pydantic import BaseModel, ConfigDict
 from blemish.errors import OptionError
 from blemish.options.settings import Settings, checked, divide_options, fields, nearest_name
 from blemish.options.typed import OptionalPath, Whole
+from blemish.system.outputs import Kind
 
-__all__ = ["InspectOptions", "Recipe", "as_toml", "read_recipe"]
+__all__ = ["RECIPE", "InspectOptions", "Recipe", "as_toml", "read_recipe"]
 
 TABLES = ("fit", "inspect")
 
@@ -64,6 +65,18 @@ def read_recipe(path: str | os.PathLike[str]) -> Recipe:
     with _naming(f"{name}, [inspect]"):
         checked(InspectOptions, recipe.inspect)
     return recipe
+
+
+def _is_recipe(path: Path) -> bool:
+    try:
+        read_recipe(path)
+    except OptionError:
+        return False
+    return True
+
+
+RECIPE = Kind("a recipe", _is_recipe)
+"""What a command may write a recipe over."""
 
 
 def as_toml(

@@ -2,44 +2,93 @@
 
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from blemish.arrays import Array
 from blemish.errors import DataError
 from blemish.model.manifest import ModelManifest
 from blemish.reports.reconstruction import GoodPictures, reasons_sheet
 from blemish.result import Result
+from blemish.system.outputs import Kind, Outputs
 from blemish.system.whole_file import write_whole
 
-__all__ = ["MaskFolder", "OverlayFolder", "ReasonsFolder"]
+__all__ = ["MaskFolder", "OverlayFolder", "ReasonsFolder", "claim_pictures"]
+
+_MARK = "blemish"
+"""The PNG text that says what a picture is, so that none is written over one of another kind, or over a photograph."""
+_HEAD = 256
+"""Bytes from the start of a PNG file that hold it."""
 
 
 class _PictureFolder:
-    """PNG files named like the images, below one folder; two images of one name keep apart by their own folders."""
+    """PNG files named like the images, below one folder; two images of one name keep apart by their own folders.
 
-    def __init__(self, folder: Path, paths: Sequence[Path]) -> None:
+    Where folders of several kinds are one, `apart` puts the kind into the names too.
+    """
+
+    KIND: ClassVar[str]
+
+    def __init__(self, folder: Path, paths: Sequence[Path], *, apart: bool = False) -> None:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise DataError(f"The folder {folder} cannot be made: {error.strerror}.") from None
         self._folder = folder
         self._root = _common_folder(paths)
+        self._ending = _ending(self.KIND, apart)
 
     def _write(self, image_path: str, picture: Array) -> None:
-        image = Path(image_path).resolve()
-        inside = image.relative_to(self._root or image.anchor)
-        target = self._folder / inside.parent / f"{inside.name}.png"
+        target = _target(self._folder, self._root, Path(image_path), self._ending)
         buffer = io.BytesIO()
-        Image.fromarray(picture).save(buffer, format="PNG", compress_level=1)
+        mark = PngInfo()
+        mark.add_text(_MARK, self.KIND)
+        Image.fromarray(picture).save(buffer, format="PNG", compress_level=1, pnginfo=mark)
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             write_whole(target, buffer.getvalue())
         except OSError as error:
             raise DataError(f"{target} cannot be written: {error.strerror or error}.") from None
+
+
+def claim_pictures(
+    outputs: Outputs, folders: Iterable[tuple[type[_PictureFolder], Path]], paths: Sequence[Path]
+) -> bool:
+    """Claim the pictures of all images below each kind's folder; True where one folder serves several kinds.
+
+    Raises DataError where one of them would be written over an input, or over a picture that is not of its kind.
+    """
+    chosen = list(folders)
+    apart = len({folder.resolve() for _, folder in chosen}) < len(chosen)
+    root = _common_folder(paths)
+    for kind, folder in chosen:
+        targets = (_target(folder, root, path, _ending(kind.KIND, apart)) for path in paths)
+        outputs.claim_below(folder, targets, _picture_kind(kind.KIND))
+    return apart
+
+
+def _picture_kind(name: str) -> Kind:
+    def holds(path: Path) -> bool:
+        with path.open("rb") as file:
+            return f"tEXt{_MARK}\0{name}".encode() in file.read(_HEAD)
+
+    return Kind(f"a picture of the kind {name}", holds)
+
+
+def _ending(kind: str, apart: bool) -> str:
+    return f".{kind}.png" if apart else ".png"
+
+
+def _target(folder: Path, root: Path | None, path: Path, ending: str) -> Path:
+    """Where the picture of an image goes."""
+    image = path.resolve()
+    inside = image.relative_to(root or image.anchor)
+    return folder / inside.parent / f"{inside.name}{ending}"
 
 
 def _common_folder(paths: Sequence[Path]) -> Path | None:
@@ -53,6 +102,8 @@ def _common_folder(paths: Sequence[Path]) -> Path | None:
 class OverlayFolder(_PictureFolder):
     """Heat map and outlines over each image, above a line that says verdict and score."""
 
+    KIND = "overlay"
+
     def add(self, result: Result) -> None:
         if result.error is None:
             self._write(result.path, result.overlay())
@@ -61,8 +112,10 @@ class OverlayFolder(_PictureFolder):
 class ReasonsFolder(_PictureFolder):
     """Why: each image as the memory would have it, and its regions beside the good patches nearest to them."""
 
-    def __init__(self, folder: Path, paths: Sequence[Path], manifest: ModelManifest) -> None:
-        super().__init__(folder, paths)
+    KIND = "reasons"
+
+    def __init__(self, folder: Path, paths: Sequence[Path], manifest: ModelManifest, *, apart: bool = False) -> None:
+        super().__init__(folder, paths, apart=apart)
         self._pictures = GoodPictures(manifest)
 
     @property
@@ -77,6 +130,8 @@ class ReasonsFolder(_PictureFolder):
 
 class MaskFolder(_PictureFolder):
     """The regions of each image: 255 inside, 0 outside."""
+
+    KIND = "mask"
 
     def add(self, result: Result) -> None:
         if result.mask is not None:

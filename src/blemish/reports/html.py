@@ -13,9 +13,21 @@ from PIL import Image
 
 from blemish.arrays import Bytes
 from blemish.errors import DataError
+from blemish.system.outputs import begins
 from blemish.system.whole_file import write_whole
 
-__all__ = ["LONGEST_SIDE", "Html", "element", "facts", "json_data", "packed", "picture", "table", "write_page_file"]
+__all__ = [
+    "LONGEST_SIDE",
+    "PAGE",
+    "Html",
+    "element",
+    "facts",
+    "json_data",
+    "packed",
+    "picture",
+    "table",
+    "write_page_file",
+]
 
 LONGEST_SIDE = 320
 """Pictures on a page are at most this many pixels long."""
@@ -24,6 +36,8 @@ QUALITY = 85
 
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 """Whatever a page holds, a browser fetches nothing for it."""
+PAGE = begins("an HTML page", "<!doctype html>\n<html lang=")
+"""What a command may write a page over."""
 _VOID = {"img", "input", "meta"}
 
 

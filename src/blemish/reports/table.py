@@ -11,8 +11,13 @@ from typing import Any, Self
 
 from blemish.errors import DataError
 from blemish.result import Result
+from blemish.system.outputs import begins
 
-__all__ = ["CsvFile", "JsonLines", "table"]
+__all__ = ["CSV_OF_RESULTS", "JSON_LINES", "CsvFile", "JsonLines", "table"]
+
+CSV_OF_RESULTS = begins("a CSV of results", "\ufeffpath,verdict,score")
+JSON_LINES = begins("a file of results as JSON lines", '{"path": ')
+"""What a command may write these files over."""
 
 _COLUMNS = (
     "path",

@@ -18,12 +18,13 @@ from blemish.reproduction.mvtec import plan_mvtec
 from blemish.reproduction.panels import curve_panels, table_panels
 from blemish.reproduction.plan import Entry, Outcome, carry_out
 from blemish.reproduction.published import MVTEC_CLASSES
-from blemish.reproduction.rows import Row, as_csv, as_markdown, mean_rows, rows_of
+from blemish.reproduction.rows import COLUMNS, Row, as_csv, as_markdown, mean_rows, rows_of
 from blemish.reproduction.table6 import plan_table6
+from blemish.system.outputs import begins
 from blemish.system.progress import Shown, shown
 from blemish.system.whole_file import write_whole
 
-__all__ = ["REPRODUCTIONS", "Reproduced", "reproduce"]
+__all__ = ["FILES", "REPRODUCTIONS", "Reproduced", "reproduce"]
 
 Plan = Callable[[Path, Path, dict[str, Any]], list[Entry]]
 
@@ -42,6 +43,15 @@ REPRODUCTIONS = {
     "mvtec": _Kind(plan_mvtec, table_panels, means=True),
     "shots": _Kind(plan_shots, curve_panels),
 }
+
+
+FILES = {
+    "csv": begins("a table of a reproduction", "\ufefftask,system,", "\ufeffinterval_low,"),
+    "json": begins("the rows of a reproduction", '{\n "rows": ['),
+    "md": begins("a table of a reproduction", f"| {COLUMNS[0]} | {COLUMNS[1]} |"),
+    "svg": begins("a figure of a reproduction", '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 '),
+}
+"""The files NAME.SUFFIX that a reproduction leaves, and what it may write each over."""
 
 
 @dataclass(frozen=True)

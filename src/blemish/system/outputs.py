@@ -1,0 +1,112 @@
+"""What a command may write over: a file of the kind it writes, and none that it was given to read."""
+
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from blemish.errors import DataError
+from blemish.system.whole_file import sweep
+
+__all__ = ["ANY", "Kind", "Outputs", "begins"]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a command writes: its name with its article, and how to tell whether a file is one."""
+
+    name: str
+    holds: Callable[[Path], bool]
+
+
+def begins(name: str, *starts: str) -> Kind:
+    """A kind of text file that is known by how it begins."""
+    known = tuple(start.encode() for start in starts)
+    longest = max(map(len, known))
+
+    def holds(path: Path) -> bool:
+        with path.open("rb") as file:
+            return file.read(longest).startswith(known)
+
+    return Kind(name, holds)
+
+
+ANY = Kind("a file", lambda path: True)
+"""For files whose writer itself refuses what is not its own."""
+
+
+class Outputs:
+    """The files that one command reads and those that it will write, looked at before the work begins.
+
+    `inputs` are the files it reads. With `force` everything may be written over but what another output has claimed.
+    """
+
+    def __init__(self, inputs: Iterable[str | os.PathLike[str]], *, force: bool = False) -> None:
+        self._inputs = [Path(path) for path in inputs]
+        self._numbers: frozenset[tuple[int, int]] | None = None
+        self._force = force
+        self._claimed: set[Path] = set()
+
+    def claim(self, path: Path, kind: Kind) -> None:
+        """Claim a file to write, and delete what killed runs left beside it.
+
+        Raises DataError where its folder is missing, where it is a folder, where another output has claimed it, and,
+        without `force`, where writing would destroy an input or a file of another kind. Devices, pipes and empty
+        files may always be written to.
+        """
+        if not path.resolve().parent.is_dir():
+            raise DataError(
+                f"The folder {path.parent} for {path.name} does not exist, so it cannot be written; create its folder "
+                "first."
+            )
+        if path.is_dir():
+            raise DataError(f"{path} is a folder; name a file in it.")
+        if not path.exists() and not os.access(path.resolve().parent, os.W_OK):
+            raise DataError(f"The folder {path.parent} cannot be written; choose another for {path.name}.")
+        self._take(path, kind)
+        sweep(path.resolve().parent)
+
+    def claim_below(self, folder: Path, paths: Iterable[Path], kind: Kind) -> None:
+        """Claim files below a folder, which their writer makes; otherwise as `claim`."""
+        for path in dict.fromkeys(paths):
+            self._take(path, kind)
+        for place, _, _ in os.walk(folder):
+            sweep(Path(place))
+
+    def _take(self, path: Path, kind: Kind) -> None:
+        place = path.resolve()
+        if place in self._claimed:
+            raise DataError(f"{path} is named for two outputs; give each a name of its own.")
+        self._claimed.add(place)
+        if place.is_file() and not self._force:
+            self._refuse_to_destroy(path, kind)
+
+    def _refuse_to_destroy(self, path: Path, kind: Kind) -> None:
+        if _number(path) in self._input_numbers():
+            raise DataError(
+                f"{path} is one of the files to read, and writing would destroy it; choose another name, "
+                "or repeat with --force."
+            )
+        if path.stat().st_size and not _is_one(path, kind):
+            raise DataError(
+                f"{path} is there and is not {kind.name} written by blemish; choose another name, "
+                "or repeat with --force to write over it."
+            )
+
+    def _input_numbers(self) -> frozenset[tuple[int, int]]:
+        """The inputs as the disk numbers them: one file by two paths, or by a link, is one."""
+        if self._numbers is None:
+            self._numbers = frozenset(_number(path) for path in self._inputs if path.exists())
+        return self._numbers
+
+
+def _is_one(path: Path, kind: Kind) -> bool:
+    try:
+        return kind.holds(path)
+    except OSError:
+        return False
+
+
+def _number(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_dev, found.st_ino

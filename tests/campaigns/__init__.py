@@ -1,0 +1,1 @@
+"""Long tests with faults on purpose; each has a short form in the default suite."""

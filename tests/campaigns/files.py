@@ -1,0 +1,261 @@
+"""Model files beside savers and killers: what readers meet while others save, and what killed fits leave.
+
+    make campaigns   the long form: 2,000 reads twice, 200 killed fits; writes its result to tests/campaigns/results/
+
+The short form is tests/test_campaign_files.py.
+"""
+
+import argparse
+import contextlib
+import io
+import multiprocessing
+import random
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from parts import TINY, good_part, save_image
+
+from blemish.cli import main
+from blemish.detector import Detector
+from blemish.errors import ModelFileError
+from blemish.fitting import fit
+from blemish.model.file import read_model
+
+__all__ = ["Kills", "Reads", "kill_fits", "read_beside_processes", "read_beside_threads"]
+
+SAVERS = 3
+WARM = multiprocessing.get_context("forkserver") if sys.platform != "win32" else multiprocessing.get_context()
+"""Starts processes with everything imported, so that most of a fit's run is its work."""
+SAVE_FOR_EVER = """
+import sys
+from pathlib import Path
+from blemish.detector import load
+detector = load(sys.argv[1])
+print("saving", flush=True)
+while True:
+    detector.save(Path(sys.argv[2]))
+"""
+
+
+@dataclass(frozen=True)
+class Reads:
+    """Reads of a model file beside savers of it."""
+
+    reads: int
+    saved: int | None
+    """How often it was saved in the meantime, where that was counted."""
+    damaged: int
+    foreign: int
+    """Whole files that none of the savers had made."""
+
+
+@dataclass(frozen=True)
+class Kills:
+    """Fits over a model file that were killed, and what they left."""
+
+    fits: int
+    while_writing: int
+    """Killed with a temporary file under way."""
+    left: int
+    """Temporary files they left, together."""
+    left_after_next: int
+    """Temporary files there after the next command, together."""
+    broken: int
+    """Model files that could not be read whole."""
+    finished: int
+    """Fits that ended before they were killed."""
+
+
+def models(folder: Path) -> list[Detector]:
+    """Detectors that differ in the images they were fitted on."""
+    images = [save_image(folder / "good" / f"{seed}.png", good_part(seed)) for seed in range(4 + SAVERS)]
+    return [fit(images[first : first + 4], threads=1, **TINY) for first in range(SAVERS)]
+
+
+def read_beside_threads(folder: Path, reads: int) -> Reads:
+    """Read a model file while three threads save it, one model each."""
+    detectors, path = models(folder), folder / "part.blemish"
+    detectors[0].save(path)
+    stop, saved = threading.Event(), [0] * SAVERS
+
+    def save(number: int) -> None:
+        while not stop.is_set():
+            detectors[number].save(path)
+            saved[number] += 1
+
+    threads = [threading.Thread(target=save, args=(number,)) for number in range(SAVERS)]
+    for thread in threads:
+        thread.start()
+    try:
+        damaged, foreign = _read(path, detectors, reads)
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    return Reads(reads, sum(saved), damaged, foreign)
+
+
+def read_beside_processes(folder: Path, reads: int) -> Reads:
+    """Read a model file while three processes save it, one model each."""
+    detectors, path = models(folder), folder / "part.blemish"
+    detectors[0].save(path)
+    with contextlib.ExitStack() as processes:
+        for number, detector in enumerate(detectors):
+            source = folder / f"{number}.blemish"
+            detector.save(source)
+            processes.enter_context(_saver(source, path))
+        damaged, foreign = _read(path, detectors, reads)
+    return Reads(reads, None, damaged, foreign)
+
+
+@contextlib.contextmanager
+def _saver(source: Path, path: Path) -> Iterator[None]:
+    words = [sys.executable, "-c", SAVE_FOR_EVER, str(source), str(path)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        try:
+            yield
+        finally:
+            process.kill()
+
+
+def _read(path: Path, detectors: list[Detector], reads: int) -> tuple[int, int]:
+    """How many reads met a damaged file, and how many a file that nobody saved."""
+    known = {_named(detector.model.manifest.images) for detector in detectors}
+    damaged = foreign = 0
+    for _ in range(reads):
+        try:
+            foreign += _named(read_model(path).manifest.images) not in known
+        except ModelFileError:
+            damaged += 1
+    return damaged, foreign
+
+
+def _named(images: Any) -> tuple[str, ...]:
+    return tuple(image.path for image in images)
+
+
+def kill_fits(folder: Path, fits: int, seed: int) -> Kills:
+    """Fit over one model file again and again, kill -9 each fit, and run `blemish info` after it.
+
+    Every second fit is killed at a random moment of its run, the others at a random moment of their writing.
+    """
+    images, path = folder / "good", folder / "part.blemish"
+    models(folder)[0].save(path)
+    draw = random.Random(seed)
+    seconds = _seconds_to_fit(images, path)
+    while_writing = left = after = broken = finished = 0
+    for number in range(fits):
+        process = WARM.Process(target=_run, args=_fit(images, path))
+        process.start()
+        if number % 2:
+            process.join(draw.uniform(0, seconds))
+        else:
+            _wait_for_writing(process, folder)
+            time.sleep(draw.uniform(0, 0.02))
+        finished += process.exitcode is not None
+        process.kill()
+        process.join()
+        now = _temporary(folder)
+        left, while_writing = left + now, while_writing + bool(now)
+        broken += not _readable(path)
+        _run("info", str(path))
+        after += _temporary(folder)
+    return Kills(fits, while_writing, left, after, broken, finished)
+
+
+def _fit(images: Path, path: Path) -> tuple[str, ...]:
+    words = ("fit", str(images), "-o", str(path), "--threads", "1")
+    return (*words, *(f"--{name}={value}" for name, value in TINY.items()))
+
+
+def _seconds_to_fit(images: Path, path: Path) -> float:
+    WARM.set_forkserver_preload(["blemish.cli", "blemish.fitting", "blemish.methods.patchcore"])
+    for _ in range(2):  # the first one imports
+        process = WARM.Process(target=_run, args=_fit(images, path))
+        started = time.perf_counter()
+        process.start()
+        process.join()
+        assert process.exitcode == 0, "a fit that nobody kills ends well"
+    return time.perf_counter() - started
+
+
+def _wait_for_writing(process: BaseProcess, folder: Path) -> None:
+    while process.is_alive() and not _temporary(folder):
+        time.sleep(0.0005)
+
+
+def _temporary(folder: Path) -> int:
+    return sum(path.name.endswith(".tmp") for path in folder.iterdir())
+
+
+def _readable(path: Path) -> bool:
+    try:
+        read_model(path)
+    except ModelFileError:
+        return False
+    return True
+
+
+def _run(*words: str) -> None:
+    """A command in this process, its output thrown away."""
+    with (
+        mock.patch("sys.argv", ["blemish", *words]),
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(io.StringIO()),
+        contextlib.suppress(SystemExit),
+    ):
+        main()
+
+
+def campaign(reads: int, fits: int, seed: int) -> str:
+    """Both, as Markdown."""
+    from machine import markdown_table
+
+    rows = []
+    for name, measure in (("threads", read_beside_threads), ("processes", read_beside_processes)):
+        with tempfile.TemporaryDirectory() as folder:
+            found = measure(Path(folder), reads)
+        saved = "not counted" if found.saved is None else f"{found.saved:,}"
+        rows.append((f"{SAVERS} {name}", f"{found.reads:,}", saved, f"{found.damaged:,}", f"{found.foreign:,}"))
+    with tempfile.TemporaryDirectory() as folder:
+        kills = kill_fits(Path(folder), fits, seed)
+    table = markdown_table(("saving", "reads", "saved", "damaged", "of nobody"), rows)
+    header = (
+        "fits",
+        "killed while writing",
+        "ended before",
+        "files left",
+        "left after the next command",
+        "broken models",
+    )
+    counts = (kills.fits, kills.while_writing, kills.finished, kills.left, kills.left_after_next, kills.broken)
+    killed = markdown_table(header, [tuple(map(str, counts))])
+    return (
+        f"Reads of one model file while others save it; each read checks every tensor's hash.\n\n{table}\n\n"
+        "`kill -9` of `blemish fit` over a model, every second one at a random moment of its run, the others at a "
+        f"random moment of its writing; after each, `blemish info`.\n\n{killed}"
+    )
+
+
+if __name__ == "__main__":
+    from machine import publish
+
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--reads", type=int, default=2000)
+    parser.add_argument("--fits", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--keep", action="store_true", help="write the result to tests/campaigns/results/")
+    given = parser.parse_args()
+    body = campaign(given.reads, given.fits, given.seed)
+    publish("files", body, seed=given.seed, keep=given.keep, results=Path(__file__).parent / "results")

@@ -1,0 +1,26 @@
+"""The short form of campaigns/files.py."""
+
+import sys
+from pathlib import Path
+
+import pytest
+from campaigns.files import kill_fits, read_beside_processes, read_beside_threads
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such locks and signals")
+
+
+def test_readers_never_meet_a_damaged_file_beside_threads(tmp_path: Path) -> None:
+    found = read_beside_threads(tmp_path, reads=100)
+    assert (found.damaged, found.foreign) == (0, 0)
+    assert found.saved
+
+
+def test_readers_never_meet_a_damaged_file_beside_processes(tmp_path: Path) -> None:
+    found = read_beside_processes(tmp_path, reads=30)
+    assert (found.damaged, found.foreign) == (0, 0)
+
+
+def test_killed_fits_leave_a_whole_model_and_nothing_after_the_next_command(tmp_path: Path) -> None:
+    found = kill_fits(tmp_path, fits=6, seed=0)
+    assert (found.left_after_next, found.broken) == (0, 0)
+    assert found.while_writing, "no fit was killed while it wrote"
