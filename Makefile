@@ -31,7 +31,7 @@ torch-test: .venv-torch/ready
 docs: .venv/docs
 	$(CORE)/python scripts/write_options.py
 	$(CORE)/python scripts/write_cli_docs.py
-	NO_MKDOCS_2_WARNING=1 $(CORE)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(CORE)/mkdocs build --strict
 
 campaigns: .venv/ready
 	PYTHONPATH=tests:benchmarks $(CORE)/python tests/campaigns/files.py --keep

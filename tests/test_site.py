@@ -46,3 +46,11 @@ def test_a_link_that_leads_nowhere_is_told(site: ModuleType, caplog: pytest.LogC
 def test_a_page_that_loads_from_elsewhere_is_found(site: ModuleType) -> None:
     assert site.FOREIGN.findall('<script async src="https://example.org/a.js">') == ["https://example.org/a.js"]
     assert site.FOREIGN.findall('<a href="https://example.org">') == []
+
+
+def test_the_build_counts_warnings() -> None:
+    """MkDocs with --quiet does not count them, and --strict then lets all of them pass."""
+    (build,) = [line for line in (ROOT / "Makefile").read_text(encoding="utf-8").splitlines() if "mkdocs build" in line]
+    assert "--strict" in build
+    assert "--quiet" not in build
+    assert "-q" not in build.split()
