@@ -2,6 +2,7 @@
 
 import importlib.util
 import re
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +60,16 @@ def test_links_lead_somewhere() -> None:
     for page in PAGES:
         for target in re.findall(r"\]\((?!http)([^)#]+)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_install_page_names_every_extra_and_dependency() -> None:
+    page = (ROOT / "docs" / "install.md").read_text(encoding="utf-8")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    for extra in project["optional-dependencies"]:
+        assert f"| `{extra}` |" in page, extra
+    download = next(line for line in page.splitlines() if line.startswith("pip download"))
+    wanted = {re.split(r"[><=\[]", name)[0] for name in project["dependencies"]}
+    assert wanted == set(download.partition("--dest wheels ")[2].split())
 
 
 def test_benchmarks_page_names_every_script_and_its_result() -> None:
