@@ -97,6 +97,16 @@ def test_from_recipe_to_model_and_back(tmp_path: Path, folder: Path, run_cli: Ru
     assert (tmp_path / "b.csv").is_file()
 
 
+def test_options_that_contradict_a_recipe_name_it(tmp_path: Path, folder: Path, run_cli: RunCli) -> None:
+    """Nobody typed coreset here; it must be said where it stands."""
+    file = tmp_path / "part.toml"
+    file.write_text("[fit]\ncoreset = 20\n", encoding="utf-8")
+    outcome = run_cli("fit", folder / "fit", "-o", tmp_path / "a.blemish", "--config", file, "--method", "padim")
+    assert "part.toml, with the options given beside it: Option coreset cannot be used with the method padim" in (
+        outcome.sentence
+    )
+
+
 def test_python_takes_a_recipe(tmp_path: Path, folder: Path) -> None:
     (tmp_path / "part.toml").write_text("[fit]\nsize = 64\ncoreset = 20\nfolds = 3\n", encoding="utf-8")
     detector = blemish.fit(folder / "fit", recipe=tmp_path / "part.toml", folds=2)

@@ -24,7 +24,7 @@ from blemish.model.manifest import FORMAT, ModelManifest
 from blemish.model.model import Model
 from blemish.options.given import FitOptions
 from blemish.options.listing import list_options
-from blemish.options.recipe import read_recipe
+from blemish.options.recipe import over_recipe
 from blemish.options.settings import Resources, Settings, chosen
 from blemish.system.progress import Progress, Shown, shown
 from blemish.system.stream import available_threads, stream
@@ -55,7 +55,7 @@ def fit(
         groups: The part that each image shows, where several show the same one; as many as there are images.
             Calibration never divides a group.
         progress: None shows bars or lines on stderr, False nothing; a function is called with step, done and total.
-        **options: Listed below.
+        **options: Those of `FitOptions`; help(blemish.fit) lists each with its type, meaning and default below.
 
     Returns:
         A detector with its threshold set.
@@ -68,7 +68,7 @@ def fit(
         ProviderError: The hardware asked for is not there.
         TrainingError: A method that trains diverged.
     """
-    given = {**(read_recipe(recipe).fit if recipe is not None else {}), **options}
+    given = over_recipe(recipe, options)
     settings, resources = chosen(settings, given)
     with shown(progress) as report:
         return _fit(

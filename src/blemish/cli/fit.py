@@ -36,12 +36,11 @@ def fit(
     from blemish.fitting import fit as fit_detector
     from blemish.model.file import MODEL_FILE
     from blemish.model.holding import model_to_write
-    from blemish.options.recipe import RECIPE, Recipe, as_toml, read_recipe
+    from blemish.options.recipe import RECIPE, as_toml, over_recipe, read_recipe
     from blemish.system.outputs import ANY, Outputs
 
     paths, groups = labelled_images(images, label=0, split="train")
-    recipe = read_recipe(config) if config else Recipe()
-    wanted = recipe.fit | given(options)
+    wanted = over_recipe(config, given(options))
     settings, resources = divide_options(wanted)
     outputs = Outputs([*images, *paths, *filter(None, [config])], force=force)
     outputs.claim(output, MODEL_FILE)
@@ -51,7 +50,7 @@ def fit(
     if save_config:
         outputs.claim(save_config, RECIPE)
         own = {name: value for name, value in dict(resources).items() if name in wanted}
-        _save(save_config, as_toml(settings, own, recipe.inspect))
+        _save(save_config, as_toml(settings, own, read_recipe(config).inspect if config else None))
     with model_to_write(output) as target:
         try:
             with progress_bar() as progress:

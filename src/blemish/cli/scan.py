@@ -25,13 +25,13 @@ def scan(
     **options: str | None,
 ) -> None:
     """List the good images that look defective, as judged by all others; exit code 0: none, 3: some to look at."""
-    from blemish.options.recipe import read_recipe
+    from blemish.options.recipe import over_recipe
     from blemish.reports.folders import OverlayFolder, claim_pictures
     from blemish.scanning import scan as scan_images
     from blemish.system.outputs import Outputs
 
     paths, groups = labelled_images(images, label=0, split="train")
-    wanted = (read_recipe(config).fit if config else {}) | given(options)
+    wanted = over_recipe(config, given(options))
     if overlays:
         claim_pictures(Outputs([*images, *paths], force=force), [(OverlayFolder, overlays)], paths)
     with progress_bar() as progress:

@@ -20,7 +20,7 @@ from blemish.options.settings import Settings, checked, divide_options, fields, 
 from blemish.options.typed import OptionalPath, Whole
 from blemish.system.outputs import Kind
 
-__all__ = ["RECIPE", "InspectOptions", "Recipe", "as_toml", "read_recipe"]
+__all__ = ["RECIPE", "InspectOptions", "Recipe", "as_toml", "over_recipe", "read_recipe"]
 
 TABLES = ("fit", "inspect")
 
@@ -77,6 +77,16 @@ def _is_recipe(path: Path) -> bool:
 
 RECIPE = Kind("a recipe", _is_recipe)
 """What a command may write a recipe over."""
+
+
+def over_recipe(path: str | os.PathLike[str] | None, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options given, which win, over those of a recipe; raises OptionError naming it where the two contradict."""
+    if path is None:
+        return dict(options)
+    merged = {**read_recipe(path).fit, **options}
+    with _naming(f"{os.fspath(path)}, with the options given beside it"):
+        divide_options(merged)
+    return merged
 
 
 def as_toml(
