@@ -1,4 +1,4 @@
-"""Eighteen kinds of damage to the bytes of a file, as disks, networks and hands do it; the same for a seed and a number."""
+"""Eighteen kinds of damage to the bytes of a file; the same for one seed and one number."""
 
 import random
 import struct
