@@ -5,10 +5,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import onnx
-import onnxruntime
 from onnx.external_data_helper import uses_external_data
 
 from blemish.arrays import Floats
+from blemish.backbones.runtime import onnxruntime
 from blemish.errors import BackboneError
 
 __all__ = ["ImageInput", "image_input", "keep_taps", "open_network", "run_taps", "tap_strides"]

@@ -3,9 +3,8 @@
 from importlib.util import find_spec
 from typing import Protocol, cast
 
-import onnxruntime as ort
-
 from blemish.arrays import Array, Floats
+from blemish.backbones.runtime import onnxruntime as ort
 from blemish.errors import ProviderError
 
 __all__ = ["OPENVINO", "PROVIDERS", "AnyExtractor", "Extractor", "available_providers", "make_extractor"]
