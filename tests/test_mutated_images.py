@@ -1,10 +1,10 @@
 """The short form of tests/campaigns/mutated_images.py: damaged files are errors, sound ones are read."""
 
 import pytest
-from damage import DAMAGES, damage
-from mutated_images import intact_refused, mutated
-from oracles import missing_programs, refusal
-from seeds import seeds
+from campaigns.damage import DAMAGES, damage
+from campaigns.mutated_images import intact_refused, mutated
+from campaigns.oracles import missing_programs, refusal
+from campaigns.seeds import seeds
 
 from blemish.images.encoded import Encoded
 
@@ -19,7 +19,7 @@ def test_nothing_is_read_that_a_decoder_outside_refuses() -> None:
 
 
 def test_whatever_is_damaged_gives_an_image_or_an_image_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mutated_images.refusal", lambda data, format: None)
+    monkeypatch.setattr("campaigns.mutated_images.refusal", lambda data, format: None)
     outcome = mutated(copies=1, seed=2)
     assert not outcome.crashed
     assert outcome.counts["error"] > outcome.counts["read"]

@@ -15,13 +15,12 @@ from importlib.metadata import version
 from itertools import product
 from pathlib import Path
 
-from damage import DAMAGES, damage
-from oracles import missing_programs, refusal
-from seeds import seeds
-
 from blemish.errors import ImageError
 from blemish.images.encoded import Encoded
 from blemish.images.read import read_image
+from campaigns.damage import DAMAGES, damage
+from campaigns.oracles import missing_programs, refusal
+from campaigns.seeds import seeds
 
 __all__ = ["Outcome", "intact_refused", "mutated"]
 
