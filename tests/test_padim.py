@@ -8,9 +8,9 @@ from parts import good_part
 from scipy.spatial.distance import mahalanobis
 from sklearn.covariance import EmpiricalCovariance
 
-from blemish import calibrating
 from blemish.arrays import Bools, Doubles, Floats
 from blemish.backbones.backbone import Tap
+from blemish.calibration import cross_fit
 from blemish.errors import DataError, ImageError, OptionError
 from blemish.features.patches import ImagePatches
 from blemish.fitting import fit as fit_detector
@@ -214,7 +214,7 @@ def test_held_out_scores_are_those_of_fitting_without_the_fold(
     good = [good_part(seed) for seed in range(12)]
     wanted: dict[str, Any] = {"method": "padim", "size": 96, "calibration": "cross", "folds": 3} | options
     at_once = fit_detector(good, **wanted).model.held_out
-    monkeypatch.setattr(calibrating, "FitsAcross", type("Nothing", (), {}))
+    monkeypatch.setattr(cross_fit, "FitsAcross", type("Nothing", (), {}))
     one_by_one = fit_detector(good, **wanted).model.held_out
     np.testing.assert_allclose(at_once.scores_M, one_by_one.scores_M, rtol=1e-4)
     np.testing.assert_allclose(at_once.peaks_M, one_by_one.peaks_M, rtol=1e-4)

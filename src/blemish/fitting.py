@@ -119,12 +119,12 @@ def _fit(
                 group=part,
                 height=kind.height,
                 width=kind.width,
-                pixels=good.digests.get(number, ""),
+                pixels=digest,
                 motion=motion,
                 in_memory=not held,
             )
-            for number, (source, part, kind, motion, held) in enumerate(
-                zip(sources, part_of, kinds, motions, held_N.tolist(), strict=True)
+            for source, part, kind, digest, motion, held in zip(
+                sources, part_of, kinds, learner.digests, motions, held_N.tolist(), strict=True
             )
         ],
     )

@@ -133,7 +133,7 @@ class EnsembleLearner:
             _check_size(each)
         self.members = [PatchCoreLearner(each) for each in seen]
         self.graph = side_by_side([member.graph for member in self.members])
-        self.grid = self.members[0].grid
+        self.grid, self.digests = self.members[0].grid, self.members[0].digests
         self._settings = settings
         self._count = len(good)
         self._threads = good.threads

@@ -1,8 +1,9 @@
 """The good images of a fit: how they are looked at, and what a method may ask of them."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,7 +20,15 @@ from blemish.options.settings import Resources, Settings
 from blemish.system.progress import Progress, silent
 from blemish.system.stream import available_threads, stream
 
-__all__ = ["GoodImages"]
+__all__ = ["GoodImage", "GoodImages"]
+
+
+class GoodImage(NamedTuple):
+    """What a graph answers for one good image, and by which digits its pixels are known again."""
+
+    features: Features
+    digest: str
+    """The sha256 of the pixels as they were sized."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +41,6 @@ class GoodImages:
     resources: Resources
     backbone: Backbone | None
     progress: Progress = silent
-    digests: dict[int, str] = field(default_factory=dict)
-    """The sha256 of the pixels of each image that was sized, by its number."""
 
     def __len__(self) -> int:
         return len(self.sources)
@@ -50,22 +57,27 @@ class GoodImages:
     def sized(self, number: int) -> tuple[Array, View]:
         """The pixels of one image as the graph sees them (height, width, 3), and how the image lies on them."""
         source = self.sources[number]
-        sized, view = self.viewer(read_image(source), image_name(source))
-        if number not in self.digests:
-            self.digests[number] = pixels_digest(sized)
-        return sized, view
+        return self.viewer(read_image(source), image_name(source))
+
+    def digests(self) -> list[str]:
+        """The digest of each image, from reading it once more: for methods that do so anyway, again and again."""
+        return list(stream(lambda number: pixels_digest(self.sized(number)[0]), range(len(self)), threads=self.threads))
 
     def features(self, graph: bytes, images: Sequence[int] | None = None) -> Iterator[Features]:
         """What a graph answers for these images or all, in order, a few at a time; of tiled ones, one at a time."""
+        return (image.features for image in self.seen_by(graph, images))
+
+    def seen_by(self, graph: bytes, images: Sequence[int] | None = None) -> Iterator[GoodImage]:
+        """The same, each with its digest."""
         at_once, threads = self.transform.share(self.threads)
         extractor = extractor_for(graph, self.transform, provider=self.resources.provider, threads=threads)
         numbers = range(len(self)) if images is None else images
-        return stream(partial(self._features, extractor), numbers, threads=at_once)
+        return stream(partial(self._seen_by, extractor), numbers, threads=at_once)
 
-    def _features(self, extractor: AnyExtractor, number: int) -> Features:
+    def _seen_by(self, extractor: AnyExtractor, number: int) -> GoodImage:
         sized, view = self.sized(number)
         features = seen_patches(extractor(sized), view, self.transform)
         if not all(np.isfinite(patches.values_QD).all() for patches in features.values()):
             name = image_name(self.sources[number])
             raise ImageError(f"{name} makes the network answer NaN or infinity; leave it out.")
-        return features
+        return GoodImage(features, pixels_digest(sized))

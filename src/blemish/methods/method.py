@@ -114,6 +114,8 @@ class Learner(Protocol):
 
     grid: tuple[int, int]
     """Rows and columns of the grid that patches are counted on; (1, 1) where the method knows no patches."""
+    digests: Sequence[str]
+    """The sha256 of each good image's pixels as they were sized, by which a copy is known under any name."""
     refits: bool
     """Whether fitting is cheap enough to do it again for every fold; if not, one fold is held out for good."""
 

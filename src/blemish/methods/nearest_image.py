@@ -11,18 +11,20 @@ networks and find that normalisation decides. Ours differs in that
 There is no anomaly map: the method says that an image deviates, not where.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
-from blemish.arrays import Array, Bools, Doubles, Floats, Ints
+from blemish.arrays import Bools, Doubles, Floats, Ints
 from blemish.backbones.backbone import Backbone, Tap
 from blemish.features.graph import Grid, build_graph, choose_taps
 from blemish.features.patches import Features, ImagePatches
-from blemish.images.transform import Transform
 from blemish.methods.good_images import GoodImages
-from blemish.methods.method import Fitted, Scores, TensorKind
+from blemish.methods.method import Fitted, Scores
+from blemish.methods.state import State, Tensor
 from blemish.options.settings import Settings
 from blemish.result import Matches
 from blemish.search.exact import ExactSearch
@@ -33,23 +35,20 @@ __all__ = ["NearestImage", "deepest_tap", "pooled"]
 ONE = np.ones((1, 1), np.bool_)
 
 
-class NearestImage:
+@dataclass(frozen=True, eq=False, repr=False)
+class NearestImage(State):
     """One row a good image; others are scored by the distance to the nearest row."""
 
-    TENSORS: ClassVar[Mapping[str, TensorKind]] = {
-        "gallery.rows": (np.float32, "Kd"),
-        "gallery.image": (np.int64, "K"),
-        "gallery.mean": (np.float64, "d"),
-        "gallery.deviation": (np.float64, "d"),
-    }
-    needs_backbone = True
+    rows_KD: Annotated[Floats, Tensor("gallery.rows", np.float32, "Kd")]
+    image_K: Annotated[Ints, Tensor("gallery.image", np.int64, "K")]
+    mean_D: Annotated[Doubles, Tensor("gallery.mean", np.float64, "d")]
+    deviation_D: Annotated[Doubles, Tensor("gallery.deviation", np.float64, "d")]
+    needs_backbone: ClassVar = True
 
-    def __init__(self, rows_KD: Floats, image_K: Ints, mean_D: Doubles, deviation_D: Doubles) -> None:
-        self.rows_KD = rows_KD
-        self.image_K = image_K
-        self.mean_D = mean_D
-        self.deviation_D = deviation_D
-        self.search = ExactSearch(rows_KD)
+    @cached_property
+    def search(self) -> ExactSearch:
+        """Of the rows."""
+        return ExactSearch(self.rows_KD)
 
     @classmethod
     def fit(cls, vectors_ND: Floats, image_N: Ints) -> "NearestImage":
@@ -67,10 +66,6 @@ class NearestImage:
         return Scores(float(distances[0, 0]), None, matches)
 
     @classmethod
-    def tensor_kinds(cls, settings: Settings) -> Mapping[str, TensorKind]:
-        return cls.TENSORS
-
-    @classmethod
     def stride(cls, settings: Settings, backbone: Backbone | None) -> int:
         assert backbone is not None, "needs_backbone"
         return max(tap.stride for tap in image_taps(backbone, settings))
@@ -78,13 +73,6 @@ class NearestImage:
     @classmethod
     def learn(cls, good: GoodImages) -> "NearestImageLearner":
         return NearestImageLearner(good)
-
-    @classmethod
-    def restore(cls, tensors: Mapping[str, Array], settings: Settings, transform: Transform) -> "NearestImage":
-        return cls(*(tensors[name] for name in cls.TENSORS))
-
-    def tensors(self) -> dict[str, Array]:
-        return dict(zip(self.TENSORS, (self.rows_KD, self.image_K, self.mean_D, self.deviation_D), strict=True))
 
     def info(self) -> dict[str, Any]:
         rows, dimension = self.rows_KD.shape
@@ -111,8 +99,10 @@ class NearestImageLearner:
         grids = {f"tap{i}": Grid([tap], patch_size=1) for i, tap in enumerate(image_taps(good.backbone, good.settings))}
         self.graph = build_graph(good.backbone, grids, pixels=good.transform.codes)
         vectors = []
-        for number, features in enumerate(good.features(self.graph)):
+        self.digests: list[str] = []
+        for number, (features, digest) in enumerate(good.seen_by(self.graph)):
             vectors.append(pooled(features))
+            self.digests.append(digest)
             good.progress("images", number + 1, len(good))
         self.vectors_ND = np.stack(vectors)
 

@@ -13,28 +13,29 @@ of their stack, covariance + 0.01 I, map blurred with sigma 4, image score its m
 A place must mean the same in every image: images whose aspects differ are refused unless they are stretched or cropped.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from blemish.arrays import Array, Bools, Floats, Ints
+from blemish.arrays import Bools, Floats, Ints
 from blemish.backbones.backbone import Backbone, Tap
 from blemish.errors import DataError, ImageError
 from blemish.features.graph import Grid, build_graph, choose_taps
-from blemish.features.patches import Features
+from blemish.features.patches import Features, ImagePatches
 from blemish.images.read import image_name
 from blemish.images.transform import Transform
 from blemish.memory.spill import patch_store, take_rows
 from blemish.memory.training import TrainingPatches, gather
 from blemish.methods.gaussian import Scatter, cross_lengths, packed, strips, whitening
 from blemish.methods.good_images import GoodImages
-from blemish.methods.method import Fitted, Scores, TensorKind
+from blemish.methods.method import Fitted, Scores
+from blemish.methods.state import State, Tensor
 from blemish.options.settings import Settings
 from blemish.scoring.heatmap import anomaly_map, spread
 from blemish.system.progress import Progress, silent
@@ -47,24 +48,16 @@ PLACES = 32
 REMEDY = "and PaDiM compares place by place; give images of one aspect, or bring them to one with --resize stretch."
 
 
-class PaDiM:
+@dataclass(frozen=True, eq=False, repr=False)
+class PaDiM(State):
     """P places of the grid, each with the mean of its good patches and the factor that makes their covariance one."""
 
-    TENSORS: ClassVar[Mapping[str, TensorKind]] = {
-        "gaussian.mean": (np.float32, "Pd"),
-        "gaussian.factor": (np.float32, "Pf"),
-        "gaussian.cell": (np.int64, "P"),
-    }
-    needs_backbone = True
-
-    def __init__(
-        self, mean_PD: Floats, factor_PF: Floats, cell_P: Ints, settings: Settings, transform: Transform
-    ) -> None:
-        self.mean_PD = mean_PD
-        self.factor_PF = factor_PF
-        self.cell_P = cell_P
-        self.settings = settings
-        self.transform = transform
+    mean_PD: Annotated[Floats, Tensor("gaussian.mean", np.float32, "Pd")]
+    factor_PF: Annotated[Floats, Tensor("gaussian.factor", np.float32, "Pf")]
+    cell_P: Annotated[Ints, Tensor("gaussian.cell", np.int64, "P")]
+    settings: Settings
+    transform: Transform
+    needs_backbone: ClassVar = True
 
     @classmethod
     def fit(
@@ -122,10 +115,6 @@ class PaDiM:
             return np.concatenate([work(parts[0]), *others])
 
     @classmethod
-    def tensor_kinds(cls, settings: Settings) -> Mapping[str, TensorKind]:
-        return cls.TENSORS
-
-    @classmethod
     def stride(cls, settings: Settings, backbone: Backbone | None) -> int:
         assert backbone is not None, "needs_backbone"
         return max(tap.stride for tap in choose_taps(backbone, settings.taps))
@@ -133,14 +122,6 @@ class PaDiM:
     @classmethod
     def learn(cls, good: GoodImages) -> "PaDiMLearner":
         return PaDiMLearner(good)
-
-    @classmethod
-    def restore(cls, tensors: Mapping[str, Array], settings: Settings, transform: Transform) -> "PaDiM":
-        mean_PD, factor_PF, cell_P = (tensors[name] for name in cls.TENSORS)
-        return cls(mean_PD, factor_PF, cell_P, settings, transform)
-
-    def tensors(self) -> dict[str, Array]:
-        return dict(zip(self.TENSORS, (self.mean_PD, self.factor_PF, self.cell_P), strict=True))
 
     def info(self) -> dict[str, Any]:
         places, dimension = self.mean_PD.shape
@@ -168,14 +149,20 @@ class PaDiMLearner:
         taps = choose_taps(good.backbone, good.settings.taps)
         grid = Grid(taps, merge="repeat", channels=draw_dimensions(taps, good.settings))
         self.graph = build_graph(good.backbone, {"patches": grid}, pixels=good.transform.codes)
-        images = (features["patches"] for features in good.features(self.graph))
-        self.patches = gather(images, len(good), partial(patch_store, resources=good.resources), progress=good.progress)
+        self.digests: list[str] = []
+        room = partial(patch_store, resources=good.resources)
+        self.patches = gather(self._look(good), len(good), room, progress=good.progress)
         self.grid = self.patches.grid
         self._good = good
         for number, seen_hw in enumerate(self.patches.seen):
             if good.settings.align == "none" and not np.array_equal(seen_hw, self.patches.seen[0]):
                 name, first = image_name(good.sources[number]), image_name(good.sources[0])
                 raise DataError(f"{name} has another aspect than {first}, {REMEDY}")
+
+    def _look(self, good: GoodImages) -> Iterator[ImagePatches]:
+        for image in good.seen_by(self.graph):
+            self.digests.append(image.digest)
+            yield image.features["patches"]
 
     def fit(self, images: Bools | None = None, progress: Progress = silent) -> Fitted:
         good = self._good

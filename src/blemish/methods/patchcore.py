@@ -246,12 +246,17 @@ class PatchCoreLearner:
             choose_taps(good.backbone, settings.taps), settings.patch_size, settings.patch_stride, settings.merge
         )
         self.graph = build_graph(good.backbone, {"patches": grid}, pixels=good.transform.codes)
-        images = (features["patches"] for features in good.features(self.graph))
+        self.digests: list[str] = []
         room = partial(patch_store, resources=good.resources)
-        self.patches = gather(images, len(good), room, progress=good.progress)
+        self.patches = gather(self._look(good), len(good), room, progress=good.progress)
         self.grid = self.patches.grid
         self._shard = coreset_shard(self.patches, settings, good.resources)
         self._good = good
+
+    def _look(self, good: GoodImages) -> Iterator[ImagePatches]:
+        for image in good.seen_by(self.graph):
+            self.digests.append(image.digest)
+            yield image.features["patches"]
 
     def fit(self, images: Bools | None = None, progress: Progress = silent) -> Fitted:
         good = self._good

@@ -12,10 +12,10 @@ blurred with sigma 4. Ours differs in that
 The model file holds every patch of every good image: some 0.5 MB an image with the built-in backbone.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
@@ -28,8 +28,9 @@ from blemish.images.transform import Transform
 from blemish.memory.spill import patch_store, take_rows
 from blemish.memory.training import Gathering, TrainingPatches
 from blemish.methods.good_images import GoodImages
-from blemish.methods.method import Fitted, Scores, TensorKind
+from blemish.methods.method import Fitted, Scores
 from blemish.methods.nearest_image import deepest_tap, pooled
+from blemish.methods.state import Parts, State, Tensor
 from blemish.options.settings import Settings
 from blemish.result import Matches
 from blemish.scoring.heatmap import anomaly_map, spread
@@ -50,9 +51,9 @@ ROWS = "RSTUVW"
 class Level:
     """The patches of all good images at one level, image after image."""
 
-    rows_ND: Array
-    image_N: Ints
-    cell_N: Ints
+    rows_ND: Annotated[Array, Tensor("rows", np.float32, "Nd")]
+    image_N: Annotated[Ints, Tensor("image", np.int64, "N")]
+    cell_N: Annotated[Ints, Tensor("cell", np.int64, "N")]
 
     def of_images(self, images: Sequence[int]) -> tuple[Floats, Ints]:
         """The patches of these images (R, d), and their numbers at this level (R,)."""
@@ -68,20 +69,25 @@ class Level:
         return ExactSearch(take_rows(self.rows_ND, np.arange(0, len(self.rows_ND), -(-len(self.rows_ND) // SAMPLE))))
 
 
-class SPADE:
+def _levels(settings: Settings) -> int:
+    return len(settings.taps)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SPADE(State):
     """K good images: one pooled vector each, and their patches level by level."""
 
-    needs_backbone = True
+    vectors_KD: Annotated[Floats, Tensor("gallery.vectors", np.float32, "Kd")]
+    image_K: Annotated[Ints, Tensor("gallery.image", np.int64, "K")]
+    levels: Annotated[Sequence[Level], Parts("level", Level, ROWS, _levels)]
+    settings: Settings
+    transform: Transform
+    needs_backbone: ClassVar = True
 
-    def __init__(
-        self, vectors_KD: Floats, image_K: Ints, levels: Sequence[Level], settings: Settings, transform: Transform
-    ) -> None:
-        self.vectors_KD = vectors_KD
-        self.image_K = image_K
-        self.levels = levels
-        self.settings = settings
-        self.transform = transform
-        self.search = ExactSearch(vectors_KD)
+    @cached_property
+    def search(self) -> ExactSearch:
+        """Of the vectors."""
+        return ExactSearch(self.vectors_KD)
 
     def score(self, features: Features, *, threads: int = 1) -> Scores:
         """The mean distance to the nearest images (section 3.2), and the map of what they do not explain (3.3, 3.4)."""
@@ -106,14 +112,6 @@ class SPADE:
         return map_HW, Matches(at_Q, level.image_N[row_Q], level.cell_N[row_Q], distances_Q, patches.grid)
 
     @classmethod
-    def tensor_kinds(cls, settings: Settings) -> Mapping[str, TensorKind]:
-        kinds: dict[str, TensorKind] = {"gallery.vectors": (np.float32, "Kd"), "gallery.image": (np.int64, "K")}
-        for i in range(len(settings.taps)):
-            kinds[f"level{i}.rows"] = (np.float32, f"{ROWS[i]}{ROWS[i].lower()}")
-            kinds[f"level{i}.image"] = kinds[f"level{i}.cell"] = (np.int64, ROWS[i])
-        return kinds
-
-    @classmethod
     def stride(cls, settings: Settings, backbone: Backbone | None) -> int:
         assert backbone is not None, "needs_backbone"
         return max(tap.stride for tap in (*level_taps(backbone, settings), deepest_tap(backbone)))
@@ -121,21 +119,6 @@ class SPADE:
     @classmethod
     def learn(cls, good: GoodImages) -> "SPADELearner":
         return SPADELearner(good)
-
-    @classmethod
-    def restore(cls, tensors: Mapping[str, Array], settings: Settings, transform: Transform) -> "SPADE":
-        levels = [
-            Level(*(tensors[f"level{i}.{part}"] for part in ("rows", "image", "cell")))
-            for i in range(len(settings.taps))
-        ]
-        return cls(tensors["gallery.vectors"], tensors["gallery.image"], levels, settings, transform)
-
-    def tensors(self) -> dict[str, Array]:
-        tensors: dict[str, Array] = {"gallery.vectors": self.vectors_KD, "gallery.image": self.image_K}
-        for i, level in enumerate(self.levels):
-            tensors[f"level{i}.rows"] = np.asarray(level.rows_ND, np.float32)
-            tensors[f"level{i}.image"], tensors[f"level{i}.cell"] = level.image_N, level.cell_N
-        return tensors
 
     def info(self) -> dict[str, Any]:
         patches = [len(level.image_N) for level in self.levels]
@@ -163,8 +146,10 @@ class SPADELearner:
         self.graph = build_graph(good.backbone, grids | whole, pixels=good.transform.codes)
         gathering = [Gathering(len(good), partial(patch_store, resources=good.resources)) for _ in taps]
         vectors = []
-        for number, features in enumerate(good.features(self.graph)):
+        self.digests: list[str] = []
+        for number, (features, digest) in enumerate(good.seen_by(self.graph)):
             vectors.append(pooled({WHOLE: features[WHOLE]}))
+            self.digests.append(digest)
             for i, level in enumerate(gathering):
                 level.add(features[f"level{i}"])
             good.progress("patches", number + 1, len(good))

@@ -9,19 +9,21 @@ network that inspects is the one that the threshold was measured on.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
-from blemish.arrays import Array, Bools
+from blemish.arrays import Array, Bools, Doubles, Ints
 from blemish.backbones.backbone import Backbone
 from blemish.errors import OptionError
 from blemish.features.patches import Features
 from blemish.images.transform import Transform
 from blemish.methods.good_images import GoodImages
-from blemish.methods.method import Fitted, Scores, TensorKind
+from blemish.methods.method import Fitted, Scores
+from blemish.methods.state import State, Tensor
 from blemish.options.settings import Settings
 from blemish.scoring.heatmap import anomaly_map, spread
 from blemish.system.progress import Progress, silent
@@ -29,20 +31,17 @@ from blemish.system.progress import Progress, silent
 __all__ = ["CAVGA", "DifferNet", "GANomaly", "Trained", "TrainedLearner"]
 
 
-class Trained:
+@dataclass(frozen=True, eq=False, repr=False)
+class Trained(State):
     """A trained method, fitted: what its graph answers is the answer."""
 
-    TENSORS: Mapping[str, TensorKind] = {"training.losses": (np.float64, "K")}
+    losses_K: Annotated[Doubles, Tensor("training.losses", np.float64, "K")]
     """The mean loss of each epoch."""
+    settings: Settings
+    transform: Transform
     MODULE: ClassVar[str]
     STRIDE: ClassVar[int] = 16
     needs_backbone: ClassVar[bool] = False
-
-    def __init__(self, tensors: Mapping[str, Array], settings: Settings, transform: Transform) -> None:
-        self._tensors = {name: tensors[name] for name in self.TENSORS}
-        self.losses_K = self._tensors["training.losses"]
-        self.settings = settings
-        self.transform = transform
 
     def score(self, features: Features, *, threads: int = 1) -> Scores:
         """The graph's score, and its map in the input's pixels."""
@@ -52,23 +51,12 @@ class Trained:
         return Scores(image, anomaly_map(map_hw, self.transform.height, self.transform.width, self.settings.sigma))
 
     @classmethod
-    def tensor_kinds(cls, settings: Settings) -> Mapping[str, TensorKind]:
-        return cls.TENSORS
-
-    @classmethod
     def stride(cls, settings: Settings, backbone: Backbone | None) -> int:
         return cls.STRIDE
 
     @classmethod
     def learn(cls, good: GoodImages) -> "TrainedLearner":
         return TrainedLearner(cls, good)
-
-    @classmethod
-    def restore(cls, tensors: Mapping[str, Array], settings: Settings, transform: Transform) -> "Trained":
-        return cls(tensors, settings, transform)
-
-    def tensors(self) -> dict[str, Array]:
-        return dict(self._tensors)
 
     def info(self) -> dict[str, Any]:
         return {"training": {"epochs": len(self.losses_K), "last_loss": float(self.losses_K[-1])}}
@@ -94,17 +82,18 @@ class GANomaly(Trained):
     MODULE = "blemish.methods.trained.ganomaly"
 
 
+@dataclass(frozen=True, eq=False, repr=False)
 class CAVGA(Trained):
     """Variational autoencoder with attention; see cavga.py."""
 
-    TENSORS: Mapping[str, TensorKind] = {**Trained.TENSORS, "encoder.stages": (np.int64, "s")}
+    stages_S: Annotated[Ints, Tensor("encoder.stages", np.int64, "s")]
     """How many stages of ResNet-18 the encoder has, one number."""
     MODULE = "blemish.methods.trained.cavga"
     STRIDE = 32
 
     def info(self) -> dict[str, Any]:
         start = f"weights {self.settings.encoder.name}" if self.settings.encoder else "random weights"
-        stages = int(self._tensors["encoder.stages"][0])
+        stages = int(self.stages_S[0])
         return {"encoder": f"ResNet-18 up to layer{stages}, trained on from {start}"} | super().info()
 
 
@@ -124,6 +113,7 @@ class TrainedLearner:
                 f"The method {good.settings.method} is trained with PyTorch, which cannot be imported ({error}); "
                 "install it with: pip install 'blemish[torch]'. Inspecting with its models needs none."
             ) from None
+        self.digests = good.digests()
 
     def fit(self, images: Bools | None = None, progress: Progress = silent) -> Fitted:
         """Train on the images marked, or on all; goes on where a checkpoint holds an interrupted training."""
@@ -139,7 +129,7 @@ class TrainedLearner:
         losses = train(trainee, plan, checkpoint=checkpoint, progress=progress)
         graph: bytes = trainee.graph(good)
         tensors = {"training.losses": np.array(losses)} | trainee.tensors
-        return Fitted(self._kind(tensors, settings, good.transform), graph)
+        return Fitted(self._kind.restore(tensors, settings, good.transform), graph)
 
     def features(self, fitted: Fitted, images: Sequence[int]) -> Iterator[Features]:
         return self._good.features(fitted.graph, images)
