@@ -121,6 +121,7 @@ def image_taps(backbone: Backbone, settings: Settings) -> list[Tap]:
 
 
 def deepest_tap(backbone: Backbone) -> Tap:
+    """The tap of the largest stride; of several, that of the highest level."""
     return max(backbone.manifest.taps, key=lambda tap: (tap.stride, tap.level))
 
 

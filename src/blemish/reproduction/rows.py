@@ -134,6 +134,7 @@ def _cells(row: Row) -> list[str]:
 
 
 def as_markdown(rows: Sequence[Row]) -> str:
+    """A Markdown table, one line a row."""
     lines = [COLUMNS, ("---",) * len(COLUMNS), *map(_cells, rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 

@@ -34,6 +34,7 @@ def frames_in(clip: Path) -> list[Path]:
 
 
 def in_clip_layout(folder: Path) -> bool:
+    """Whether a folder has the layout above: train/, test/ and mask/."""
     return all((folder / part).is_dir() for part in ("train", "test", "mask"))
 
 

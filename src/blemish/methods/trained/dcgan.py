@@ -35,6 +35,7 @@ def _halvings(size: tuple[int, int]) -> int:
 
 
 def encoder(size: tuple[int, int], channels: int, latents: int) -> Any:
+    """From an image of `size` (height, width) to `latents` numbers, halving it layer by layer from `channels` channels."""
     halvings = _halvings(size)
     layers: list[Any] = [nn.Conv2d(3, channels, 4, 2, 1, bias=False), nn.LeakyReLU(0.2)]
     for level in range(halvings - 1):
@@ -45,6 +46,7 @@ def encoder(size: tuple[int, int], channels: int, latents: int) -> Any:
 
 
 def decoder(size: tuple[int, int], latents: int, channels: int) -> Any:
+    """From `latents` numbers back to an image of `size` (height, width) with values from -1 to 1."""
     halvings = _halvings(size)
     wide = channels * 2 ** (halvings - 1)
     left = size[0] >> halvings, size[1] >> halvings
@@ -56,6 +58,7 @@ def decoder(size: tuple[int, int], latents: int, channels: int) -> Any:
 
 
 def first_weights(layer: Any) -> None:
+    """Start a layer as DCGAN does: weights drawn with spread 0.02 (Radford et al., ICLR 2016)."""
     if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
         nn.init.normal_(layer.weight, 0.0, 0.02)
     elif isinstance(layer, nn.BatchNorm2d):
