@@ -1,6 +1,6 @@
 # make demo   the whole job on real solar cells
-# make test   lint, types and all tests
-# make campaigns   files under load and kills, about half an hour; results in tests/campaigns/results
+# make test   lint, types, import rules and all tests
+# make campaigns   files under load and kills, models replaced under load, about an hour; results in tests/campaigns/results
 # All set up what they need in .venv and .venv-torch.
 
 PYTHON ?= python3
@@ -19,6 +19,7 @@ check: .venv/ready
 	$(CORE)/ruff check .
 	$(CORE)/ruff format --check .
 	$(CORE)/mypy
+	$(CORE)/lint-imports --no-logo
 
 core-test: .venv/ready .venv/wheelhouse/ready
 	$(CORE)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir .venv/wheelhouse .
@@ -35,6 +36,7 @@ docs: .venv/docs
 
 campaigns: .venv/ready
 	PYTHONPATH=tests:benchmarks $(CORE)/python tests/campaigns/files.py --keep
+	PYTHONPATH=tests:benchmarks $(CORE)/python tests/campaigns/threads.py --keep
 
 .venv/ready: pyproject.toml constraints.txt $(wildcard setup.py)
 	$(PYTHON) -m venv .venv
