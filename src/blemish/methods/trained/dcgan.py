@@ -35,7 +35,7 @@ def _halvings(size: tuple[int, int]) -> int:
 
 
 def encoder(size: tuple[int, int], channels: int, latents: int) -> Any:
-    """From an image of `size` (height, width) to `latents` numbers, halving it layer by layer from `channels` channels."""
+    """From an image of `size` (height, width) to `latents` numbers: each layer halves it, the first has `channels`."""
     halvings = _halvings(size)
     layers: list[Any] = [nn.Conv2d(3, channels, 4, 2, 1, bias=False), nn.LeakyReLU(0.2)]
     for level in range(halvings - 1):
