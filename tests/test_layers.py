@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 def lint(folder: Path) -> tuple[int, str]:
     """Check the import rules of the package in a folder; all spaces are single ones in what is said."""
     program = Path(sys.executable).parent / "lint-imports"
-    words = [program, "--no-logo", "--no-cache", "--config", ROOT / "pyproject.toml"]
+    words: list[str | Path] = [program, "--no-logo", "--no-cache", "--config", ROOT / "pyproject.toml"]
     environment = os.environ | {"PYTHONPATH": str(folder), "COLUMNS": "200"}
     ended = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     return ended.returncode, " ".join((ended.stdout + ended.stderr).split())
