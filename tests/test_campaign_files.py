@@ -11,13 +11,13 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no 
 
 def test_readers_never_meet_a_damaged_file_beside_threads(tmp_path: Path) -> None:
     found = read_beside_threads(tmp_path, reads=100)
-    assert (found.damaged, found.foreign) == (0, 0)
+    assert found.damaged == 0
     assert found.saved
 
 
 def test_readers_never_meet_a_damaged_file_beside_processes(tmp_path: Path) -> None:
-    found = read_beside_processes(tmp_path, reads=30)
-    assert (found.damaged, found.foreign) == (0, 0)
+    found = read_beside_processes(tmp_path, reads=100)
+    assert found.damaged == 0
 
 
 def test_killed_fits_leave_a_whole_model_and_nothing_after_the_next_command(tmp_path: Path) -> None:
