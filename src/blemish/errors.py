@@ -21,11 +21,20 @@ __all__ = [
     "OptionError",
     "ProviderError",
     "TrainingError",
+    "printable",
 ]
 
 
+def printable(text: str) -> str:
+    """The text on one line: line feeds, control characters and what is no Unicode are escaped."""
+    return "".join(c if c.isprintable() or c == " " else c.encode("unicode_escape").decode() for c in text)
+
+
 class BlemishError(Exception):
-    """Anything blemish tells its user about; `str(error)` is the whole message."""
+    """Anything blemish tells its user about; `str(error)` is the whole message, on one line."""
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 class OptionError(BlemishError, ValueError):

@@ -3,7 +3,19 @@
 from pathlib import Path
 from typing import Literal
 
-__all__ = ["labelled_images"]
+from blemish.cli.console import say
+
+__all__ = ["found_images", "labelled_images"]
+
+
+def found_images(sources: list[str]) -> list[Path]:
+    """The images that were named, after a word on what was left out of folders. Raises DataError."""
+    from blemish.images.files import find_images
+
+    found = find_images(sources)
+    if found.left_out:
+        say(str(found))
+    return found.images
 
 
 def labelled_images(
@@ -12,10 +24,9 @@ def labelled_images(
     """Expand what was named; one CSV gives its images of this label and split, and their groups. Raises DataError."""
     from blemish.data.samples import read_samples
     from blemish.errors import DataError
-    from blemish.images.files import list_images
 
     if len(sources) != 1 or not sources[0].lower().endswith(".csv"):
-        return list_images(sources), None
+        return found_images(sources), None
     samples = [s for s in read_samples(Path(sources[0])) if s.split == split and s.label == label]
     if not samples:
         kind = "defective" if label else "good"

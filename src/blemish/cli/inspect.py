@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol
 import typer
 
 from blemish.cli.console import print_json, progress_bar, say
+from blemish.cli.images import found_images
 from blemish.cli.options import Config, Force
 
 if TYPE_CHECKING:
@@ -49,13 +50,12 @@ def inspect(
     it reaches, path, and the boxes of the highest regions.
     """
     from blemish.detector import load
-    from blemish.images.files import list_images
     from blemish.options.recipe import InspectOptions, read_recipe
     from blemish.options.settings import checked
     from blemish.result import Verdict
     from blemish.system.outputs import Outputs
 
-    paths = list_images(images)
+    paths = found_images(images)
     typed: dict[str, Any] = {"csv": csv, "jsonl": jsonl, "overlays": overlays, "reasons": reasons, "masks": masks}
     typed |= {"provider": provider, "threads": threads}
     asked = read_recipe(config).inspect if config else {}
@@ -135,10 +135,12 @@ def _say_missing(missing: dict[str, str]) -> None:
 
 
 def _print_line(result: "Result") -> None:
+    from blemish.errors import printable
+
     if result.error:
-        print(f"{result.verdict:<6} {'':>24} {result.path}  {result.error}")
+        print(f"{result.verdict:<6} {'':>24} {printable(result.path)}  {result.error}")
         return
     places = " ".join(f"[{r.box.x},{r.box.y} {r.box.width}x{r.box.height}]" for r in result.regions[:3])
     scale = f"{result.times_threshold:6.2f}x {result.percentile:5.1f} %"
-    print(f"{result.verdict:<6} {result.score:9.4f} {scale} {result.path}  {places}".rstrip())
+    print(f"{result.verdict:<6} {result.score:9.4f} {scale} {printable(result.path)}  {places}".rstrip())
     sys.stdout.flush()

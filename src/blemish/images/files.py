@@ -2,42 +2,78 @@
 
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from blemish.errors import DataError
+from blemish.images.mask import masks_beside
 
-__all__ = ["SUFFIXES", "contents", "is_image", "list_images", "listed"]
+__all__ = ["SUFFIXES", "Found", "contents", "find_images", "is_image", "list_images", "listed"]
 
-SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+SUFFIXES = frozenset(
+    {".bmp", ".jfif", ".jpe", ".jpeg", ".jpg", ".pfm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+)
 """File name endings taken for images, in lower case."""
 
 
+@dataclass(frozen=True)
+class Found:
+    """The image files that were named, and what was left out of the folders."""
+
+    images: list[Path]
+    left_out: Counter[str] = field(default_factory=Counter)
+    """How many files or folders, by the words for their kind."""
+
+    def __str__(self) -> str:
+        """One sentence about what was left out; empty where that is nothing."""
+        kinds = ", ".join(f"{count} {kind}" for kind, count in self.left_out.most_common())
+        return f"{self.left_out.total()} left out: {kinds}." if kinds else ""
+
+
 def list_images(sources: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> list[Path]:
+    """The images that `find_images` finds, without a word on what it leaves out."""
+    return find_images(sources).images
+
+
+def find_images(
+    sources: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], *, recursive: bool = False
+) -> Found:
     """Find the images that files, folders and patterns (`*`, `?`, `[ab]`, `**` for any depth) name.
 
     Patterns are expanded here, alike on every system, ignoring case; whatever exists under the literal name comes
     first, so `part[1].png` may be a file's name. A folder gives the images directly in it. Within one source images
-    are sorted as people count (`img2` before `img10`); an image named twice is listed once. Hidden files are left out.
+    are sorted as people count (`img2` before `img10`); an image named twice, or by two ways to it, is listed once.
+    Left out are hidden files and, of folders and patterns, masks that lie beside their images, files that do not end
+    like an image, links that lead nowhere, and sub-folders, unless `recursive`.
     Raises DataError for what is absent, for a file that is no image, and for a folder or pattern without images.
     """
     several = [sources] if isinstance(sources, str | os.PathLike) else list(sources)
     if not several:
         raise DataError("No images were named; give files, folders or patterns such as line-3/*.png.")
-    return list(dict.fromkeys(path for source in several for path in _images_of(Path(source))))
+    left_out: Counter[str] = Counter()
+    once: dict[str, Path] = {}
+    for source in several:
+        if not os.fspath(source):
+            raise DataError("An empty path was given; name a file, a folder or a pattern (is a variable unset?).")
+        path = Path(source)
+        for image in _images_of(path / "**" if recursive and path.is_dir() else path, left_out):
+            once.setdefault(os.path.realpath(image), image)
+    return Found(list(once.values()), left_out)
 
 
-def _images_of(source: Path) -> list[Path]:
-    """The images one file, folder or pattern names, sorted."""
+def _images_of(source: Path, left_out: Counter[str]) -> list[Path]:
+    """The images one file, folder or pattern names, sorted; what is left out is counted."""
     if source.is_file():
         if not is_image(source):
             raise DataError(f"{source} does not end like an image; known are {', '.join(sorted(SUFFIXES))}.")
         return [source]
     if source.is_dir():
-        found = [path for path in source.iterdir() if path.is_file() and is_image(path)]
+        found = _without_others(source.iterdir(), left_out)
     elif any(character in str(source) for character in "*?["):
-        found = [path for path in _expand(*_literal_prefix(source)) if is_image(path)]
+        found = _without_others(_expand(*_literal_prefix(source)), left_out)
     else:
         raise DataError(f"{source} does not exist; check the path.")
     if not found and source.is_dir():
@@ -47,7 +83,29 @@ def _images_of(source: Path) -> list[Path]:
         )
     if not found:
         raise DataError(f"No image matches {source}; check the pattern.")
-    return sorted(found, key=_natural)
+    masks = masks_beside(found)
+    left_out.update({"masks beside their images": len(masks)} if masks else {})
+    return sorted(set(found) - masks, key=_natural)
+
+
+def _without_others(paths: Iterable[Path], left_out: Counter[str]) -> list[Path]:
+    """The image files among these; the others are counted by their kind."""
+    images = []
+    for path in paths:
+        if path.is_file() and is_image(path):
+            images.append(path)
+        elif not path.name.startswith("."):
+            left_out[_kind(path)] += 1
+    return images
+
+
+def _kind(path: Path) -> str:
+    """What is no image file, in words."""
+    if path.is_dir():
+        return "sub-folders (recursive reads them)"
+    if not path.exists():
+        return "links that lead nowhere"
+    return f"files that end in {path.suffix.lower()}" if path.suffix else "files without an ending"
 
 
 def is_image(path: Path) -> bool:
@@ -88,7 +146,7 @@ def _expand(folder: Path, parts: Sequence[str]) -> Iterator[Path]:
             continue
         if rest and entry.is_dir():
             yield from _expand(folder / entry.name, rest)
-        elif not rest and entry.is_file():
+        elif not rest and not entry.is_dir():
             yield folder / entry.name
 
 

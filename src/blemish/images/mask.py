@@ -1,14 +1,21 @@
 """Masks: which pixels of an image are marked."""
 
+import re
+from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from blemish.arrays import Bools
-from blemish.errors import DataError
+from blemish.errors import DataError, ImageError
 from blemish.images.read import read_image
 
-__all__ = ["read_mask"]
+__all__ = ["masks_beside", "read_mask"]
+
+JPEG_SUFFIXES = {".jpg", ".jpeg", ".jpe", ".jfif"}
+_ENDING = re.compile(r"[-_. ](mask|masks|gt|ground_truth|label|seg)$", re.IGNORECASE)
+"""How the name of a mask goes on behind that of its image."""
 
 
 def read_mask(path: Path, cut: float = 0.0) -> Bools:
@@ -17,8 +24,35 @@ def read_mask(path: Path, cut: float = 0.0) -> Bools:
     Masks are 1-bit, 8-bit, 16-bit, palette or colour.
     Raises DataError for JPEG, whose compression leaves faint pixels around a defect, and ImageError as `read_image`.
     """
-    if path.suffix.lower() in {".jpg", ".jpeg"}:
+    if path.suffix.lower() in JPEG_SUFFIXES:
         raise DataError(f"The mask {path} is a JPEG, whose compression blurs edges; save masks as PNG.")
     values = read_image(path)
     above = values > cut * values.max()
     return np.asarray(above if above.ndim == 2 else above.any(axis=2))
+
+
+def masks_beside(images: Sequence[Path]) -> set[Path]:
+    """Those of the image files that are masks of others: `a.png` beside `a.jpg`, or `a_mask.png` beside `a.png`.
+
+    The name alone is not believed: a mask holds no more than two values, one of them 0 or the highest there is.
+    """
+    named_alike: dict[tuple[Path, str], list[Path]] = defaultdict(list)
+    for path in images:
+        named_alike[path.parent, _ENDING.sub("", path.stem).lower()].append(path)
+    masks: set[Path] = set()
+    for paths in named_alike.values():
+        marked = {path for path in paths if len(paths) > 1 and _holds_a_mask(path)}
+        masks |= marked if len(marked) < len(paths) else set()
+    return masks
+
+
+def _holds_a_mask(path: Path) -> bool:
+    """Whether an image is marked and not taken: of two values at most."""
+    if path.suffix.lower() in JPEG_SUFFIXES:
+        return False
+    try:
+        values = read_image(path)
+    except ImageError:
+        return False
+    low, high = values.min(), values.max()
+    return bool(low in (0, high) and ((values == low) | (values == high)).all())

@@ -1,10 +1,18 @@
 """One good image, as the model remembers it."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 __all__ = ["TrainingImage"]
+
+
+def _writable(text: Any) -> Any:
+    return text.encode("utf-8", "backslashreplace").decode() if isinstance(text, str) else text
+
+
+Text = Annotated[str, BeforeValidator(_writable)]
+"""As JSON can hold it: file names that are no Unicode, which Linux allows, are escaped."""
 
 
 class TrainingImage(BaseModel):
@@ -12,8 +20,8 @@ class TrainingImage(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    path: str
-    group: str
+    path: Text
+    group: Text
     height: int
     width: int
     pixels: str = ""

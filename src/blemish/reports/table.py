@@ -103,7 +103,7 @@ class CsvFile(_RowFile):
 
     def add(self, result: Result) -> None:
         row = _row(result)
-        self._append(_csv_line(["" if row[name] is None else row[name] for name in _COLUMNS]))
+        self._append(_csv_line([_cell(row[name]) for name in _COLUMNS]))
 
 
 class JsonLines(_RowFile):
@@ -111,6 +111,15 @@ class JsonLines(_RowFile):
 
     def add(self, result: Result) -> None:
         self._append(json.dumps(result.to_dict(), ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def _cell(value: Any) -> Any:
+    """A value as a spreadsheet should take it: numbers in 7 digits, all that float32 holds; text never as a formula."""
+    if isinstance(value, float):
+        return f"{value:.7g}"
+    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return f"'{value}"
+    return "" if value is None else value
 
 
 def _csv_line(cells: Sequence[Any]) -> str:
