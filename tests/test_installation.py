@@ -41,9 +41,10 @@ def test_two_builds_of_onnx_runtime(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_half_removed_onnx_runtime(monkeypatch: pytest.MonkeyPatch) -> None:
     """Uninstalling one of two builds leaves an empty module behind."""
-    # The package's attribute is put back as well: importing anew sets it to a second module that nobody else uses.
-    monkeypatch.setattr("blemish.features.extract", importlib.import_module("blemish.features.extract"))
-    monkeypatch.delitem(sys.modules, "blemish.features.extract")
+    # The packages' attributes are put back as well: importing anew sets them to second modules that nobody else uses.
+    for module in ("blemish.backbones.runtime", "blemish.features.extract"):
+        monkeypatch.setattr(module, importlib.import_module(module))
+        monkeypatch.delitem(sys.modules, module)
     monkeypatch.setitem(sys.modules, "onnxruntime", ModuleType("onnxruntime"))
     found = installation.examine_installation()
     assert found["providers"] == []
