@@ -170,6 +170,11 @@ def _jpeg(encoded: Encoded, rules: Rules) -> Array:
     try:
         values = simplejpeg.decode_jpeg(encoded.data, space, strict=not rules.accept_damaged)
     except ValueError as error:
+        if "subsampling level" in str(error):
+            raise ImageError(
+                f"{encoded.name} is a JPEG of an unusual subsampling, which is not supported; convert it to PNG, or "
+                f"save it with 4:4:4, 4:2:2 or 4:2:0."
+            ) from None
         raise damaged(encoded.name, str(error)) from None
     if space == "CMYK":
         return pixels_of(image, encoded.name)

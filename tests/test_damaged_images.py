@@ -1,0 +1,149 @@
+"""Damaged, foreign, huge and unmeasured: an error of that image, or pixels that are known not to count."""
+
+import io
+import os
+import struct
+import zlib
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+from parts import TINY, good_part
+from PIL import Image
+
+from blemish.arrays import Array, Bytes
+from blemish.errors import ImageError
+from blemish.fitting import fit
+from blemish.images.bounds import Bounds
+from blemish.images.decode import Rules
+from blemish.images.nodata import count_nodata
+from blemish.images.read import probe_image, read_image
+
+
+def jpeg(pixels: Bytes, mode: str = "RGB", **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).convert(mode).save(buffer, "JPEG", **options)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("size", [(1, 1), (7, 5), (61, 83), (64, 64)])
+def test_jpeg_pixels_are_pillows_to_the_bit(size: tuple[int, int]) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
+    for mode, quality, sampling, progressive in product(
+        ("L", "RGB", "CMYK"), (30, 95), ("4:4:4", "4:2:2", "4:2:0"), (False, True)
+    ):
+        if mode == "CMYK" and sampling != "4:4:4":
+            continue  # Pillow writes factors that no other program does
+        data = jpeg(pixels, mode, quality=quality, subsampling=sampling, progressive=progressive)
+        with Image.open(io.BytesIO(data)) as image:
+            expected = np.asarray(image if mode == "L" else image.convert("RGB"))
+        np.testing.assert_array_equal(read_image(data), expected)
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_jpeg_cut_and_closed_is_damaged_unless_that_is_accepted(progressive: bool) -> None:
+    data = jpeg(good_part(0), progressive=progressive)
+    cut = data[: len(data) * 9 // 10] + b"\xff\xd9"
+    with pytest.raises(ImageError, match="damaged or cut short"):
+        read_image(cut)
+    assert read_image(cut, rules=Rules(accept_damaged=True)).shape == (96, 144, 3)
+
+
+@pytest.mark.parametrize(
+    "start", [b"%!PS-Adobe-3.0 EPSF-3.0\n", b"DDS |\0\0\0", b"\0\0\0 ftypavif", b"8BPS\0\1", b"%PDF-1.7"]
+)
+def test_other_formats_meet_no_decoder(start: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "part.png"
+    path.write_bytes(start + bytes(200))
+    with pytest.raises(ImageError, match=r"part\.png is .* not supported; convert it to PNG or TIFF"):
+        read_image(path)
+
+
+def png(width: int, height: int, bits: int) -> bytes:
+    """All black, as small as can be."""
+    row = bytes((width * bits + 7) // 8 + 1)
+    packer = zlib.compressobj(9)
+    content = (
+        b"".join(packer.compress(row) for _ in range(height)) if height < 20_000 else packer.compress(row * height)
+    )
+    chunks = (
+        (b"IHDR", struct.pack(">IIBBBBB", width, height, bits, 0, 0, 0, 0)),
+        (b"IDAT", content + packer.flush()),
+        (b"IEND", b""),
+    )
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body)) for kind, body in chunks
+    )
+
+
+@pytest.mark.parametrize(("width", "height", "bits"), [(1, 17_000_000, 8), (13_376, 13_376, 1)])
+def test_small_files_of_huge_images_are_refused_by_their_header(
+    width: int, height: int, bits: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", lambda image: pytest.fail("it was decoded"))
+    data = png(width, height, bits)
+    for use in (read_image, probe_image):
+        with pytest.raises(ImageError, match=f"claims {width} x {height} pixels"):
+            use(data)
+
+
+def test_bounds_follow_the_good_images() -> None:
+    bounds = Bounds.around([(1000, 2000), (900, 2100)])
+    assert (bounds.pixels, bounds.side) == (16 * 2_000_000, 8 * 2100)
+    with pytest.raises(ImageError, match="at most 32,000,000 are read, and at most 16,800 on a side"):
+        bounds.check(6000, 6000, None, "a.png")
+    bounds.check(2100, 2100, 10, "a.png")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes in folders there")
+def test_a_pipe_is_no_image_and_nobody_waits_for_it(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.png")
+    with pytest.raises(ImageError, match="is a device or a pipe"):
+        read_image(tmp_path / "a.png")
+
+
+def height_map(seed: int) -> Array:
+    return (good_part(seed) / np.float32(100)).astype(np.float32)
+
+
+@pytest.mark.parametrize("mark", [-9999.0, -32768.0, -3.4028234663852886e38, np.nan, -12345.0])
+def test_marks_of_what_was_not_measured_become_nan(mark: float) -> None:
+    values = height_map(0)
+    marked = values.copy()
+    marked[10:20, 30:40] = mark
+    values[10:20, 30:40] = np.nan
+    np.testing.assert_array_equal(read_image(marked), values)
+    assert count_nodata(read_image(marked)) == 100
+
+
+def test_a_hot_spot_and_a_lone_value_are_measurements() -> None:
+    for hot, size in ((30.0, 10), (5000.0, 1)):
+        values = height_map(0)
+        values[10 : 10 + size, 30 : 30 + size] = hot
+        assert count_nodata(read_image(values)) == 0
+
+
+def test_nodata_is_what_the_tag_or_the_user_says() -> None:
+    values = height_map(0)
+    values[:5] = 0.5
+    buffer = io.BytesIO()
+    tifffile.imwrite(buffer, values, extratags=[(42113, 2, 4, "0.5", True)])
+    assert count_nodata(read_image(buffer.getvalue())) == np.count_nonzero(values == 0.5)
+    assert count_nodata(read_image(values, rules=Rules(nodata=0.5))) == np.count_nonzero(values == 0.5)
+    assert count_nodata(read_image(values)) == 0
+
+
+def test_what_was_not_measured_is_not_looked_at_and_sets_no_range() -> None:
+    holes = [height_map(seed) for seed in range(8)]
+    plain = fit(holes, **TINY)
+    for values in holes:
+        values[:24, :24] = -9999
+    detector = fit(holes, **TINY)
+    assert detector.model.manifest.transform.low == pytest.approx(plain.model.manifest.transform.low, abs=0.2)
+    result = detector.inspect(holes[0])
+    assert result.anomaly_map is not None
+    assert np.isnan(result.anomaly_map[:24, :24]).all()
+    assert np.isfinite(result.score)
