@@ -55,7 +55,8 @@ def _of_file(data: bytes, suffix: str, command: list[str], options: str = "", *m
 
 
 def _tifffile(data: bytes) -> str | None:
-    return _of_call(lambda: tifffile.imread(io.BytesIO(data)))
+    # The page by itself: a damaged description, which imread takes for the shape, does not touch the pixels.
+    return _of_call(lambda: tifffile.TiffFile(io.BytesIO(data)).pages.first.asarray())
 
 
 def _webp(data: bytes) -> str | None:

@@ -27,7 +27,7 @@ from blemish.images.netpbm import is_wide_netpbm, wide_netpbm
 from blemish.images.nodata import NoData, without_nodata
 from blemish.images.strips import not_supported, own_pixels, pillow_gives
 from blemish.images.tiff import DEFLATE, FLOAT, PLAIN, RGB, WHITE_IS_ZERO, TiffKind, check_tiff, tiff_kind
-from blemish.images.whole import check_gif, check_png, check_webp, damaged, several_pages
+from blemish.images.whole import check_bmp, check_gif, check_png, check_webp, damaged, several_pages
 
 __all__ = ["Header", "Rules", "decode", "header"]
 
@@ -139,7 +139,7 @@ def _check_jpeg_2000(encoded: Encoded) -> None:
 
 
 def _check_whole(encoded: Encoded) -> None:
-    checks = {"WebP": check_webp, "GIF": check_gif}
+    checks = {"WebP": check_webp, "GIF": check_gif, "BMP": check_bmp}
     if check := checks.get(encoded.format):
         check(encoded.data, encoded.name)
 

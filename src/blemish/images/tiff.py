@@ -33,6 +33,8 @@ UNSIGNED, SIGNED, FLOAT = 1, 2, 3
 """Values of the tag SampleFormat."""
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB = 0, 1, 2
 """Values of the tag PhotometricInterpretation."""
+TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
+"""Bytes of a value, by the type of a tag."""
 PLAIN, JPEG, DEFLATE = 1, 7, (8, 32946)
 """Values of the tag Compression."""
 
@@ -99,6 +101,7 @@ class TiffKind:
 
 def tiff_kind(data: bytes, name: str) -> TiffKind:
     """Read the tags of the first image. Raises ImageError for tags that make no image."""
+    _check_directory(data, name)
     tags = _tags(data)
     width, height = _number(tags, 256, 0), _number(tags, 257, 0)
     bits = _numbers(tags, 258) or (1,)
@@ -140,6 +143,26 @@ def _tags(data: bytes) -> ImageFileDirectory_v2:
     file.seek(int(tags.next))
     tags.load(file)
     return tags
+
+
+def _check_directory(data: bytes, name: str) -> None:
+    """Check that the tags ascend, as the standard asks, and that their values lie in the file."""
+    order: Literal["little", "big"] = "little" if data[:2] == b"II" else "big"
+    big = 43 in data[2:4]
+    word, size, counter = (8, 20, 8) if big else (4, 12, 2)
+    at = int.from_bytes(data[8:16] if big else data[4:8], order)
+    entries = range(at + counter, at + counter + size * int.from_bytes(data[at : at + counter], order), size)
+    if entries.stop + word > len(data):
+        raise damaged(name, "its directory reaches behind the end of the file")
+    last = -1
+    for entry in entries:
+        tag, kind = (int.from_bytes(data[entry + skip : entry + skip + 2], order) for skip in (0, 2))
+        bytes_each = TYPE_BYTES.get(kind, 0)
+        length = bytes_each * int.from_bytes(data[entry + 4 : entry + 4 + word], order)
+        place = int.from_bytes(data[entry + 4 + word : entry + size], order)
+        if tag <= last or not bytes_each or (length > word and place + length > len(data)):
+            raise damaged(name, f"tag {tag} of its directory is wrong")
+        last = tag
 
 
 def _pages(data: bytes) -> int:

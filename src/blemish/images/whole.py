@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from blemish.errors import ImageError
 
-__all__ = ["check_gif", "check_png", "check_webp", "damaged", "several_pages"]
+__all__ = ["check_bmp", "check_gif", "check_png", "check_webp", "damaged", "several_pages"]
 
 
 def damaged(name: str, what: str) -> ImageError:
@@ -65,6 +65,19 @@ def check_webp(data: bytes, name: str) -> None:
     announced = int.from_bytes(data[4:8], "little") + 8
     if len(data) < announced:
         raise damaged(name, f"{announced - len(data)} bytes are missing")
+
+
+def check_bmp(data: bytes, name: str) -> None:
+    """Check that a BMP holds the bytes and the colours that its headers announce. Raises ImageError."""
+    announced, start = (int.from_bytes(data[at : at + 4], "little") for at in (2, 10))
+    if announced > len(data) or start > len(data):
+        raise damaged(name, f"{announced:,} bytes are announced, and {len(data):,} are there")
+    header = int.from_bytes(data[14:18], "little")
+    if header < 40:
+        return
+    size, colours = (int.from_bytes(data[at : at + 4], "little") for at in (34, 46))
+    if start + size > len(data) or 14 + header + 4 * colours > start:
+        raise damaged(name, "its headers announce more pixels or colours than are there")
 
 
 def check_gif(data: bytes, name: str) -> None:
