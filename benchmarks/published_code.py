@@ -14,7 +14,7 @@ from blemish.features.extract import Extractor
 from blemish.features.graph import Grid, build_graph, choose_taps
 from blemish.images.read import read_image
 from blemish.images.transform import Transform
-from blemish.scoring.heatmap import anomaly_map
+from blemish.scoring.score import anomaly_map
 from blemish.search.exact import ExactSearch
 
 

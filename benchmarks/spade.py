@@ -27,7 +27,7 @@ from blemish.methods.method import Scores
 from blemish.methods.prepare import good_images
 from blemish.methods.spade import SPADE
 from blemish.options.settings import divide_options
-from blemish.scoring.heatmap import anomaly_map, spread
+from blemish.scoring.score import anomaly_map, on_grid
 from blemish.system.stream import available_threads
 
 BLOCK = 256
@@ -108,7 +108,7 @@ def plainly(method: SPADE, features: Features) -> Scores:
     for number, level in enumerate(method.levels):
         patches = features[f"level{number}"]
         gallery_RD = level.of_images(sorted(method.image_K[nearest]))[0]
-        scores_hw = spread(all_distances(patches.values_QD, gallery_RD), patches.seen_hw)
+        scores_hw = on_grid(all_distances(patches.values_QD, gallery_RD), patches.seen_hw)
         maps.append(anomaly_map(scores_hw, method.transform.height, method.transform.width, 0))
     mean_HW = np.mean(maps, axis=0)
     map_HW = anomaly_map(mean_HW, method.transform.height, method.transform.width, method.settings.sigma)

@@ -29,7 +29,7 @@ from blemish.features.tiles import extractor_for
 from blemish.fitting import fit
 from blemish.images.read import read_image
 from blemish.images.transform import Tiling, Transform
-from blemish.scoring.heatmap import anomaly_map
+from blemish.scoring.score import anomaly_map
 from blemish.search.exact import ExactSearch
 
 HEIGHT, WIDTH = 3000, 4000

@@ -11,7 +11,7 @@ from blemish.arrays import Floats
 from blemish.detector import Detector, load
 from blemish.fitting import fit
 from blemish.methods.patchcore import PatchCore
-from blemish.scoring.edges import RINGS, edge_scale, no_edges, ring_of_cells, some_cells
+from blemish.scoring.score import RINGS, edge_scale, no_edges, ring_of_cells, some_cells
 
 
 @pytest.mark.parametrize("grid", [(1, 1), (3, 40), (17, 17), (50, 84)])

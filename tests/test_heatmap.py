@@ -5,7 +5,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from blemish.arrays import Doubles, Floats
-from blemish.scoring.heatmap import anomaly_map, spread
+from blemish.scoring.score import anomaly_map, on_grid
 
 
 def bilinear(values: Floats, height: int, width: int) -> Doubles:
@@ -46,7 +46,7 @@ def test_a_flat_grid_gives_a_flat_map() -> None:
 def test_scores_are_laid_on_the_cells_that_count() -> None:
     seen = np.zeros((4, 6), np.bool_)
     seen[1:3, 2:5] = True
-    grid = spread(np.arange(6, dtype=np.float32), seen)
+    grid = on_grid(np.arange(6, dtype=np.float32), seen)
     np.testing.assert_array_equal(grid[1:3, 2:5], [[0, 1, 2], [3, 4, 5]])
     np.testing.assert_array_equal(grid[0], grid[1])
     np.testing.assert_array_equal(grid[3], grid[2])
@@ -57,7 +57,7 @@ def test_padding_repeats_its_nearest_score_as_numpy_pads() -> None:
     scores = np.random.default_rng(0).random((5, 7), np.float32)
     seen = np.zeros((17, 20), np.bool_)
     seen[4:9, 11:18] = True
-    np.testing.assert_array_equal(spread(scores.ravel(), seen), np.pad(scores, ((4, 8), (11, 2)), mode="edge"))
+    np.testing.assert_array_equal(on_grid(scores.ravel(), seen), np.pad(scores, ((4, 8), (11, 2)), mode="edge"))
 
 
 def test_a_hole_is_filled_from_around_it() -> None:
@@ -65,7 +65,7 @@ def test_a_hole_is_filled_from_around_it() -> None:
     random = np.random.default_rng(1)
     seen = random.random((12, 15)) > 0.7
     scores = np.arange(seen.sum(), dtype=np.float32)
-    filled = spread(scores, seen)
+    filled = on_grid(scores, seen)
     np.testing.assert_array_equal(filled[seen], scores)
     places = np.argwhere(seen)
     for cell in np.argwhere(~seen):

@@ -13,8 +13,7 @@ from blemish.features.extract import Extractor
 from blemish.features.graph import Grid, build_graph
 from blemish.images.read import read_image
 from blemish.images.transform import Transform
-from blemish.scoring.heatmap import anomaly_map
-from blemish.scoring.score import maximum
+from blemish.scoring.score import anomaly_map, maximum
 from blemish.search.exact import ExactSearch
 
 MEAN, STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])

@@ -20,8 +20,7 @@ from blemish.model.manifest import Change
 from blemish.model.model import Model, undone
 from blemish.result import Result, Verdict
 from blemish.scoring.picture import InspectedImage
-from blemish.scoring.reasons import Reasons
-from blemish.scoring.regions import find_regions
+from blemish.scoring.regions import Reasons, find_regions
 from blemish.system.stream import available_threads, stream
 
 __all__ = ["Detector", "load"]

@@ -185,14 +185,14 @@ def test_cross_fitting_is_refused() -> None:
 def test_the_command_line_goes_on_where_it_was_stopped(
     run_cli: RunCli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    from blemish.methods.trained.ganomaly import GANomaly
+    from blemish.methods.trained.ganomaly import GANomalyTrainee
 
     for number, part in enumerate(GOOD):
         save_image(tmp_path / "good" / f"{number:02}.png", part)
     command = ["fit", tmp_path / "good", "-o", tmp_path / "part.blemish", "--method", "ganomaly"]
     command += ["--size", "64", "--epochs", "3", "--threads", "1"]
     steps = iter(range(100))
-    step = GANomaly.step
+    step = GANomalyTrainee.step
 
     def stopped(*given: Any) -> float:
         if next(steps) == 2:
@@ -200,7 +200,7 @@ def test_the_command_line_goes_on_where_it_was_stopped(
         return step(*given)
 
     with monkeypatch.context() as patch:
-        patch.setattr(GANomaly, "step", stopped)
+        patch.setattr(GANomalyTrainee, "step", stopped)
         first = run_cli(*command)
     assert first.code == 2
     assert "part.blemish.training keeps the training so far, and the same command goes on from there" in first.stderr
@@ -211,12 +211,12 @@ def test_the_command_line_goes_on_where_it_was_stopped(
 
 
 def test_divergence_of_a_method_can_be_stepped_back_from(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from blemish.methods.trained.ganomaly import GANomaly
+    from blemish.methods.trained.ganomaly import GANomalyTrainee
 
     steps = iter(range(100))
-    step = GANomaly.step
+    step = GANomalyTrainee.step
     with monkeypatch.context() as patch:
-        patch.setattr(GANomaly, "step", lambda *given: math.nan if next(steps) == 1 else step(*given))
+        patch.setattr(GANomalyTrainee, "step", lambda *given: math.nan if next(steps) == 1 else step(*given))
         with pytest.raises(TrainingError, match="epoch 2"):
             fit("ganomaly", checkpoint=tmp_path / "state")
     stepped_back = fit("ganomaly", checkpoint=tmp_path / "state", epochs=1)
@@ -255,7 +255,7 @@ def test_the_graph_answers_as_the_trained_network_does(method: str) -> None:
     transform = Transform(height=32, width=64, resize="stretch")
     image = planes(pixels[:1])
     if method == "ganomaly":
-        judge: Any = ganomaly.Answer(ganomaly.GANomaly(pixels, ganomaly.Schedule(1, 2, 8), seed=0).generator)
+        judge: Any = ganomaly.Answer(ganomaly.GANomalyTrainee(pixels, ganomaly.Schedule(1, 2, 8), seed=0).generator)
         graph, image = traced_graph(judge, transform, mean=0.5, std=0.5), image * 2 - 1
     else:
         judge = cavga.Answer(cavga.CAVGA(pixels, cavga.Schedule(1, 2, 8), weights=None, seed=0).autoencoder)

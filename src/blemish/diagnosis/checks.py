@@ -41,8 +41,8 @@ CLIPPED = 0.05
 """Likewise the share of clipped pixels where it is larger than the median's by this much."""
 MASK = 0.99
 """An image with more clipped pixels than this is no photograph."""
-LEAST_SPREAD = 0.1
-"""No spread is taken for smaller than this (octaves, stops), so that a steady camera's images are no outliers."""
+LEAST_DEVIATION = 0.1
+"""No deviation is taken for smaller than this (octaves, stops), so that a steady camera's images are no outliers."""
 FEWEST = 10
 """With fewer images nothing is an outlier."""
 
@@ -82,8 +82,8 @@ def pixel_types(seen: Sequence[Seen]) -> list[Finding]:
     """Images of several pixel types, which fit refuses; colour among grey, which it accepts."""
     types = _by(seen, [each.look.pixels for each in seen])
     if len(types) > 1:
-        listed = ", ".join(f"{len(paths)} of {kind}" for kind, paths in types.items())
-        sentence = f"Pixels are of several types ({listed}), which cannot be fitted together; convert them to one."
+        counts = ", ".join(f"{len(paths)} of {kind}" for kind, paths in types.items())
+        sentence = f"Pixels are of several types ({counts}), which cannot be fitted together; convert them to one."
         return [Finding("pixel types", True, sentence, _all_but_most(types))]
     kinds = _by(seen, ["colour" if each.look.coloured else "grey" for each in seen])
     if len(kinds) < 2:
@@ -216,14 +216,14 @@ def exposures(seen: Sequence[Seen]) -> list[Finding]:
     return [Finding("exposure", False, sentence, [[each.path] for each in found])]
 
 
-def _deviations(values: Sequence[float] | Doubles, least: float = LEAST_SPREAD) -> Doubles:
+def _deviations(values: Sequence[float] | Doubles, least: float = LEAST_DEVIATION) -> Doubles:
     """How many robust standard deviations (1.4826 MAD) each value lies above the median; 0 for few values."""
     given = np.asarray(values, np.float64)
     if len(given) < FEWEST:
         return np.zeros(len(given))
     from_median = given - np.median(given)
-    spread = 1.4826 * float(np.median(np.abs(from_median)))
-    return np.asarray(from_median / max(spread, least))
+    deviation = 1.4826 * float(np.median(np.abs(from_median)))
+    return np.asarray(from_median / max(deviation, least))
 
 
 def _by(seen: Sequence[Seen], keys: Iterable[Any]) -> dict[Any, list[str]]:

@@ -37,7 +37,7 @@ from blemish.methods.good_images import GoodImages
 from blemish.methods.method import Fitted, Scores
 from blemish.methods.state import State, Tensor
 from blemish.options.settings import Settings
-from blemish.scoring.heatmap import anomaly_map, spread
+from blemish.scoring.score import anomaly_map, on_grid
 from blemish.system.progress import Progress, silent
 from blemish.system.stream import stream
 
@@ -242,7 +242,7 @@ def scores_of(
     """The map of the lengths at these cells, and its peak."""
     known_hw = np.zeros(grid, np.bool_)
     known_hw.flat[cell_P] = True
-    map_HW = anomaly_map(spread(lengths_P, known_hw), transform.height, transform.width, settings.sigma)
+    map_HW = anomaly_map(on_grid(lengths_P, known_hw), transform.height, transform.width, settings.sigma)
     return Scores(float(map_HW.max()), map_HW)
 
 

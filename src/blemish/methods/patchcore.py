@@ -5,9 +5,9 @@ The whole way of an image, and where each step lives:
     pixels            images/read.py, images/transform.py      decode, size (and the way back for the map)
     patches           features/graph.py, features/extract.py   normalise, network, neighbourhoods, merge
     memory bank       memory/coreset.py, memory/bank.py        greedy k-centre subset of all good patches
-    patch scores      search/exact.py, scoring/edges.py        distance to the nearest row of the bank
-    image score, map  scoring/score.py, scoring/heatmap.py     one number; one value a pixel
-    verdict           calibration/thresholds.py                     thresholds from held-out good images
+    patch scores      search/exact.py                          distance to the nearest row of the bank
+    image score, map  scoring/score.py                         one number; one value a pixel
+    verdict           calibration/thresholds.py                thresholds from held-out good images
 
 This file joins the steps in the middle: `fit` makes the bank, `score` compares with it and draws the map.
 `fitting.py` and `detector.py` walk the whole way, for many good images and for one image to inspect; methods/method.py
@@ -38,9 +38,17 @@ from blemish.methods.good_images import GoodImages
 from blemish.methods.method import Fitted, Scores, TensorKind
 from blemish.options.settings import Settings
 from blemish.result import Matches
-from blemish.scoring.edges import edge_scale, no_edges, ring_of_cells, some_cells
-from blemish.scoring.heatmap import anomaly_map, spread
-from blemish.scoring.score import maximum, reweighted_maximum, top_mean
+from blemish.scoring.score import (
+    anomaly_map,
+    edge_scale,
+    maximum,
+    no_edges,
+    on_grid,
+    reweighted_maximum,
+    ring_of_cells,
+    some_cells,
+    top_mean,
+)
 from blemish.search.search import PerTileSearch, make_search
 from blemish.system.progress import Progress, silent
 from blemish.system.stream import stream
@@ -107,7 +115,7 @@ class PatchCore:
         return method
 
     def measured_edges(self, patches: TrainingPatches, threads: int) -> Floats:
-        """The scale of the edges (scoring/edges.py), from some images of the bank and a bank without each."""
+        """The scale of the edges (scoring/score.py), from some images of the bank and a bank without each."""
         known = np.unique(self.bank.image_K)
         distances, rings = [], []
         for image in known[:: -(-len(known) // EDGE_IMAGES)].tolist():
@@ -123,7 +131,7 @@ class PatchCore:
         patches = features["patches"]
         distances_Q, nearest_Q = self._nearest(patches, threads)
         scores_Q = distances_Q / self.edges_R[ring_of_cells(patches.grid)[patches.seen_hw]]
-        scores_hw = spread(scores_Q, patches.seen_hw)
+        scores_hw = on_grid(scores_Q, patches.seen_hw)
         map_HW = anomaly_map(scores_hw, self.transform.height, self.transform.width, self.settings.sigma)
         image = self._image_score(scores_Q, nearest_Q, patches.values_QD, map_HW)
         return Scores(image, map_HW, self._matches(patches, distances_Q, nearest_Q))

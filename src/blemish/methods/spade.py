@@ -33,7 +33,7 @@ from blemish.methods.nearest_image import deepest_tap, pooled
 from blemish.methods.state import Parts, State, Tensor
 from blemish.options.settings import Settings
 from blemish.result import Matches
-from blemish.scoring.heatmap import anomaly_map, spread
+from blemish.scoring.score import anomaly_map, on_grid
 from blemish.search.exact import ExactSearch
 from blemish.system.progress import Progress, silent
 
@@ -107,7 +107,7 @@ class SPADE(State):
         search = level.search.over(gallery_RD)
         distances_Q1, nearest_Q1 = search.query(patches.values_QD, threads=threads)
         distances_Q, row_Q = distances_Q1[:, 0], number_R[nearest_Q1[:, 0]]
-        map_HW = anomaly_map(spread(distances_Q, patches.seen_hw), self.transform.height, self.transform.width, 0)
+        map_HW = anomaly_map(on_grid(distances_Q, patches.seen_hw), self.transform.height, self.transform.width, 0)
         at_Q = np.flatnonzero(patches.seen_hw)
         return map_HW, Matches(at_Q, level.image_N[row_Q], level.cell_N[row_Q], distances_Q, patches.grid)
 

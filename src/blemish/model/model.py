@@ -174,12 +174,12 @@ def changed(
     """Carry a change out and write it into the journal."""
     tables, steps = apply(model.tables, edits, left)
     manifest = model.manifest
-    listed = manifest.images if kind == "remove" else images
+    these = manifest.images if kind == "remove" else images
     change = Change(
         change=kind,
         when=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         who=who or _user(),
-        images=[listed[number] for number in numbers],
+        images=[these[number] for number in numbers],
         numbers=numbers.tolist(),
         added={name: step.added for name, step in steps.items()},
         taken={name: len(step.taken_at) for name, step in steps.items()},

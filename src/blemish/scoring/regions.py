@@ -1,12 +1,21 @@
-"""Outline what stands out of a map."""
+"""Outline what stands out of a map, and say why: the good patches nearest to it, from the bank's provenance."""
+
+from collections.abc import Sequence
+from dataclasses import replace
 
 import cv2
 import numpy as np
 
-from blemish.arrays import Bools, Floats
-from blemish.result import Box, Region
+from blemish.arrays import Bools, Doubles, Floats, Ints
+from blemish.images.training_image import TrainingImage
+from blemish.images.transform import patch_centres
+from blemish.images.view import View, Viewer
+from blemish.result import Box, Matches, Nearest, Region
 
-__all__ = ["find_regions"]
+__all__ = ["SHOWN", "Reasons", "find_regions"]
+
+SHOWN = 3
+"""The number of good patches that stand for a region."""
 
 
 def find_regions(map_HW: Floats, threshold: float, extent: float | None = None) -> tuple[Bools, list[Region]]:
@@ -37,3 +46,56 @@ def find_regions(map_HW: Floats, threshold: float, extent: float | None = None) 
         outline = [(int(point[0][0]), int(point[0][1])) for point in contours[0]]
         regions.append(Region(Box(x, y, width, height), area, score, outline))
     return mask_HW, sorted(regions, key=lambda region: -region.score)
+
+
+class Reasons:
+    """Says of one image's patches which good ones they are nearest to, in pixels of the images both were seen in."""
+
+    def __init__(self, matches: Matches, view: View, viewer: Viewer, images: Sequence[TrainingImage]) -> None:
+        """`view` is how the inspected image was looked at; viewer and images are those of the model."""
+        self._matches = matches
+        self._viewer = viewer
+        self._images = images
+        self._centres_Q2 = view.to_image_points(self._centres(matches.at_Q))
+
+    def nearest(self) -> Nearest:
+        """The good patch nearest to the most anomalous one."""
+        return self._nearest(int(self._matches.distance_Q.argmax()))
+
+    def explain(self, region: Region) -> Region:
+        """The region with the good patches nearest to its own, those farthest from them first, each named once.
+
+        A region so small that no patch has its centre there is spoken for by the patch nearest to its middle.
+        """
+        inside_Q = self._inside(region)
+        if not inside_Q.any():
+            box = region.box
+            middle = np.array([box.x + box.width / 2, box.y + box.height / 2])
+            inside_Q[((self._centres_Q2 - middle) ** 2).sum(axis=1).argmin()] = True
+        inside = np.flatnonzero(inside_Q)
+        inside = inside[np.argsort(-self._matches.distance_Q[inside], kind="stable")]
+        good = np.stack([self._matches.image_Q[inside], self._matches.cell_Q[inside]], axis=1)
+        first = np.sort(np.unique(good, axis=0, return_index=True)[1])[:SHOWN]
+        return replace(region, nearest=[self._nearest(int(inside[number])) for number in first])
+
+    def _inside(self, region: Region) -> Bools:
+        """The patches whose centre lies in the region's outline."""
+        box = region.box
+        x_Q, y_Q = self._centres_Q2.T
+        inside_Q = (x_Q >= box.x) & (x_Q < box.x + box.width) & (y_Q >= box.y) & (y_Q < box.y + box.height)
+        outline = np.array(region.outline, np.int32)
+        for number in np.flatnonzero(inside_Q):
+            inside_Q[number] = cv2.pointPolygonTest(outline, (float(x_Q[number]), float(y_Q[number])), False) >= 0
+        return np.asarray(inside_Q)
+
+    def _nearest(self, number: int) -> Nearest:
+        matches = self._matches
+        image = self._images[matches.image_Q[number]]
+        view = self._viewer.of_size(image.height, image.width, image.motion, image.path)
+        x, y = view.to_image_points(self._centres(matches.cell_Q[[number]]))[0].tolist()
+        at_x, at_y = self._centres_Q2[number].tolist()
+        return Nearest(image.path, x, y, float(matches.distance_Q[number]), (at_x, at_y))
+
+    def _centres(self, cells_P: Ints) -> Doubles:
+        transform = self._viewer.transform
+        return patch_centres(cells_P, self._matches.grid, transform.height, transform.width)

@@ -1,12 +1,38 @@
-"""From the distances of an image's patches to one number."""
+"""From the distances of an image's patches to its map and its score, along the edges of a large image with care.
+
+A network pads its input with zeros, so what it says of patches at the edge is of a kind of its own. In a large image
+they are few beside all others, the memory knows them less well, and most good images would score highest there, where
+a small defect elsewhere could not outdo them. Scores along the edges are therefore divided by as much as good patches
+lie farther from a memory without their image; they are never raised.
+"""
 
 from typing import Protocol
 
+import cv2
 import numpy as np
 
-from blemish.arrays import Floats, Ints
+from blemish.arrays import Bools, Floats, Ints
 
-__all__ = ["Neighbours", "maximum", "reweighted_maximum", "top_mean"]
+__all__ = [
+    "RINGS",
+    "Neighbours",
+    "anomaly_map",
+    "edge_scale",
+    "maximum",
+    "no_edges",
+    "on_grid",
+    "reweighted_maximum",
+    "ring_of_cells",
+    "some_cells",
+    "top_mean",
+]
+
+RINGS = 8
+"""Cells along the edge that differ from the middle by more than a hundredth."""
+QUANTILE = 0.99
+"""Of distances: maps peak where distances are largest; beyond it, few patches remain to tell rings apart."""
+EVERY = 8
+"""Of the middle, every eighth patch is enough to compare with."""
 
 
 class Neighbours(Protocol):
@@ -15,6 +41,27 @@ class Neighbours(Protocol):
     bank_KD: Floats
 
     def query(self, queries_QD: Floats, k: int = 1) -> tuple[Floats, Ints]: ...
+
+
+def on_grid(scores_Q: Floats, seen_hw: Bools) -> Floats:
+    """Lay the scores of the cells that count on their grid (h x w); each other cell repeats its nearest one's."""
+    if seen_hw.all():
+        return scores_Q.reshape(seen_hw.shape)
+    _, nearest_hw = cv2.distanceTransformWithLabels(
+        (~seen_hw).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    score_of = np.zeros(int(nearest_hw.max()) + 1, np.float32)
+    score_of[nearest_hw[seen_hw]] = scores_Q
+    return np.asarray(score_of[nearest_hw])
+
+
+def anomaly_map(scores_hw: Floats, height: int, width: int, sigma: float) -> Floats:
+    """Resize patch scores bilinearly to height x width and blur them (PatchCore, section 3.3; sigma in pixels)."""
+    resized = cv2.resize(scores_hw, (width, height), interpolation=cv2.INTER_LINEAR)
+    if sigma > 0:
+        reach = 2 * int(4 * sigma + 0.5) + 1
+        resized = cv2.GaussianBlur(resized, (reach, reach), sigma, borderType=cv2.BORDER_REFLECT)
+    return np.asarray(resized, np.float32)
 
 
 def maximum(distances_Q: Floats) -> float:
@@ -47,3 +94,34 @@ def reweighted_maximum(
     shift = to_rows.max()
     weight = 1 - np.exp(distance - shift) / np.exp(to_rows - shift).sum()
     return float(weight * distance)
+
+
+def no_edges() -> Floats:
+    """The scale of an image whose edges are like its middle."""
+    return np.ones(RINGS + 1, np.float32)
+
+
+def ring_of_cells(grid: tuple[int, int]) -> Ints:
+    """How many cells lie between each cell (h x w) and the nearest edge; RINGS for all of the middle."""
+    rows_h, columns_w = (np.minimum(np.arange(cells), np.arange(cells)[::-1]) for cells in grid)
+    return np.asarray(np.minimum(np.minimum.outer(rows_h, columns_w), RINGS), np.int64)
+
+
+def some_cells(grid: tuple[int, int]) -> Bools:
+    """The cells (h x w) to measure: all along the edges, and some of the middle."""
+    some_hw = ring_of_cells(grid) < RINGS
+    some_hw.reshape(-1)[::EVERY] = True
+    return some_hw
+
+
+def edge_scale(distances_Q: Floats, ring_Q: Ints) -> Floats:
+    """How much farther good patches of each ring lie than those of the middle: RINGS + 1 numbers from 1 on."""
+    scale_R = no_edges()
+    middle = _far(distances_Q[ring_Q == RINGS])
+    for ring in range(RINGS if middle > 0 else 0):
+        scale_R[ring] = max(1.0, _far(distances_Q[ring_Q == ring]) / middle)
+    return scale_R
+
+
+def _far(distances_Q: Floats) -> float:
+    return float(np.quantile(distances_Q, QUANTILE)) if len(distances_Q) else 0.0

@@ -39,7 +39,7 @@ from blemish.methods.trained.answer import planes, sized_images, traced_graph
 from blemish.methods.trained.dcgan import Discriminator, first_weights
 from blemish.methods.trained.train import descend, seeded
 
-__all__ = ["CAVGA", "trainee"]
+__all__ = ["CAVGATrainee", "trainee"]
 
 LATENTS = 128
 RECONSTRUCTION, ADVERSARIAL, ATTENTION = 1.0, 1.0, 0.01
@@ -59,15 +59,15 @@ class Schedule:
 SCHEDULES = {"short": Schedule(8, 16, 16), "published": Schedule(150, 16, 64)}
 
 
-def trainee(good: GoodImages, numbers: Sequence[int]) -> "CAVGA":
+def trainee(good: GoodImages, numbers: Sequence[int]) -> "CAVGATrainee":
     """The networks of a schedule, before their first epoch on these images."""
     settings = good.settings
-    return CAVGA(
+    return CAVGATrainee(
         sized_images(good, numbers), SCHEDULES[settings.schedule], weights=settings.encoder, seed=settings.seed
     )
 
 
-class CAVGA:
+class CAVGATrainee:
     """The autoencoder and the discriminator, and how they learn from images (N x H x W x 3)."""
 
     def __init__(self, pixels: Array, schedule: Schedule, *, weights: Path | None, seed: int) -> None:

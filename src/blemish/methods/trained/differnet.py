@@ -36,7 +36,7 @@ from blemish.methods.trained.flow import Flow
 from blemish.methods.trained.train import descend, seeded
 from blemish.methods.trained.views import IMAGE, MAP, VIEWS, draw_map, view_features
 
-__all__ = ["DifferNet", "negative_log_likelihood", "trainee"]
+__all__ = ["DifferNetTrainee", "negative_log_likelihood", "trainee"]
 
 BLOCKS = 8
 VIEWS_IN_A_BATCH = 4
@@ -57,7 +57,7 @@ class Schedule:
 SCHEDULES = {"short": Schedule(60, 24, 8, 256), "published": Schedule(192, 24, 64, 2048)}
 
 
-def trainee(good: GoodImages, numbers: Sequence[int]) -> "DifferNet":
+def trainee(good: GoodImages, numbers: Sequence[int]) -> "DifferNetTrainee":
     """The flow of a schedule, before its first epoch; the frozen backbone has seen every view of these images."""
     schedule = SCHEDULES[good.settings.schedule]
     graph = _graph(good, _views(good, schedule.views), {"views": VIEWS})
@@ -65,10 +65,10 @@ def trainee(good: GoodImages, numbers: Sequence[int]) -> "DifferNet":
     for done, seen in enumerate(good.features(graph, numbers), start=1):
         features.append(seen["views"].values_QD.reshape(schedule.views, -1))
         good.progress("views", done, len(numbers))
-    return DifferNet(np.stack(features), schedule, seed=good.settings.seed)
+    return DifferNetTrainee(np.stack(features), schedule, seed=good.settings.seed)
 
 
-class DifferNet:
+class DifferNetTrainee:
     """The flow, and how it learns from features (N images x V views x D values)."""
 
     def __init__(self, features_NVD: Floats, schedule: Schedule, *, seed: int) -> None:

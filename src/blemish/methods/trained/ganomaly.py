@@ -29,7 +29,7 @@ from blemish.methods.trained.answer import planes, sized_images, traced_graph
 from blemish.methods.trained.dcgan import Discriminator, decoder, encoder, first_weights
 from blemish.methods.trained.train import descend, seeded
 
-__all__ = ["GANomaly", "trainee"]
+__all__ = ["GANomalyTrainee", "trainee"]
 
 LATENTS = 100
 ADVERSARIAL, CONTEXT, LATENT = 1.0, 50.0, 1.0
@@ -48,12 +48,12 @@ class Schedule:
 SCHEDULES = {"short": Schedule(60, 16, 32), "published": Schedule(15, 64, 64)}
 
 
-def trainee(good: GoodImages, numbers: Sequence[int]) -> "GANomaly":
+def trainee(good: GoodImages, numbers: Sequence[int]) -> "GANomalyTrainee":
     """The networks of a schedule, before their first epoch on these images."""
-    return GANomaly(sized_images(good, numbers), SCHEDULES[good.settings.schedule], seed=good.settings.seed)
+    return GANomalyTrainee(sized_images(good, numbers), SCHEDULES[good.settings.schedule], seed=good.settings.seed)
 
 
-class GANomaly:
+class GANomalyTrainee:
     """The generator and the discriminator, and how they learn from images (N x H x W x 3)."""
 
     def __init__(self, pixels: Array, schedule: Schedule, *, seed: int) -> None:

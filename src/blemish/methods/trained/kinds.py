@@ -25,7 +25,7 @@ from blemish.methods.good_images import GoodImages
 from blemish.methods.method import Fitted, Scores
 from blemish.methods.state import State, Tensor
 from blemish.options.settings import Settings
-from blemish.scoring.heatmap import anomaly_map, spread
+from blemish.scoring.score import anomaly_map, on_grid
 from blemish.system.progress import Progress, silent
 
 __all__ = ["CAVGA", "DifferNet", "GANomaly", "Trained", "TrainedLearner"]
@@ -47,7 +47,7 @@ class Trained(State):
         """The graph's score, and its map in the input's pixels."""
         image = float(features["score"].values_QD[0, 0])
         patches = features["map"]
-        map_hw = spread(patches.values_QD[:, 0], patches.seen_hw)
+        map_hw = on_grid(patches.values_QD[:, 0], patches.seen_hw)
         return Scores(image, anomaly_map(map_hw, self.transform.height, self.transform.width, self.settings.sigma))
 
     @classmethod
