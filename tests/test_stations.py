@@ -1,4 +1,4 @@
-"""The size of functions, and the number of files one inspection passes, stay within bounds; scripts/stations.py counts."""
+"""Functions stay short and one inspection passes few files; scripts/stations.py counts."""
 
 import importlib.util
 import statistics
