@@ -258,7 +258,7 @@ def test_the_graph_answers_as_the_trained_network_does(method: str) -> None:
         judge: Any = ganomaly.Answer(ganomaly.GANomalyTrainee(pixels, ganomaly.Schedule(1, 2, 8), seed=0).generator)
         graph, image = traced_graph(judge, transform, mean=0.5, std=0.5), image * 2 - 1
     else:
-        judge = cavga.Answer(cavga.CAVGA(pixels, cavga.Schedule(1, 2, 8), weights=None, seed=0).autoencoder)
+        judge = cavga.Answer(cavga.CAVGATrainee(pixels, cavga.Schedule(1, 2, 8), weights=None, seed=0).autoencoder)
         graph = traced_graph(judge, transform, mean=0.0, std=1.0)
     answers = make_extractor(graph, 32, 64)(pixels[0])
     with torch.no_grad():
