@@ -18,7 +18,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -139,9 +138,8 @@ def numpy_only(detector: Detector) -> Detector:
     """The same without the compiled kernels."""
     method = detector.model.method
     assert isinstance(method, PatchCore), "what fit makes by default"
-    slow = copy(method)
-    slow.search = ExactSearch(method.bank.rows_KD, kernels=Pure())
-    return detector.with_model(replace(detector.model, method=slow))
+    looks = [replace(look, search=ExactSearch(look.bank.rows_KD, kernels=Pure())) for look in method.looks]
+    return detector.with_model(replace(detector.model, method=method.with_looks(looks)))
 
 
 class Anomalib:
@@ -193,7 +191,7 @@ def floors(detector: Detector, images: Sequence[Path], rate: float) -> tuple[flo
         extractor(image)
     ran = time.perf_counter()
     assert isinstance(detector.model.method, PatchCore)
-    rows, dimension = detector.model.method.bank.rows_KD.shape
+    rows, dimension = detector.model.method.looks[0].bank.rows_KD.shape
     axes = min(dimension, bound_axes(dimension, halves=False)[0])
     product = 2 * manifest.grid[0] * manifest.grid[1] * rows * (axes + 1) / rate
     return 1000 * (read - began) / len(images), 1000 * (ran - read) / len(images), 1000 * product

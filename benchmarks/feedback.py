@@ -99,7 +99,7 @@ def measure(name: str, task: Task, seed: int, images: int | None) -> Outcome:
     candidates = whole.info()["candidates"]
     remove_seconds, whole = timed("removed", removed, lambda: whole.remove([str(sample.path) for sample in new]))
     assert isinstance(whole.model.method, PatchCore), "what fit makes by default"
-    radius = whole.model.method.bank.radius
+    radius = whole.model.method.looks[0].bank.radius
     far = max(float(s.matches.distance_Q.max()) for s in whole.score_many(s.path for s in base) if s.matches)
     return Outcome(
         before, after, refit, other, ranking(whole, tests), add_seconds, remove_seconds, save_seconds,

@@ -26,7 +26,7 @@ from blemish.methods.registry import METHODS
 from blemish.options.settings import readers
 
 SPLITS = ("published", "disjoint")
-OPTIONS = ("method", "schedule", "epochs", "encoder", "held_out", "preset", "backbone", "more_backbones", "seed")
+OPTIONS = ("method", "schedule", "epochs", "encoder", "held_out", "preset", "backbone", "effort", "looks", "seed")
 """Options of fit that this script passes on."""
 PAPER = {
     "patchcore": "97.9 % (WideResNet-50, 10 %; table 6)",
@@ -70,7 +70,8 @@ def named(arguments: argparse.Namespace) -> list[str | None]:
         arguments.schedule,
         arguments.epochs and f"{arguments.epochs}_epochs",
         arguments.backbone,
-        arguments.more_backbones,
+        arguments.effort,
+        arguments.looks and "looks",
     ]
 
 
@@ -86,7 +87,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--ungrouped", action="store_true", help="let fit know no tiles, as in the published protocol")
     parser.add_argument("--preset", choices=["default", "paper"], default="default")
     parser.add_argument("--backbone", help="by default the built-in one")
-    parser.add_argument("--more-backbones", help="of an ensemble")
+    parser.add_argument("--effort", help="quick, standard or thorough")
+    parser.add_argument("--looks", help="in place of the effort")
     parser.add_argument("--coreset", nargs="+", help="shares or numbers of rows, one column each")
     parser.add_argument("--split", nargs="+", choices=list(SPLITS), default=list(SPLITS))
     parser.add_argument("--seeds", type=int, default=1, help="so many seeds from --seed on, for the image AUROC")

@@ -56,7 +56,7 @@ def stained_part(seed: int) -> Part:
 def bank_of(detector: Detector) -> Bank:
     """The memory bank of a PatchCore detector."""
     assert isinstance(detector.model.method, PatchCore)
-    return detector.model.method.bank
+    return detector.model.method.looks[0].bank
 
 
 def save_image(path: Path, pixels: Array) -> Path:

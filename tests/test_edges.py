@@ -64,12 +64,12 @@ def test_the_scale_is_kept_in_the_model_file(tiled: Detector, tmp_path: Path) ->
     again = load(tmp_path / "a.blemish", threads=2)
     assert isinstance(tiled.model.method, PatchCore)
     assert isinstance(again.model.method, PatchCore)
-    np.testing.assert_array_equal(again.model.method.edges_R, tiled.model.method.edges_R)
+    np.testing.assert_array_equal(again.model.method.looks[0].edges_R, tiled.model.method.looks[0].edges_R)
     assert again.inspect(surface(30)).score == tiled.inspect(surface(30)).score
-    assert again.info()["edges"] == tiled.model.method.edges_R.max() > 1
+    assert again.info()["edges"] == tiled.model.method.looks[0].edges_R.max() > 1
 
 
 def test_images_seen_at_once_are_scored_as_they_were(folder: Path) -> None:
     method = fit(folder / "fit", threads=2, **TINY).model.method
     assert isinstance(method, PatchCore)
-    np.testing.assert_array_equal(method.edges_R, no_edges())
+    np.testing.assert_array_equal(method.looks[0].edges_R, no_edges())

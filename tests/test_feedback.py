@@ -70,7 +70,7 @@ def test_a_rejected_good_part_is_ok_once_it_was_added(fresh: Detector, paths: di
         after = fresh.inspect(path)
         assert after.verdict is Verdict.OK
         assert after.regions == []
-        assert after.score <= fresh.model.method.bank.radius  # type: ignore[attr-defined]
+        assert after.score <= fresh.model.method.looks[0].bank.radius  # type: ignore[attr-defined]
 
 
 def test_others_of_the_new_batch_become_better_and_defects_stay(fresh: Detector, paths: dict[str, list[Path]]) -> None:
@@ -84,7 +84,7 @@ def test_others_of_the_new_batch_become_better_and_defects_stay(fresh: Detector,
 def test_the_bank_covers_what_was_added_as_it_covers_what_was_fitted(
     fresh: Detector, paths: dict[str, list[Path]]
 ) -> None:
-    radius = fresh.model.method.bank.radius  # type: ignore[attr-defined]
+    radius = fresh.model.method.looks[0].bank.radius  # type: ignore[attr-defined]
     fresh = fresh.add(paths["new"])
     for path in paths["fit"] + paths["new"]:
         matches = fresh.inspect(path).matches
@@ -197,7 +197,7 @@ def test_removing_what_was_added_gives_the_verdicts_of_before(fresh: Detector, p
 
 
 def test_what_was_removed_is_nowhere_and_the_others_stay_covered(fresh: Detector, paths: dict[str, list[Path]]) -> None:
-    radius = fresh.model.method.bank.radius  # type: ignore[attr-defined]
+    radius = fresh.model.method.looks[0].bank.radius  # type: ignore[attr-defined]
     fresh = fresh.remove([paths["fit"][5]])
     change = fresh.journal[-1]
     assert [image.path for image in change.images] == [str(paths["fit"][5])]

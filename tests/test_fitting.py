@@ -9,6 +9,7 @@ import pytest
 from parts import TINY, bank_of, good_part
 from PIL import Image
 
+from blemish.arrays import Ints
 from blemish.backbones.backbone import Backbone, Manifest, load_backbone
 from blemish.detector import Detector, load
 from blemish.errors import BackboneError, DataError, ImageError, OptionError, ProviderError
@@ -41,20 +42,18 @@ def test_no_fold_divides_a_group(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every memory of a fold lacks all pictures of the parts that it scores."""
     images = [good_part(seed) for seed in range(6)]
     groups = ["a", "b", "a", "c", "b", "c"]
-    seen = []
-    whole_fit = PatchCore.fit.__func__  # type: ignore[attr-defined]
+    left_out = []
+    whole_without = PatchCore.without
 
-    def spy(cls: type[PatchCore], patches: Any, *arguments: Any, **options: Any) -> Any:
-        method = whole_fit(cls, patches, *arguments, **options)
-        assert options["images"] is None or set(method.bank.image_K) <= set(np.flatnonzero(options["images"]))
-        seen.append(options["images"])
-        return method
+    def spy(method: PatchCore, images: Ints) -> PatchCore:
+        remaining = whole_without(method, images)
+        assert not set(remaining.looks[0].bank.image_K) & set(images)
+        left_out.append(images.tolist())
+        return remaining
 
-    monkeypatch.setattr(PatchCore, "fit", classmethod(spy))
+    monkeypatch.setattr(PatchCore, "without", spy)
     fitted = fit(images, groups=groups, folds=3, **TINY)
-    *folds, whole = seen
-    assert sorted(list(np.flatnonzero(images)) for images in folds) == [[0, 1, 2, 4], [0, 2, 3, 5], [1, 3, 4, 5]]
-    assert whole is None
+    assert sorted(left_out) == [[0, 2], [1, 4], [3, 5]]
     assert (fitted.info()["groups"], fitted.model.manifest.calibration.groups) == (3, 3)
 
 

@@ -20,7 +20,6 @@ from blemish.result import Verdict
 GOOD = [good_part(seed) for seed in range(8)]
 SMALL: dict[str, dict[str, Any]] = {
     "patchcore": {"coreset": 60, "size": 64},
-    "ensemble": {"more_backbones": "efficientnet_lite0", "coreset": 60, "size": 64},
     "padim": {"dimensions": 20, "size": 96},
     "spade": {"nearest_images": 3, "size": 64},
     "1-nn": {"size": 96},
@@ -101,7 +100,7 @@ def test_fit_inspect_info_and_evaluate_on_the_command_line(
     assert outcome.code == 0, outcome.stderr
     told = json.loads(run_cli("info", path, "--json").stdout)
     assert told["method"] == told["settings"]["method"] == method
-    assert ("coreset" in told["settings"]) == (method in ("patchcore", "ensemble"))
+    assert ("coreset" in told["settings"]) == (method == "patchcore")
     inspected = run_cli("inspect", path, folder / "line", "--csv", tmp_path / "r.csv", "--overlays", tmp_path / "maps")
     assert inspected.code == 1, inspected.stderr
     for name in ("scratch", "stain"):

@@ -42,7 +42,7 @@ def corners() -> TrainingPatches:
 def fit(patches: TrainingPatches, images: Bools | None = None, **options: Any) -> PatchCore:
     settings, resources = divide_options({"sigma": 0} | options)
     transform = Transform(height=2, width=2, resize="stretch")  # a pixel a patch: the map is the patch scores
-    return PatchCore.fit(patches, coreset_shard(patches, settings, resources), settings, transform, images=images)
+    return PatchCore.fit([patches], [coreset_shard(patches, settings, resources)], settings, transform, images=images)
 
 
 def score(method: PatchCore, queries: ArrayLike) -> Scores:
@@ -51,22 +51,22 @@ def score(method: PatchCore, queries: ArrayLike) -> Scores:
 
 def test_four_rows_cover_the_four_corners(corners: TrainingPatches) -> None:
     method = fit(corners, coreset=4)
-    assert sorted(map(tuple, np.round(method.bank.rows_KD / 10))) == [(0, 0), (0, 1), (1, 0), (1, 1)]
-    assert method.bank.radii_K[-1] == pytest.approx(0.25 * 2**0.5)
+    assert sorted(map(tuple, np.round(method.looks[0].bank.rows_KD / 10))) == [(0, 0), (0, 1), (1, 0), (1, 1)]
+    assert method.looks[0].bank.radii_K[-1] == pytest.approx(0.25 * 2**0.5)
 
 
 @pytest.mark.parametrize("coreset", [1.0, 8])
 def test_all_patches_are_kept_in_their_own_order(corners: TrainingPatches, coreset: float) -> None:
-    bank = fit(corners, coreset=coreset).bank
+    bank = fit(corners, coreset=coreset).looks[0].bank
     np.testing.assert_array_equal(bank.rows_KD, corners.values_ND)
     np.testing.assert_array_equal(bank.radii_K, np.zeros(8))
     np.testing.assert_array_equal(
-        fit(corners, np.array([False, True]), coreset=1.0).bank.rows_KD, corners.values_ND[4:]
+        fit(corners, np.array([False, True]), coreset=1.0).looks[0].bank.rows_KD, corners.values_ND[4:]
     )
 
 
 def test_rows_know_where_they_were_seen(corners: TrainingPatches) -> None:
-    bank = fit(corners, coreset=8).bank
+    bank = fit(corners, coreset=8).looks[0].bank
     for row, image, cell in zip(bank.rows_KD, bank.image_K, bank.cell_K, strict=True):
         np.testing.assert_array_equal(row, corners.values_ND[image * 4 + cell])
 
@@ -102,14 +102,14 @@ def test_image_scores_differ_as_their_names_say(corners: TrainingPatches) -> Non
 def test_seed_0_is_a_seed_and_draws_the_first_row() -> None:
     """`if seed:` would take 0 for none."""
     cloud = patches(np.random.default_rng(7).normal(size=(400, 3)))
-    zero, again, one = (fit(cloud, coreset=10, seed=seed).bank.rows_KD for seed in (0, 0, 1))
+    zero, again, one = (fit(cloud, coreset=10, seed=seed).looks[0].bank.rows_KD for seed in (0, 0, 1))
     np.testing.assert_array_equal(zero, again)
     assert not np.array_equal(zero, one)
 
 
 def test_projection_chooses_other_rows_but_keeps_whole_ones() -> None:
     cloud = patches(np.random.default_rng(7).normal(size=(400, 32)))
-    exact, projected = fit(cloud, coreset=20).bank, fit(cloud, coreset=20, projection=2).bank
+    exact, projected = fit(cloud, coreset=20).looks[0].bank, fit(cloud, coreset=20, projection=2).looks[0].bank
     assert projected.rows_KD.shape == exact.rows_KD.shape
     assert not np.array_equal(exact.rows_KD, projected.rows_KD)
 
@@ -131,5 +131,5 @@ def test_a_larger_bank_never_raises_a_score() -> None:
 
 
 def test_images_left_out_leave_no_row(corners: TrainingPatches) -> None:
-    bank = fit(corners, np.array([False, True]), coreset=1.0).bank
+    bank = fit(corners, np.array([False, True]), coreset=1.0).looks[0].bank
     assert (set(bank.image_K), len(bank.rows_KD)) == ({1}, 4)

@@ -23,7 +23,8 @@ from blemish.model.file import OPTIONAL, checked_tensors, tensor_kinds
 from blemish.model.model import tensor_sha256
 from blemish.options.settings import make_settings
 
-TENSORS = tensor_kinds(make_settings())
+TENSORS = {name: kind for name, kind in tensor_kinds(make_settings()).items() if name != "look.scale"}
+"""Those of a model of one look."""
 Tensors = dict[str, Array]
 
 

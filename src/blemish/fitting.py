@@ -8,11 +8,13 @@ from importlib.metadata import version
 from inspect import cleandoc
 from typing import Unpack
 
-from blemish.backbones.backbone import load_backbone
+from blemish.backbones.backbone import Backbone
+from blemish.backbones.backbone import Manifest as BackboneManifest
 from blemish.calibration.cross_fit import fit_and_hold_out, thresholds_of
 from blemish.calibration.held_out import hold_out
 from blemish.calibration.thresholds import Mode, Wanted
 from blemish.detector import Detector
+from blemish.features.looks import PlannedLook
 from blemish.images.read import Source, image_name, probe_image, read_image
 from blemish.images.sources import Images, check_groups, check_varied, list_sources
 from blemish.images.training_image import TrainingImage
@@ -90,7 +92,8 @@ def _fit(
     part_of = check_groups(sources, groups)
     threads = resources.threads or available_threads()
     kinds = list(stream(probe_image, sources, threads=threads))
-    good = good_images(sources, kinds, settings, resources, progress, size_asked=size_asked)
+    good = good_images(sources, kinds, settings, resources, progress, size_asked=size_asked, groups=part_of)
+    settings = good.settings
     check_varied(sources)
     viewer = good.viewer
     motions = list(stream(partial(_motion, viewer), sources, threads=threads))
@@ -111,7 +114,7 @@ def _fit(
         aligner=viewer.aligner,
         grid=learner.grid,
         backbone=good.backbone.manifest if good.backbone else None,
-        more_backbones=[load_backbone(name).manifest for name in settings.more_backbones],
+        more_backbones=_others(good.looks, good.backbone),
         calibration=thresholds_of(held_out, part_of, wanted, mode),
         images=[
             TrainingImage(
@@ -133,6 +136,12 @@ def _fit(
 
 
 fit.__doc__ = f"{cleandoc(fit.__doc__ or '')}\n\nOptions:\n\n{list_options()}\n"
+
+
+def _others(looks: Sequence[PlannedLook], backbone: Backbone | None) -> list[BackboneManifest]:
+    """The networks of the looks beside the backbone, each once."""
+    manifests = {look.backbone.manifest.sha256: look.backbone.manifest for look in looks}
+    return [each for sha256, each in manifests.items() if backbone is None or sha256 != backbone.manifest.sha256]
 
 
 def _motion(viewer: Viewer, source: Source) -> tuple[float, ...] | None:

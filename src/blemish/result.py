@@ -220,6 +220,7 @@ class Result:
             "review_threshold": finite(self.review_threshold),
             "times_threshold": finite(self.times_threshold),
             "percentile": finite(self.percentile),
+            "model": self.model,
             "regions": [region.to_dict() for region in self.regions],
             "nearest": self.nearest and self.nearest.to_dict(),
             "timings": dict(self.timings),

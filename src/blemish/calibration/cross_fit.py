@@ -14,6 +14,9 @@ from blemish.options.settings import Settings
 from blemish.system.progress import Progress
 from blemish.system.stream import stream
 
+FOLDS = 5
+"""Parts that good images are held out in, where each is a fit of its own."""
+
 __all__ = ["fit_and_hold_out", "thresholds_of"]
 
 
@@ -40,13 +43,14 @@ def fit_and_hold_out(
     if held_N.any():
         fitted = learner.fit(~held_N, progress)
         return fitted, score(held_N, fitted)
-    if isinstance(learner, FitsAcross):
-        fitted, answers = learner.fit_across(divide(groups, settings.folds, settings.seed), progress)
-        return fitted, _held_out(np.arange(len(groups)), ((scores.image, scores.peak) for scores in answers))
+    if isinstance(learner, FitsAcross) and learner.across:
+        folds = divide(groups, settings.folds or learner.folds, settings.seed)
+        fitted, answers = learner.fit_across(folds, progress)
+        return fitted, _held_out(np.arange(len(groups)), answers)
     held_out = cross_scores(
         lambda fold_N: score(fold_N, learner.fit(~fold_N)),
         groups,
-        folds=settings.folds,
+        folds=settings.folds or FOLDS,
         seed=settings.seed,
         progress=progress,
     )
@@ -54,8 +58,7 @@ def fit_and_hold_out(
 
 
 def _score_and_peak(method: Method, threads: int, features: Features) -> tuple[float, float]:
-    scores = method.score(features, threads=threads)
-    return scores.image, scores.peak
+    return method.score(features, threads=threads).numbers
 
 
 def _held_out(image_M: Ints, answers: Iterable[tuple[float, float]]) -> HeldOut:

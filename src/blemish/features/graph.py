@@ -41,9 +41,18 @@ def choose_taps(backbone: Backbone, taps: Sequence[str | int]) -> list[Tap]:
 
 
 def build_graph(
-    backbone: Backbone, grids: Mapping[str, Grid], *, pixels: Literal["uint8", "uint16"] = "uint8"
+    backbone: Backbone,
+    grids: Mapping[str, Grid],
+    *,
+    pixels: Literal["uint8", "uint16"] = "uint8",
+    reduction: int = 1,
+    even: bool = False,
 ) -> bytes:
-    """Join normalisation, the backbone up to its deepest tap, and the named grids into one ONNX graph."""
+    """Join normalisation, the backbone up to its deepest tap, and the named grids into one ONNX graph.
+
+    The network sees the image averaged down by `reduction`, a whole factor of its height and width, and with `even`
+    brought to one brightness and contrast.
+    """
     assert INPUT not in grids, f"{INPUT!r} is the name of the input"
     own_names = {INPUT, *grids}
     taps = {tap.name: None for grid in grids.values() for tap in grid.taps}
@@ -53,7 +62,7 @@ def build_graph(
         rename(network, name, _free(name, own_names))
     merged = [_merge(name, grid, own_names) for name, grid in grids.items()]
     nodes = [
-        *_normalise(_free(backbone.manifest.input, own_names)),
+        *_normalise(_free(backbone.manifest.input, own_names), reduction, even=even),
         *network.node,
         *(node for merging in merged for node in merging.nodes),
     ]
@@ -67,6 +76,7 @@ def build_graph(
         [
             *network.initializer,
             *_normalise_constants(backbone, pixels),
+            *(_even_constants() if even else []),
             *(constant for merging in merged for constant in merging.constants),
         ],
     )
@@ -113,16 +123,44 @@ def rename(graph: onnx.GraphProto, old: str, new: str) -> None:
         named.name = new if named.name == old else named.name
 
 
-def _normalise(network_input: str) -> list[onnx.NodeProto]:
-    """Codes to the network's input: channels first, then one multiplication and one addition per channel."""
+def _normalise(network_input: str, reduction: int, *, even: bool) -> list[onnx.NodeProto]:
+    """Codes to the network's input: channels first, averaged down, made even, then scaled and centred per channel."""
+    batch = PREFIX + "batch" if reduction == 1 else PREFIX + "large"
+    square = {"kernel_shape": [reduction] * 2, "strides": [reduction] * 2}
+    averaged = helper.make_node("AveragePool", [batch], [PREFIX + "batch"], **square)
     return [
         helper.make_node("Cast", ["image"], [PREFIX + "values"], to=TensorProto.FLOAT),
         helper.make_node("Transpose", [PREFIX + "values"], [PREFIX + "planes"], perm=[2, 0, 1]),
-        helper.make_node("Unsqueeze", [PREFIX + "planes", BATCH_AXIS], [PREFIX + "batch"]),
-        helper.make_node("Mul", [PREFIX + "batch", PREFIX + "unit"], [PREFIX + "units"]),
+        helper.make_node("Unsqueeze", [PREFIX + "planes", BATCH_AXIS], [batch]),
+        *([averaged] if reduction > 1 else []),
+        helper.make_node("Mul", [PREFIX + "batch", PREFIX + "unit"], [PREFIX + ("uneven" if even else "units")]),
+        *(_even() if even else []),
         helper.make_node("Sub", [PREFIX + "units", PREFIX + "mean"], [PREFIX + "centred"]),
         helper.make_node("Div", [PREFIX + "centred", PREFIX + "std"], [network_input]),
     ]
+
+
+def _even() -> list[onnx.NodeProto]:
+    """Each image to one brightness and contrast: mean and deviation over all its pixels and channels become fixed."""
+    steps = [
+        ("ReduceMean", ["uneven"], "level"),
+        ("Sub", ["uneven", "level"], "about"),
+        ("Mul", ["about", "about"], "squares"),
+        ("ReduceMean", ["squares"], "variance"),
+        ("Sqrt", ["variance"], "contrast"),
+        ("Max", ["contrast", "least_contrast"], "divisor"),
+        ("Div", ["about", "divisor"], "standard"),
+        ("Mul", ["standard", "even_contrast"], "wide"),
+        ("Add", ["wide", "even_level"], "shifted"),
+        ("Clip", ["shifted", "darkest", "brightest"], "units"),
+    ]
+    return [helper.make_node(step, [PREFIX + name for name in names], [PREFIX + made]) for step, names, made in steps]
+
+
+def _even_constants() -> list[onnx.TensorProto]:
+    """In units of the brightest code; an image of less contrast than the least is not blown up to noise."""
+    values = {"even_level": 127, "even_contrast": 40, "least_contrast": 4, "darkest": 0, "brightest": 255}
+    return [constant(name, np.array(value / 255, np.float32)) for name, value in values.items()]
 
 
 def _normalise_constants(backbone: Backbone, pixels: Literal["uint8", "uint16"]) -> list[onnx.TensorProto]:

@@ -9,15 +9,28 @@ import numpy as np
 from blemish.errors import DataError, ImageError, OptionError
 from blemish.images.read import ImageKind, PixelType, Source, image_name, read_image
 from blemish.images.transform import CROP_MARGIN, Resize, Tiling, Transform
+from blemish.options.looks import LookOption
 from blemish.options.settings import Settings
 
-__all__ = ["choose_resize", "choose_transform"]
+__all__ = ["choose_resize", "choose_transform", "looks_of_effort"]
 
 SHARED_ASPECT = 0.1
 """Aspects are shared where the middle four fifths of them differ by no more than a tenth."""
 
 AREA = 224
 """Side of the square with as many pixels as an input has by default."""
+
+SIDES = {"quick": (AREA,), "standard": (AREA, 2 * AREA), "thorough": (AREA, 2 * AREA)}
+"""Sides of the largest look of each effort, ascending; which of them follows the images."""
+
+ENLARGED = 0.55
+"""A look may be larger than the images by less than a factor of two: the network's levels then see finer parts."""
+
+LOOKS = {
+    "standard": ((1.0, "2+3"), (0.5, "2+3:even"), (0.5, "3+4")),
+    "thorough": ((1.0, "2+3"), (1.0, "2+3:even"), (0.5, "2+3:even"), (0.5, "3+4")),
+}
+"""The looks of each effort: the side as a share of the largest, and the levels."""
 
 TILE, MARGIN_CELLS = 1024, 8
 """Side of tiles by default. A margin of 8 cells of the deepest tap leaves scores within a hundredth of those of the
@@ -48,6 +61,19 @@ def choose_transform(
     return Transform(height=height, width=width, resize=resize, pixels=pixels, low=low, high=high, tiling=tiling)
 
 
+def looks_of_effort(settings: Settings, kinds: Sequence[ImageKind]) -> list[str]:
+    """The looks that the effort asks for at these images' resolution; none where the settings describe one look.
+
+    A look larger than the images shows nothing new, so that small images get smaller ones.
+    """
+    one = settings.size != "auto" or settings.taps or settings.tiles or settings.image_score != "peak"
+    if settings.effort == "quick" or settings.preset == "paper" or one or not kinds:
+        return []
+    native = math.sqrt(float(np.median([kind.height * kind.width for kind in kinds])))
+    largest = max((side for side in SIDES[settings.effort] if native >= side * ENLARGED), default=SIDES["quick"][0])
+    return [f"{int(largest * share)}:{levels}" for share, levels in LOOKS[settings.effort]]
+
+
 def _log_aspects(kinds: Sequence[ImageKind]) -> list[float]:
     """Logarithms treat 2:1 and 1:2 alike."""
     return [math.log(kind.width / kind.height) for kind in kinds]
@@ -68,7 +94,8 @@ def choose_resize(kinds: Sequence[ImageKind], settings: Settings) -> Resize:
 def _input_size(kinds: Sequence[ImageKind], settings: Settings, resize: Resize, unit: int) -> tuple[int, int]:
     size = settings.size
     if size == "auto":
-        size = "native" if settings.tiles else AREA
+        largest = max((LookOption.parse(look).side for look in settings.looks), default=AREA)
+        size = "native" if settings.tiles else largest
     if size == "native":
         margin = CROP_MARGIN if resize == "crop" else 1.0
         sides = ([kind.height for kind in kinds], [kind.width for kind in kinds])

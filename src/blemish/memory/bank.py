@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from blemish.arrays import Array, Floats, Ints
+from blemish.arrays import Array, Bools, Floats, Ints
 from blemish.errors import OptionError
 from blemish.memory.coreset import Coreset
 from blemish.memory.spill import take_rows
@@ -52,9 +52,8 @@ class Bank:
         bank = cls(rows_KD, patches.image_N[chosen], patches.cell_N[chosen], coreset.radii)
         return bank if projected else replace(bank, radius=float(coreset.radii[-1]) + bank.rounding)
 
-    def without(self, image: int) -> "Bank":
-        """The rows that come from other images."""
-        kept_K = self.image_K != image
+    def rows_at(self, kept_K: Bools) -> "Bank":
+        """The bank of some of its rows."""
         columns = {name: getattr(self, name)[kept_K] for name in ("rows_KD", "image_K", "cell_K", "radii_K")}
         return replace(self, **columns)
 

@@ -11,7 +11,7 @@ benchmarks/feedback.py says how far they do.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import numpy as np
 
@@ -39,6 +39,11 @@ class Candidates:
     """The training image each comes from, by number."""
     cell_C: Ints
     """Its place on that image's grid: row * w + column."""
+
+    def joined(self, more: "Candidates") -> "Candidates":
+        """These and others behind them."""
+        columns = zip(astuple(self), astuple(more), strict=True)
+        return Candidates(*(np.concatenate(both) for both in columns))
 
     @classmethod
     def none(cls, dimension: int) -> "Candidates":

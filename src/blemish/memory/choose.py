@@ -15,6 +15,9 @@ from blemish.system.progress import Progress
 
 __all__ = ["choose_rows", "coreset_rows", "coreset_shard"]
 
+FEWEST_ROWS, MOST_ROWS = 1000, 3000
+"""Of each of several looks, where the coreset is a share."""
+
 PROJECTED_AT_ONCE = 65_536
 """Patches projected in one product, so that a projection needs no second copy of all of them."""
 
@@ -53,6 +56,19 @@ def coreset_shard(patches: TrainingPatches, settings: Settings, resources: Resou
     return ArrayShard(store.patches(), threads=resources.threads)
 
 
-def coreset_rows(patches: int, coreset: float) -> int:
-    """How many rows to keep: a share of the patches up to 1, or a number of rows above it."""
-    return min(patches, max(1, int(patches * coreset) if coreset <= 1 else int(coreset)))
+def coreset_rows(patches: int, coreset: float, *, several_looks: bool = False) -> int:
+    """How many rows to keep of so many patches.
+
+    Args:
+        patches: The number of patches to choose from.
+        coreset: A share of them up to 1, or a number of rows above it.
+        several_looks: Whether the bank is one of several: a share then gives it no more rows than its search may cost,
+            and enough to know small sets by.
+
+    Returns:
+        The number of rows, at least one and at most all patches.
+    """
+    if coreset > 1:
+        return min(patches, int(coreset))
+    share = max(1, int(patches * coreset))
+    return min(patches, max(FEWEST_ROWS, min(MOST_ROWS, share)) if several_looks else share)

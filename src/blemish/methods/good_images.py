@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from blemish.arrays import Array
+from blemish.arrays import Array, Ints
 from blemish.backbones.backbone import Backbone
 from blemish.errors import ImageError
 from blemish.features.extract import AnyExtractor
+from blemish.features.looks import PlannedLook
 from blemish.features.patches import Features, seen_patches
 from blemish.features.tiles import extractor_for
 from blemish.images.read import Source, image_name, read_image
@@ -40,6 +41,10 @@ class GoodImages:
     settings: Settings
     resources: Resources
     backbone: Backbone | None
+    looks: Sequence[PlannedLook]
+    """What a method that looks at patches sees of each image; empty for one that needs no network."""
+    part_N: Ints
+    """The number of the part that each image shows."""
     progress: Progress = silent
 
     def __len__(self) -> int:

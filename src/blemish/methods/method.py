@@ -20,12 +20,10 @@ from blemish.arrays import Array, Bools, Floats, Ints
 from blemish.backbones.backbone import Backbone
 from blemish.features.patches import Features
 from blemish.images.transform import Transform
-from blemish.memory.bank import Bank
-from blemish.memory.candidates import Candidates
 from blemish.methods.good_images import GoodImages
+from blemish.methods.look import Look
 from blemish.options.settings import Settings
 from blemish.result import Matches
-from blemish.search.search import Search
 from blemish.system.progress import Progress, silent
 
 __all__ = [
@@ -59,6 +57,11 @@ class Scores:
         """The highest value of the map, or the image score where there is none."""
         return self.image if self.map_HW is None else float(self.map_HW.max())
 
+    @property
+    def numbers(self) -> tuple[float, float]:
+        """Image score and peak: what thresholds rest on."""
+        return self.image, self.peak
+
 
 class Method(Protocol):
     """A fitted method. Its `str` is one phrase for people: what it has kept of the good images."""
@@ -86,20 +89,14 @@ class Learns(Method, Protocol):
         """Whether this one's memory can change, with the options it was fitted with."""
 
     @property
-    def bank(self) -> Bank: ...
+    def looks(self) -> Sequence[Look]:
+        """What each look has learnt."""
 
     @property
-    def candidates(self) -> Candidates: ...
+    def settings(self) -> Settings: ...
 
-    @property
-    def search(self) -> Search:
-        """Of the bank's rows."""
-
-    def over(self, bank: Bank) -> "Learns":
-        """The same method over another bank, without candidates."""
-
-    def keeping(self, candidates: Candidates) -> "Learns":
-        """The same memory with these candidates beside the bank."""
+    def with_looks(self, looks: Sequence[Look]) -> "Learns":
+        """The same method with what other looks have learnt."""
 
 
 class Fitted(NamedTuple):
@@ -138,8 +135,13 @@ class KeepsCandidates(Protocol):
 class FitsAcross(Protocol):
     """A learner that can fit and cross-fit at once, sooner than by fitting without each fold."""
 
-    def fit_across(self, fold_of_N: Ints, progress: Progress = silent) -> tuple[Fitted, list[Scores]]:
-        """Fit on all images; and what each of them scores by what would be fitted on the images outside its fold."""
+    across: bool
+    """Whether it can with these settings."""
+    folds: int
+    """Parts that the good images are held out in, where settings do not say."""
+
+    def fit_across(self, fold_of_N: Ints, progress: Progress = silent) -> tuple[Fitted, list[tuple[float, float]]]:
+        """Fit on all images; and image score and peak of each by what is learnt of the images outside its fold."""
 
 
 class MethodKind(Protocol):

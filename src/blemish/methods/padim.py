@@ -141,6 +141,8 @@ class PaDiMLearner:
     """The random dimensions of all good images' patches."""
 
     refits = True
+    across = True
+    folds = 5
 
     def __init__(self, good: GoodImages) -> None:
         assert good.backbone is not None, "needs_backbone"
@@ -171,7 +173,7 @@ class PaDiMLearner:
         )
         return Fitted(method, self.graph)
 
-    def fit_across(self, fold_of_N: Ints, progress: Progress = silent) -> tuple[Fitted, list[Scores]]:
+    def fit_across(self, fold_of_N: Ints, progress: Progress = silent) -> tuple[Fitted, list[tuple[float, float]]]:
         """Fit on all images, and score each by the Gaussians of those outside its fold; both in one pass."""
         good, estimates = self._good, Estimates.room_for(self.patches)
         lengths_NP = np.empty((len(fold_of_N), len(estimates.mean_PD)), np.float32)
@@ -184,7 +186,8 @@ class PaDiMLearner:
         cell_P = place_by_place(self.patches, everyone, work, threads=good.threads, progress=progress)
         method = PaDiM(estimates.mean_PD, estimates.factor_PF, cell_P, good.settings, good.transform)
         draw = partial(scores_of, cell_P=cell_P, grid=self.grid, settings=good.settings, transform=good.transform)
-        return Fitted(method, self.graph), list(stream(draw, lengths_NP, threads=good.threads))
+        answers = stream(draw, lengths_NP, threads=good.threads)
+        return Fitted(method, self.graph), [scores.numbers for scores in answers]
 
     def features(self, fitted: Fitted, images: Sequence[int]) -> Iterator[Features]:
         return ({"patches": self.patches.of_image(image)} for image in images)

@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from blemish.backbones.backbone import Backbone, load_backbone
 from blemish.errors import OptionError
+from blemish.features.looks import plan_looks
 from blemish.images.align import Aligner
 from blemish.images.places import Places
 from blemish.images.read import ImageKind, Source, read_image
-from blemish.images.sizing import choose_transform
+from blemish.images.sizing import choose_transform, looks_of_effort
 from blemish.images.transform import Transform
 from blemish.images.view import Viewer
 from blemish.methods.good_images import GoodImages
@@ -26,16 +29,24 @@ def good_images(
     progress: Progress = silent,
     *,
     size_asked: bool,
+    groups: Sequence[str] | None = None,
 ) -> GoodImages:
-    """Choose the network and how all images are looked at; `size_asked` refuses a size the network would ignore."""
+    """Choose the network, the looks and how all images are looked at.
+
+    `size_asked` refuses a size the network would ignore; `groups` names the part of each image, by default its own.
+    """
     kind = find_method(settings.method)
     backbone = load_backbone(settings.backbone) if kind.needs_backbone else None
     if backbone and (size_asked or settings.tiles):
         _check_size(settings, backbone)
     fixed = backbone.manifest.size if backbone else None
+    if settings.method == "patchcore" and not size_asked and fixed is None and not settings.looks:
+        settings = settings.with_looks(looks_of_effort(settings, kinds))
+    looks = plan_looks(settings, backbone) if backbone else []
     transform = choose_transform(sources, kinds, settings, fixed, kind.stride(settings, backbone))
     viewer = _viewer(sources[0], kinds[0], transform, settings)
-    return GoodImages(sources, viewer, settings, resources, backbone, progress)
+    _, part_N = np.unique(range(len(sources)) if groups is None else groups, return_inverse=True)
+    return GoodImages(sources, viewer, settings, resources, backbone, looks, part_N, progress)
 
 
 def _check_size(settings: Settings, backbone: Backbone) -> None:

@@ -8,8 +8,7 @@ from blemish.methods.method import MethodKind
 __all__ = ["METHODS", "find_method"]
 
 METHODS = {
-    "patchcore": "blemish.methods.patchcore:PatchCore",
-    "ensemble": "blemish.methods.ensemble:Ensemble",
+    "patchcore": "blemish.methods.patchcore_learner:PatchCoreKind",
     "padim": "blemish.methods.padim:PaDiM",
     "spade": "blemish.methods.spade:SPADE",
     "1-nn": "blemish.methods.nearest_image:NearestImage",

@@ -12,17 +12,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from blemish.arrays import Array, Floats, Ints
+from blemish.arrays import Ints
 from blemish.calibration.thresholds import Calibration, set_thresholds
 from blemish.errors import DataError
-from blemish.features.patches import ImagePatches, Look
+from blemish.features.looks import grid_names
+from blemish.features.patches import Features, Look
 from blemish.images.training_image import TrainingImage
 from blemish.images.view import pixels_digest
-from blemish.memory.candidates import NOWHERE, find_candidates
-from blemish.memory.cover import cover
 from blemish.memory.spill import PatchStore
 from blemish.memory.training import TrainingPatches, gather
 from blemish.methods.method import Learns, Scores
+from blemish.model.feedback_look import behind, exchange, grown, joined, none_of
 from blemish.model.journal import Edit, apply
 from blemish.model.manifest import ModelManifest
 from blemish.model.model import NOTHING, Model, changed, with_rows
@@ -36,7 +36,8 @@ class Seen(NamedTuple):
     """An image that is to be added."""
 
     image: TrainingImage
-    patches: ImagePatches
+    features: Features
+    """Its patches, by the names of the looks' grids."""
 
     @classmethod
     def of(cls, look: Look, name: str, part: str) -> "Seen":
@@ -50,7 +51,7 @@ class Seen(NamedTuple):
             pixels=pixels_digest(look.sized),
             motion=None if view.matrix is None else tuple(view.matrix.ravel().tolist()),
         )
-        return cls(image, look.features["patches"])
+        return cls(image, look.features)
 
 
 def added(model: Model, seen: Sequence[Seen], *, who: str | None, threads: int) -> Model:
@@ -64,36 +65,47 @@ def added(model: Model, seen: Sequence[Seen], *, who: str | None, threads: int) 
     _refuse_known(manifest.images, [each.image for each in seen])
     first = len(manifest.images)
     images = [*manifest.images, *(each.image for each in seen)]
-    patches = gather((each.patches for each in seen), len(seen), PatchStore)
-    patches = replace(patches, image_N=patches.image_N + first)
-    radius = min(model.memory.bank.radius, _limit(manifest.calibration))
+    patches = [_gathered(seen, name, first) for name in grid_names(len(model.memory.looks))]
+    limit = _limit(manifest.calibration)
     while True:
-        grown = _grown(model, patches, images, radius, threads)
-        unseen = _unseen_scores(grown, seen, first, threads)
-        calibration = _thresholds(manifest, images, _joined(model.tables["calibration"], unseen))
-        if _limit(calibration) >= radius:
+        after = _grown(model, patches, images, limit, threads)
+        unseen = _unseen_scores(after, seen, first, threads)
+        calibration = _thresholds(manifest, images, joined(model.tables["calibration"], unseen))
+        if _limit(calibration) >= limit:
             break
-        radius = _limit(calibration)
-    edits: dict[str, Edit] = {
-        "bank": (NOTHING, _behind(grown.tables["bank"], model.tables["bank"])),
-        "candidates": (NOTHING, _behind(grown.tables["candidates"], model.tables["candidates"])),
-        "calibration": (NOTHING, unseen),
-    }
+        limit = _limit(calibration)
+    edits: dict[str, Edit] = {"calibration": (NOTHING, unseen)}
+    for name, table in model.tables.items():
+        if name != "calibration":
+            edits[name] = NOTHING, behind(after.tables[name], table)
     return changed(model, "add", edits, images, np.arange(first, len(images)), calibration, who)
 
 
 def _limit(calibration: Calibration) -> float:
-    """Patch distances up to here make no image REVIEW or NG, and no region."""
+    """Map values up to here make no image REVIEW or NG, and no region."""
     return min(calibration.review_threshold, calibration.map_threshold)
 
 
-def _grown(model: Model, patches: TrainingPatches, images: list[TrainingImage], radius: float, threads: int) -> Model:
-    """The model with rows and candidates for these patches."""
-    rows = _rows_to_add(model.memory, patches, radius, threads)
-    bank = _joined(model.tables["bank"], rows)
-    beside = _candidates_to_add(model, with_rows(model.memory, bank), patches, threads)
-    tables = {**model.tables, "bank": bank, "candidates": _joined(model.tables["candidates"], beside)}
-    return model.of_tables(tables, model.manifest.model_copy(update={"images": images}), model.history)
+def _gathered(seen: Sequence[Seen], name: str, first: int) -> TrainingPatches:
+    """The patches of one look of all images, which are numbered from `first` on."""
+    patches = gather((each.features[name] for each in seen), len(seen), PatchStore)
+    return replace(patches, image_N=patches.image_N + first)
+
+
+def _grown(
+    model: Model, patches: Sequence[TrainingPatches], images: list[TrainingImage], limit: float, threads: int
+) -> Model:
+    """The model with rows and candidates for these patches, so that no value of a map passes `limit`."""
+    memory, removable = model.memory, model.manifest.settings.removable
+    # The soft largest of L values is at most their largest plus log L.
+    spare = np.log(len(memory.looks)) if memory.settings.join == "soft" else 0.0
+    looks = []
+    for look, own in zip(memory.looks, patches, strict=True):
+        mean, deviation = look.scale
+        nearest = max(0.0, mean + deviation * (limit - spare))
+        looks.append(grown(look, own, nearest, removable=removable, threads=threads))
+    manifest = model.manifest.model_copy(update={"images": images})
+    return replace(model, method=memory.with_looks(looks), manifest=manifest)
 
 
 def _refuse_known(known: Sequence[TrainingImage], new: Sequence[TrainingImage]) -> None:
@@ -107,16 +119,16 @@ def _refuse_known(known: Sequence[TrainingImage], new: Sequence[TrainingImage]) 
         path_of[image.pixels] = image.path
 
 
-def _unseen_scores(grown: Model, seen: Sequence[Seen], first: int, threads: int) -> Table:
+def _unseen_scores(after: Model, seen: Sequence[Seen], first: int, threads: int) -> Table:
     """What the new images score by a memory that has all images but those of their own part.
 
     None where the thresholds rest on parts kept from the memory for good: the new images are not of that kind, and a
     larger bank lets no good part score higher, so that the promise stands.
     """
-    counted = seen if grown.manifest.calibration.mode == "cross" else []
+    counted = seen if after.manifest.calibration.mode == "cross" else []
 
     def score(each: Seen) -> Scores:
-        return _without_part(grown, each.image.group).score({"patches": each.patches})
+        return _without_part(after, each.image.group).score(each.features)
 
     answers = list(stream(score, counted, threads=threads))
     return {
@@ -129,32 +141,11 @@ def _unseen_scores(grown: Model, seen: Sequence[Seen], first: int, threads: int)
 def _without_part(model: Model, group: str) -> Learns:
     """The memory without the images of one part; the whole one where that is all it knows."""
     leave = np.array([number for number, image in enumerate(model.manifest.images) if image.group == group])
-    if np.isin(model.memory.bank.image_K, leave).all():
+    if any(np.isin(look.bank.image_K, leave).all() for look in model.memory.looks):
         return model.memory
-    return with_rows(model.memory, apply(model.tables, _exchange(model, leave), NOTHING)[0]["bank"])
-
-
-def _rows_to_add(method: Learns, patches: TrainingPatches, radius: float, threads: int) -> Table:
-    """Patches that the bank needs so that all of these are within a radius of it."""
-    bank = method.bank
-    values_ND = np.asarray(patches.values_ND, np.float32)
-    distances_N = method.search.query(values_ND, threads=threads)[0][:, 0]
-    chosen = cover(values_ND, distances_N, max(0.0, radius - bank.rounding)).indices
-    return {
-        "rows": values_ND[chosen].astype(bank.rows_KD.dtype),
-        "image": patches.image_N[chosen],
-        "cell": patches.cell_N[chosen],
-        "radii": np.full(len(chosen), bank.radii_K[-1]),
-    }
-
-
-def _candidates_to_add(model: Model, grown: Learns, patches: TrainingPatches, threads: int) -> Table:
-    """What lets the memory let go of another image and still cover these; no more than the bank has rows in all."""
-    room = len(grown.bank.image_K) - len(model.memory.candidates.image_C)
-    most = max(0, room) if model.manifest.settings.removable else 0
-    images = np.unique(patches.image_N).tolist()
-    found = find_candidates(grown.bank, grown.search, patches, images, most=most, threads=threads)
-    return {"rows": found.rows_CD, "image": found.image_C, "cell": found.cell_C}
+    tables = apply(model.tables, _exchange(model, leave), NOTHING)[0]
+    looks = enumerate(model.memory.looks)
+    return model.memory.with_looks([with_rows(look, tables[f"bank{n or ''}"]) for n, look in looks])
 
 
 def removed(model: Model, numbers: Ints, *, who: str | None) -> Model:
@@ -170,31 +161,12 @@ def removed(model: Model, numbers: Ints, *, who: str | None) -> Model:
 
 
 def _exchange(model: Model, leave: Ints) -> dict[str, Edit]:
-    """Rows of some images leave the bank, and candidates enter until they cover each other again."""
-    bank, candidates = model.tables["bank"], model.tables["candidates"]
-    gone_K, gone_C = np.isin(bank["image"], leave), np.isin(candidates["image"], leave)
-    pool = np.flatnonzero(~gone_C)
-    rows_CD = np.asarray(candidates["rows"][pool], np.float32)
-    distances_C, nearest_C = model.candidates_nearest
-    distances_C, lost = distances_C[pool], np.flatnonzero(gone_K[nearest_C[pool]])
-    stayed = {name: column[~gone_K] for name, column in bank.items()}
-    distances_C[lost] = _distances(model.memory, stayed, rows_CD[lost])
-    enter = pool[cover(rows_CD, distances_C, model.memory.bank.radius).indices]
-    entering: dict[str, Array] = {name: candidates[name][enter] for name in ("rows", "image", "cell")}
-    entering["rows"] = entering["rows"].astype(bank["rows"].dtype)
-    entering["radii"] = np.full(len(enter), bank["radii"][-1])
-    return {
-        "bank": (np.flatnonzero(gone_K), entering),
-        "candidates": (np.union1d(np.flatnonzero(gone_C), enter), _none_of(candidates)),
-        "calibration": (np.flatnonzero(np.isin(_unseen(model)["image"], leave)), _none_of(_unseen(model))),
-    }
-
-
-def _distances(method: Learns, bank: Table, patches_ND: Floats) -> Floats:
-    """How far patches are from the rows of a table; from none, they are infinitely far."""
-    if not len(bank["rows"]) or not len(patches_ND):
-        return np.full(len(patches_ND), NOWHERE, np.float32)
-    return with_rows(method, bank).search.query(patches_ND)[0][:, 0]
+    """What the leaving of some images does to all tables."""
+    unseen = _unseen(model)
+    edits: dict[str, Edit] = {"calibration": (np.flatnonzero(np.isin(unseen["image"], leave)), none_of(unseen))}
+    for n, (look, nearest) in enumerate(zip(model.memory.looks, model.candidates_nearest, strict=True)):
+        edits |= {f"{name}{n or ''}": edit for name, edit in exchange(look, nearest, leave).items()}
+    return edits
 
 
 def numbers_of(images: Sequence[TrainingImage], wanted: Sequence[str | os.PathLike[str] | int]) -> Ints:
@@ -232,16 +204,3 @@ def _thresholds(manifest: ModelManifest, images: Sequence[TrainingImage], unseen
 
 def _unseen(model: Model) -> Table:
     return model.tables["calibration"]
-
-
-def _joined(table: Table, more: Table) -> Table:
-    return {name: np.concatenate([column, more[name]]) for name, column in table.items()}
-
-
-def _behind(table: Table, shorter: Table) -> Table:
-    """The rows that were put behind those of a shorter table."""
-    return {name: column[len(shorter[name]) :] for name, column in table.items()}
-
-
-def _none_of(table: Table) -> Table:
-    return {name: column[:0] for name, column in table.items()}

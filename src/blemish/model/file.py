@@ -50,8 +50,8 @@ TENSORS: Mapping[str, TensorKind] = {
 }
 """The tensors of every model: type and axes (m held-out images, b bytes); those of its method come beside them."""
 
-OPTIONAL = ("bank.radius", "edges.scale", "candidates")
-"""Two tensors, and a table of them, that a model may do without."""
+OPTIONAL = ("bank.radius", "edges.scale", "look.scale", "candidates")
+"""Three tensors, and a table of them, that a model may do without, at each look."""
 JOURNAL = "journal."
 """How those begin that changes have taken out (model/journal.py)."""
 
@@ -154,8 +154,9 @@ def _metadata(content: bytes) -> Mapping[str, str] | None:
 def _check_missing(name: str, kinds: Mapping[str, TensorKind], there: Iterable[str]) -> None:
     begun = {each.partition(".")[0] for each in there}
     for each in sorted(kinds.keys() - set(there)):
-        table = each.partition(".")[0]
-        if each not in OPTIONAL and (table not in OPTIONAL or table in begun):
+        table, _, column = each.partition(".")
+        of_any_look = table.rstrip("0123456789")
+        if f"{of_any_look}.{column}" not in OPTIONAL and (of_any_look not in OPTIONAL or table in begun):
             raise ModelFileError(f"{name} is damaged: tensor {each} is missing.")
 
 

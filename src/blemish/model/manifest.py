@@ -67,7 +67,7 @@ class ModelManifest(BaseModel):
     backbone: BackboneManifest | None
     """None for a method that trains a network of its own."""
     more_backbones: list[BackboneManifest] = []
-    """The other networks of an ensemble."""
+    """The networks that looks name beside the backbone, each once."""
     calibration: Calibration
     images: list[TrainingImage]
     journal: list[Change] = []

@@ -19,12 +19,23 @@ from blemish.calibration.thresholds import Calibration
 from blemish.errors import DataError, OptionError
 from blemish.images.training_image import TrainingImage
 from blemish.memory.candidates import Candidates
+from blemish.methods.look import Look
 from blemish.methods.method import Learns, Method
 from blemish.model.journal import Edit, Steps, apply, journal_tensors, read_journal, undo
 from blemish.model.manifest import FORMAT, Change, ModelManifest
 from blemish.model.tables import Table
 
-__all__ = ["NOTHING", "Model", "changed", "read_history", "recalibrated", "tensor_sha256", "undone", "with_rows"]
+__all__ = [
+    "NOTHING",
+    "Model",
+    "changed",
+    "look_tables",
+    "read_history",
+    "recalibrated",
+    "tensor_sha256",
+    "undone",
+    "with_rows",
+]
 
 NOTHING: Ints = np.empty(0, np.int64)
 """No rows, or no images."""
@@ -134,30 +145,53 @@ class Model:
         }
         if not self.learns:
             return tables
-        bank, candidates = self.memory.bank, self.memory.candidates
-        return {
-            "bank": {"rows": bank.rows_KD, "image": bank.image_K, "cell": bank.cell_K, "radii": bank.radii_K},
-            "candidates": {"rows": candidates.rows_CD, "image": candidates.image_C, "cell": candidates.cell_C},
-            **tables,
-        }
+        looks = [look_tables(look) for look in self.memory.looks]
+        return {f"{name}{n or ''}": table for n, own in enumerate(looks) for name, table in own.items()} | tables
 
     @cached_property
-    def candidates_nearest(self) -> tuple[Floats, Ints]:
-        """How far each candidate is from the bank (C), and the number of its nearest row (C)."""
-        rows_CD = np.asarray(self.memory.candidates.rows_CD, np.float32)
-        if not len(rows_CD):
-            return np.empty(0, np.float32), NOTHING
-        distances_C1, nearest_C1 = self.memory.search.query(rows_CD)
-        return distances_C1[:, 0], nearest_C1[:, 0]
+    def candidates_nearest(self) -> list[tuple[Floats, Ints]]:
+        """For each look, how far each candidate is from the bank (C), and the number of its nearest row (C)."""
+        return [_nearest_rows(look) for look in self.memory.looks]
 
     def of_tables(self, tables: Mapping[str, Table], manifest: ModelManifest, history: Mapping[int, Steps]) -> "Model":
         """The model that these tables make."""
         held_out = HeldOut(*(tables["calibration"][column] for column in ("image", "scores", "peaks")))
+        model = replace(self, manifest=manifest, held_out=held_out, history=history)
         if all(tables[name] is table for name, table in self.tables.items() if name != "calibration"):
-            return replace(self, manifest=manifest, held_out=held_out, history=history)
-        candidates = Candidates(*(tables["candidates"][column] for column in ("rows", "image", "cell")))
-        method = with_rows(self.memory, tables["bank"]).keeping(candidates)
-        return replace(self, manifest=manifest, method=method, held_out=held_out, history=history)
+            return model
+        looks = [
+            with_rows(look, tables[f"bank{n or ''}"]).keeping(_candidates(tables[f"candidates{n or ''}"]))
+            for n, look in enumerate(self.memory.looks)
+        ]
+        return replace(model, method=self.memory.with_looks(looks))
+
+
+def look_tables(look: Look) -> dict[str, Table]:
+    """The bank of a look and its candidates, as tables."""
+    bank, candidates = look.bank, look.candidates
+    return {
+        "bank": {"rows": bank.rows_KD, "image": bank.image_K, "cell": bank.cell_K, "radii": bank.radii_K},
+        "candidates": {"rows": candidates.rows_CD, "image": candidates.image_C, "cell": candidates.cell_C},
+    }
+
+
+def with_rows(look: Look, bank: Table) -> Look:
+    """The look with other rows in its bank, and no candidates."""
+    return look.over(
+        replace(look.bank, rows_KD=bank["rows"], image_K=bank["image"], cell_K=bank["cell"], radii_K=bank["radii"])
+    )
+
+
+def _candidates(table: Table) -> Candidates:
+    return Candidates(table["rows"], table["image"], table["cell"])
+
+
+def _nearest_rows(look: Look) -> tuple[Floats, Ints]:
+    rows_CD = np.asarray(look.candidates.rows_CD, np.float32)
+    if not len(rows_CD):
+        return np.empty(0, np.float32), NOTHING
+    distances_C1, nearest_C1 = look.search.query(rows_CD)
+    return distances_C1[:, 0], nearest_C1[:, 0]
 
 
 def changed(
@@ -225,13 +259,6 @@ def undone(model: Model) -> Model:
 def read_history(model: Model, tensors: Mapping[str, Array]) -> dict[int, Steps]:
     """What the changes in the journal took out, from the tensors of the model file."""
     return read_journal(tensors, model.tables, [change.added for change in model.manifest.journal])
-
-
-def with_rows(method: Learns, bank: Table) -> Learns:
-    """The method with other rows in its bank, and no candidates."""
-    return method.over(
-        replace(method.bank, rows_KD=bank["rows"], image_K=bank["image"], cell_K=bank["cell"], radii_K=bank["radii"])
-    )
 
 
 def tensor_sha256(tensor: Array) -> str:

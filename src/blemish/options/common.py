@@ -59,8 +59,11 @@ class CommonSettings(BaseModel):
     held_out: Annotated[float, Panel.THRESHOLD] = Field(
         0.3, gt=0, le=1_000_000, description="Good parts a split keeps from the memory: a share below 1, or a number."
     )
-    folds: Annotated[int, Panel.THRESHOLD] = Field(
-        5, ge=2, description="Parts the good images are held out in, one after the other (cross)."
+    folds: Annotated[Whole, Panel.THRESHOLD] = Field(
+        None,
+        ge=2,
+        description="Parts the good images are held out in, one after the other (cross); none: 20 for patchcore, which "
+        "leaves rows out and fits nothing anew, 5 for others.",
     )
     pixel_range: Annotated[PixelRange, Panel.DATA] = Field(
         None, description="Darkest and brightest value of 16-bit or float images; none: from the good images."

@@ -10,7 +10,7 @@ __all__ = ["FitOptions", "SettingsOptions"]
 class SettingsOptions(TypedDict, total=False):
     """What `Settings` takes."""
 
-    method: Literal["patchcore", "ensemble", "padim", "spade", "1-nn", "differnet", "ganomaly", "cavga"]
+    method: Literal["patchcore", "padim", "spade", "1-nn", "differnet", "ganomaly", "cavga"]
     """What is learnt of the good images."""
 
     preset: Literal["default", "paper"]
@@ -18,9 +18,6 @@ class SettingsOptions(TypedDict, total=False):
 
     backbone: str
     """Network that describes patches: a name, or an .onnx file."""
-
-    more_backbones: Sequence[str]
-    """Networks beside the backbone, each with a memory bank of its own."""
 
     taps: Sequence[str | int] | str
     """Stages of the network to use, by name or level (2,3); none: the network's own choice."""
@@ -128,14 +125,28 @@ class SettingsOptions(TypedDict, total=False):
     held_out: float
     """Good parts a split keeps from the memory: a share below 1, or a number."""
 
-    folds: int
-    """Parts the good images are held out in, one after the other (cross)."""
+    folds: int | Literal["none"] | None
+    """Parts the good images are held out in, one after the other (cross); none: 20 for patchcore, which leaves rows out
+    and fits nothing anew, 5 for others."""
 
     pixel_range: tuple[float, float] | str | None
     """Darkest and brightest value of 16-bit or float images; none: from the good images."""
 
     seed: int
     """Draws the folds and the first row of the coreset."""
+
+    effort: Literal["quick", "standard", "thorough"]
+    """What an image may cost: quick takes one look, standard and thorough several, which find more; size, taps, tiles
+    or the preset paper ask for one look."""
+
+    looks: Sequence[str] | str
+    """Several looks at every image in place of effort, each with a memory bank of its own:
+    [NETWORK@]SIDE:TAP+TAP[:even], such as 448:3+4,224:2+3:even; sides divide the largest one; even brings each image to
+    one brightness and contrast; none: as effort has it."""
+
+    join: Literal["soft", "largest", "mean"]
+    """How looks join, each on the scale of good images it has not seen: soft is the logarithm of the sum of
+    exponentials, near the largest."""
 
 
 class FitOptions(SettingsOptions, total=False):

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from blemish.options.common import CommonSettings
 from blemish.options.takes import Panel
-from blemish.options.typed import Areas, CoresetSize, Distance, Names, OptionalPath, TileSide, Whole
+from blemish.options.typed import Areas, CoresetSize, Distance, Looks, OptionalPath, TileSide, Whole
 
 __all__ = ["OPTIONS_OF", "readers"]
 
@@ -113,16 +113,24 @@ class PatchCoreSettings(BankSettings):
         },
     }
 
+    effort: Annotated[Literal["quick", "standard", "thorough"], Panel.FIRST] = Field(
+        "standard",
+        description="What an image may cost: quick takes one look, standard and thorough several, which find more; "
+        "size, taps, tiles or the preset paper ask for one look.",
+    )
+    looks: Annotated[Looks, Panel.LOOK] = Field(
+        [],
+        description="Several looks at every image in place of effort, each with a memory bank of its own: "
+        "[NETWORK@]SIDE:TAP+TAP[:even], such as 448:3+4,224:2+3:even; sides divide the largest one; even brings each "
+        "image to one brightness and contrast; none: as effort has it.",
+    )
+    join: Annotated[Literal["soft", "largest", "mean"], Panel.SCORE] = Field(
+        "soft",
+        description="How looks join, each on the scale of good images it has not seen: soft is the logarithm of the "
+        "sum of exponentials, near the largest.",
+    )
     removable: Annotated[bool, Panel.MEMORY] = Field(
         True, description="Keep what lets a training image be taken out again: at most as many patches as the bank has."
-    )
-
-
-class EnsembleSettings(BankSettings):
-    """PatchCore with several networks."""
-
-    more_backbones: Annotated[Names, Panel.OTHER] = Field(
-        [], description="Networks beside the backbone, each with a memory bank of its own."
     )
 
 
@@ -187,7 +195,6 @@ class CAVGASettings(TrainedSettings):
 
 OPTIONS_OF: Mapping[str, type[MethodSettings]] = {
     "patchcore": PatchCoreSettings,
-    "ensemble": EnsembleSettings,
     "padim": PaDiMSettings,
     "spade": SPADESettings,
     "1-nn": NearestImageSettings,

@@ -1,6 +1,6 @@
 """The front door of all options: what was asked for, checked and completed by the method's preset."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Annotated, Any, TypeVar, Unpack
 
@@ -14,7 +14,6 @@ from blemish.options.methods import (
     OPTIONS_OF,
     CAVGASettings,
     DifferNetSettings,
-    EnsembleSettings,
     GANomalySettings,
     NearestImageSettings,
     PaDiMSettings,
@@ -43,7 +42,6 @@ _WRITTEN_FIRST = (
         "method",
         "preset",
         "backbone",
-        "more_backbones",
         "taps",
         "size",
         "tiles",
@@ -61,7 +59,6 @@ _WRITTEN_FIRST = (
 
 class Settings(
     PatchCoreSettings,
-    EnsembleSettings,
     PaDiMSettings,
     SPADESettings,
     NearestImageSettings,
@@ -87,6 +84,10 @@ class Settings(
         except ValidationError as error:
             raise OptionError(_sentence(error, asked, fields())) from None
         _check_together(self)
+
+    def with_looks(self, looks: Sequence[str]) -> "Settings":
+        """The same settings with these looks written in."""
+        return self.model_copy(update={"looks": list(looks)})
 
     def read(self) -> dict[str, Any]:
         """The options that the method reads, in the order of model files."""
@@ -176,6 +177,10 @@ def _check_together(settings: Settings) -> None:
         raise OptionError(f"Option patch_size={settings.patch_size} must be odd, so that a patch has a centre.")
     if settings.tile_banks == "each" and (settings.tiles is None or settings.image_score == "reweighted"):
         raise OptionError("Option tile_banks=each needs tiles, and an image_score other than reweighted.")
+    if settings.looks and (settings.size != "auto" or settings.taps or settings.tiles):
+        raise OptionError("Option looks cannot be combined with size, taps or tiles: each look has a size and taps.")
+    if settings.looks and (settings.image_score != "peak" or settings.tile_banks == "each"):
+        raise OptionError("Option looks needs image_score=peak and tile_banks=one: looks are joined map by map.")
     if settings.tile_banks == "each" and (settings.radius is not None or settings.search != "exact"):
         raise OptionError("Option tile_banks=each cannot be combined with radius or with approximate search.")
     if settings.pixel_range and settings.pixel_range[0] >= settings.pixel_range[1]:

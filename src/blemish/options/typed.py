@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, ByteSize, Field
 
+from blemish.options.looks import checked_looks
 from blemish.options.takes import Takes
 
 __all__ = [
@@ -15,7 +16,7 @@ __all__ = [
     "CoresetSize",
     "Distance",
     "InputSize",
-    "Names",
+    "Looks",
     "OptionalPath",
     "PixelRange",
     "Taps",
@@ -105,10 +106,11 @@ CoresetSize = Annotated[
     AfterValidator(_share_or_whole),
     Takes("a share above 0 and up to 1 (0.01, 1%), or a whole number of rows (5000)", "SHARE|ROWS"),
 ]
-Names = Annotated[
+Looks = Annotated[
     list[str],
-    BeforeValidator(_listed, json_schema_input_type=Sequence[str]),
-    Takes("names divided by commas", "NAME,..."),
+    BeforeValidator(_listed, json_schema_input_type=Sequence[str] | str),
+    AfterValidator(checked_looks),
+    Takes("looks divided by commas, each SIDE:TAP+TAP (448:3+4,224:2+3), whose sides divide the largest", "LOOK,..."),
 ]
 Taps = Annotated[
     list[str | int],

@@ -1,0 +1,59 @@
+"""The looks of PatchCore in the model file: their tensors, and the way back (docs/file-format.md)."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from blemish.arrays import Array
+from blemish.images.transform import Transform
+from blemish.memory.bank import Bank
+from blemish.memory.candidates import Candidates
+from blemish.methods.look import Look
+from blemish.methods.method import TensorKind
+from blemish.options.settings import Settings
+
+__all__ = ["LOOK_TENSORS", "MOST_LOOKS", "look_of", "look_tensor_kinds"]
+
+LOOK_TENSORS: Mapping[str, TensorKind] = {
+    "bank.rows": ((np.float32, np.float16), "Kd"),
+    "bank.image": (np.int64, "K"),
+    "bank.cell": (np.int64, "K"),
+    "bank.radii": (np.float32, "K"),
+    "bank.radius": (np.float64, "r"),
+    "candidates.rows": (np.float32, "Cd"),
+    "candidates.image": (np.int64, "C"),
+    "candidates.cell": (np.int64, "C"),
+    "edges.scale": (np.float32, "g"),
+    "look.scale": (np.float64, "s"),
+}
+"""Of the first look; those of look number n have n behind the word before the dot: bank1.rows."""
+
+AXES = {"K": "KPQRSTUV", "d": "depqtuvw", "C": "CDEFGHIJ"}
+"""The letters of the axes of each look in turn: axes of one letter have one length."""
+MOST_LOOKS = len(AXES["K"])
+
+
+def look_tensor_kinds(looks: int) -> dict[str, TensorKind]:
+    """The tensors of so many looks."""
+    kinds: dict[str, TensorKind] = {}
+    for number in range(looks):
+        letters = str.maketrans({letter: several[number] for letter, several in AXES.items()})
+        for name, (types, axes) in LOOK_TENSORS.items():
+            table, _, column = name.partition(".")
+            kinds[f"{table}{number or ''}.{column}"] = types, axes.translate(letters)
+    return kinds
+
+
+def look_of(
+    tensors: Mapping[str, Array], number: int, settings: Settings, transform: Transform, reduction: int
+) -> Look:
+    """Look number `number` of a model file."""
+    n = number or ""
+    rows, image, cell, radii = (tensors[f"bank{n}.{column}"] for column in ("rows", "image", "cell", "radii"))
+    radius = np.inf if settings.projection else radii[-1]
+    bank = Bank(rows, image, cell, radii, float(tensors.get(f"bank{n}.radius", [radius])[0]))
+    look = Look.of(bank, settings, transform, reduction)
+    if f"candidates{n}.rows" in tensors:
+        look = look.keeping(Candidates(*(tensors[f"candidates{n}.{column}"] for column in ("rows", "image", "cell"))))
+    mean, deviation = tensors.get(f"look{n}.scale", (0.0, 1.0))
+    return look.scaled(tensors.get(f"edges{n}.scale"), (float(mean), float(deviation)))

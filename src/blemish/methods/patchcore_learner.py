@@ -1,0 +1,193 @@
+"""How PatchCore begins: what it sees of the good images of a fit, and how often it is fitted on some of them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from itertools import starmap
+
+import numpy as np
+
+from blemish.arrays import Array, Bools, Ints
+from blemish.backbones.backbone import Backbone
+from blemish.errors import DataError
+from blemish.features.looks import graph_of, grid_names, plan_looks
+from blemish.features.patches import Features
+from blemish.images.transform import Transform
+from blemish.memory.bank import Bank
+from blemish.memory.candidates import find_candidates
+from blemish.memory.choose import coreset_shard
+from blemish.memory.spill import patch_store
+from blemish.memory.training import Gathering, TrainingPatches
+from blemish.methods.good_images import GoodImages
+from blemish.methods.look import Look
+from blemish.methods.look_tensors import look_of, look_tensor_kinds
+from blemish.methods.method import Fitted, Scores, TensorKind
+from blemish.methods.patchcore import PatchCore, reductions
+from blemish.options.settings import Settings
+from blemish.system.progress import Progress, silent
+from blemish.system.stream import stream
+
+__all__ = ["PatchCoreKind", "PatchCoreLearner"]
+
+SCALE_FOLDS = 4
+"""Parts the images of a memory are divided into to see what a look says of good images it has not seen."""
+SCALE_IMAGES = 120
+"""Images, evenly spread, that tell mean and deviation of a look's peaks: enough for a deviation known to 7 %."""
+
+
+class PatchCoreKind:
+    """PatchCore before any image, as methods are found by their names."""
+
+    needs_backbone = True
+
+    @staticmethod
+    def learn(good: GoodImages) -> "PatchCoreLearner":
+        """Look at the good images."""
+        return PatchCoreLearner(good)
+
+    @staticmethod
+    def stride(settings: Settings, backbone: Backbone | None) -> int:
+        """The input's height and width are multiples of it."""
+        assert backbone is not None, "needs_backbone"
+        return max(look.stride for look in plan_looks(settings, backbone))
+
+    @staticmethod
+    def tensor_kinds(settings: Settings) -> Mapping[str, TensorKind]:
+        """The tensors it keeps in the model file."""
+        return look_tensor_kinds(len(reductions(settings)))
+
+    @staticmethod
+    def restore(tensors: Mapping[str, Array], settings: Settings, transform: Transform) -> PatchCore:
+        """The method that these tensors make."""
+        looks = [
+            look_of(tensors, number, settings, transform, reduction)
+            for number, reduction in enumerate(reductions(settings))
+        ]
+        return PatchCore(looks, settings, transform)
+
+
+class PatchCoreLearner:
+    """The patches of all good images at every look, and the same as the coreset sees them."""
+
+    refits = True
+    folds = 20
+
+    def __init__(self, good: GoodImages) -> None:
+        settings = good.settings
+        self.across = settings.tile_banks == "one"
+        self.graph = graph_of(good.looks, settings, good.transform.codes)
+        names = grid_names(len(good.looks))
+        room = partial(patch_store, resources=good.resources)
+        gatherings = {name: Gathering(len(good), room) for name in names}
+        self.digests: list[str] = []
+        for number, image in enumerate(good.seen_by(self.graph)):
+            for name, gathering in gatherings.items():
+                gathering.add(image.features[name])
+            self.digests.append(image.digest)
+            good.progress("patches", number + 1, len(good))
+        self.patches = {name: gathering.patches() for name, gathering in gatherings.items()}
+        self.grid = self.patches[names[0]].grid
+        self._shards = [coreset_shard(patches, settings, good.resources) for patches in self.patches.values()]
+        self._good = good
+
+    def fit(self, images: Bools | None = None, progress: Progress = silent) -> Fitted:
+        """The banks of all looks, and where they are several, the scale that joins them."""
+        good = self._good
+        patches, settings, transform = list(self.patches.values()), good.settings, good.transform
+        method = PatchCore.fit(
+            patches, self._shards, settings, transform, images=images, threads=good.threads, progress=progress
+        )
+        if len(method.looks) > 1:
+            numbers = self._numbers(images)
+            method = method.with_looks([self._scaled(method, look, numbers) for look in range(len(method.looks))])
+        return Fitted(method, self.graph)
+
+    def fit_across(self, fold_of_N: Ints, progress: Progress = silent) -> tuple[Fitted, list[tuple[float, float]]]:
+        """Fit on all images; and what each scores by the banks without the rows of its fold.
+
+        No fold is fitted anew: the rows of the others stay as they were chosen. So a bank of many folds, each a small
+        part of the images, is nearly the one that inspects.
+        """
+        fitted = self.fit(None, progress)
+        method = fitted.method
+        assert isinstance(method, PatchCore), "fitted by this learner"
+        count = int(fold_of_N.max()) + 1
+        without = [method.without(np.flatnonzero(fold_of_N == fold)) for fold in range(count)]
+
+        def score(image: int) -> tuple[float, float]:
+            features = {name: patches.of_image(image) for name, patches in self.patches.items()}
+            scores: Scores = without[fold_of_N[image]].score(features, threads=1)
+            return scores.numbers
+
+        answers = []
+        for number, answer in enumerate(stream(score, range(len(fold_of_N)), threads=self._good.threads), start=1):
+            answers.append(answer)
+            progress("threshold", number, len(fold_of_N))
+        return fitted, answers
+
+    def with_candidates(self, fitted: Fitted, images: Bools | None = None, progress: Progress = silent) -> Fitted:
+        """The method that was fitted on these images or all, with the patches that let one of them go again."""
+        method = fitted.method
+        assert isinstance(method, PatchCore), "fitted by this learner"
+        if not method.can_learn:
+            return fitted
+        numbers = self._numbers(images).tolist()
+        keep = partial(self._keeping, numbers=numbers, progress=progress)
+        looks = list(starmap(keep, zip(method.looks, self.patches.values(), strict=True)))
+        return Fitted(method.with_looks(looks), fitted.graph)
+
+    def features(self, fitted: Fitted, images: Sequence[int]) -> Iterator[Features]:
+        """What the graph answered for these good images."""
+        for image in images:
+            yield {name: patches.of_image(image) for name, patches in self.patches.items()}
+
+    def _numbers(self, images: Bools | None) -> Ints:
+        return np.arange(len(self._good)) if images is None else np.flatnonzero(images)
+
+    def _keeping(self, look: Look, patches: TrainingPatches, *, numbers: Sequence[int], progress: Progress) -> Look:
+        """A look with its candidates."""
+        if look.bank.radius == np.inf:
+            look = look.over(self._measured(look, patches, numbers))
+        most, threads = len(look.bank.image_K), self._good.threads
+        candidates = find_candidates(
+            look.bank, look.search, patches, numbers, most=most, threads=threads, progress=progress
+        )
+        return look.keeping(candidates)
+
+    def _measured(self, look: Look, patches: TrainingPatches, numbers: Sequence[int]) -> Bank:
+        """A bank that was chosen in a projection, with its radius among the patches themselves."""
+
+        def farthest(image: int) -> float:
+            return float(look.search.query(patches.of_image(image).values_QD, threads=1)[0].max())
+
+        return replace(look.bank, radius=max(stream(farthest, numbers, threads=self._good.threads)))
+
+    def _scaled(self, method: PatchCore, number: int, numbers: Ints) -> Look:
+        """One look with mean and deviation of its map's peak among good images whose rows are left out of the bank."""
+        look, patches = method.looks[number], list(self.patches.values())[number]
+        fold_of = self._folds(numbers)
+        some = numbers[:: -(-len(numbers) // SCALE_IMAGES)]
+        without = {fold: look.without(numbers[fold_of == fold]) for fold in range(int(fold_of.max()) + 1)}
+
+        def peak(image: int) -> float | None:
+            other = without[int(fold_of[np.searchsorted(numbers, image)])]
+            if other is None:
+                return None
+            shown = patches.of_image(image)
+            return float(method.map_of(other, shown, other.scores(shown, 1)).max())
+
+        peaks = [each for each in stream(peak, some.tolist(), threads=self._good.threads) if each is not None]
+        if not any(peaks):
+            raise DataError(
+                f"The {len(numbers)} good images are known to the memory of each other to the last patch; leave copies "
+                f"out, and give one group to the images of one part."
+            )
+        mean, deviation = float(np.mean(peaks)), float(np.std(peaks))
+        return look.scaled(look.edges_R, (mean, deviation if deviation > 1e-6 * mean else mean))
+
+    def _folds(self, numbers: Ints) -> Ints:
+        """The fold of each of these images: parts are dealt out in order, never divided unless there is one only."""
+        _, part_of = np.unique(self._good.part_N[numbers], return_inverse=True)
+        if part_of.max() == 0:
+            part_of = np.arange(len(numbers))
+        return np.asarray(part_of % SCALE_FOLDS, np.int64)

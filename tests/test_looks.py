@@ -1,0 +1,168 @@
+"""Several looks at every part: one graph, a memory bank each, one scale, one map."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from parts import good_part, save_image, scratched_part
+from scipy.special import logsumexp
+
+from blemish.arrays import Array
+from blemish.backbones.backbone import load_backbone
+from blemish.detector import Detector, load
+from blemish.errors import DataError, OptionError
+from blemish.evaluation.metrics import auroc
+from blemish.features.extract import make_extractor
+from blemish.features.graph import Grid, build_graph, choose_taps
+from blemish.features.looks import graph_of, plan_looks
+from blemish.fitting import fit
+from blemish.images.read import ImageKind
+from blemish.images.sizing import looks_of_effort
+from blemish.methods.patchcore import PatchCore
+from blemish.options.looks import LookOption
+from blemish.options.settings import Settings
+from blemish.result import Verdict
+from blemish.scoring.join import join_maps
+
+LOOKS = "128:2+3,64:2+3:even,64:3+4"
+SEVERAL: dict[str, Any] = {"looks": LOOKS, "coreset": 60, "threads": 2, "progress": False}
+SIZED = np.random.default_rng(0).integers(0, 256, (64, 96, 3), np.uint8)
+
+
+@pytest.fixture(scope="module")
+def detector() -> Detector:
+    return fit([good_part(seed) for seed in range(12)], **SEVERAL)
+
+
+def grids(graph: bytes, sized: Array) -> dict[str, Array]:
+    return make_extractor(graph, *sized.shape[:2])(sized)
+
+
+@pytest.mark.parametrize("text", ["448:2+3", "224:3:even", "resnet18@320:layer2+layer3"])
+def test_a_look_is_written_as_it_is_read(text: str) -> None:
+    assert str(LookOption.parse(text)) == text
+
+
+@pytest.mark.parametrize("looks", ["224", "224:", "banana", "448:2+3,300:3+4", "448:2,448:2", "16:2", "224:2:odd"])
+def test_looks_that_cannot_be_are_refused(looks: str) -> None:
+    with pytest.raises(OptionError, match=r"Option looks=.*whose sides divide the largest"):
+        Settings(looks=looks)
+
+
+@pytest.mark.parametrize("other", [{"size": 224}, {"taps": "2,3"}, {"tiles": 320}, {"image_score": "max"}])
+def test_what_describes_one_look_cannot_be_combined_with_several(other: dict[str, Any]) -> None:
+    with pytest.raises(OptionError, match="Option looks"):
+        Settings(looks=LOOKS, **other)
+
+
+@pytest.mark.parametrize(
+    ("side", "options", "looks"),
+    [
+        (1024, {}, ["448:2+3", "224:2+3:even", "224:3+4"]),
+        (1024, {"effort": "quick"}, []),
+        (1024, {"size": 224}, []),
+        (1024, {"taps": "2,3"}, []),
+        (1024, {"preset": "paper"}, []),
+        (100, {}, ["224:2+3", "112:2+3:even", "112:3+4"]),
+    ],
+)
+def test_the_effort_and_the_images_choose_the_looks(side: int, options: dict[str, Any], looks: list[str]) -> None:
+    assert looks_of_effort(Settings(**options), [ImageKind(side, side, "uint8")] * 3) == looks
+
+
+def test_a_smaller_look_sees_the_mean_of_the_pixels() -> None:
+    backbone = load_backbone("efficientnet_lite0")
+    taps = choose_taps(backbone, [2, 3])
+    blocks = np.random.default_rng(1).integers(0, 256, (32, 48, 3), np.uint8)
+    large = blocks.repeat(2, axis=0).repeat(2, axis=1)
+    reduced = grids(build_graph(backbone, {"patches": Grid(taps)}, reduction=2), large)["patches"]
+    np.testing.assert_allclose(
+        reduced, grids(build_graph(backbone, {"patches": Grid(taps)}), blocks)["patches"], rtol=1e-4, atol=1e-4
+    )
+
+
+@pytest.mark.parametrize("dark", [1, 8])
+def test_an_even_look_does_not_see_brightness_and_contrast(dark: int) -> None:
+    backbone = load_backbone("efficientnet_lite0")
+    graph = build_graph(backbone, {"patches": Grid(choose_taps(backbone, [2]))}, even=True)
+    image = np.random.default_rng(2).normal(120, 30, (64, 64, 1)).clip(1, 254).astype(np.uint8).repeat(3, axis=2)
+    darker = (image // dark).astype(np.uint8)
+    values = darker.astype(np.float64)
+    even = np.clip((values - values.mean()) / max(values.std(), 4) * 40 + 127, 0, 255)
+    plain = build_graph(backbone, {"patches": Grid(choose_taps(backbone, [2]))}, pixels="uint16")
+    wanted = grids(plain, np.rint(even * 257).astype(np.uint16))["patches"]
+    np.testing.assert_allclose(grids(graph, darker)["patches"], wanted, rtol=0.02, atol=0.02)
+
+
+def test_looks_that_share_a_network_keep_its_weights_once() -> None:
+    settings, backbone = Settings(looks=LOOKS), load_backbone("efficientnet_lite0")
+    one = graph_of(plan_looks(Settings(taps="2,3,4"), backbone), settings, "uint8")
+    several = graph_of(plan_looks(settings, backbone), settings, "uint8")
+    assert len(several) < 1.2 * len(one)
+    assert set(grids(several, SIZED)) == {"patches0", "patches1", "patches2"}
+
+
+@pytest.mark.parametrize("rule", ["soft", "largest", "mean"])
+def test_maps_join_on_one_scale(rule: Any) -> None:
+    maps = list(np.random.default_rng(3).normal(5, 2, (3, 4, 5)).astype(np.float32))
+    scales = [(4.0, 1.5), (5.0, 2.0), (6.0, 0.5)]
+    scaled = np.stack([(np.float64(m) - mean) / deviation for m, (mean, deviation) in zip(maps, scales, strict=True)])
+    wanted = {"soft": logsumexp(scaled, axis=0), "largest": scaled.max(axis=0), "mean": scaled.mean(axis=0)}[rule]
+    np.testing.assert_allclose(join_maps(maps, scales, rule), wanted, rtol=1e-5, atol=1e-5)
+
+
+def test_several_looks_find_the_defect_and_show_it(detector: Detector) -> None:
+    assert isinstance(detector.model.method, PatchCore)
+    assert len(detector.model.method.looks) == 3
+    good = [detector.inspect(good_part(seed)) for seed in range(100, 106)]
+    bad = [detector.inspect(scratched_part(seed).grey) for seed in range(200, 206)]
+    assert auroc([result.score for result in good + bad], [0] * 6 + [1] * 6) == 1
+    assert {result.verdict for result in bad} == {Verdict.NG}
+    region = bad[0].regions[0]
+    defect = scratched_part(200).defect
+    assert region.box.x < defect.x + defect.width
+    assert region.box.x + region.box.width > defect.x
+    assert bad[0].anomaly_map is not None
+    assert bad[0].anomaly_map.shape == (96, 144)
+    assert bad[0].anomaly_map.max() == pytest.approx(bad[0].score, abs=0.2)
+
+
+def test_the_model_file_keeps_every_look(detector: Detector, tmp_path: Path) -> None:
+    detector.save(tmp_path / "part.blemish")
+    again = load(tmp_path / "part.blemish", threads=2)
+    assert again.model.version == detector.model.version
+    assert again.inspect(scratched_part(1).grey) == detector.inspect(scratched_part(1).grey)
+    assert again.info()["looks"].keys() == set(LOOKS.split(","))
+    assert again.info()["settings"]["looks"] == LOOKS.split(",")
+
+
+def test_threads_change_nothing(detector: Detector) -> None:
+    alone = fit([good_part(seed) for seed in range(12)], **SEVERAL | {"threads": 1})
+    assert alone.threshold == detector.threshold
+    assert alone.inspect(good_part(50)).score == detector.inspect(good_part(50)).score
+
+
+def test_what_is_added_is_ok_and_undone_to_the_last_bit(detector: Detector, tmp_path: Path) -> None:
+    marked = []
+    for seed in range(60, 63):
+        plate = good_part(seed)
+        plate[60:76, 104:132] = 200
+        marked.append(save_image(tmp_path / f"{seed}.png", plate))
+    assert {detector.inspect(path).verdict for path in marked} == {Verdict.NG}
+    taught = detector.add(marked)
+    for path in marked:
+        result = taught.inspect(path)
+        assert (result.verdict, result.regions) == (Verdict.OK, [])
+    assert taught.inspect(scratched_part(7).grey).verdict is Verdict.NG
+    removed = taught.remove([marked[0], 3])
+    assert len(removed.model.manifest.images) == 13
+    removed.save(tmp_path / "taught.blemish")
+    again = load(tmp_path / "taught.blemish")
+    assert again.model.version == removed.model.version
+    assert again.undo().undo().model.version == detector.model.version
+
+
+def test_copies_of_one_part_are_refused() -> None:
+    with pytest.raises(DataError, match="known to the memory of each other"):
+        fit([good_part(1), good_part(1), good_part(2), good_part(2)] * 4, **SEVERAL)
