@@ -9,10 +9,9 @@ from published_trees import SPOT, TREES, magnetic_tile, mvtec, save, shanghaitec
 
 from blemish.arrays import Array
 from blemish.data.protocols.clips import SIDE
-from blemish.data.protocols.data_set import DataSet
 from blemish.data.protocols.find import DATA_SETS, any_tasks
 from blemish.data.protocols.magnetic_tile import tiles
-from blemish.data.protocols.task import Task
+from blemish.data.protocols.protocol import DataSet, Task
 from blemish.errors import DataError
 from blemish.images.mask import read_mask
 

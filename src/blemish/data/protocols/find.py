@@ -3,13 +3,12 @@
 from pathlib import Path
 
 from blemish.data.protocols.btad import BTAD
-from blemish.data.protocols.data_set import DataSet
 from blemish.data.protocols.kolektor import KOLEKTOR, KOLEKTOR2
 from blemish.data.protocols.magnetic_tile import MAGNETIC_TILE
 from blemish.data.protocols.mvtec import MVTEC
 from blemish.data.protocols.ped2 import PED2
+from blemish.data.protocols.protocol import DataSet, Task
 from blemish.data.protocols.shanghaitech import SHANGHAITECH
-from blemish.data.protocols.task import Task
 from blemish.data.protocols.visa import VISA
 from blemish.data.samples import read_samples
 from blemish.errors import DataError

@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from blemish.data.protocols.data_set import DataSet
-from blemish.data.protocols.task import Task
+from blemish.data.protocols.protocol import DataSet, Task
 from blemish.data.samples import read_samples
 
 __all__ = ["MVTEC"]

@@ -3,8 +3,7 @@
 import csv
 from pathlib import Path
 
-from blemish.data.protocols.data_set import DataSet
-from blemish.data.protocols.task import Task
+from blemish.data.protocols.protocol import DataSet, Task
 from blemish.data.samples import Sample
 from blemish.errors import DataError
 from blemish.images.files import listed

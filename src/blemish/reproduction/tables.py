@@ -1,18 +1,19 @@
-"""Table 6: Magnetic Tile (image AUROC) and subsampled ShanghaiTech Campus (pixel AUROC)."""
+"""The tables: table 6, and tables 1 to 3 and S1 to S3 on every category of MVTec AD that is at hand."""
 
 from pathlib import Path
 from typing import Any
 
 from blemish.data.protocols.clips import LEVELS
 from blemish.data.protocols.magnetic_tile import MAGNETIC_TILE, PUBLISHED
+from blemish.data.protocols.mvtec import MVTEC
 from blemish.data.protocols.ped2 import PED2
 from blemish.data.protocols.shanghaitech import SHANGHAITECH
 from blemish.errors import DataError
-from blemish.reproduction.plan import Entry
-from blemish.reproduction.published import MSTC, MTD, Printed
+from blemish.reproduction.plan import METRICS, Entry
+from blemish.reproduction.published import MSTC, MTD, MVTEC_CLASSES, Printed
 from blemish.reproduction.systems import CAVGA, DIFFERNET, GANOMALY, NEAREST, PADIM, SPADE, patchcore
 
-__all__ = ["plan_table6"]
+__all__ = ["plan_mvtec", "plan_table6"]
 
 ON_TILES = (patchcore(10), DIFFERNET, NEAREST, GANOMALY, PADIM, SPADE)
 """The table's four, and two more that it has on the other data set only."""
@@ -53,3 +54,14 @@ def _frames(root: Path, derived: Path, options: dict[str, Any]) -> list[Entry]:
 
 def _paper(metric: str, printed: Printed | None) -> dict[str, Printed]:
     return {metric: printed} if printed else {}
+
+
+def plan_mvtec(root: Path, derived: Path, options: dict[str, Any]) -> list[Entry]:
+    """Three sizes of the coreset. Raises DataError, explaining, where the data set is not there."""
+    entries = []
+    for task in MVTEC.tasks(root, derived):
+        for system in (patchcore(25), patchcore(10), patchcore(1)):
+            keys = {metric: (task.name, system.name, metric) for metric in METRICS}
+            paper = {metric: MVTEC_CLASSES[key] for metric, key in keys.items() if key in MVTEC_CLASSES}
+            entries.append(Entry(system, task, list(METRICS), options=options, paper=paper))
+    return entries

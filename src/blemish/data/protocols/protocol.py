@@ -1,13 +1,35 @@
-"""A data set as people find it: where to get it, under which licence, and how to tell that a folder holds it."""
+"""What a protocol is: a data set as people find it, and the tasks that it sets."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from blemish.data.protocols.task import Task
+from blemish.data.samples import Sample
 from blemish.errors import DataError
+from blemish.images.files import listed
 
-__all__ = ["DataSet"]
+__all__ = ["DataSet", "Task", "refuse_orphans"]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One model to fit on the samples of split `train` and to measure on those of split `test`."""
+
+    name: str
+    samples: list[Sample]
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """The settings that the protocol fixes, such as the size of images."""
+    scene: Callable[[Sample], str] | None = None
+    """Where several scenes share the model: which one a sample shows, for metrics of each scene beside pooled ones."""
+
+    @property
+    def train(self) -> list[Sample]:
+        return [sample for sample in self.samples if sample.split == "train"]
+
+    @property
+    def test(self) -> list[Sample]:
+        return [sample for sample in self.samples if sample.split == "test"]
 
 
 @dataclass(frozen=True)
@@ -47,3 +69,12 @@ class DataSet:
 
     def _is_in(self, folder: Path) -> bool:
         return any(all(any(folder.glob(mark)) for mark in layout) for layout in self.layouts)
+
+
+def refuse_orphans(masks: Iterable[Path], image_of: Callable[[Path], Path]) -> None:
+    """Raise DataError, listing them, for masks whose image is not there."""
+    orphans = [mask for mask in masks if not image_of(mask).is_file()]
+    if orphans:
+        raise DataError(
+            f"{listed(orphans)} without the image, such as {image_of(orphans[0])}; unpack the data set anew."
+        )
