@@ -13,8 +13,8 @@ import numpy as np
 from machine import data_folder, markdown_table, publish
 
 from blemish.data.protocols.magnetic_tile import read_magnetic_tile
-from blemish.data.protocols.protocol import Task
 from blemish.data.protocols.solar_cells import solar_cell_task
+from blemish.data.protocols.tasks import Task
 from blemish.data.samples import Sample
 from blemish.scanning import scan
 

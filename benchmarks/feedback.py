@@ -25,8 +25,8 @@ from magnetic_tile import thin
 
 import blemish
 from blemish.data.protocols.magnetic_tile import read_magnetic_tile
-from blemish.data.protocols.protocol import Task
 from blemish.data.protocols.solar_cells import solar_cell_task
+from blemish.data.protocols.tasks import Task
 from blemish.data.samples import Sample
 from blemish.evaluation.metrics import auroc
 from blemish.methods.patchcore import PatchCore

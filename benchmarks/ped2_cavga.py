@@ -18,7 +18,7 @@ from machine import data_folder, markdown_table, publish
 import blemish
 from blemish.arrays import Floats
 from blemish.data.protocols.ped2 import PED2
-from blemish.data.protocols.protocol import Task
+from blemish.data.protocols.tasks import Task
 from blemish.evaluation.run import evaluate, sample_mask
 
 

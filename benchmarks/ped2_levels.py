@@ -16,7 +16,7 @@ from pathlib import Path
 from machine import data_folder, markdown_table, publish
 
 from blemish.data.protocols.ped2 import PED2
-from blemish.data.protocols.protocol import Task
+from blemish.data.protocols.tasks import Task
 from blemish.data.samples import Sample
 from blemish.options.settings import divide_options
 from blemish.reproduction.cell import Cell

@@ -15,8 +15,8 @@ from machine import data_folder, markdown_table, publish
 
 import blemish
 from blemish.data.protocols.magnetic_tile import read_magnetic_tile
-from blemish.data.protocols.protocol import Task
 from blemish.data.protocols.solar_cells import solar_cell_task
+from blemish.data.protocols.tasks import Task
 from blemish.evaluation.run import evaluate
 from blemish.reports.report import write_report
 

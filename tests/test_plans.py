@@ -9,8 +9,8 @@ from published_trees import TREES
 from blemish.errors import DataError
 from blemish.reproduction import curves
 from blemish.reproduction.curves import plan_figure6, plan_shots
+from blemish.reproduction.paper_tables import plan_mvtec, plan_table6
 from blemish.reproduction.plan import Entry
-from blemish.reproduction.tables import plan_mvtec, plan_table6
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from blemish.arrays import Array
 from blemish.data.protocols.clips import SIDE
 from blemish.data.protocols.find import DATA_SETS, any_tasks
 from blemish.data.protocols.magnetic_tile import tiles
-from blemish.data.protocols.protocol import DataSet, Task
+from blemish.data.protocols.tasks import DataSet, Task
 from blemish.errors import DataError
 from blemish.images.mask import read_mask
 

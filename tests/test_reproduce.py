@@ -12,7 +12,7 @@ import pytest
 from parts import good_part, save_image, scratched_part
 from shell import RunCli
 
-from blemish.data.protocols.protocol import Task
+from blemish.data.protocols.tasks import Task
 from blemish.data.samples import read_samples
 from blemish.errors import DataError, OptionError
 from blemish.methods.registry import METHODS

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from blemish.backbones.backbone import load_backbone
-from blemish.data.protocols.protocol import Task
 from blemish.data.protocols.shots import draw_shots
+from blemish.data.protocols.tasks import Task
 from blemish.data.samples import Sample
 from blemish.methods.registry import find_method
 from blemish.options.settings import Settings, make_settings

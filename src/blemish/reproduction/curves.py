@@ -8,9 +8,9 @@ from typing import Any
 from blemish.data.protocols.find import any_tasks
 from blemish.data.protocols.magnetic_tile import DISJOINT, MAGNETIC_TILE
 from blemish.data.protocols.mvtec import MVTEC
-from blemish.data.protocols.protocol import Task
 from blemish.data.protocols.shots import usable_shots
 from blemish.data.protocols.solar_cells import solar_cell_task
+from blemish.data.protocols.tasks import Task
 from blemish.errors import DataError
 from blemish.reproduction.plan import METRICS, Entry, Outcome
 from blemish.reproduction.published import FIGURE_6

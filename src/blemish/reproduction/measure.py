@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict
 
 from blemish.arrays import Bools, Floats
-from blemish.data.protocols.protocol import Task
+from blemish.data.protocols.tasks import Task
 from blemish.data.samples import Sample
 from blemish.errors import DataError
 from blemish.evaluation.bootstrap import Interval, intervals

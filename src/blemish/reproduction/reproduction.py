@@ -15,10 +15,10 @@ from blemish.reproduction.chart import Panel, draw
 from blemish.reproduction.curves import claims, plan_figure6, plan_shots
 from blemish.reproduction.finished import FinishedCells
 from blemish.reproduction.panels import curve_panels, table_panels
+from blemish.reproduction.paper_tables import plan_mvtec, plan_table6
 from blemish.reproduction.plan import Entry, Outcome, carry_out
 from blemish.reproduction.published import MVTEC_CLASSES
 from blemish.reproduction.rows import COLUMNS, Row, as_csv, as_markdown, mean_rows, rows_of
-from blemish.reproduction.tables import plan_mvtec, plan_table6
 from blemish.system.outputs import begins
 from blemish.system.progress import Shown, shown
 from blemish.system.whole_file import write_whole

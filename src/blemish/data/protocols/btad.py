@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from blemish.data.protocols.protocol import DataSet, Task
+from blemish.data.protocols.tasks import DataSet, Task
 from blemish.data.samples import Sample, match_masks
 from blemish.images.files import list_images
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
-from blemish.data.protocols.protocol import Task
+from blemish.data.protocols.tasks import Task
 from blemish.data.samples import Sample
 from blemish.errors import DataError
 from blemish.images.files import SUFFIXES

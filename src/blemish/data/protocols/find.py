@@ -7,8 +7,8 @@ from blemish.data.protocols.kolektor import KOLEKTOR, KOLEKTOR2
 from blemish.data.protocols.magnetic_tile import MAGNETIC_TILE
 from blemish.data.protocols.mvtec import MVTEC
 from blemish.data.protocols.ped2 import PED2
-from blemish.data.protocols.protocol import DataSet, Task
 from blemish.data.protocols.shanghaitech import SHANGHAITECH
+from blemish.data.protocols.tasks import DataSet, Task
 from blemish.data.protocols.visa import VISA
 from blemish.data.samples import read_samples
 from blemish.errors import DataError

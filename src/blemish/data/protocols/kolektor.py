@@ -7,7 +7,7 @@ own split is kept, without the defective training images.
 
 from pathlib import Path
 
-from blemish.data.protocols.protocol import DataSet, Task, refuse_orphans
+from blemish.data.protocols.tasks import DataSet, Task, refuse_orphans
 from blemish.data.samples import Sample
 from blemish.errors import DataError
 from blemish.images.mask import read_mask

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from blemish.data.protocols.protocol import DataSet, Task, refuse_orphans
+from blemish.data.protocols.tasks import DataSet, Task, refuse_orphans
 from blemish.data.samples import Sample
 from blemish.errors import DataError
 from blemish.images.files import listed

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from blemish.data.protocols.protocol import DataSet, Task
+from blemish.data.protocols.tasks import DataSet, Task
 from blemish.data.samples import read_samples
 
 __all__ = ["MVTEC"]

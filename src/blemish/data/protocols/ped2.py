@@ -7,7 +7,7 @@ Test/Test001/001.tif, Test/Test001_gt/001.bmp), or thinned already in the layout
 from pathlib import Path
 
 from blemish.data.protocols.clips import EVERY, OPTIONS, clip_task, frame, frames_in, in_clip_layout
-from blemish.data.protocols.protocol import DataSet, Task
+from blemish.data.protocols.tasks import DataSet, Task
 
 __all__ = ["PED2"]
 

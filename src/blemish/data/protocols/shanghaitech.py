@@ -17,7 +17,7 @@ from PIL import Image
 
 from blemish.arrays import Array
 from blemish.data.protocols.clips import EVERY, SIDE, clip_task, frames_in
-from blemish.data.protocols.protocol import DataSet, Task
+from blemish.data.protocols.tasks import DataSet, Task
 from blemish.data.samples import Sample
 from blemish.errors import DataError
 from blemish.images.read import read_image

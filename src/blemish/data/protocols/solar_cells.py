@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from blemish.data.protocols.protocol import Task
+from blemish.data.protocols.tasks import Task
 from blemish.data.samples import Sample
 from blemish.errors import DataError
 

@@ -3,7 +3,7 @@
 import csv
 from pathlib import Path
 
-from blemish.data.protocols.protocol import DataSet, Task
+from blemish.data.protocols.tasks import DataSet, Task
 from blemish.data.samples import Sample
 from blemish.errors import DataError
 from blemish.images.files import listed
