@@ -84,7 +84,7 @@ def publish(
     theme: str,
     body: str,
     *,
-    seed: int,
+    seed: int | str,
     keep: bool,
     extra: Mapping[str, str] | None = None,
     results: Path = RESULTS,

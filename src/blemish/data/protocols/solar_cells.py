@@ -7,7 +7,7 @@ say which cells are of one module, so that every cell is a group.
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -33,14 +33,14 @@ def _sample(path: Path, label: int, *, train: bool) -> Sample:
 
 
 class Cells(NamedTuple):
-    """Monocrystalline cells: functional ones and defective ones, in the data set's order."""
+    """Cells of one kind: functional ones and defective ones, in the data set's order."""
 
     functional: list[Path]
     defective: list[Path]
 
 
-def solar_cells() -> Cells:
-    """The cells whose experts were sure. Raises DataError where the package elpv-dataset is missing."""
+def solar_cells(kind: Literal["mono", "poly"] = "mono") -> Cells:
+    """The cells of one kind whose experts were sure. Raises DataError where the package elpv-dataset is missing."""
     package = find_spec("elpv_dataset")
     if package is None or not package.submodule_search_locations:
         raise DataError("The demo needs the package elpv-dataset; run: pip install 'blemish[demo]'")
@@ -48,6 +48,6 @@ def solar_cells() -> Cells:
     with (folder / "labels.csv").open(encoding="utf-8") as file:
         rows = [line.split() for line in file]
     paths = {
-        wanted: [folder / row[0] for row in rows if row[2] == "mono" and float(row[1]) == wanted] for wanted in (0, 1)
+        wanted: [folder / row[0] for row in rows if row[2] == kind and float(row[1]) == wanted] for wanted in (0, 1)
     }
     return Cells(paths[0], paths[1])
