@@ -31,7 +31,7 @@ MODEL, STRICT, CHANGED, BY_COMMAND = (Path(f"{name}.blemish") for name in ("part
 """STRICT is MODEL with thresholds so low that images of every verdict and many regions are there to compare."""
 FEW = 6
 """Images that are inspected again after each change, and drawn."""
-OF_A_RUN = frozenset({"created", "blemish", "when", "timings", "threads"})
+OF_A_RUN = frozenset({"created", "blemish", "when", "timings", "seconds_per_image", "threads"})
 """Fields that tell of a run and not of a result."""
 
 Items = dict[str, Any]
@@ -245,7 +245,8 @@ class Said:
         try:
             document = json.loads(self.text)
         except ValueError:
-            return {"exit code": self.code, **{f"line {n}": line for n, line in enumerate(self.text.splitlines())}}
+            lines = [line for line in self.text.splitlines() if line.split(" ")[0] not in OF_A_RUN]
+            return {"exit code": self.code, **{f"line {number}": line for number, line in enumerate(lines)}}
         return {"exit code": self.code, **as_items(document)}
 
 

@@ -13,6 +13,7 @@ import argparse
 import datetime
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -41,7 +42,7 @@ WEIGHTS = Path("backbones", "resnet18_stem_to_layer3.safetensors")
 """Beside the folder of the data."""
 EXTRAS = ("torch", "faiss-cpu")
 """Packages that some cases need."""
-SHOWN = 5
+SHOWN = 3
 """Differences that are printed of each section."""
 
 Answer = dict[str, dict[str, Any]]
@@ -262,7 +263,7 @@ def listing(title: str, lines: Iterable[str]) -> list[str]:
 def circumstances(abouts: Mapping[str, About]) -> str:
     """Both versions and what they stand on, the machine, the date and the command."""
     words = [f".../{Path(word).name}" if Path(word).is_absolute() else word for word in sys.argv[1:]]
-    command = " ".join(["python tests/campaigns/same_behaviour.py", *words])
+    command = shlex.join(["python", "tests/campaigns/same_behaviour.py", *words])
     lines = {"hardware": hardware(), **{side: stands_on(each) for side, each in abouts.items()}}
     lines |= {"date": datetime.date.today().isoformat(), "command": f"`{command}`"}
     return "\n".join(f"- {name}: {text}" for name, text in lines.items())
