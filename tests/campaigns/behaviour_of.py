@@ -2,9 +2,9 @@
 
     python behaviour_of.py CASE.json ANSWER.json
 
-It asks only for what every version has: `fit`, `load`, `inspect`, `inspect_many`, `save`, the model file, and the
-commands. So it must not import anything from the rooms of the package. The answer names sections (scores, maps, ...),
-and in each of them items with their values; arrays are told by type, shape and hash, numbers with all their digits.
+It asks only for what every version has: `fit`, `load`, `inspect`, `inspect_many`, `calibrate`, `save`, the model file,
+and the commands. So it must not import anything from the rooms of the package. The answer names sections (scores, maps,
+...), and in each of them items with their values; arrays are told by type, shape and hash, numbers by all their digits.
 """
 
 import hashlib
