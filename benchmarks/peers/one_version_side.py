@@ -47,6 +47,9 @@ class Side:
         self.learn: Callable[..., Any] = blemish.fit  # named here, since that imports it
         self.detector: Any = None
 
+    def ready(self) -> str:
+        return "everything is imported"
+
     def fit(self) -> str:
         """With all defaults, threshold and saving included."""
         self.detector = self.learn(self.train)

@@ -83,7 +83,7 @@ CASES = [
     patchcore("approximate search", needs="faiss-cpu", search="approximate", coreset=0.2),
     other("ensemble", "defaults", "mtd", needs="resnet18", **RESNET18),
     other("ensemble", "score max, size", "bsd", needs="resnet18", image_score="max", size=[160, 400], **RESNET18),
-    other("padim", "defaults", "mtd"),
+    other("padim", "defaults", "ped2"),
     other("padim", "defaults", "bsd"),
     other("padim", "paper", "ped2", preset="paper"),
     other("padim", "30 dimensions, stretch", "mtd", dimensions=30, resize="stretch"),
