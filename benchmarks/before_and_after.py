@@ -5,8 +5,8 @@
 Fit on 200 Magnetic Tile images, threshold and saving included; then inspect 200, half of them defective, warm: one by
 one with `inspect`, and with `inspect_many`. Both processes of a run live at once and work one after the other: before,
 after, and the next time after, before, so that each pair of figures shares the mood of the machine and neither always
-begins. Hashing the answers, a tenth of a millisecond an image or so, counts on both sides. A bar of 3 % can be told on
-a quiet machine only; where other work shares the cores, the processor time tells more than the clock.
+begins. A bar of 3 % can be told on a quiet machine only; where other work shares the cores, the processor time tells
+more than the clock.
 """
 
 import argparse
