@@ -29,10 +29,11 @@ ROOT = HERE.parent.parent
 sys.path += [str(ROOT / "benchmarks"), str(ROOT / "tests")]
 
 from before_and_after import About, about, environment  # noqa: E402
-from cases import CASES, Case  # noqa: E402
 from machine import hardware, markdown_table  # noqa: E402
 from resnet18 import resnet18  # noqa: E402
-from samples import lay_out  # noqa: E402
+
+from campaigns.cases import CASES, Case  # noqa: E402
+from campaigns.samples import lay_out  # noqa: E402
 
 SECTIONS = (
     "tensors", "manifest", "scores", "maps", "masks", "regions", "nearest", "verdicts", "feedback", "command line",
