@@ -87,6 +87,6 @@ def look(
     clock.lap("read")
     grids = extractor(sized)
     if not all(np.isfinite(grid_hwD).all() for grid_hwD in grids.values()):
-        raise ImageError(f"{name} makes the network answer NaN or infinity; it cannot be scored.")
+        raise ImageError(f"{name} makes the network answer NaN or infinity; leave it out.")
     clock.lap("network")
     return Look(kept, sized, view, seen_patches(grids, view, viewer.transform))

@@ -5,14 +5,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
-import numpy as np
-
 from blemish.arrays import Array, Ints
 from blemish.backbones.backbone import Backbone
-from blemish.errors import ImageError
 from blemish.features.extract import AnyExtractor
 from blemish.features.looks import PlannedLook
-from blemish.features.patches import Features, seen_patches
+from blemish.features.patches import Features, look
 from blemish.features.tiles import extractor_for
 from blemish.images.read import Source, image_name, read_image
 from blemish.images.transform import Transform
@@ -80,9 +77,5 @@ class GoodImages:
         return stream(partial(self._seen_by, extractor), numbers, threads=at_once)
 
     def _seen_by(self, extractor: AnyExtractor, number: int) -> GoodImage:
-        sized, view = self.sized(number)
-        features = seen_patches(extractor(sized), view, self.transform)
-        if not all(np.isfinite(patches.values_QD).all() for patches in features.values()):
-            name = image_name(self.sources[number])
-            raise ImageError(f"{name} makes the network answer NaN or infinity; leave it out.")
-        return GoodImage(features, pixels_digest(sized))
+        seen = look(self.sources[number], self.viewer, extractor)
+        return GoodImage(seen.features, pixels_digest(seen.sized))
