@@ -28,9 +28,13 @@ ENLARGED = 0.55
 
 LOOKS = {
     "standard": ((1.0, "2+3"), (0.5, "2+3:even"), (0.5, "3+4")),
-    "thorough": ((1.0, "2+3"), (1.0, "2+3:even"), (0.5, "2+3:even"), (0.5, "3+4")),
+    "thorough": ((1.0, "2+3"), (1.0, "2+3:even"), (1.0, "3+4"), (0.5, "2+3:even"), (0.5, "3+4")),
 }
-"""The looks of each effort: the side as a share of the largest, and the levels."""
+"""The looks of each effort: the side as a share of the largest, and the levels.
+
+One look alone is never best everywhere: small inputs see large faint defects, large ones small sharp ones, deep levels
+forms, and even light what brightness hides; raw light is always among them, since brightness can be the defect.
+"""
 
 TILE, MARGIN_CELLS = 1024, 8
 """Side of tiles by default. A margin of 8 cells of the deepest tap leaves scores within a hundredth of those of the
