@@ -19,6 +19,7 @@ from blemish.features.looks import graph_of, plan_looks
 from blemish.fitting import fit
 from blemish.images.read import ImageKind
 from blemish.images.sizing import looks_of_effort
+from blemish.memory.choose import coreset_rows
 from blemish.methods.patchcore import PatchCore
 from blemish.options.looks import LookOption
 from blemish.options.settings import Settings
@@ -166,3 +167,18 @@ def test_what_is_added_is_ok_and_undone_to_the_last_bit(detector: Detector, tmp_
 def test_copies_of_one_part_are_refused() -> None:
     with pytest.raises(DataError, match="known to the memory of each other"):
         fit([good_part(1), good_part(1), good_part(2), good_part(2)] * 4, **SEVERAL)
+
+
+@pytest.mark.parametrize(
+    ("patches", "coreset", "rows"),
+    [(600_000, 0.01, 3000), (150_000, 0.01, 1500), (20_000, 0.01, 1000), (500, 0.01, 500), (600_000, 5000, 5000)],
+)
+def test_a_share_gives_each_of_several_looks_a_bounded_bank(patches: int, coreset: float, rows: int) -> None:
+    assert coreset_rows(patches, coreset, several_looks=True) == rows
+
+
+def test_the_bound_holds_in_a_fit() -> None:
+    looks = fit([good_part(seed) for seed in range(6)], looks=LOOKS, threads=2, progress=False).model.method
+    assert isinstance(looks, PatchCore)
+    # Grids of 10 x 16, 6 x 8 and 2 x 4: fewer patches than the least number of rows, so that all are kept, not 1 %.
+    assert [len(look.bank.rows_KD) for look in looks.looks] == [960, 288, 48]

@@ -33,7 +33,7 @@ def choose_rows(
     """The coreset of the patches of some images or of all: of all tiles together, or of each tile position."""
     among_N = np.ones(len(patches.image_N), np.bool_) if images is None else images[patches.image_N]
     total = int(among_N.sum())
-    count = coreset_rows(total, settings.coreset)
+    count = coreset_rows(total, settings.coreset, several_looks=bool(settings.looks))
     if count == total and settings.radius is None:
         # To keep all patches takes no choosing, which would take the longest here.
         return Coreset(np.flatnonzero(among_N), np.zeros(count, np.float32))
