@@ -64,7 +64,7 @@ def test_a_file_that_is_no_image_is_not_passed_over_in_silence(good: Path) -> No
 
 
 def test_a_mask_among_the_images(good: Path) -> None:
-    save_image(good / "0_mask.png", (surface(0) > 150).astype(np.uint8) * 255)
+    save_image(good / "black.png", (surface(0) > 150).astype(np.uint8) * 255)
     found = examine_data(good)
     assert ("masks", True) in [(finding.name, finding.mend) for finding in found.findings]
 

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from blemish.arrays import Bytes, Floats
-from blemish.diagnosis.duplicates import ALIKE, FEWEST, SHIFT, Groups, correlation, near_duplicates
-from blemish.diagnosis.glance import SIDE, fingerprint
+from blemish.images.duplicates import ALIKE, FEWEST, SHIFT, Groups, correlation, near_duplicates
+from blemish.images.glance import SIDE, fingerprint
 
 
 def surface(seed: int) -> Bytes:

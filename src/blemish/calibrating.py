@@ -8,13 +8,14 @@ import numpy as np
 from blemish.calibration.cross_fit import _held_out, thresholds_of
 from blemish.calibration.held_out import HeldOut
 from blemish.detector import Detector
-from blemish.errors import DataError
-from blemish.images.read import Source, has_name, image_name, probe_image
-from blemish.images.sources import Images, check_groups, list_sources
+from blemish.errors import DataError, ImageError
+from blemish.images.glance import Look
+from blemish.images.parts import joined_parts, look_over, named_parts
+from blemish.images.read import Source, has_name, image_name
+from blemish.images.sources import Images, list_sources
 from blemish.images.training_image import TrainingImage
 from blemish.model.model import recalibrated
 from blemish.system.progress import Progress, Shown, shown
-from blemish.system.stream import stream
 
 __all__ = [
     "calibrate",
@@ -26,6 +27,7 @@ def calibrate(
     good: Images | None = None,
     *,
     groups: Sequence[str] | None = None,
+    recursive: bool = False,
     false_rejects: float | None = None,
     confidence: float | None = None,
     review: float | None = None,
@@ -44,7 +46,9 @@ def calibrate(
         good: Images of good parts that the memory has not seen, as `fit` takes them. The thresholds then rest on them
             alone, and carry a promise. They must come as the line brings them, with those the detector would reject.
             Without them, the thresholds rest on the scores that the model keeps.
-        groups: The part that each image of `good` shows, as for `fit`.
+        groups: The part that each image of `good` shows, as for `fit`. Copies, and pictures of one
+            part where no groups are given, count as one part in any case.
+        recursive: Read the folders inside folders, too.
         false_rejects: The largest share of good parts that may be NG, between 0 and 1.
         confidence: How sure that promise is to be, between 0 and 1.
         review: The further share of good parts that may be REVIEW, between 0 and 1; 0 for no such band.
@@ -68,33 +72,59 @@ def calibrate(
     new: list[TrainingImage] = []
     held_out, mode = detector.model.held_out, manifest.calibration.mode
     if good is not None:
-        sources = list_sources(good)
-        new = _unseen_images(detector, sources, check_groups(sources, groups))
+        sources = list_sources(good, recursive=recursive)
         with shown(progress) as report:
+            new = _unseen_images(detector, sources, groups, report)
             held_out, mode = _score_unseen(detector, sources, report), "split"
     groups_N = [image.group for image in (*manifest.images, *new)]
     calibration = thresholds_of(held_out, groups_N, wanted, mode)
     return detector.with_model(recalibrated(detector.model, new, held_out, calibration, who))
 
 
-def _unseen_images(detector: Detector, sources: Sequence[Source], groups: Sequence[str]) -> list[TrainingImage]:
+def _unseen_images(
+    detector: Detector, sources: Sequence[Source], groups: Sequence[str] | None, progress: Progress
+) -> list[TrainingImage]:
     """The images as the model will list them. Raises DataError where there are none, or the memory has seen one."""
     if not sources:
         raise DataError("No images were given; thresholds need good images that the memory has not seen.")
-    seen = {os.path.abspath(image.path) for image in detector.model.manifest.images if image.in_memory}
-    named = [image_name(source) for source in sources if has_name(source)]
-    twice = [name for name in named if os.path.abspath(name) in seen]
+    viewer, threads = detector.viewer, detector.extractors.threads
+    _refuse_seen(detector, sources)
+    named = named_parts(sources, groups, [image.group for image in detector.model.manifest.images])
+    looks = look_over(sources, viewer.rules, threads=threads, progress=progress)
+    if errors := [look for look in looks if isinstance(look, ImageError)]:
+        raise errors[0]
+    parts = joined_parts(looks, named, stated=groups is not None)
+    return [
+        TrainingImage(
+            path=look.name,
+            group=part,
+            height=look.height,
+            width=look.width,
+            end=look.end,
+            measured=look.measured,
+            in_memory=False,
+        )
+        for look, part in zip(looks, parts, strict=True)
+        if isinstance(look, Look)
+    ]
+
+
+def _refuse_seen(detector: Detector, sources: Sequence[Source]) -> None:
+    """Raise DataError where the memory knows pixels: those of a copy too, under any name."""
+    images = detector.model.manifest.images
+    undigested = {os.path.abspath(image.path) for image in images if image.in_memory and not image.pixels}
+    named = [image_name(source) for source in sources]
+    twice = [
+        f"{name} (as {known.path})" if known and known.path != name else name
+        for name, source, known in zip(named, sources, detector.known(sources), strict=True)
+        if (known and known.in_memory) or (has_name(source) and os.path.abspath(name) in undigested)
+    ]
     if twice:
         names = ", ".join(twice[:3]) + (", ..." if len(twice) > 3 else "")
         raise DataError(
             f"{len(twice)} of the {len(sources)} good images are in the memory ({names}); calibrate on images that it "
             f"has not seen."
         )
-    kinds = stream(probe_image, sources, threads=detector.extractors.threads)
-    return [
-        TrainingImage(path=image_name(source), group=group, height=kind.height, width=kind.width, in_memory=False)
-        for source, group, kind in zip(sources, groups, kinds, strict=True)
-    ]
 
 
 def _score_unseen(detector: Detector, sources: Sequence[Source], progress: Progress) -> HeldOut:

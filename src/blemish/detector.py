@@ -2,8 +2,8 @@
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,13 @@ from blemish.errors import DataError, ImageError, OptionError
 from blemish.features.extract import AnyExtractor
 from blemish.features.patches import Clock, Look, look
 from blemish.features.tiles import Extractors
-from blemish.images.read import Channels, Source, image_name
-from blemish.images.sources import Images, check_groups, each_source, list_sources
+from blemish.images.decode import Rules
+from blemish.images.lacking import Usual
+from blemish.images.parts import named_parts
+from blemish.images.read import Channels, Source, image_name, read_image
+from blemish.images.sources import Images, each_source, list_sources
+from blemish.images.training_image import TrainingImage
+from blemish.images.view import Viewer, pixels_digest
 from blemish.methods.method import Scores
 from blemish.model.feedback import Seen, added, numbers_of, removed
 from blemish.model.file import model_bytes, model_of, read_model, write_model
@@ -39,28 +44,61 @@ class Detector:
     """What was learnt: memory bank, thresholds, scores of held-out good images, journal, network."""
     extractors: Extractors
     """What runs the network: provider and threads."""
+    accept_damaged: bool = False
+    """Whether damaged files are read, as far as they can be, and not refused."""
+    max_pixels: int | None = None
+    """The pixels of the largest image that is read; None: 16 times the largest good image."""
+    notes: tuple[str, ...] = ()
+    """What `fit` noticed about the good images, a sentence each; not part of the model."""
 
     @classmethod
-    def of(cls, model: Model, *, provider: str = "cpu", threads: int | None = None) -> "Detector":
+    def of(
+        cls,
+        model: Model,
+        *,
+        provider: str = "cpu",
+        threads: int | None = None,
+        accept_damaged: bool = False,
+        max_pixels: int | None = None,
+    ) -> "Detector":
         """The detector of a model.
 
         Args:
             model: What was learnt.
             provider: The hardware that runs the network: cpu, cuda, openvino, ...
             threads: How many processors to use; None for all that are available.
+            accept_damaged: Read files that are damaged, as far as they can be, instead of refusing them.
+            max_pixels: Pixels of the largest image that is read; None: 16 times the largest good image.
 
         Raises:
             ProviderError: The provider is not there.
-            OptionError: Fewer threads than one.
+            OptionError: Fewer threads or pixels than one.
         """
+        if max_pixels is not None and max_pixels < 1:
+            raise OptionError(f"max_pixels={max_pixels} cannot be used: give 1 or more, or None.")
         if threads is not None and threads < 1:
             raise OptionError(f"threads={threads} cannot be used: give 1 or more, or None for all that are available.")
         transform = model.manifest.transform
-        return cls(model, Extractors(model.graph, transform, provider, threads or available_threads()))
+        extractors = Extractors(model.graph, transform, provider, threads or available_threads())
+        return cls(model, extractors, accept_damaged, max_pixels)
 
     def with_model(self, model: Model) -> "Detector":
         """A detector of another `model` with the same graph and transform, on the hardware prepared for this one."""
-        return Detector(model, self.extractors)
+        return replace(self, model=model)
+
+    @cached_property
+    def viewer(self) -> Viewer:
+        """How every image is read and looked at."""
+        viewer = self.model.manifest.viewer
+        if self.max_pixels is not None:
+            rules = Rules.of(max_pixels=self.max_pixels, nodata=viewer.rules.nodata)
+            viewer = replace(viewer, rules=rules)
+        return replace(viewer, rules=replace(viewer.rules, accept_damaged=self.accept_damaged))
+
+    @cached_property
+    def usual(self) -> Usual:
+        """What the good images lack themselves."""
+        return Usual.of(self.model.manifest.images)
 
     @property
     def threshold(self) -> float:
@@ -87,7 +125,7 @@ class Detector:
         """
         return self._inspect(image, self.extractors.alone, channels)
 
-    def inspect_many(self, images: Images, *, channels: Channels = "RGB") -> Iterator[Result]:
+    def inspect_many(self, images: Images, *, channels: Channels = "RGB", recursive: bool = False) -> Iterator[Result]:
         """Score images one after the other, in order, one per thread (tiled ones on all), holding only a few at a time.
 
         An image that cannot be used gets the verdict ERROR, and the rest goes on.
@@ -97,6 +135,7 @@ class Detector:
                 pair (name, image), the name becomes the result's `path`. Do not write into an array before its
                 result has come.
             channels: The order of the channels in arrays: "RGB" or "BGR".
+            recursive: Read the folders inside folders, too.
 
         Returns:
             An iterator over one result an image.
@@ -104,7 +143,7 @@ class Detector:
         Raises:
             DataError: There are no images; at once, or where a generator ends.
         """
-        sources = each_source(images)
+        sources = each_source(images, recursive=recursive)
         return stream(partial(self._inspect_or_error, channels=channels), sources, threads=self.extractors.at_once)
 
     def score_many(self, images: Iterable[Source]) -> Iterator[Scores]:
@@ -122,11 +161,25 @@ class Detector:
         extractors = self.extractors
         return stream(lambda image: self._score(image, extractors.shared)[0], images, threads=extractors.at_once)
 
+    def known(self, images: Sequence[Source]) -> list[TrainingImage | None]:
+        """Which images of the model show the same pixels as each of these, under whatever name.
+
+        Args:
+            images: Images as `inspect` takes them.
+
+        Returns:
+            For each, the image of the model; None where there is none, or the image cannot be read.
+        """
+        by_pixels = {image.pixels: image for image in reversed(self.model.manifest.images) if image.pixels}
+        digests = stream(self._digest, images, threads=self.extractors.threads)
+        return [by_pixels.get(digest) for digest in digests]
+
     def add(
         self,
         images: Images,
         *,
         groups: Sequence[str] | None = None,
+        recursive: bool = False,
         who: str | None = None,
     ) -> "Detector":
         """A detector that also knows these good parts, such as those rejected by mistake; each is OK from then on.
@@ -134,6 +187,7 @@ class Detector:
         Args:
             images: Good images, as `fit` takes them.
             groups: The part that each image shows, as for `fit`.
+            recursive: Read the folders inside folders, too.
             who: For the journal; by default the user's name.
 
         Returns:
@@ -145,10 +199,10 @@ class Detector:
             ImageError: An image cannot be used.
         """
         self.model.check_learns()
-        sources = list_sources(images)
+        sources = list_sources(images, recursive=recursive)
         if not sources:
             raise DataError("No images were given; name good ones that are to be added.")
-        parts = check_groups(sources, groups)
+        parts = named_parts(sources, groups, [image.group for image in self.model.manifest.images])
         seen = list(stream(self._seen, zip(sources, parts, strict=True), threads=self.extractors.at_once))
         return self.with_model(added(self.model, seen, who=who, threads=self.extractors.threads))
 
@@ -197,7 +251,8 @@ class Detector:
         return f"Detector({self.model})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _unpickled, (model_bytes(self.model), self.extractors.provider, self.extractors.threads)
+        machine = self.extractors.provider, self.extractors.threads
+        return _unpickled, (model_bytes(self.model), *machine, self.accept_damaged, self.max_pixels)
 
     def __copy__(self) -> "Detector":
         return self
@@ -205,9 +260,16 @@ class Detector:
     def __deepcopy__(self, memo: dict[int, Any]) -> "Detector":
         return self
 
+    def _digest(self, image: Source) -> str:
+        """The digest of its pixels as the network sees them; empty where it cannot be read."""
+        try:
+            return pixels_digest(self.viewer(read_image(image, rules=self.viewer.rules), image_name(image))[0])
+        except ImageError:
+            return ""
+
     def _seen(self, source_and_part: tuple[Source, str]) -> Seen:
         source, part = source_and_part
-        return Seen.of(look(source, self.model.manifest.viewer, self.extractors.shared), image_name(source), part)
+        return Seen.of(look(source, self.viewer, self.extractors.shared), image_name(source), part)
 
     def _inspect_or_error(self, image: Source, *, channels: Channels) -> Result:
         try:
@@ -228,15 +290,17 @@ class Detector:
         answer, seen = self._score(image, extractor, channels, clock)
         view = seen.view
         calibration = manifest.calibration
+        verdict = calibration.verdict(answer.image)
+        note = self.usual.doubt(view.end)
         map_HW = None if answer.map_HW is None else view.to_image(answer.map_HW)
         mask_HW, regions = (
             (None, []) if map_HW is None else find_regions(map_HW, calibration.map_threshold, calibration.map_extent)
         )
         clock.lap("map")
-        reasons = Reasons(answer.matches, view, manifest.viewer, manifest.images) if answer.matches else None
+        reasons = Reasons(answer.matches, view, self.viewer, manifest.images) if answer.matches else None
         return Result(
             path=image_name(image),
-            verdict=calibration.verdict(answer.image),
+            verdict=Verdict.REVIEW if note and verdict is Verdict.OK else verdict,
             score=answer.image,
             threshold=calibration.threshold,
             review_threshold=calibration.review_threshold,
@@ -247,8 +311,10 @@ class Detector:
             nearest=reasons.nearest() if reasons else None,
             matches=answer.matches,
             timings=clock.seconds,
-            picture=InspectedImage(seen.kept, manifest.transform, calibration),
+            picture=InspectedImage(seen.kept, manifest.transform, calibration, self.viewer.rules),
             model=model.version,
+            unmeasured=view.unmeasured,
+            note=note,
         )
 
     def _score(
@@ -256,7 +322,9 @@ class Detector:
     ) -> tuple[Scores, Look]:
         """Read, size, network, search: what the method says of one image, and what was looked at."""
         clock = clock or Clock()
-        seen = look(image, self.model.manifest.viewer, extractor, channels=channels, clock=clock)
+        seen = look(image, self.viewer, extractor, channels=channels, clock=clock)
+        view = seen.view
+        self.usual.check_measured(view.unmeasured, view.image_height * view.image_width, view.name)
         try:
             answer = self.model.method.score(seen.features, threads=extractor.threads)
         except ImageError as error:
@@ -265,21 +333,32 @@ class Detector:
         return answer, seen
 
 
-def load(path: str | os.PathLike[str], *, provider: str = "cpu", threads: int | None = None) -> Detector:
+def load(
+    path: str | os.PathLike[str],
+    *,
+    provider: str = "cpu",
+    threads: int | None = None,
+    accept_damaged: bool = False,
+    max_pixels: int | None = None,
+) -> Detector:
     """Read a model file and make its detector.
 
     Args:
         path: A model file of this version's format or an older one.
         provider: The hardware that runs the network: cpu, cuda, openvino, ...
         threads: How many processors to use; None for all that are available.
+        accept_damaged: Read image files that are damaged, as far as they can be, instead of refusing them.
+        max_pixels: Pixels of the largest image that is read; None: 16 times the largest good image.
 
     Raises:
         ModelFileError: The file is missing, damaged or newer; the message names the field that is wrong.
         ProviderError: The provider is not there.
     """
-    return Detector.of(read_model(Path(path)), provider=provider, threads=threads)
+    model = read_model(Path(path))
+    return Detector.of(model, provider=provider, threads=threads, accept_damaged=accept_damaged, max_pixels=max_pixels)
 
 
-def _unpickled(content: bytes, provider: str, threads: int) -> Detector:
+def _unpickled(content: bytes, provider: str, threads: int, accept_damaged: bool, max_pixels: int | None) -> Detector:
     """Raises ModelFileError where the bytes are damaged."""
-    return Detector.of(model_of(content, "The pickled detector"), provider=provider, threads=threads)
+    model = model_of(content, "The pickled detector")
+    return Detector.of(model, provider=provider, threads=threads, accept_damaged=accept_damaged, max_pixels=max_pixels)

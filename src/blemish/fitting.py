@@ -3,6 +3,7 @@
 import datetime
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
 from inspect import cleandoc
@@ -14,9 +15,14 @@ from blemish.calibration.cross_fit import fit_and_hold_out, thresholds_of
 from blemish.calibration.held_out import hold_out
 from blemish.calibration.thresholds import Mode, Wanted
 from blemish.detector import Detector
+from blemish.diagnosis.before_fit import noticed
+from blemish.errors import DataError, ImageError
 from blemish.features.looks import PlannedLook
-from blemish.images.read import Source, image_name, probe_image, read_image
-from blemish.images.sources import Images, check_groups, check_varied, list_sources
+from blemish.images.decode import Rules
+from blemish.images.glance import Look
+from blemish.images.parts import joined_parts, look_over, named_parts
+from blemish.images.read import Source, image_name, read_image
+from blemish.images.sources import Images, list_sources
 from blemish.images.training_image import TrainingImage
 from blemish.images.view import Viewer
 from blemish.methods.method import KeepsCandidates
@@ -35,6 +41,9 @@ __all__ = [
     "fit",
 ]
 
+ERRORS_SHOWN = 5
+"""Of the images that cannot be read."""
+
 
 def fit(
     images: Images,
@@ -42,6 +51,7 @@ def fit(
     settings: Settings | None = None,
     recipe: str | os.PathLike[str] | None = None,
     groups: Sequence[str] | None = None,
+    recursive: bool = False,
     progress: Shown = None,
     **options: Unpack[FitOptions],
 ) -> Detector:
@@ -56,6 +66,7 @@ def fit(
         recipe: A file of options, such as `blemish info --recipe` prints; `options` win over it.
         groups: The part that each image shows, where several show the same one; as many as there are images.
             Calibration never divides a group.
+        recursive: Read the folders inside folders, too.
         progress: None shows bars or lines on stderr, False nothing; a function is called with step, done and total.
         **options: Those of `FitOptions`; help(blemish.fit) lists each with its type, meaning and default below.
 
@@ -74,12 +85,17 @@ def fit(
     settings, resources = chosen(settings, given)
     with shown(progress) as report:
         return _fit(
-            images, groups, settings, resources, report, size_asked="size" in given or "size" in settings.asked()
+            list_sources(images, recursive=recursive),
+            groups,
+            settings,
+            resources,
+            report,
+            size_asked="size" in given or "size" in settings.asked(),
         )
 
 
 def _fit(
-    images: Images,
+    sources: Sequence[Source],
     groups: Sequence[str] | None,
     settings: Settings,
     resources: Resources,
@@ -88,13 +104,17 @@ def _fit(
     size_asked: bool,
 ) -> Detector:
     wanted = Wanted.of(settings)
-    sources = list_sources(images)
-    part_of = check_groups(sources, groups)
+    named = named_parts(sources, groups)
     threads = resources.threads or available_threads()
-    kinds = list(stream(probe_image, sources, threads=threads))
-    good = good_images(sources, kinds, settings, resources, progress, size_asked=size_asked, groups=part_of)
+    rules = Rules.of(accept_damaged=resources.accept_damaged, max_pixels=resources.max_pixels, nodata=settings.nodata)
+    looks = _readable(look_over(sources, rules, threads=threads, progress=progress))
+    part_of = joined_parts(looks, named, stated=groups is not None)
+    kinds = [look.kind for look in looks]
+    good = good_images(
+        sources, kinds, settings, resources, progress, size_asked=size_asked, groups=part_of, rules=rules
+    )
     settings = good.settings
-    check_varied(sources)
+    _check_varied(looks)
     viewer = good.viewer
     motions = list(stream(partial(_motion, viewer), sources, threads=threads))
     learner = find_method(settings.method).learn(good)
@@ -118,24 +138,53 @@ def _fit(
         calibration=thresholds_of(held_out, part_of, wanted, mode),
         images=[
             TrainingImage(
-                path=image_name(source),
+                path=look.name,
                 group=part,
-                height=kind.height,
-                width=kind.width,
+                height=look.height,
+                width=look.width,
                 pixels=digest,
                 motion=motion,
+                end=look.end,
+                measured=look.measured,
                 in_memory=not held,
             )
-            for source, part, kind, digest, motion, held in zip(
-                sources, part_of, kinds, learner.digests, motions, held_N.tolist(), strict=True
+            for look, part, digest, motion, held in zip(
+                looks, part_of, learner.digests, motions, held_N.tolist(), strict=True
             )
         ],
     )
     model = Model(manifest, fitted.method, fitted.graph, held_out)
-    return Detector.of(model, provider=resources.provider, threads=threads)
+    detector = Detector.of(
+        model,
+        provider=resources.provider,
+        threads=threads,
+        accept_damaged=resources.accept_damaged,
+        max_pixels=resources.max_pixels,
+    )
+    return replace(detector, notes=tuple(noticed(looks, part_of, named)))
 
 
 fit.__doc__ = f"{cleandoc(fit.__doc__ or '')}\n\nOptions:\n\n{list_options()}\n"
+
+
+def _readable(looks: Sequence[Look | ImageError]) -> list[Look]:
+    """All looks. Raises ImageError, naming the first images, where some cannot be read."""
+    errors = [look for look in looks if isinstance(look, ImageError)]
+    if len(errors) > 1:
+        shown = " ".join(map(str, errors[:ERRORS_SHOWN]))
+        raise ImageError(f"{len(errors)} of {len(looks)} images cannot be read: {shown}")
+    if errors:
+        raise errors[0]
+    return [look for look in looks if isinstance(look, Look)]
+
+
+def _check_varied(looks: Sequence[Look]) -> None:
+    """Raise DataError where several images are all one and the same."""
+    if len(looks) > 1 and len({look.digest for look in looks}) == 1:
+        raise DataError(
+            f"The {len(looks)} good images are identical to the last pixel; give images of different good parts, "
+            f"which differ as parts on the line do."
+        )
 
 
 def _others(looks: Sequence[PlannedLook], backbone: Backbone | None) -> list[BackboneManifest]:
@@ -148,4 +197,4 @@ def _motion(viewer: Viewer, source: Source) -> tuple[float, ...] | None:
     """How one image is aligned, row by row."""
     if viewer.aligner is None:
         return None
-    return tuple(viewer.aligner(read_image(source), image_name(source)).ravel().tolist())
+    return tuple(viewer.aligner(read_image(source, rules=viewer.rules), image_name(source)).ravel().tolist())

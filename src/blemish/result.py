@@ -182,6 +182,10 @@ class Result:
     """The pixels that were scored: a file's bytes as they were read, or a copy of the array; None for an ERROR."""
     model: str = ""
     """The version of the model that judged: `Detector.model.version`."""
+    unmeasured: int = 0
+    """So many of the image's pixels were not measured (no data, NaN), and were not looked at."""
+    note: str | None = None
+    """What else makes the image one to look at: it is REVIEW where its score alone would be OK."""
 
     @property
     def times_threshold(self) -> float:
@@ -225,6 +229,8 @@ class Result:
             "nearest": self.nearest and self.nearest.to_dict(),
             "timings": dict(self.timings),
             "error": self.error,
+            "unmeasured": self.unmeasured,
+            "note": self.note,
         }
         if arrays:
             plain["anomaly_map"], plain["mask"] = _plain(self.anomaly_map), _plain(self.mask)

@@ -34,6 +34,7 @@ def scan(
     images: Images,
     *,
     groups: Sequence[str] | None = None,
+    recursive: bool = False,
     cutoff: float = CUTOFF,
     progress: Shown = None,
     **options: Unpack[FitOptions],
@@ -46,6 +47,7 @@ def scan(
     Args:
         images: Images that are meant to be good, as `fit` takes them.
         groups: The part that each image shows, as for `fit`.
+        recursive: Read the folders inside folders, too.
         cutoff: Images whose score lies more robust standard deviations above the median are suspects.
         progress: As for `fit`.
         **options: Those of `fit`, for the method patchcore.
@@ -60,7 +62,7 @@ def scan(
         raise OptionError(
             f"Scans are made with the method patchcore; {method} keeps no images apart. Leave method out."
         )
-    sources = list_sources(images)
+    sources = list_sources(images, recursive=recursive)
     options["calibration"] = "cross"
     detector = fit(sources, groups=groups, progress=progress, **options)
     scores_M = detector.model.held_out.scores_M

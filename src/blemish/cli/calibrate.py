@@ -8,7 +8,7 @@ import typer
 
 from blemish.cli.console import print_json, progress_bar, say
 from blemish.cli.images import labelled_images
-from blemish.cli.options import Force
+from blemish.cli.options import AcceptDamaged, Force, MaxPixels, Recursive
 
 __all__ = ["calibrate"]
 
@@ -31,6 +31,9 @@ def calibrate(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write here, and leave MODEL as it is.")] = None,
     force: Force = False,
     json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+    recursive: Recursive = False,
+    accept_damaged: AcceptDamaged = False,
+    max_pixels: MaxPixels = None,
     provider: Annotated[str, typer.Option(help="Hardware that runs the network.")] = "cpu",
     threads: Annotated[int | None, typer.Option(min=1, help="Processors to use; all by default.")] = None,
 ) -> None:
@@ -50,17 +53,26 @@ def calibrate(
     from blemish.model.holding import model_to_write
     from blemish.system.outputs import Outputs
 
-    images, groups = labelled_images(good, label=0, split="test") if good else (None, None)
-    defects = labelled_images(defective, label=1, split="test") if defective else None
-    asked = {"false_rejects": false_rejects, "confidence": confidence, "review": review, "threshold": threshold}
-    changed = good is not None or any(value is not None for value in asked.values())
+    images, groups = labelled_images(good, label=0, split="test", recursive=recursive) if good else (None, None)
+    defects = labelled_images(defective, label=1, split="test", recursive=recursive) if defective else None
+    changed = any(given is not None for given in (good, false_rejects, confidence, review, threshold))
     if output:
         seen = [*(images or []), *(defects[0] if defects else [])]
         Outputs([model, *(good or []), *(defective or []), *seen], force=force).claim(output, MODEL_FILE)
     held = model_to_write(output or model) if changed else nullcontext()
     with held as target, progress_bar() as progress:
-        detector = load(model, provider=provider, threads=threads)
-        calibrated = calibrate_detector(detector, images, groups=groups, who=who, progress=progress, **asked)
+        detector = load(model, provider=provider, threads=threads, accept_damaged=accept_damaged, max_pixels=max_pixels)
+        calibrated = calibrate_detector(
+            detector,
+            images,
+            groups=groups,
+            false_rejects=false_rejects,
+            confidence=confidence,
+            review=review,
+            threshold=threshold,
+            who=who,
+            progress=progress,
+        )
         parts = part_scores(calibrated, *defects, progress=progress) if defects else None
         if target:
             target.fill(calibrated.save)

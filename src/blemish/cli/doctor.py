@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from blemish.cli.console import print_json, print_tree, progress_bar, say
-from blemish.cli.options import Force
+from blemish.cli.options import AcceptDamaged, Force, MaxPixels, Recursive
 
 if TYPE_CHECKING:
     from blemish.diagnosis.data_set import Examination
@@ -23,6 +23,10 @@ def doctor(
         typer.Argument(help="A folder of good images, an MVTec AD layout or a CSV; without it, the installation."),
     ] = None,
     groups: Annotated[Path | None, typer.Option(help="Write the proposed groups to this CSV, for blemish fit.")] = None,
+    recursive: Recursive = False,
+    accept_damaged: AcceptDamaged = False,
+    max_pixels: MaxPixels = None,
+    nodata: Annotated[str | None, typer.Option(help="Value of float pixels that were not measured.")] = None,
     force: Force = False,
     json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
@@ -31,12 +35,14 @@ def doctor(
         _installation(groups, json)
         return
     from blemish.diagnosis.data_set import CSV_OF_GROUPS, examine_data
+    from blemish.diagnosis.doctor import rules_of
     from blemish.system.outputs import Outputs
 
+    rules = rules_of(accept_damaged=accept_damaged, max_pixels=max_pixels, nodata=nodata)
     if groups:
         Outputs([data], force=force).claim(groups, CSV_OF_GROUPS)
     with progress_bar() as progress:
-        found = examine_data(data, progress=progress)
+        found = examine_data(data, rules=rules, recursive=recursive, progress=progress)
     if groups:
         found.write_groups(groups)
         say(f"{groups}: {len(found.samples)} images in the proposed groups")

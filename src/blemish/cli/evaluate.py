@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from blemish.cli.console import print_json, progress_bar
+from blemish.cli.options import AcceptDamaged, MaxPixels
 
 __all__ = ["evaluate"]
 
@@ -20,6 +21,8 @@ def evaluate(
     masks: Annotated[Path | None, typer.Option(help="Masks of the defective images, named like them.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the evaluation as JSON.")] = False,
     seed: Annotated[int, typer.Option(min=0, help="Draws the bootstrap samples.")] = 0,
+    accept_damaged: AcceptDamaged = False,
+    max_pixels: MaxPixels = None,
     provider: Annotated[str, typer.Option(help="Hardware that runs the network.")] = "cpu",
     threads: Annotated[int | None, typer.Option(min=1, help="Processors to use; all by default.")] = None,
 ) -> None:
@@ -32,7 +35,7 @@ def evaluate(
     from blemish.evaluation.run import evaluate as measure
 
     samples = labelled_samples(data, good, defective, masks)
-    detector = load(model, provider=provider, threads=threads)
+    detector = load(model, provider=provider, threads=threads, accept_damaged=accept_damaged, max_pixels=max_pixels)
     with progress_bar() as progress:
         evaluation = measure(detector, samples, seed=seed, progress=progress)
     if json:

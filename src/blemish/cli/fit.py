@@ -7,7 +7,7 @@ import typer
 
 from blemish.cli.console import fail, print_json, progress_bar, say
 from blemish.cli.images import labelled_images
-from blemish.cli.options import Config, Force, given, with_settings
+from blemish.cli.options import AcceptDamaged, Config, Force, Recursive, given, with_settings
 from blemish.options.settings import Resources, Settings, divide_options
 from blemish.options.takes import Panel
 
@@ -28,6 +28,8 @@ def fit(
         Path | None,
         typer.Option(help="Write the options that were asked for to this recipe.", rich_help_panel=Panel.FIRST),
     ] = None,
+    recursive: Recursive = False,
+    accept_damaged: AcceptDamaged = False,
     force: Force = False,
     json: Annotated[bool, typer.Option("--json", help="Print what was fitted as JSON.")] = False,
     **options: str | None,
@@ -39,8 +41,8 @@ def fit(
     from blemish.options.recipe import RECIPE, as_toml, over_recipe, read_recipe
     from blemish.system.outputs import ANY, Outputs
 
-    paths, groups = labelled_images(images, label=0, split="train")
-    wanted = over_recipe(config, given(options))
+    paths, groups = labelled_images(images, label=0, split="train", recursive=recursive)
+    wanted = over_recipe(config, given(options) | ({"accept_damaged": True} if accept_damaged else {}))
     settings, resources = divide_options(wanted)
     outputs = Outputs([*images, *paths, *filter(None, [config])], force=force)
     outputs.claim(output, MODEL_FILE)
@@ -62,6 +64,8 @@ def fit(
         target.fill(detector.save)
     if state:
         state.unlink(missing_ok=True)
+    for note in detector.notes:
+        say(note)
     info = detector.info()
     if json:
         print_json({"path": str(output), **info})

@@ -8,25 +8,25 @@ from blemish.cli.console import say
 __all__ = ["found_images", "labelled_images"]
 
 
-def found_images(sources: list[str]) -> list[Path]:
+def found_images(sources: list[str], *, recursive: bool = False) -> list[Path]:
     """The images that were named, after a word on what was left out of folders. Raises DataError."""
     from blemish.images.files import find_images
 
-    found = find_images(sources)
+    found = find_images(sources, recursive=recursive)
     if found.left_out:
         say(str(found))
     return found.images
 
 
 def labelled_images(
-    sources: list[str], *, label: int, split: Literal["train", "test"]
+    sources: list[str], *, label: int, split: Literal["train", "test"], recursive: bool = False
 ) -> tuple[list[Path], list[str] | None]:
     """Expand what was named; one CSV gives its images of this label and split, and their groups. Raises DataError."""
     from blemish.data.samples import read_samples
     from blemish.errors import DataError
 
     if len(sources) != 1 or not sources[0].lower().endswith(".csv"):
-        return found_images(sources), None
+        return found_images(sources, recursive=recursive), None
     samples = [s for s in read_samples(Path(sources[0])) if s.split == split and s.label == label]
     if not samples:
         kind = "defective" if label else "good"

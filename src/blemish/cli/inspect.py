@@ -11,7 +11,7 @@ import typer
 
 from blemish.cli.console import print_json, progress_bar, say
 from blemish.cli.images import found_images
-from blemish.cli.options import Config, Force
+from blemish.cli.options import AcceptDamaged, Config, Force, MaxPixels, Recursive
 
 if TYPE_CHECKING:
     from blemish.model.manifest import ModelManifest
@@ -32,6 +32,7 @@ def inspect(
     model: Annotated[Path, typer.Argument(help="A model file made by blemish fit.")],
     images: Annotated[list[str], typer.Argument(help="Images to inspect: files, folders or patterns.")],
     csv: Annotated[Path | None, typer.Option(help="Write one row an image to this CSV file.")] = None,
+    regions: Annotated[Path | None, typer.Option(help="Write one row a region to this CSV file.")] = None,
     jsonl: Annotated[Path | None, typer.Option(help="Write one JSON object an image to this file.")] = None,
     overlays: Annotated[Path | None, typer.Option(help="Draw heat maps and outlines into this folder.")] = None,
     reasons: Annotated[
@@ -41,6 +42,9 @@ def inspect(
     json: Annotated[bool, typer.Option("--json", help="Print all results as one JSON list.")] = False,
     config: Config = None,
     force: Force = False,
+    recursive: Recursive = False,
+    accept_damaged: AcceptDamaged = False,
+    max_pixels: MaxPixels = None,
     provider: Annotated[str | None, typer.Option(help="Hardware that runs the network; cpu by default.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Processors to use; all by default.")] = None,
 ) -> None:
@@ -55,13 +59,20 @@ def inspect(
     from blemish.result import Verdict
     from blemish.system.outputs import Outputs
 
-    paths = found_images(images)
+    paths = found_images(images, recursive=recursive)
     typed: dict[str, Any] = {"csv": csv, "jsonl": jsonl, "overlays": overlays, "reasons": reasons, "masks": masks}
-    typed |= {"provider": provider, "threads": threads}
+    typed |= {"provider": provider, "threads": threads, "max_pixels": max_pixels, "regions": regions}
+    typed |= {"accept_damaged": accept_damaged or None}
     asked = read_recipe(config).inspect if config else {}
     wanted = checked(InspectOptions, asked | {name: value for name, value in typed.items() if value is not None})
     apart = _claim(wanted, Outputs([model, *filter(None, [config]), *paths], force=force), paths)
-    detector = load(model, provider=wanted.provider, threads=wanted.threads)
+    detector = load(
+        model,
+        provider=wanted.provider,
+        threads=wanted.threads,
+        accept_damaged=wanted.accept_damaged,
+        max_pixels=wanted.max_pixels,
+    )
     with ExitStack() as stack:
         writers = _open(wanted, paths, detector.model.manifest, apart, stack)
         progress = stack.enter_context(progress_bar())
@@ -86,9 +97,10 @@ def inspect(
 def _claim(wanted: "InspectOptions", outputs: "Outputs", paths: list[Path]) -> bool:
     """Claim all that is wanted, before the first image; True where pictures of several kinds share a folder."""
     from blemish.reports.folders import MaskFolder, OverlayFolder, ReasonsFolder, claim_pictures
-    from blemish.reports.table import CSV_OF_RESULTS, JSON_LINES
+    from blemish.reports.table import CSV_OF_REGIONS, CSV_OF_RESULTS, JSON_LINES
 
-    for table, kind in ((wanted.csv, CSV_OF_RESULTS), (wanted.jsonl, JSON_LINES)):
+    tables = (wanted.csv, CSV_OF_RESULTS), (wanted.regions, CSV_OF_REGIONS), (wanted.jsonl, JSON_LINES)
+    for table, kind in tables:
         if table:
             outputs.claim(table, kind)
     folders = (OverlayFolder, wanted.overlays), (ReasonsFolder, wanted.reasons), (MaskFolder, wanted.masks)
@@ -100,11 +112,13 @@ def _open(
 ) -> list[Writer]:
     """The writers of all that is wanted."""
     from blemish.reports.folders import MaskFolder, OverlayFolder, ReasonsFolder
-    from blemish.reports.table import CsvFile, JsonLines
+    from blemish.reports.table import CsvFile, JsonLines, RegionsFile
 
     writers: list[Writer] = []
     if wanted.csv:
         writers.append(stack.enter_context(CsvFile(wanted.csv)))
+    if wanted.regions:
+        writers.append(stack.enter_context(RegionsFile(wanted.regions)))
     if wanted.jsonl:
         writers.append(stack.enter_context(JsonLines(wanted.jsonl)))
     if wanted.overlays:
@@ -142,5 +156,6 @@ def _print_line(result: "Result") -> None:
         return
     places = " ".join(f"[{r.box.x},{r.box.y} {r.box.width}x{r.box.height}]" for r in result.regions[:3])
     scale = f"{result.times_threshold:6.2f}x {result.percentile:5.1f} %"
-    print(f"{result.verdict:<6} {result.score:9.4f} {scale} {printable(result.path)}  {places}".rstrip())
+    print(f"{result.verdict:<6} {result.score:9.4f} {scale} {printable(result.path)}  {places}".rstrip(), end="")
+    print(f"  {result.note}" if result.note else "")
     sys.stdout.flush()

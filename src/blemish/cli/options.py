@@ -9,10 +9,10 @@ import typer
 from pydantic.fields import FieldInfo
 
 from blemish.options.methods import OPTIONS_OF
-from blemish.options.settings import fields, readers
+from blemish.options.settings import Resources, fields, readers
 from blemish.options.takes import Panel, choices, panel_of, shown_type
 
-__all__ = ["Config", "Force", "given", "with_settings"]
+__all__ = ["AcceptDamaged", "Config", "Force", "MaxPixels", "Recursive", "given", "with_settings"]
 
 Config = Annotated[
     Path | None,
@@ -20,6 +20,20 @@ Config = Annotated[
 ]
 Force = Annotated[
     bool, typer.Option("--force", help="Write even over images that are read, and over files of another kind.")
+]
+AcceptDamaged = Annotated[
+    bool,
+    typer.Option(
+        "--accept-damaged", help=Resources.model_fields["accept_damaged"].description, rich_help_panel=Panel.DATA
+    ),
+]
+MaxPixels = Annotated[
+    int | None,
+    typer.Option(min=1, help=Resources.model_fields["max_pixels"].description, rich_help_panel=Panel.DATA),
+]
+Recursive = Annotated[
+    bool,
+    typer.Option("--recursive", help="Read the folders inside folders, too.", rich_help_panel=Panel.DATA),
 ]
 
 
@@ -35,6 +49,7 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
             default=_option(name, field),
         )
         for name, field in fields().items()
+        if name not in signature.parameters
     ]
     command.__signature__ = signature.replace(parameters=[*own, *added])  # type: ignore[attr-defined]
     command.__annotations__ |= {parameter.name: str | None for parameter in added}

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from blemish.cli.console import progress_bar, say
-from blemish.cli.options import Force
+from blemish.cli.options import AcceptDamaged, Force, MaxPixels
 
 __all__ = ["report"]
 
@@ -23,6 +23,8 @@ def report(
     masks: Annotated[Path | None, typer.Option(help="Masks of the defective images, named like them.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Draws the bootstrap samples.")] = 0,
     force: Force = False,
+    accept_damaged: AcceptDamaged = False,
+    max_pixels: MaxPixels = None,
     provider: Annotated[str, typer.Option(help="Hardware that runs the network.")] = "cpu",
     threads: Annotated[int | None, typer.Option(min=1, help="Processors to use; all by default.")] = None,
 ) -> None:
@@ -36,7 +38,7 @@ def report(
     samples = labelled_samples(data, good, defective, masks)
     inputs = [model, *filter(None, [data]), *(path for s in samples for path in (s.path, s.mask) if path)]
     Outputs(inputs, force=force).claim(output, PAGE)
-    detector = load(model, provider=provider, threads=threads)
+    detector = load(model, provider=provider, threads=threads, accept_damaged=accept_damaged, max_pixels=max_pixels)
     folders = {"good": good, "defective": defective, "masks": masks}
     with progress_bar() as progress:
         found = write(detector, data, output, **folders, model=model, language=lang, seed=seed, progress=progress)

@@ -7,7 +7,7 @@ import typer
 
 from blemish.cli.console import print_json, progress_bar, say
 from blemish.cli.images import labelled_images
-from blemish.cli.options import Config, Force, given, with_settings
+from blemish.cli.options import AcceptDamaged, Config, Force, Recursive, given, with_settings
 
 __all__ = ["scan"]
 
@@ -20,6 +20,8 @@ def scan(
         float, typer.Option(min=0, help="Robust standard deviations from which an image is named; lower names more.")
     ] = 3.5,
     config: Config = None,
+    recursive: Recursive = False,
+    accept_damaged: AcceptDamaged = False,
     force: Force = False,
     json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
     **options: str | None,
@@ -30,8 +32,8 @@ def scan(
     from blemish.scanning import scan as scan_images
     from blemish.system.outputs import Outputs
 
-    paths, groups = labelled_images(images, label=0, split="train")
-    wanted = over_recipe(config, given(options))
+    paths, groups = labelled_images(images, label=0, split="train", recursive=recursive)
+    wanted = over_recipe(config, given(options) | ({"accept_damaged": True} if accept_damaged else {}))
     if overlays:
         claim_pictures(Outputs([*images, *paths], force=force), [(OverlayFolder, overlays)], paths)
     with progress_bar() as progress:

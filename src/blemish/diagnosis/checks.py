@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from blemish.arrays import Doubles
-from blemish.diagnosis.duplicates import Groups
 from blemish.diagnosis.finding import Finding, Seen
 from blemish.errors import ImageError
+from blemish.images.duplicates import Groups
 from blemish.images.files import is_image
 from blemish.images.sizing import SHARED_ASPECT
 

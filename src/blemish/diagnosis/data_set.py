@@ -5,6 +5,7 @@ import io
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,13 @@ import numpy as np
 
 from blemish.data.samples import Sample, read_samples
 from blemish.diagnosis import checks
-from blemish.diagnosis.duplicates import Groups, near_duplicates
 from blemish.diagnosis.finding import Finding, Seen
-from blemish.diagnosis.glance import look_at
 from blemish.errors import DataError, ImageError
+from blemish.images.decode import Rules
+from blemish.images.duplicates import Groups, near_duplicates
 from blemish.images.files import list_images
+from blemish.images.glance import look_at
+from blemish.images.read import USUAL
 from blemish.system.outputs import begins
 from blemish.system.progress import Shown, shown
 from blemish.system.stream import available_threads, stream
@@ -83,16 +86,21 @@ class Examination:
             raise DataError(f"{path} cannot be written: {error.strerror or error}; choose another place.") from None
 
 
-def examine_data(source: str | os.PathLike[str], *, progress: Shown = None) -> Examination:
+def examine_data(
+    source: str | os.PathLike[str], *, rules: Rules = USUAL, recursive: bool = False, progress: Shown = None
+) -> Examination:
     """Look at every image of a data set, once, and say what to do.
 
     `source` is a folder of good images, or a data set as `images.samples.read_samples` takes it (MVTec AD layout,
-    good/ and defective/, a CSV). Holds 16 KB an image. Raises DataError where there is no data set to look at.
+    good/ and defective/, a CSV); `rules` say how images are read, and `recursive` whether a plain folder
+    stands for all below it, too. Holds 16 KB an image. Raises DataError where there is no data set to look at.
     """
-    samples = _samples(Path(source))
+    samples = _samples(Path(source), recursive=recursive)
     looks = []
     with shown(progress) as report:
-        for look in stream(look_at, [sample.path for sample in samples], threads=available_threads()):
+        for look in stream(
+            partial(look_at, rules=rules), [sample.path for sample in samples], threads=available_threads()
+        ):
             looks.append(look)
             report("look", len(looks), len(samples))
     seen = [Seen(sample, look) for sample, look in zip(samples, looks, strict=True) if not isinstance(look, ImageError)]
@@ -125,11 +133,11 @@ def examine_data(source: str | os.PathLike[str], *, progress: Shown = None) -> E
     )
 
 
-def _samples(source: Path) -> list[Sample]:
+def _samples(source: Path, *, recursive: bool) -> list[Sample]:
     """The images of a data set; those of a plain folder are taken for good ones to fit on."""
     if source.is_file() or any((source / name).is_dir() for name in ("test", "defective")):
         return read_samples(source)
-    return [Sample(path, 0, "good", None, str(path), "train") for path in list_images(source)]
+    return [Sample(path, 0, "good", None, str(path), "train") for path in list_images(source, recursive=recursive)]
 
 
 def _proposed(seen: Sequence[Seen]) -> Groups:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from blemish.data.samples import Sample
-from blemish.diagnosis.glance import Look
+from blemish.images.glance import Look
 
 __all__ = ["Finding", "Seen"]
 

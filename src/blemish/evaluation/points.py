@@ -13,8 +13,8 @@ from blemish.calibration.promise import Share, parts_needed
 from blemish.calibration.thresholds import Calibration
 from blemish.detector import Detector
 from blemish.evaluation.operating import OperatingPoint, PartScores, least_cost, zero_miss
+from blemish.images.parts import named_parts
 from blemish.images.read import Source
-from blemish.images.sources import check_groups
 from blemish.system.progress import Progress, silent
 
 __all__ = ["Point", "part_scores", "tabulate"]
@@ -58,7 +58,7 @@ def part_scores(
         scores.append(answer.image)
         progress("defects", len(scores), len(defective))
     good = group_scores(detector.model.held_out.scores_M, detector.model.held_out_groups)
-    return PartScores(good, group_scores(np.array(scores), check_groups(defective, groups)))
+    return PartScores(good, group_scores(np.array(scores), named_parts(defective, groups)))
 
 
 def tabulate(detector: Detector, parts: PartScores | None, *, miss_cost: float) -> list[Point]:

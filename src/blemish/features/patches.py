@@ -82,8 +82,8 @@ def look(
     Raises ImageError where the image cannot be used, or the network has no finite answer.
     """
     clock, name = clock or Clock(), image_name(image)
-    kept = keep(image, channels=channels)
-    sized, view = viewer(read_image(kept), name)
+    kept = keep(image, channels=channels, rules=viewer.rules)
+    sized, view = viewer(read_image(kept, rules=viewer.rules), name)
     clock.lap("read")
     grids = extractor(sized)
     if not all(np.isfinite(grid_hwD).all() for grid_hwD in grids.values()):

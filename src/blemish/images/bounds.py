@@ -40,10 +40,10 @@ class Bounds:
         if width * height > self.pixels or max(width, height) > self.side:
             raise ImageError(
                 f"{name} claims {width} x {height} pixels; at most {self.pixels:,} are read, and at most {self.side:,} "
-                f"on a side. Shrink or cut it, or raise the bound."
+                f"on a side. Shrink or cut it, or raise the bound (max_pixels)."
             )
         if self.dense and file_size and width * height > max(EMPTY_PIXELS, EMPTY_RATIO * file_size):
             raise ImageError(
                 f"{name} claims {width} x {height} pixels in {file_size:,} bytes, which is far too little for a "
-                f"photograph. Save it again, or lift the bound."
+                f"photograph. Save it again, or give a bound of your own (max_pixels)."
             )

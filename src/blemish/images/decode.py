@@ -1,6 +1,7 @@
 """From the bytes of an image file to its pixels: each format by a decoder that gives them exactly."""
 
 import io
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -41,6 +42,21 @@ class Rules:
     """Whether files are read whose format says that they are damaged, as far as they can be."""
     nodata: NoData = "auto"
     """The value of float pixels that were not measured; "auto": recognised."""
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        accept_damaged: bool = False,
+        max_pixels: int | None = None,
+        nodata: NoData = "auto",
+        sizes: Iterable[tuple[int, int]] = (),
+    ) -> "Rules":
+        """The rules where `max_pixels`, or else the (height, width) of good images, if any, bound what is read."""
+        known = list(sizes)
+        if max_pixels is not None:
+            return cls(Bounds(max_pixels, max_pixels, dense=False), accept_damaged, nodata)
+        return cls(Bounds.around(known) if known else Bounds(), accept_damaged, nodata)
 
 
 class Header(NamedTuple):

@@ -33,9 +33,11 @@ class Found:
         return f"{self.left_out.total()} left out: {kinds}." if kinds else ""
 
 
-def list_images(sources: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> list[Path]:
+def list_images(
+    sources: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], *, recursive: bool = False
+) -> list[Path]:
     """The images that `find_images` finds, without a word on what it leaves out."""
-    return find_images(sources).images
+    return find_images(sources, recursive=recursive).images
 
 
 def find_images(

@@ -15,6 +15,7 @@ from blemish.images.nodata import without_nodata
 from blemish.images.whole import damaged, several_pages
 
 __all__ = [
+    "USUAL",
     "Channels",
     "ImageKind",
     "PixelType",
@@ -34,6 +35,7 @@ Source: TypeAlias = str | os.PathLike[str] | Held | Pair
 Channels = Literal["RGB", "BGR"]
 
 USUAL = Rules()
+"""What is read where nobody says otherwise."""
 
 
 class ImageKind(NamedTuple):
@@ -72,7 +74,7 @@ def is_pair(source: object) -> TypeGuard[Pair]:
     )
 
 
-def keep(source: Source, *, channels: Channels = "RGB") -> Source:
+def keep(source: Source, *, channels: Channels = "RGB", rules: Rules = USUAL) -> Source:
     """The image as what gives the same pixels whenever it is read: a file's bytes, or a copy of the pixels.
 
     Raises ImageError as `read_image` does, though files are decoded there only.
@@ -82,7 +84,7 @@ def keep(source: Source, *, channels: Channels = "RGB") -> Source:
         return source
     if isinstance(image, str | os.PathLike):
         return name, encoded_file(image).data
-    pixels = read_image(source, channels=channels)
+    pixels = read_image(source, channels=channels, rules=rules)
     owned = not (isinstance(image, np.ndarray) and np.may_share_memory(pixels, image))
     return name, pixels if owned else pixels.copy()
 

@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from blemish.errors import DataError, ImageError, OptionError
-from blemish.images.read import ImageKind, PixelType, Source, image_name, read_image
+from blemish.images.decode import Rules
+from blemish.images.read import USUAL, ImageKind, PixelType, Source, image_name, read_image
 from blemish.images.transform import CROP_MARGIN, Resize, Tiling, Transform
 from blemish.options.looks import LookOption
 from blemish.options.settings import Settings
@@ -50,6 +51,7 @@ def choose_transform(
     settings: Settings,
     fixed: tuple[int, int] | None,
     stride: int,
+    rules: Rules = USUAL,
 ) -> Transform:
     """One input size for all images: the target area, in their median aspect or square, rounded to the stride."""
     if not sources:
@@ -57,7 +59,7 @@ def choose_transform(
     pixels = _common_pixels(sources, kinds)
     if pixels == "uint8" and settings.pixel_range:
         raise OptionError("Option pixel_range is for 16-bit and float images; these are 8-bit: leave it out.")
-    low, high = settings.pixel_range or _pixel_range(sources, pixels)
+    low, high = settings.pixel_range or _pixel_range(sources, pixels, rules)
     resize = choose_resize(kinds, settings)
     unit = stride * settings.patch_stride if settings.tiles else stride
     height, width = fixed or _input_size(kinds, settings, resize, unit)
@@ -146,12 +148,12 @@ class PixelRange(NamedTuple):
     high: float
 
 
-def _pixel_range(sources: Sequence[Source], pixels: PixelType) -> PixelRange:
+def _pixel_range(sources: Sequence[Source], pixels: PixelType, rules: Rules) -> PixelRange:
     """The values the good images use, with a tenth to spare on both sides for what defects may add."""
     if pixels == "uint8":
         return PixelRange(0.0, 255.0)
     some = sources[:: math.ceil(len(sources) / RANGE_IMAGES)]
-    extremes = [np.nanpercentile(read_image(source), [0.1, 99.9]) for source in some]
+    extremes = [np.nanpercentile(read_image(source, rules=rules), [0.1, 99.9]) for source in some]
     low, high = min(low for low, _ in extremes), max(high for _, high in extremes)
     if low == high:
         raise ImageError(f"The good images hold a single value ({low:g}) everywhere; nothing can be learnt from them.")

@@ -1,7 +1,7 @@
-"""What callers may give as several images, alike in every call, and the part that each of them shows."""
+"""What callers may give as several images, alike in every call."""
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TypeAlias, cast
 
@@ -11,9 +11,9 @@ from PIL import Image
 from blemish.arrays import Array
 from blemish.errors import DataError, OptionError
 from blemish.images.files import list_images
-from blemish.images.read import Source, image_name, is_pair, read_image
+from blemish.images.read import Source, is_pair
 
-__all__ = ["Images", "check_groups", "check_varied", "each_source", "list_sources"]
+__all__ = ["Images", "each_source", "list_sources"]
 
 Images: TypeAlias = Source | Iterable[Source]
 """Several images, in any of these forms:
@@ -27,13 +27,13 @@ Images: TypeAlias = Source | Iterable[Source]
 """
 
 
-def list_sources(images: Images) -> list[Source]:
-    """All the images, in order; may be none.
+def list_sources(images: Images, *, recursive: bool = False) -> list[Source]:
+    """All the images, in order; may be none. Folders are searched with all below them if `recursive`.
 
     Raises DataError for a folder or pattern without images, OptionError for what is no images.
     """
     if isinstance(images, str | os.PathLike):
-        return list(list_images([images]))
+        return list(list_images([images], recursive=recursive))
     if isinstance(images, np.ndarray):
         return _of_array(images)
     if isinstance(images, bytes | Image.Image):
@@ -44,10 +44,10 @@ def list_sources(images: Images) -> list[Source]:
         raise OptionError(
             f"A folder, a pattern, images or a list of them is wanted, but {type(images).__name__} came; give one."
         )
-    return list(_expanded(images))
+    return list(_expanded(images, recursive=recursive))
 
 
-def each_source(images: Images) -> Iterator[Source]:
+def each_source(images: Images, *, recursive: bool = False) -> Iterator[Source]:
     """The images one after the other; what is iterated, but for lists and tuples, is not read ahead of.
 
     Raises DataError where there are none: at once, or for a generator when it ends.
@@ -56,8 +56,8 @@ def each_source(images: Images) -> Iterator[Source]:
         images, str | os.PathLike | bytes | list | tuple | np.ndarray | Image.Image
     )
     if lazily:
-        return _some(_expanded(cast(Iterable[Source], images)))
-    return iter(list(_some(list_sources(images))))
+        return _some(_expanded(cast(Iterable[Source], images), recursive=recursive))
+    return iter(list(_some(list_sources(images, recursive=recursive))))
 
 
 def _of_array(array: Array) -> list[Source]:
@@ -68,11 +68,11 @@ def _of_array(array: Array) -> list[Source]:
     return list(array) if array.ndim == 4 or grey else [array]
 
 
-def _expanded(images: Iterable[Source]) -> Iterator[Source]:
+def _expanded(images: Iterable[Source], *, recursive: bool) -> Iterator[Source]:
     """Each image, those of folders and patterns where these stand."""
     for image in images:
         if isinstance(image, str | os.PathLike) and _names_several(Path(image)):
-            yield from list_images([image])
+            yield from list_images([image], recursive=recursive)
         else:
             yield image
 
@@ -90,22 +90,3 @@ def _some(sources: Iterable[Source]) -> Iterator[Source]:
         yield source
     if not came:
         raise DataError("No images were given; give a folder, a pattern, files, arrays or pairs (name, array).")
-
-
-def check_groups(sources: Sequence[Source], groups: Sequence[str] | None) -> list[str]:
-    """The group of each image; by default every image shows a part of its own."""
-    if groups is None:
-        return [f"{image_name(source)}#{number}" for number, source in enumerate(sources)]
-    if len(groups) != len(sources):
-        raise OptionError(f"{len(groups)} groups were given for {len(sources)} images; give one for each image.")
-    return list(groups)
-
-
-def check_varied(sources: Sequence[Source]) -> None:
-    """Raise DataError where several images are all one and the same."""
-    first, *others = sources
-    if others and all(np.array_equal(read_image(first), read_image(other)) for other in others):
-        raise DataError(
-            f"The {len(sources)} good images are identical to the last pixel; give images of different good parts, "
-            f"which differ as parts on the line do."
-        )

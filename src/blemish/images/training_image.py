@@ -28,5 +28,9 @@ class TrainingImage(BaseModel):
     """The sha256 of its pixels as the network saw them; empty where the model is older than that."""
     motion: Annotated[tuple[float, ...], Field(min_length=6, max_length=6)] | None = None
     """From pixels of the aligned image to its own: a 2 x 3 matrix, row by row; None where it was not aligned."""
+    end: float | None = None
+    """The share of its last rows or columns that hold one constant value; None where the model is older than that."""
+    measured: float | None = None
+    """The share of its pixels that was measured; None likewise."""
     in_memory: bool = True
     """Whether the model was fitted on it; if not, it was kept from the memory to calibrate on."""

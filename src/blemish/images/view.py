@@ -10,8 +10,11 @@ import numpy as np
 from blemish.arrays import Array, Bools, Doubles, Floats, Ints
 from blemish.errors import ImageError
 from blemish.images.align import Aligner
+from blemish.images.decode import Rules
+from blemish.images.lacking import constant_end
 from blemish.images.nodata import measured
 from blemish.images.places import Places, hide
+from blemish.images.read import USUAL
 from blemish.images.transform import Placement, Transform, patch_centres
 
 __all__ = ["View", "Viewer", "pixels_digest"]
@@ -39,6 +42,13 @@ class View:
     """For messages."""
     unmeasured: int = 0
     """So many of its pixels were not measured, and do not count."""
+    end: float = 0.0
+    """The share of its last rows or columns that hold one constant value."""
+
+    @property
+    def measured(self) -> float:
+        """The share of its pixels that was measured."""
+        return 1 - self.unmeasured / (self.image_height * self.image_width)
 
     def cells(self, grid: tuple[int, int], height: int, width: int) -> Bools:
         """Which cells of an h x w grid over the input count: those whose centre lies on a pixel that does.
@@ -85,6 +95,8 @@ class Viewer:
     transform: Transform
     places: Places | None = None
     aligner: Aligner | None = None
+    rules: Rules = USUAL
+    """How the images are read that are looked at."""
 
     def __call__(self, image: Array, name: str) -> tuple[Array, View]:
         """Align, hide and size one image; `name` is for messages. Pixels that were not measured (NaN) do not count.
@@ -93,6 +105,7 @@ class Viewer:
         of pixels, another aspect than areas or alignment allow, and a part that is not found.
         """
         height, width = image.shape[:2]
+        end = constant_end(image)
         known_HW = measured(image)
         if known_HW is not None:
             image = hide(image, known_HW)
@@ -107,7 +120,7 @@ class Viewer:
             image = hide(image, mask_HW)
         sized, placement = self.transform(image, name)
         unmeasured = 0 if known_HW is None else int(np.count_nonzero(~known_HW))
-        return sized, View(placement, looked_HW, matrix, height, width, name, unmeasured)
+        return sized, View(placement, looked_HW, matrix, height, width, name, unmeasured, end)
 
     def of_size(self, height: int, width: int, motion: Sequence[float] | None, name: str) -> View:
         """How an image of this size was looked at, for points alone; `motion` is its matrix row by row."""

@@ -59,7 +59,7 @@ class GoodImages:
     def sized(self, number: int) -> tuple[Array, View]:
         """The pixels of one image as the graph sees them (height, width, 3), and how the image lies on them."""
         source = self.sources[number]
-        return self.viewer(read_image(source), image_name(source))
+        return self.viewer(read_image(source, rules=self.viewer.rules), image_name(source))
 
     def digests(self) -> list[str]:
         """The digest of each image, from reading it once more: for methods that do so anyway, again and again."""

@@ -8,8 +8,9 @@ from blemish.backbones.backbone import Backbone, load_backbone
 from blemish.errors import OptionError
 from blemish.features.looks import plan_looks
 from blemish.images.align import Aligner
+from blemish.images.decode import Rules
 from blemish.images.places import Places
-from blemish.images.read import ImageKind, Source, read_image
+from blemish.images.read import USUAL, ImageKind, Source, read_image
 from blemish.images.sizing import choose_transform, looks_of_effort
 from blemish.images.transform import Transform
 from blemish.images.view import Viewer
@@ -30,10 +31,12 @@ def good_images(
     *,
     size_asked: bool,
     groups: Sequence[str] | None = None,
+    rules: Rules = USUAL,
 ) -> GoodImages:
     """Choose the network, the looks and how all images are looked at.
 
-    `size_asked` refuses a size the network would ignore; `groups` names the part of each image, by default its own.
+    `size_asked` refuses a size the network would ignore; `groups` names the part of each image, by default its own;
+    `rules` say how images are read.
     """
     kind = find_method(settings.method)
     backbone = load_backbone(settings.backbone) if kind.needs_backbone else None
@@ -43,8 +46,8 @@ def good_images(
     if settings.method == "patchcore" and not size_asked and fixed is None and not settings.looks:
         settings = settings.with_looks(looks_of_effort(settings, kinds))
     looks = plan_looks(settings, backbone) if backbone else []
-    transform = choose_transform(sources, kinds, settings, fixed, kind.stride(settings, backbone))
-    viewer = _viewer(sources[0], kinds[0], transform, settings)
+    transform = choose_transform(sources, kinds, settings, fixed, kind.stride(settings, backbone), rules)
+    viewer = _viewer(sources[0], kinds[0], transform, settings, rules)
     _, part_N = np.unique(range(len(sources)) if groups is None else groups, return_inverse=True)
     return GoodImages(sources, viewer, settings, resources, backbone, looks, part_N, progress)
 
@@ -63,8 +66,8 @@ def _check_size(settings: Settings, backbone: Backbone) -> None:
             )
 
 
-def _viewer(first: Source, kind: ImageKind, transform: Transform, settings: Settings) -> Viewer:
+def _viewer(first: Source, kind: ImageKind, transform: Transform, settings: Settings, rules: Rules) -> Viewer:
     """Look at all images as at the first one: areas are drawn on it, and parts aligned to it."""
     places = Places.drawn(settings.include, settings.ignore, kind.height, kind.width)
-    aligner = None if settings.align == "none" else Aligner.to(read_image(first), settings.align)
-    return Viewer(transform, places, aligner)
+    aligner = None if settings.align == "none" else Aligner.to(read_image(first, rules=rules), settings.align)
+    return Viewer(transform, places, aligner, rules)

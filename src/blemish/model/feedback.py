@@ -49,6 +49,8 @@ class Seen(NamedTuple):
             height=view.image_height,
             width=view.image_width,
             pixels=pixels_digest(look.sized),
+            end=view.end,
+            measured=view.measured,
             motion=None if view.matrix is None else tuple(view.matrix.ravel().tolist()),
         )
         return cls(image, look.features)

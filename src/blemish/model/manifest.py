@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict
 from blemish.backbones.backbone import Manifest as BackboneManifest
 from blemish.calibration.thresholds import Calibration, Wanted
 from blemish.images.align import Aligner
+from blemish.images.decode import Rules
 from blemish.images.places import Places
 from blemish.images.training_image import TrainingImage
 from blemish.images.transform import Transform
@@ -77,8 +78,9 @@ class ModelManifest(BaseModel):
 
     @property
     def viewer(self) -> Viewer:
-        """How every image is looked at."""
-        return Viewer(self.transform, self.places, self.aligner)
+        """How every image is looked at; images much larger than the good ones are refused."""
+        rules = Rules.of(nodata=self.settings.nodata, sizes=[(image.height, image.width) for image in self.images])
+        return Viewer(self.transform, self.places, self.aligner, rules)
 
     @property
     def in_memory(self) -> int:

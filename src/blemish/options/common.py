@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from blemish.options.takes import Panel
-from blemish.options.typed import Bytes, InputSize, OptionalPath, PixelRange, Taps, Whole
+from blemish.options.typed import Bytes, InputSize, NoData, OptionalPath, PixelRange, Taps, Whole
 
 __all__ = ["CommonSettings", "Resources"]
 
@@ -68,13 +68,18 @@ class CommonSettings(BaseModel):
     pixel_range: Annotated[PixelRange, Panel.DATA] = Field(
         None, description="Darkest and brightest value of 16-bit or float images; none: from the good images."
     )
+    nodata: Annotated[NoData, Panel.DATA] = Field(
+        "auto",
+        description="Value of float pixels that were not measured, which are not looked at; auto: what the file says, "
+        "or a value repeated far from all others.",
+    )
     seed: Annotated[int, Panel.MACHINE] = Field(
         0, ge=0, description="Draws the folds and the first row of the coreset."
     )
 
 
 class Resources(BaseModel):
-    """What fitting may use of this machine; none of it changes what is fitted, but for the last."""
+    """What fitting may use of this machine and read of its files; it is not part of the model."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -97,4 +102,13 @@ class Resources(BaseModel):
     )
     spill_type: Annotated[Literal["float32", "float16"], Panel.MACHINE] = Field(
         "float32", description="Numbers in that file: float32 changes nothing, float16 takes half the disk."
+    )
+    accept_damaged: Annotated[bool, Panel.DATA] = Field(
+        False, description="Read files that are damaged, as far as they can be, instead of refusing them."
+    )
+    max_pixels: Annotated[Whole, Panel.DATA] = Field(
+        None,
+        ge=1,
+        description="Pixels of the largest image that is read; none: 179 million, and for an inspected one 16 times "
+        "the largest good image.",
     )

@@ -135,6 +135,10 @@ class SettingsOptions(TypedDict, total=False):
     seed: int
     """Draws the folds and the first row of the coreset."""
 
+    nodata: float | Literal["auto"]
+    """Value of float pixels that were not measured, which are not looked at; auto: what the file says, or a value
+    repeated far from all others."""
+
     effort: Literal["quick", "standard", "thorough"]
     """What an image may cost: quick takes one look, standard and thorough several, which find more; size, taps, tiles
     or the preset paper ask for one look."""
@@ -170,3 +174,10 @@ class FitOptions(SettingsOptions, total=False):
 
     spill_type: Literal["float32", "float16"]
     """Numbers in that file: float32 changes nothing, float16 takes half the disk."""
+
+    accept_damaged: bool
+    """Read files that are damaged, as far as they can be, instead of refusing them."""
+
+    max_pixels: int | Literal["none"] | None
+    """Pixels of the largest image that is read; none: 179 million, and for an inspected one 16 times the largest good
+    image."""

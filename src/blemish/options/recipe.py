@@ -31,12 +31,15 @@ class InspectOptions(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     csv: OptionalPath = None
+    regions: OptionalPath = None
     jsonl: OptionalPath = None
     overlays: OptionalPath = None
     reasons: OptionalPath = None
     masks: OptionalPath = None
     provider: str = "cpu"
     threads: Annotated[Whole, Ge(1)] = None
+    accept_damaged: bool = False
+    max_pixels: Annotated[Whole, Ge(1)] = None
 
 
 class Recipe(BaseModel):

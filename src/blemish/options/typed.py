@@ -17,6 +17,7 @@ __all__ = [
     "Distance",
     "InputSize",
     "Looks",
+    "NoData",
     "OptionalPath",
     "PixelRange",
     "Taps",
@@ -121,6 +122,10 @@ Areas = Annotated[
     list[str],
     BeforeValidator(_areas, json_schema_input_type=Sequence[str | PathLike[str]] | PathLike[str] | str),
     Takes("areas divided by semicolons (10,20,300x200), or a labelme .json or mask image", "AREA;..."),
+]
+NoData = Annotated[
+    float | Literal["auto"],
+    Takes("auto, or the value of pixels that were not measured (-9999)", "auto|VALUE"),
 ]
 PixelRange = Annotated[
     tuple[float, float] | None,

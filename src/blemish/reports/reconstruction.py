@@ -47,7 +47,9 @@ class GoodPictures:
         self._images = {image.path: image for image in manifest.images}
         self._paths = [image.path for image in manifest.images]
         # Pictures are drawn of what is displayed, which has 8 bits.
-        self._viewer = replace(manifest.viewer, transform=self.transform.model_copy(update={"pixels": "uint8"}))
+        viewer = manifest.viewer
+        self._rules = replace(viewer.rules, accept_damaged=True)  # no verdict rests on these pixels
+        self._viewer = replace(viewer, transform=self.transform.model_copy(update={"pixels": "uint8"}))
         kept = max(2, SIZED_KEPT // (3 * self.transform.height * self.transform.width))
         self.sized = lru_cache(kept)(self._sized)
         self.whole = lru_cache(WHOLE_KEPT)(self._whole)
@@ -76,7 +78,7 @@ class GoodPictures:
         """A training image by its name, as it is displayed, H x W x 3; None where it is missing."""
         known = self._images[path]
         try:
-            image = displayable(read_image(path), self.transform)
+            image = displayable(read_image(path, rules=self._rules), self.transform)
         except ImageError as error:
             self.missing[path] = str(error)
             return None

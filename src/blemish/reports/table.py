@@ -13,9 +13,10 @@ from blemish.errors import DataError
 from blemish.result import Result
 from blemish.system.outputs import begins
 
-__all__ = ["CSV_OF_RESULTS", "JSON_LINES", "CsvFile", "JsonLines", "table"]
+__all__ = ["CSV_OF_REGIONS", "CSV_OF_RESULTS", "JSON_LINES", "CsvFile", "JsonLines", "RegionsFile", "table"]
 
 CSV_OF_RESULTS = begins("a CSV of results", "\ufeffpath,verdict,score")
+CSV_OF_REGIONS = begins("a CSV of regions", "\ufeffpath,verdict,region")
 JSON_LINES = begins("a file of results as JSON lines", '{"path": ')
 """What a command may write these files over."""
 
@@ -38,6 +39,13 @@ _COLUMNS = (
     "nearest_y",
     "distance",
     "error",
+    "unmeasured",
+    "note",
+)
+
+_REGION_COLUMNS = (
+    *("path", "verdict", "region", "score", "x", "y", "width", "height", "area"),
+    *("nearest", "nearest_x", "nearest_y", "distance"),
 )
 
 
@@ -104,6 +112,21 @@ class CsvFile(_RowFile):
     def add(self, result: Result) -> None:
         row = _row(result)
         self._append(_csv_line([_cell(row[name]) for name in _COLUMNS]))
+
+
+class RegionsFile(_RowFile):
+    """One row a region, the highest of each image first; images without regions have none."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._append("\ufeff" + _csv_line(_REGION_COLUMNS))
+
+    def add(self, result: Result) -> None:
+        for number, region in enumerate(result.regions, start=1):
+            box, near = region.box, region.nearest[0] if region.nearest else None
+            cells = [result.path, str(result.verdict), number, region.score, box.x, box.y, box.width, box.height]
+            cells += [region.area, *((near.path, near.x, near.y, near.distance) if near else ("",) * 4)]
+            self._append(_csv_line(list(map(_cell, cells))))
 
 
 class JsonLines(_RowFile):

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from blemish.arrays import Array, Bytes, Floats
+from blemish.images.decode import Rules
 from blemish.images.read import Source, read_image
 from blemish.images.transform import Transform
 from blemish.result import Region, Result, Verdict
@@ -48,10 +49,11 @@ class InspectedImage:
     """As `images.read.keep` gives it, so that the pixels stay what they were."""
     transform: Transform
     levels: Levels
+    rules: Rules
 
     def image(self) -> Bytes:
         """The pixels, uint8 RGB (H x W x 3)."""
-        return displayable(read_image(self.source), self.transform)
+        return displayable(read_image(self.source, rules=self.rules), self.transform)
 
     def heat(self, result: Result) -> Bytes:
         """Heat and outlines over them."""

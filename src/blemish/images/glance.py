@@ -1,8 +1,8 @@
-"""What one image tells the doctor: its kind, a hash, a fingerprint, how bright and how sharp it is."""
+"""What one image tells at a glance: its kind, a hash, a fingerprint, how bright and how sharp it is, what it lacks."""
 
 import hashlib
 from dataclasses import dataclass
-from pathlib import Path
+from typing import cast
 
 import cv2
 import numpy as np
@@ -10,7 +10,10 @@ from PIL import Image
 
 from blemish.arrays import Array, Floats
 from blemish.errors import ImageError
-from blemish.images.read import read_image
+from blemish.images.decode import Rules
+from blemish.images.lacking import constant_end
+from blemish.images.nodata import count_nodata
+from blemish.images.read import USUAL, ImageKind, PixelType, Source, image_name, read_image
 
 __all__ = ["SIDE", "Look", "look_at"]
 
@@ -24,43 +27,55 @@ FINE, COARSE = 1.0, 3.0
 class Look:
     """What stays of an image once it has been looked at."""
 
-    path: Path
+    name: str
     height: int
     width: int
-    pixels: str
+    pixels: PixelType
     """uint8, uint16 or float32."""
     coloured: bool
     """Whether its three channels differ."""
     digest: bytes
     """Of the decoded pixels: two files of one picture agree, however they are compressed without loss."""
     print_P: Floats
-    """The fingerprint, SIDE x SIDE in a row: structure at even contrast, so that exposure does not count."""
+    """The fingerprint, SIDE x SIDE in a row: structure at even contrast, so that exposure does not count; empty where
+    it was not asked for."""
     stops: float
     """Mean brightness as a power of 2 of the brightest value."""
     clipped: float
     """Share of the pixels at the darkest or brightest value there is."""
     sharpness: float
     """Power of 2 of the detail's curvature over its slope: about one less when blurred to twice the width."""
+    end: float
+    """The share of its last rows or columns that hold one constant value."""
+    measured: float
+    """The share of its pixels that was measured."""
+
+    @property
+    def kind(self) -> ImageKind:
+        """What fitting must know before it chooses a size."""
+        return ImageKind(self.height, self.width, self.pixels)
 
 
-def look_at(path: Path) -> Look | ImageError:
+def look_at(source: Source, rules: Rules = USUAL, *, prints: bool = True) -> Look | ImageError:
     """Read one image whole; what cannot be read answers with the error that inspection would give."""
     try:
-        image = read_image(path)
+        image = read_image(source, rules=rules)
     except ImageError as error:
         return error
     grey = _grey(image)
     return Look(
-        path=path,
+        name=image_name(source),
         height=image.shape[0],
         width=image.shape[1],
-        pixels=str(image.dtype),
+        pixels=cast(PixelType, str(image.dtype)),
         coloured=image.ndim == 3 and bool((image != image[:, :, :1]).any()),
         digest=hashlib.blake2b(f"{image.shape}{image.dtype}".encode() + image.tobytes(), digest_size=16).digest(),
-        print_P=fingerprint(grey),
+        print_P=fingerprint(grey) if prints else np.empty(0, np.float32),
         stops=float(np.log2(max(float(grey.mean()), 1e-6) / 255)),
         clipped=_clipped(image),
         sharpness=_sharpness(grey),
+        end=constant_end(image),
+        measured=1 - count_nodata(image) / (image.shape[0] * image.shape[1]),
     )
 
 
@@ -76,8 +91,8 @@ def fingerprint(grey: Floats) -> Floats:
 def _grey(image: Array) -> Floats:
     """Grey values from 0 to 255; those of float images by their own range."""
     if image.dtype == np.float32:
-        low, high = float(image.min()), float(image.max())
-        image = (image - low) * (255 / max(high - low, 1e-12))
+        low, high = float(np.nanmin(image)), float(np.nanmax(image))
+        image = (np.where(np.isnan(image), low, image) - low) * (255 / max(high - low, 1e-12))
     values = image.astype(np.float32) / (257 if image.dtype == np.uint16 else 1)
     return np.asarray(cv2.cvtColor(values, cv2.COLOR_RGB2GRAY) if values.ndim == 3 else values, np.float32)
 

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from blemish.arrays import Array, Floats
-from blemish.diagnosis.glance import SIDE
+from blemish.images.glance import SIDE
 
 __all__ = ["FEWEST", "Groups", "near_duplicates"]
 

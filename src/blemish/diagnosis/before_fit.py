@@ -1,0 +1,38 @@
+"""What the doctor can say of good images that a fit has looked at anyway."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from blemish.data.samples import Sample
+from blemish.diagnosis import checks
+from blemish.diagnosis.finding import Seen
+from blemish.images.glance import Look
+
+__all__ = ["noticed"]
+
+
+def noticed(looks: Sequence[Look], parts: Sequence[str], named: Sequence[str]) -> list[str]:
+    """A sentence for each thing found; `parts` as they are counted, `named` as they came."""
+    seen = [
+        Seen(Sample(Path(look.name), 0, "good", None, part, "train"), look)
+        for look, part in zip(looks, parts, strict=True)
+    ]
+    findings = [
+        *checks.black_and_white(seen),
+        *checks.pixel_types(seen),
+        *checks.copies(seen),
+        *checks.blurred(seen),
+        *checks.exposures(seen),
+    ]
+    return [*_joined(looks, parts, named), *(f"{finding.name}: {finding.sentence}" for finding in findings)]
+
+
+def _joined(looks: Sequence[Look], parts: Sequence[str], named: Sequence[str]) -> list[str]:
+    """What was counted as one part though it came as several."""
+    fewer = len(set(named)) - len(set(parts))
+    if not fewer:
+        return []
+    return [
+        f"same part: {len(looks)} images count as {len(set(parts))} parts, since {fewer} show a part that another "
+        f"shows too (copies, or pictures of one part; blemish doctor lists them). Give groups where that is wrong."
+    ]

@@ -1,0 +1,71 @@
+"""Which images show one part: exact copies, near copies, and several pictures of it. A promise counts parts.
+
+Copies are known by their pixels, whatever they are called and however they are compressed without loss; pictures of one
+part by what sets parts of a product apart (images/duplicates.py).
+"""
+
+from collections.abc import Collection, Sequence
+
+import numpy as np
+
+from blemish.errors import ImageError, OptionError
+from blemish.images.decode import Rules
+from blemish.images.duplicates import Groups, near_duplicates
+from blemish.images.glance import Look, look_at
+from blemish.images.read import Source, image_name
+from blemish.system.progress import Progress, silent
+from blemish.system.stream import stream
+
+__all__ = ["joined_parts", "look_over", "named_parts"]
+
+COMPARED = 10_000
+"""Near copies are looked for among so many images at most: each is compared with every other."""
+
+
+def named_parts(sources: Sequence[Source], groups: Sequence[str] | None, taken: Collection[str] = ()) -> list[str]:
+    """The name of the part that each image shows; by default each shows its own.
+
+    Default names are none of those `taken`, however often an image of one name comes.
+    """
+    if groups is not None and len(groups) != len(sources):
+        raise OptionError(f"{len(groups)} groups were given for {len(sources)} images; give one for each image.")
+    if groups is not None:
+        return list(groups)
+    names, used = [], set(taken)
+    for number, source in enumerate(sources, start=len(used)):
+        while (name := f"{image_name(source)}#{number}") in used:
+            number += len(used)
+        names.append(name)
+        used.add(name)
+    return names
+
+
+def look_over(
+    sources: Sequence[Source], rules: Rules, *, threads: int, progress: Progress = silent
+) -> list[Look | ImageError]:
+    """What tells each image's part; the error of one that cannot be read. Holds 16 KB an image where few came."""
+    prints = len(sources) <= COMPARED
+    looks = []
+    for look in stream(lambda source: look_at(source, rules, prints=prints), sources, threads=threads):
+        looks.append(look)
+        progress("look", len(looks), len(sources))
+    return looks
+
+
+def joined_parts(looks: Sequence[Look | ImageError], names: Sequence[str], *, stated: bool) -> list[str]:
+    """The names of the parts where images that show the same one are put under the name of its first.
+
+    Where the user `stated` the parts, only exact copies are joined; else near copies and pictures of one part are too.
+    """
+    readable = [number for number, look in enumerate(looks) if isinstance(look, Look)]
+    seen = [look for look in looks if isinstance(look, Look)]
+    groups = Groups(len(seen))
+    groups.join_equal([names[number] for number in readable])
+    groups.join_equal([look.digest for look in seen])
+    if not stated and 0 < len(seen) <= COMPARED:
+        near_duplicates(np.stack([look.print_P for look in seen]), groups)
+    joined = list(names)
+    for members in groups.all():
+        for member in members:
+            joined[readable[member]] = names[readable[members[0]]]
+    return joined
