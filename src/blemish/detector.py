@@ -210,7 +210,7 @@ class Detector:
         """A detector without some training images in memory and calibration.
 
         Args:
-            images: Their names, or their places in `model.manifest.images`.
+            images: Their names, their parts (`group`), or their places in `model.manifest.images`.
             who: For the journal; by default the user's name.
 
         Returns:
@@ -218,7 +218,7 @@ class Detector:
 
         Raises:
             OptionError: The model cannot learn.
-            DataError: A name is not in the model, or no image would remain.
+            DataError: A name is not in the model, or stands for images of several parts; or no image would remain.
         """
         self.model.check_learns()
         numbers = numbers_of(self.model.manifest.images, images)

@@ -4,6 +4,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -12,6 +13,7 @@ import numpy as np
 from blemish.arrays import Bools
 from blemish.calibration.promise import Share
 from blemish.data.samples import Labelled, Sample, labelled_samples
+from blemish.detector import Detector
 from blemish.errors import DataError
 from blemish.evaluation.bootstrap import Interval, intervals
 from blemish.evaluation.evaluation import Confusion, DefectScore, Estimate, Evaluation, Prediction
@@ -19,8 +21,11 @@ from blemish.evaluation.metrics import auroc, average_precision, f1_max
 from blemish.evaluation.operating import OperatingPoint, PartScores, least_cost, zero_miss
 from blemish.evaluation.pixels import PixelCurve, PixelScores
 from blemish.images.mask import read_mask
+from blemish.images.parts import joined_parts, look_over
+from blemish.images.read import USUAL
 from blemish.result import Result, Verdict
 from blemish.system.progress import Progress, Shown, shown
+from blemish.system.stream import available_threads
 
 __all__ = ["Inspector", "evaluate", "sample_mask"]
 
@@ -79,7 +84,8 @@ def evaluate(
     tests = [sample for sample in samples if sample.split == "test"]
     if not tests:
         raise DataError(f"None of {len(samples)} samples belongs to the split test; nothing can be measured.")
-    notes: list[str] = []
+    notes = _seen_before(detector, tests)
+    tests = _in_parts(detector, tests, notes)
     masked = any(sample.mask and sample.label for sample in tests)
     with PixelCurve() as curve, shown(progress) as report:
         predictions, seconds = _inspect(detector, tests, curve if masked else None, notes, report)
@@ -89,6 +95,37 @@ def evaluate(
     if pixels and pixels.unseen:
         notes.append(f"{pixels.unseen:.1%} of the defective pixels were not looked at and are in no pixel metric.")
     return _summary(detector.threshold, predictions, seconds, pixels, notes, resamples, miss_cost, seed)
+
+
+def _seen_before(detector: Inspector, tests: Sequence[Sample]) -> list[str]:
+    """Words on test images whose pixels the model knows, under whatever name."""
+    if not isinstance(detector, Detector):
+        return []
+    known = [each for each in detector.known([sample.path for sample in tests]) if each]
+    learnt = [each.path for each in known if each.in_memory]
+    notes = []
+    if learnt:
+        notes.append(
+            f"{len(learnt)} of {len(tests)} test images are in the memory, such as {learnt[0]}: the figures are too "
+            f"good for new parts. Leave them out."
+        )
+    if others := len(known) - len(learnt):
+        notes.append(
+            f"{others} of {len(tests)} test images set the thresholds: false rejects are too few. Leave them out."
+        )
+    return notes
+
+
+def _in_parts(detector: Inspector, tests: Sequence[Sample], notes: list[str]) -> list[Sample]:
+    """The samples, copies and pictures of one part in one group; a note says how many fewer there are."""
+    rules = detector.viewer.rules if isinstance(detector, Detector) else USUAL
+    stated = any(sample.group != str(sample.path) for sample in tests)
+    looks = look_over([sample.path for sample in tests], rules, threads=available_threads())
+    named = [sample.group for sample in tests]
+    parts = joined_parts(looks, named, stated=stated)
+    if fewer := len(set(named)) - len(set(parts)):
+        notes.append(f"{fewer} of the test images show a part that another shows too; {len(set(parts))} parts count.")
+    return [replace(sample, group=part) for sample, part in zip(tests, parts, strict=True)]
 
 
 def _inspect(

@@ -172,9 +172,9 @@ def _exchange(model: Model, leave: Ints) -> dict[str, Edit]:
 
 
 def numbers_of(images: Sequence[TrainingImage], wanted: Sequence[str | os.PathLike[str] | int]) -> Ints:
-    """The numbers of images, ascending, by numbers or names (as given at fit, or of the same file).
+    """The numbers of images, ascending, by numbers, parts, or names (as given at fit, or of the same file).
 
-    Raises DataError for one that is not there.
+    Raises DataError for one that is not there, and for a name that several parts have.
     """
     numbers: set[int] = set()
     for each in wanted:
@@ -182,12 +182,20 @@ def numbers_of(images: Sequence[TrainingImage], wanted: Sequence[str | os.PathLi
             found = {each} & set(range(len(images)))
         else:
             name = os.fspath(each)
-            found = {n for n, image in enumerate(images) if image.path == name}
+            found = {n for n, image in enumerate(images) if image.group == name}
+            found = found or {n for n, image in enumerate(images) if image.path == name}
             found = found or {n for n, image in enumerate(images) if _same_file(image.path, name)}
         if not found:
             raise DataError(
                 f"{each} is none of the {len(images)} images of the model, such as {images[0].path}; name them as they "
                 f"were named then. Nothing was changed."
+            )
+        parts = sorted({images[number].group for number in found})
+        if len(parts) > 1:
+            shown = ", ".join(parts[:3]) + (", ..." if len(parts) > 3 else "")
+            raise DataError(
+                f"{each} stands for images of {len(parts)} parts of the model; name those you mean by their part "
+                f"({shown}). Nothing was changed."
             )
         numbers |= found
     return np.array(sorted(numbers), np.int64)
