@@ -27,6 +27,7 @@ NAMES = [
     "Scan",
     "Settings",
     "TrainingError",
+    "Tuned",
     "Verdict",
     "calibrate",
     "doctor",
@@ -37,6 +38,7 @@ NAMES = [
     "reproduce",
     "scan",
     "table",
+    "tune",
 ]
 
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from blemish.reproduction.reproduction import Reproduced, reproduce
     from blemish.result import Box, Nearest, Region, Result, Verdict
     from blemish.scanning import Scan, scan
+    from blemish.tuning.run import Tuned, tune
 
 __all__ = [
     "BackboneError",
@@ -53,6 +54,7 @@ __all__ = [
     "Scan",
     "Settings",
     "TrainingError",
+    "Tuned",
     "Verdict",
     "calibrate",
     "doctor",
@@ -63,6 +65,7 @@ __all__ = [
     "reproduce",
     "scan",
     "table",
+    "tune",
 ]
 
 _HOMES = {
@@ -89,6 +92,7 @@ _HOMES = {
     "reports.table": ("table",),
     "reproduction.reproduction": ("Reproduced", "reproduce"),
     "scanning": ("Scan", "scan"),
+    "tuning.run": ("Tuned", "tune"),
 }
 """Where each public name lives; it is imported when it is first used, so that `import blemish` costs nothing."""
 

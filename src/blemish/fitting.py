@@ -37,9 +37,7 @@ from blemish.options.settings import Resources, Settings, chosen
 from blemish.system.progress import Progress, Shown, shown
 from blemish.system.stream import available_threads, stream
 
-__all__ = [
-    "fit",
-]
+__all__ = ["check_varied", "fit", "readable"]
 
 ERRORS_SHOWN = 5
 """Of the images that cannot be read."""
@@ -107,14 +105,14 @@ def _fit(
     named = named_parts(sources, groups)
     threads = resources.threads or available_threads()
     rules = Rules.of(accept_damaged=resources.accept_damaged, max_pixels=resources.max_pixels, nodata=settings.nodata)
-    looks = _readable(look_over(sources, rules, threads=threads, progress=progress))
+    looks = readable(look_over(sources, rules, threads=threads, progress=progress))
     part_of = joined_parts(looks, named, stated=groups is not None)
     kinds = [look.kind for look in looks]
     good = good_images(
         sources, kinds, settings, resources, progress, size_asked=size_asked, groups=part_of, rules=rules
     )
     settings = good.settings
-    _check_varied(looks)
+    check_varied(looks)
     viewer = good.viewer
     motions = list(stream(partial(_motion, viewer), sources, threads=threads))
     learner = find_method(settings.method).learn(good)
@@ -167,7 +165,7 @@ def _fit(
 fit.__doc__ = f"{cleandoc(fit.__doc__ or '')}\n\nOptions:\n\n{list_options()}\n"
 
 
-def _readable(looks: Sequence[Look | ImageError]) -> list[Look]:
+def readable(looks: Sequence[Look | ImageError]) -> list[Look]:
     """All looks. Raises ImageError, naming the first images, where some cannot be read."""
     errors = [look for look in looks if isinstance(look, ImageError)]
     if len(errors) > 1:
@@ -178,7 +176,7 @@ def _readable(looks: Sequence[Look | ImageError]) -> list[Look]:
     return [look for look in looks if isinstance(look, Look)]
 
 
-def _check_varied(looks: Sequence[Look]) -> None:
+def check_varied(looks: Sequence[Look]) -> None:
     """Raise DataError where several images are all one and the same."""
     if len(looks) > 1 and len({look.digest for look in looks}) == 1:
         raise DataError(

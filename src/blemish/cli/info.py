@@ -16,7 +16,7 @@ def info(
     recipe: Annotated[bool, typer.Option("--recipe", help="Print its recipe, for blemish fit --config.")] = False,
     provider: Annotated[str, typer.Option(help="Hardware that runs the network.")] = "cpu",
 ) -> None:
-    """Print what a model was fitted on, how, its threshold, and which provider runs it."""
+    """Say what a model was fitted on, how, with which threshold, and which provider runs it."""
     from blemish.detector import load
     from blemish.options.recipe import as_toml
 

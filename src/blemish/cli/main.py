@@ -5,6 +5,7 @@ import sys
 from typing import Annotated, Any, NoReturn, TextIO
 
 import typer
+from typer.core import TyperGroup
 
 from blemish.cli import (
     backbone,
@@ -19,28 +20,21 @@ from blemish.cli import (
     report,
     reproduce,
     scan,
+    tune,
 )
-from blemish.cli.commands import CommandLine, Group, LogFile, Quiet, Verbose, claim_log
+from blemish.cli.commands import CommandLine, LogFile, Quiet, Verbose, claim_log
 from blemish.cli.console import fail, give_up_output, listen, speak
 from blemish.cli.ending import Stopped, open_missing_streams, stopping_on_signals
-from blemish.cli.language import Lang
 from blemish.errors import BlemishError
 
 __all__ = ["app", "main"]
 
 
-class _Commands(Group):
+class _Commands(TyperGroup):
     """What goes wrong for the user is one sentence on stderr and exit code 2, never a traceback.
 
     It is caught here because Typer would end a stop (130) and a closed pipe (1, which means NG) by codes of its own.
     """
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        try:
-            listen(args)
-            return super().parse_args(ctx, args)
-        except BlemishError as error:
-            fail(str(error))
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -56,7 +50,7 @@ class _Commands(Group):
             fail("Stopped; what was already written is whole.")
         except BrokenPipeError:
             give_up_output()
-            fail("Stopped: the program that read the output has ended.")
+            fail("Stopped: whoever read the output went away.")
         except MemoryError:
             fail("There is not enough memory for this; fit on fewer or smaller images (--size, --coreset).")
         except OSError as error:
@@ -88,14 +82,15 @@ def _begin(
     quiet: Quiet = False,
     verbose: Verbose = False,
     log_file: LogFile = None,
-    lang: Lang = None,
 ) -> None:
+    listen()
     claim_log(log_file)
     speak(quiet=quiet, verbose=verbose, log_file=log_file)
 
 
 app.command("fit")(fit.fit)
 app.command("scan")(scan.scan)
+app.command("tune")(tune.tune)
 app.command("inspect")(inspect.inspect)
 app.command("calibrate")(calibrate.calibrate)
 app.command("evaluate")(evaluate.evaluate)

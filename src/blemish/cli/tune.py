@@ -1,0 +1,106 @@
+"""blemish tune: good images in, and perhaps a few defective ones; a recipe out."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from blemish.cli.console import fail, print_json, progress_bar, say
+from blemish.cli.images import labelled_images
+from blemish.cli.options import Config, Force, Recursive, given, with_settings
+from blemish.options.takes import Panel
+
+if TYPE_CHECKING:
+    from blemish.tuning.run import Measured, Tuned
+
+__all__ = ["tune"]
+
+
+@with_settings
+def tune(
+    images: Annotated[list[str], typer.Argument(help="Good images: folders, files, patterns, or one CSV.")],
+    defective: Annotated[
+        list[str],
+        typer.Option(
+            help="Defective images, a handful or more: a folder, file, pattern or CSV; again for several. Without "
+            "any, defects are made.",
+            rich_help_panel=Panel.FIRST,
+        ),
+    ] = [],  # noqa: B006 (typer reads it and never changes it)
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", help="The recipe to write, for fit --config.", rich_help_panel=Panel.FIRST),
+    ] = Path("tuned.toml"),
+    budget: Annotated[
+        float | None,
+        typer.Option(
+            help="Milliseconds that an image may take here, read and scored alone.", rich_help_panel=Panel.FIRST
+        ),
+    ] = None,
+    config: Config = None,
+    recursive: Recursive = False,
+    force: Force = False,
+    json: Annotated[bool, typer.Option("--json", help="Print what was measured as JSON.")] = False,
+    **options: str | None,
+) -> None:
+    """Choose the looks that find most on these parts, and write them as a recipe; a stopped run goes on from there."""
+    from blemish.options.recipe import RECIPE, over_recipe
+    from blemish.system.outputs import Outputs
+    from blemish.system.whole_file import write_whole
+    from blemish.tuning.run import tune as tune_looks
+    from blemish.tuning.state import STATE
+
+    paths, groups = labelled_images(images, label=0, split="train", recursive=recursive)
+    faulty, parts = (
+        labelled_images(defective, label=1, split="test", recursive=recursive) if defective else (None, None)
+    )
+    wanted = over_recipe(config, given(options))
+    outputs = Outputs([*images, *paths, *defective, *(faulty or []), *filter(None, [config])], force=force)
+    outputs.claim(output, RECIPE)
+    state = output.with_name(f"{output.name}.state")
+    outputs.claim(state, STATE)
+    try:
+        with progress_bar() as progress:
+            tuned = tune_looks(
+                paths,
+                faulty,
+                groups=groups,
+                defective_groups=parts,
+                budget=budget,
+                state=state,
+                progress=progress,
+                **wanted,
+            )
+    except KeyboardInterrupt:
+        if not state.exists():
+            raise
+        fail(f"Stopped; {state} keeps what was measured so far, and the same command goes on from there.")
+    write_whole(output, tuned.recipe().encode())
+    if json:
+        print_json({"path": str(output), **tuned.to_dict()})
+        return
+    _print(tuned)
+    say(f"{output} holds the choice: blemish fit {images[0]} -o part.blemish --config {output}")
+
+
+def _print(tuned: "Tuned") -> None:
+    """The candidates, the best first, and what the choice rests on."""
+    print(f"{'':2}{'ms':>6}  {'found (95 %)':>18}  {'made':>5}  looks")
+    for each in tuned.measured:
+        print(_line(each, "*" if each.candidate == tuned.chosen else "d" if each.candidate == tuned.default else ""))
+    kinds = next(each for each in tuned.measured if each.candidate == tuned.chosen).made_by
+    print("Made defects found by the choice: " + ", ".join(f"{word} {share:.0%}" for word, share in kinds.items()))
+    words = f"* chosen, d the default. Shares are of defects found where {tuned.rate:.1%} of good images are NG"
+    print(f"{words}; {tuned.good} good, {tuned.defective} defective images.")
+    if tuned.evidence == "made":
+        print("The choice rests on made defects alone, which may mislead; some real ones (--defective) tell more.")
+    elif tuned.found_by_choice is not None:
+        print(f"Chosen without each defective part in turn, the choice finds {tuned.found_by_choice:.0%} of them.")
+
+
+def _line(each: "Measured", mark: str) -> str:
+    found = "-"
+    if each.found is not None and each.found_interval is not None:
+        low, high = each.found_interval
+        found = f"{each.found:.0%} ({low:.0%} to {high:.0%})"
+    return f"{mark:2}{each.ms:6.0f}  {found:>18}  {each.made:>5.0%}  {each.candidate}"
