@@ -316,7 +316,15 @@ def test_no_command_names_a_setting_by_hand() -> None:
     """Options have one home, from which the command line takes them."""
     from blemish.cli import fit
 
-    taken = set(inspect.signature(fit.fit).parameters) - {"images", "output", "config", "save_config", "force", "json"}
+    taken = set(inspect.signature(fit.fit).parameters) - {
+        "images",
+        "output",
+        "config",
+        "save_config",
+        "force",
+        "json",
+        "recursive",
+    }
     assert taken == set(OPTIONS)
     assert not any(f'"--{name}"' in inspect.getsource(fit) for name in OPTIONS)
 

@@ -140,5 +140,5 @@ def test_the_command(tmp_path: Path, model: Path, run_cli: RunCli) -> None:
     assert outcome.code == 0, outcome
     assert "6 images" in outcome.stderr
     assert '<html lang="ja">' in (tmp_path / "報告.html").read_text(encoding="utf-8")
-    assert "no labels" in run_cli("report", model, tmp_path, "--lang", "xx").sentence
+    assert "give en or ja" in run_cli("report", model, tmp_path, "--lang", "xx").sentence
     assert "does not exist" in run_cli("report", model, tmp_path, "-o", tmp_path / "no" / "r.html").sentence

@@ -63,7 +63,7 @@ def test_model_files_hold_options_in_the_order_they_always_had() -> None:
     assert make_settings(method="padim", dimensions=50).model_dump_json() == (
         '{"method":"padim","preset":"default","backbone":"efficientnet_lite0","taps":[1,2,3],"size":"auto",'
         '"resize":"auto","align":"none","dimensions":50,"sigma":4.0,"false_rejects":0.01,"confidence":0.95,'
-        '"review":0.0,"calibration":"auto","held_out":0.3,"folds":5,"pixel_range":null,"seed":0}'
+        '"review":0.0,"calibration":"auto","held_out":0.3,"folds":null,"pixel_range":null,"seed":0,"nodata":"auto"}'
     )
 
 
