@@ -6,9 +6,9 @@
     BLEMISH_DATA=... python benchmarks/detection.py --anomalib-python ANOMALIB_ENV/bin/python --output
 
 Every cell (a set, an effort, a seed) runs in a process of its own, on two threads, at the defaults of `blemish.fit` but
-for its effort and the settings given. Finished cells are kept in --cells, so that an interrupted run goes on. Test
-images are of two halves by a digest of the part they show: settings are chosen by the first, `dev`; the second,
-`report`, says what they are worth. Solar cells are drawn anew by each seed.
+for its effort and the settings given. Finished cells are kept in --cells, so that an interrupted run goes on; give
+another folder after a change of code. Test images are of two halves by a digest of the part they show: settings are
+chosen by the first, `dev`; the second, `report`, says what they are worth. Solar cells are drawn anew by each seed.
 """
 
 import argparse
@@ -16,6 +16,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from importlib.metadata import version
@@ -36,7 +37,8 @@ def main() -> None:
     arguments = parse()
     if not arguments.data.is_dir():
         raise SystemExit("Set BLEMISH_DATA, or give --data: the folder that holds the data sets.")
-    measured = [answer(cell, arguments) for cell in asked(arguments)]
+    cells = [cell for cell in asked(arguments) if not arguments.finished or _kept(cell, arguments).is_file()]
+    measured = [answer(cell, arguments) for cell in cells]
     seeds = ", ".join(map(str, arguments.seeds))
     extra = {"anomalib (its own environment)": "2.7"} if arguments.anomalib_python else {}
     path = publish("detection", f"{tables(measured)}\n\n{NOTES}", seed=seeds, keep=arguments.output, extra=extra)
@@ -54,6 +56,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--images", type=int, help="fit and test on about so many images only, to try the script")
     parser.add_argument("--anomalib-python", help="the Python of an environment with anomalib 2.7, to run it beside")
     parser.add_argument("--cells", type=Path, default=Path("detection-cells"), help="folder for finished cells")
+    parser.add_argument("--finished", action="store_true", help="show what --cells holds, and measure nothing")
     parser.add_argument("--output", action="store_true", help="keep the tables in benchmarks/results")
     return parser.parse_args()
 
@@ -76,7 +79,7 @@ def asked(arguments: argparse.Namespace) -> list[Cell]:
 
 def answer(cell: Cell, arguments: argparse.Namespace) -> Measured:
     """From the folder of finished cells, or measured now."""
-    kept = arguments.cells / f"{cell.data}_{_digest(cell)}.json"
+    kept = _kept(cell, arguments)
     if kept.is_file():
         return _read(kept)
     if "anomalib" in cell.options:
@@ -84,10 +87,23 @@ def answer(cell: Cell, arguments: argparse.Namespace) -> Measured:
     else:
         with ProcessPoolExecutor(1, get_context("spawn")) as pool:
             found = pool.submit(measure, cell, arguments.data).result()
+    found = dataclasses.replace(found, commit=commit())
     arguments.cells.mkdir(parents=True, exist_ok=True)
     kept.write_text(json.dumps(dataclasses.asdict(found), indent=1), encoding="utf-8")
     print(tables([found]), file=sys.stderr, flush=True)
     return found
+
+
+def _kept(cell: Cell, arguments: argparse.Namespace) -> Path:
+    folder: Path = arguments.cells
+    return folder / f"{cell.data}_{_digest(cell)}.json"
+
+
+def commit() -> str:
+    """Of this checkout; with a plus where it holds changes."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--exclude", "*", "--dirty=+"]
+    described = subprocess.run(command, capture_output=True, text=True, check=False)
+    return described.stdout.strip() or "unknown"
 
 
 def _digest(cell: Cell) -> str:

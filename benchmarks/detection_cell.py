@@ -73,6 +73,8 @@ class Measured:
     """The same on all cores together: it suffers less from what else runs. Not known of peers."""
     peak_mb: float
     """Of fit and inspection."""
+    commit: str = "unknown"
+    """Of the checkout that measured it."""
 
 
 def tested(samples: Sequence[Sample]) -> dict[str, list[Sample]]:

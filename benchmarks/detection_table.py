@@ -1,5 +1,6 @@
 """The tables of detection.py."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from statistics import mean, median
 
@@ -30,7 +31,9 @@ def tables(measured: Sequence[Measured]) -> str:
     if masked:
         header = ["set", "fit with", "pixel AUROC", "AUPRO at 0.3", "pixel F1, dev", "report", "all"]
         parts.append(markdown_table(header, [_pixel_row(*key, seeds) for key, seeds in masked.items()]))
-    return "\n\n".join([*parts, *_averages(rows)])
+    commits = Counter(each.commit for each in measured)
+    cells = ", ".join(f"{commit} ({number} cells)" for commit, number in commits.items())
+    return "\n\n".join([*parts, *_averages(rows), f"Measured at commit {cells}."])
 
 
 def variant(measured: Measured) -> str:
