@@ -41,9 +41,7 @@ def main() -> None:
     measured = [answer(cell, arguments) for cell in cells]
     seeds = ", ".join(map(str, arguments.seeds))
     extra = {"anomalib (its own environment)": "2.7"} if arguments.anomalib_python else {}
-    path = publish("detection", f"{tables(measured)}\n\n{NOTES}", seed=seeds, keep=arguments.output, extra=extra)
-    if arguments.output:
-        path.with_suffix(".json").write_text(json.dumps([dataclasses.asdict(each) for each in measured], indent=1))
+    publish("detection", f"{tables(measured)}\n\n{NOTES}", seed=seeds, keep=arguments.output, extra=extra)
 
 
 def parse() -> argparse.Namespace:
