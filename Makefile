@@ -1,6 +1,6 @@
 # make demo   the whole job on real solar cells
 # make test   lint, types, import rules and all tests
-# make campaigns   files under load and kills, models replaced under load, about an hour; results in tests/campaigns/results
+# make campaigns   files under load and kills, models replaced under load, damaged model files, about an hour; results in tests/campaigns/results
 # All set up what they need in .venv and .venv-torch.
 
 PYTHON ?= python3
@@ -37,6 +37,7 @@ docs: .venv/docs
 campaigns: .venv/ready
 	PYTHONPATH=tests:benchmarks $(CORE)/python tests/campaigns/files.py --keep
 	PYTHONPATH=tests:benchmarks $(CORE)/python tests/campaigns/threads.py --keep
+	PYTHONPATH=tests:benchmarks $(CORE)/python tests/campaigns/model_files.py --keep
 
 .venv/ready: pyproject.toml constraints.txt $(wildcard setup.py)
 	$(PYTHON) -m venv .venv

@@ -24,6 +24,7 @@ COMMANDS = (
     ("report",),
     ("reproduce",),
     ("info",),
+    ("sign",),
     ("doctor",),
     ("demo",),
     ("backbone",),

@@ -224,29 +224,6 @@ def test_the_networks_names_never_collide_with_ours(name: str) -> None:
     np.testing.assert_array_equal(ours, patches(image, TAPS[:2]))
 
 
-def test_names_are_changed_inside_subgraphs_too() -> None:
-    """A branch that reads the outer tensor "image", the name of the network's input."""
-    value = [helper.make_tensor_value_info("out", TensorProto.FLOAT, None)]
-    branches = {
-        "then_branch": helper.make_graph([helper.make_node("Relu", ["image"], ["out"])], "then", [], value),
-        "else_branch": helper.make_graph([helper.make_node("Neg", ["image"], ["out"])], "else", [], value),
-    }
-    nodes = [
-        helper.make_node("If", ["yes"], ["chosen"], **branches),
-        helper.make_node("MaxPool", ["chosen"], ["patches"], kernel_shape=[2, 2], strides=[2, 2]),
-    ]
-    inputs = [helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, "h", "w"])]
-    outputs = [helper.make_tensor_value_info("patches", TensorProto.FLOAT, [1, 3, "a", "b"])]
-    graph = helper.make_graph(nodes, "branches", inputs, outputs, [numpy_helper.from_array(np.array(True), "yes")])
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    taps = [Tap(name="patches", channels=3, stride=2, level=0)]
-    described = {"input": "image", "taps": taps, "default_taps": ["patches"], "mean": (0, 0, 0), "std": (1, 1, 1)}
-    manifest = small_backbone().manifest.model_copy(update=described)
-    joined = build_graph(Backbone(manifest, model.SerializeToString()), {"patches": Grid(taps, patch_size=1)})
-    ours = Extractor(joined, 8, 8)(np.full((8, 8, 3), 51, np.uint8))["patches"]
-    np.testing.assert_allclose(ours, np.full((4, 4, 3), 0.2), rtol=1e-6)
-
-
 @pytest.mark.parametrize(("opset", "ir_version"), [(9, 4), (9, 3), (7, 3), (13, 7), (21, 10)])
 def test_networks_of_other_operator_sets_agree(opset: int, ir_version: int) -> None:
     image = pixels(32, 48)

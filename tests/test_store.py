@@ -19,8 +19,11 @@ import blemish
 from blemish.arrays import Array
 from blemish.detector import Detector, load
 from blemish.errors import ModelFileError
-from blemish.model.file import OPTIONAL, checked_tensors, tensor_kinds
+from blemish.model.container import pack
+from blemish.model.file import DIGEST, MANIFEST, checked_tensors, seal, tensor_kinds
+from blemish.model.manifest import FORMAT
 from blemish.model.model import tensor_sha256
+from blemish.model.tensor_checks import OPTIONAL
 from blemish.options.settings import make_settings
 
 TENSORS = {name: kind for name, kind in tensor_kinds(make_settings()).items() if name != "look.scale"}
@@ -36,17 +39,19 @@ def contents(path: Path) -> tuple[dict[str, Any], Tensors]:
 
 @pytest.fixture
 def rewrite(model: Path, tmp_path: Path) -> Callable[..., Path]:
-    """Write a copy of the model whose manifest and tensors a function has changed; hashes stay unless `hashed`."""
+    """Write a copy of the model whose manifest and tensors a function has changed.
+
+    The digest is always made anew, as a forger would; hashes of tensors only if `hashed`.
+    """
 
     def write(change: Callable[[dict[str, Any], Tensors], object], *, hashed: bool = False) -> Path:
         manifest, tensors = contents(model)
         change(manifest, tensors)
         path = tmp_path / "changed.blemish"
         if hashed:
-            hashes = {name: tensor_sha256(tensor) for name, tensor in tensors.items()}
-            save_file(tensors, path, metadata={"blemish": json.dumps(manifest | {"sha256": hashes})})
-        else:
-            save_file(tensors, path, metadata={"blemish": json.dumps(manifest)})
+            manifest |= {"sha256": {name: tensor_sha256(tensor) for name, tensor in tensors.items()}}
+        metadata = {MANIFEST: json.dumps(manifest)}
+        path.write_bytes(pack(tensors, metadata | {DIGEST: seal(metadata)}))
         return path
 
     return write
@@ -62,7 +67,7 @@ def test_round_trip(detector: Detector, model: Path) -> None:
 
 def test_any_safetensors_reader_opens_it(model: Path) -> None:
     manifest, tensors = contents(model)
-    assert manifest["format"] == 2
+    assert manifest["format"] == FORMAT
     assert set(tensors) == set(TENSORS)
 
 
@@ -132,8 +137,8 @@ def test_a_row_from_nowhere_is_named(rewrite: Callable[..., Path], name: str, va
 
 
 def test_a_newer_format_asks_for_a_newer_blemish(rewrite: Callable[..., Path]) -> None:
-    path = rewrite(lambda manifest, _: manifest.update({"format": 3, "colour": "of a field yet unknown"}))
-    with pytest.raises(ModelFileError, match=r"has format 3; this blemish reads up to 2\. Install a newer"):
+    path = rewrite(lambda manifest, _: manifest.update({"format": FORMAT + 1, "colour": "of a field yet unknown"}))
+    with pytest.raises(ModelFileError, match=rf"has format {FORMAT + 1}; this blemish reads up to {FORMAT}\. Install"):
         load(path)
 
 
@@ -209,7 +214,7 @@ def test_a_graph_that_could_do_harm_is_refused(rewrite: Callable[..., Path], gra
 
 
 def test_tensors_of_later_versions_are_left_alone(rewrite: Callable[..., Path]) -> None:
-    path = rewrite(lambda _, tensors: tensors.update({"search.rows": np.zeros((2, 2), np.float32)}))
+    path = rewrite(lambda _, tensors: tensors.update({"search.rows": np.zeros((2, 2), np.float32)}), hashed=True)
     assert load(path).info()["images"] == 8
 
 

@@ -7,7 +7,9 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from blemish.errors import DataError, ImageError, OptionError
+import numpy as np
+
+from blemish.errors import BackboneError, DataError, ImageError, ModelFileError, OptionError
 from blemish.features.extract import AnyExtractor
 from blemish.features.patches import Clock, Look, look
 from blemish.features.tiles import Extractors
@@ -23,6 +25,8 @@ from blemish.model.feedback import Seen, added, numbers_of, removed
 from blemish.model.file import model_bytes, model_of, read_model, write_model
 from blemish.model.manifest import Change
 from blemish.model.model import Model, undone
+from blemish.model.signature import Trusted
+from blemish.model.trial import try_out
 from blemish.result import Result, Verdict
 from blemish.scoring.picture import InspectedImage
 from blemish.scoring.regions import Reasons, find_regions
@@ -297,6 +301,8 @@ class Detector:
             (None, []) if map_HW is None else find_regions(map_HW, calibration.map_threshold, calibration.map_extent)
         )
         clock.lap("map")
+        if not np.isfinite(answer.image):
+            raise ImageError(f"{image_name(image)} scores {answer.image}, which is not finite; it cannot be judged.")
         reasons = Reasons(answer.matches, view, self.viewer, manifest.images) if answer.matches else None
         return Result(
             path=image_name(image),
@@ -340,8 +346,9 @@ def load(
     threads: int | None = None,
     accept_damaged: bool = False,
     max_pixels: int | None = None,
+    trusted: Trusted | None = None,
 ) -> Detector:
-    """Read a model file and make its detector.
+    """Read a model file, check it whole, try it on one grey image, and make its detector.
 
     Args:
         path: A model file of this version's format or an older one.
@@ -349,16 +356,37 @@ def load(
         threads: How many processors to use; None for all that are available.
         accept_damaged: Read image files that are damaged, as far as they can be, instead of refusing them.
         max_pixels: Pixels of the largest image that is read; None: 16 times the largest good image.
+        trusted: Files of public keys (PEM, Ed25519), or one: a model that none of them has signed is refused.
 
     Raises:
-        ModelFileError: The file is missing, damaged or newer; the message names the field that is wrong.
+        ModelFileError: The file is missing, damaged, newer or not signed by a trusted key; the message names the
+            field that is wrong.
+        OptionError: A key cannot be read, or the package cryptography is missing.
         ProviderError: The provider is not there.
     """
-    model = read_model(Path(path))
-    return Detector.of(model, provider=provider, threads=threads, accept_damaged=accept_damaged, max_pixels=max_pixels)
+    model = read_model(Path(path), trusted=trusted)
+    return _tried(
+        model,
+        str(path),
+        provider=provider,
+        threads=threads,
+        accept_damaged=accept_damaged,
+        max_pixels=max_pixels,
+    )
 
 
 def _unpickled(content: bytes, provider: str, threads: int, accept_damaged: bool, max_pixels: int | None) -> Detector:
     """Raises ModelFileError where the bytes are damaged."""
-    model = model_of(content, "The pickled detector")
-    return Detector.of(model, provider=provider, threads=threads, accept_damaged=accept_damaged, max_pixels=max_pixels)
+    name = "The pickled detector"
+    model = model_of(content, name)
+    return _tried(model, name, provider=provider, threads=threads, accept_damaged=accept_damaged, max_pixels=max_pixels)
+
+
+def _tried(model: Model, name: str, **hardware: Any) -> Detector:
+    """The detector of a model that was read, after a trial image; `name` is for messages, the rest as for `of`."""
+    try:
+        detector = Detector.of(model, **hardware)
+    except BackboneError as error:
+        raise ModelFileError(f"{name} cannot be used: tensor graph.onnx: {error}") from None
+    try_out(model, detector.extractors.shared, name)
+    return detector

@@ -173,9 +173,14 @@ def choose_folder(folder: Path | None, *, name: str) -> Path:
 
 
 def measure_taps(onnx: bytes, names: Sequence[str], size: tuple[int, int] | None) -> list[Tap]:
-    """Describe the taps of a network by running it on the CPU."""
-    from blemish.backbones.network import tap_strides
+    """Describe the taps of a network by running it on the CPU.
 
+    Raises BackboneError for one whose work cannot be told before it runs: no model with it could be read again.
+    """
+    from blemish.backbones.network import FIRST_SIZE, open_network, tap_strides
+    from blemish.backbones.shapes import work_of
+
+    work_of(open_network(onnx), (1, 3, *(size or FIRST_SIZE)))
     return [
         Tap(name=name, channels=channels, stride=stride, level=round(math.log2(stride)) - 1)
         for name, (channels, stride) in zip(names, tap_strides(onnx, names, size), strict=True)

@@ -1,19 +1,18 @@
 """Opens somebody's ONNX network safely, cuts it down to its taps and measures them."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import onnx
-from onnx.external_data_helper import uses_external_data
 
 from blemish.arrays import Floats
+from blemish.backbones.allowed import check_allowed
 from blemish.backbones.runtime import onnxruntime
 from blemish.errors import BackboneError
 
-__all__ = ["ImageInput", "image_input", "keep_taps", "open_network", "run_taps", "tap_strides"]
+__all__ = ["FIRST_SIZE", "ImageInput", "image_input", "keep_taps", "open_network", "run_taps", "tap_strides"]
 
-STANDARD_DOMAINS = ("", "ai.onnx")
 # Both axes differ by 128 between the two sizes, which every stride up to 128 that is a power of two divides:
 # the difference of the grids gives the stride whatever the network pads.
 FIRST_SIZE, SECOND_SIZE = (256, 320), (384, 192)
@@ -29,24 +28,13 @@ class ImageInput(NamedTuple):
 def open_network(network: bytes) -> onnx.ModelProto:
     """Parse ONNX bytes and refuse what could read other files or run foreign code.
 
-    Raises BackboneError for bytes that are no ONNX, external data, or an operator outside the ONNX standard.
+    Raises BackboneError for bytes that are no ONNX, and for whatever allowed.py does not let in.
     """
     try:
         model = onnx.load_model_from_string(network)
     except Exception as error:  # protobuf's class differs between its implementations
         raise BackboneError(f"This is no ONNX network ({_first_line(error)}).") from error
-    for graph in _graphs(model.graph):
-        if any(uses_external_data(tensor) for tensor in _tensors(graph)):
-            raise BackboneError(
-                "The network keeps weights in other files (external data); save it as one file, "
-                "with onnx.save(onnx.load(path), path, save_as_external_data=False)."
-            )
-        for node in graph.node:
-            if node.domain not in STANDARD_DOMAINS:
-                raise BackboneError(
-                    f"The network uses the operator {node.op_type} of the domain {node.domain!r}; only operators of "
-                    "the ONNX standard are allowed. Export the network without custom operators."
-                )
+    check_allowed(model)
     try:  # last, since the checker looks for external files
         onnx.checker.check_model(model)
     except onnx.checker.ValidationError as error:
@@ -160,27 +148,8 @@ def _reads(node: onnx.NodeProto) -> Iterator[str]:
     """All tensor names a node reads, those that its subgraphs capture included."""
     yield from node.input
     for attribute in node.attribute:
-        for graph in (attribute.g, *attribute.graphs):
-            yield from (value.name for value in graph.output)
-            for inner in graph.node:
-                yield from _reads(inner)
-
-
-def _graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
-    yield graph
-    for node in graph.node:
-        for attribute in node.attribute:
-            for inner in (attribute.g, *attribute.graphs):
-                yield from _graphs(inner)
-
-
-def _tensors(graph: onnx.GraphProto) -> Iterator[Any]:
-    yield from graph.initializer
-    for sparse in graph.sparse_initializer:
-        yield from (sparse.values, sparse.indices)
-    for node in graph.node:
-        for attribute in node.attribute:
-            yield from (attribute.t, *attribute.tensors)
+        for inner in attribute.g.node:
+            yield from _reads(inner)
 
 
 def _first_line(error: Exception) -> str:

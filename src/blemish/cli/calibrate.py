@@ -8,7 +8,8 @@ import typer
 
 from blemish.cli.console import print_json, progress_bar, say
 from blemish.cli.images import labelled_images
-from blemish.cli.options import AcceptDamaged, Force, MaxPixels, Recursive
+from blemish.cli.options import AcceptDamaged, Force, MaxPixels, Recursive, Trusted
+from blemish.cli.signed import say_unsigned
 
 __all__ = ["calibrate"]
 
@@ -30,6 +31,7 @@ def calibrate(
     who: Annotated[str | None, typer.Option(help="Who says so, for the journal; your user name by default.")] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write here, and leave MODEL as it is.")] = None,
     force: Force = False,
+    trusted: Trusted = None,
     json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
     recursive: Recursive = False,
     accept_damaged: AcceptDamaged = False,
@@ -61,7 +63,14 @@ def calibrate(
         Outputs([model, *(good or []), *(defective or []), *seen], force=force).claim(output, MODEL_FILE)
     held = model_to_write(output or model) if changed else nullcontext()
     with held as target, progress_bar() as progress:
-        detector = load(model, provider=provider, threads=threads, accept_damaged=accept_damaged, max_pixels=max_pixels)
+        detector = load(
+            model,
+            provider=provider,
+            threads=threads,
+            accept_damaged=accept_damaged,
+            max_pixels=max_pixels,
+            trusted=trusted,
+        )
         calibrated = calibrate_detector(
             detector,
             images,
@@ -86,3 +95,4 @@ def calibrate(
         table.add_row(*row.cells())
     Console().print(table)
     say(f"{output or model}: {calibration}" if changed else f"As it is: {calibration}")
+    say_unsigned(output or model, detector, calibrated)

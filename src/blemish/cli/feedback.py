@@ -8,6 +8,8 @@ import typer
 
 from blemish.cli.commands import CommandLine
 from blemish.cli.console import print_json, say
+from blemish.cli.options import Trusted
+from blemish.cli.signed import say_unsigned
 
 if TYPE_CHECKING:
     from blemish.detector import Detector
@@ -30,6 +32,7 @@ def add(
     images: Annotated[list[str], typer.Argument(help="Good images: folders, files, patterns, or one CSV.")],
     who: Who = None,
     json: Json = False,
+    trusted: Trusted = None,
     provider: Annotated[str, typer.Option(help="Hardware that runs the network.")] = "cpu",
     threads: Annotated[int | None, typer.Option(min=1, help="Processors to use; all by default.")] = None,
 ) -> None:
@@ -37,7 +40,7 @@ def add(
     from blemish.cli.images import labelled_images
 
     paths, groups = labelled_images(images, label=0, split="train")
-    _, after = _changed(model, lambda detector: detector.add(paths, groups=groups, who=who), provider, threads)
+    _, after = _changed(model, lambda detector: detector.add(paths, groups=groups, who=who), trusted, provider, threads)
     _tell(model, after, json)
 
 
@@ -47,16 +50,17 @@ def remove(
     images: Annotated[list[str], typer.Argument(help="Training images, as they were named at fit or when added.")],
     who: Who = None,
     json: Json = False,
+    trusted: Trusted = None,
 ) -> None:
     """Take training images out of the memory and the calibration; their files need not be there any more."""
-    _, after = _changed(model, lambda detector: detector.remove(images, who=who))
+    _, after = _changed(model, lambda detector: detector.remove(images, who=who), trusted)
     _tell(model, after, json)
 
 
 @app.command()
-def undo(model: Model, json: Json = False) -> None:
+def undo(model: Model, json: Json = False, trusted: Trusted = None) -> None:
     """Take the last change back, bit for bit, be it of the memory or by blemish calibrate."""
-    before, after = _changed(model, lambda detector: detector.undo())
+    before, after = _changed(model, lambda detector: detector.undo(), trusted)
     change = before.journal[-1]
     if json:
         print_json(_as_row(change))
@@ -65,11 +69,15 @@ def undo(model: Model, json: Json = False) -> None:
 
 
 @app.command()
-def log(model: Annotated[Path, typer.Argument(help="A model file made by blemish fit.")], json: Json = False) -> None:
+def log(
+    model: Annotated[Path, typer.Argument(help="A model file made by blemish fit.")],
+    json: Json = False,
+    trusted: Trusted = None,
+) -> None:
     """List the changes: when, who, what, and which images; oldest first."""
     from blemish.model.file import read_model
 
-    journal = read_model(model).manifest.journal
+    journal = read_model(model, trusted=trusted).manifest.journal
     if json:
         print_json([_as_row(change) for change in journal])
         return
@@ -80,16 +88,21 @@ def log(model: Annotated[Path, typer.Argument(help="A model file made by blemish
 
 
 def _changed(
-    model: Path, change: "Callable[[Detector], Detector]", provider: str = "cpu", threads: int | None = None
+    model: Path,
+    change: "Callable[[Detector], Detector]",
+    trusted: list[Path] | None,
+    provider: str = "cpu",
+    threads: int | None = None,
 ) -> "tuple[Detector, Detector]":
     """Change a model file, whole or not at all, while no other process may; the detectors before and after."""
     from blemish.detector import load
     from blemish.model.holding import model_to_change
 
     with model_to_change(model) as path:
-        before = load(path, provider=provider, threads=threads)
+        before = load(path, provider=provider, threads=threads, trusted=trusted)
         after = change(before)
         after.save(path)
+    say_unsigned(model, before, after)
     return before, after
 
 

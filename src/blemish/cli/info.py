@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from blemish.cli.console import print_json, print_tree
+from blemish.cli.options import Trusted
 
 __all__ = ["info"]
 
@@ -14,13 +15,14 @@ def info(
     model: Annotated[Path, typer.Argument(help="A model file made by blemish fit.")],
     json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
     recipe: Annotated[bool, typer.Option("--recipe", help="Print its recipe, for blemish fit --config.")] = False,
+    trusted: Trusted = None,
     provider: Annotated[str, typer.Option(help="Hardware that runs the network.")] = "cpu",
 ) -> None:
     """Say what a model was fitted on, how, with which threshold, and which provider runs it."""
     from blemish.detector import load
     from blemish.options.recipe import as_toml
 
-    detector = load(model, provider=provider)
+    detector = load(model, provider=provider, trusted=trusted)
     if recipe:
         print(as_toml(detector.model.manifest.settings), end="")
         return

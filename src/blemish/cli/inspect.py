@@ -11,7 +11,7 @@ import typer
 
 from blemish.cli.console import print_json, progress_bar, say
 from blemish.cli.images import found_images
-from blemish.cli.options import AcceptDamaged, Config, Force, MaxPixels, Recursive
+from blemish.cli.options import AcceptDamaged, Config, Force, MaxPixels, Recursive, Trusted
 
 if TYPE_CHECKING:
     from blemish.model.manifest import ModelManifest
@@ -42,6 +42,7 @@ def inspect(
     json: Annotated[bool, typer.Option("--json", help="Print all results as one JSON list.")] = False,
     config: Config = None,
     force: Force = False,
+    trusted: Trusted = None,
     recursive: Recursive = False,
     accept_damaged: AcceptDamaged = False,
     max_pixels: MaxPixels = None,
@@ -72,6 +73,7 @@ def inspect(
         threads=wanted.threads,
         accept_damaged=wanted.accept_damaged,
         max_pixels=wanted.max_pixels,
+        trusted=trusted,
     )
     with ExitStack() as stack:
         writers = _open(wanted, paths, detector.model.manifest, apart, stack)

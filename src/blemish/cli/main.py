@@ -20,6 +20,7 @@ from blemish.cli import (
     report,
     reproduce,
     scan,
+    sign,
     tune,
 )
 from blemish.cli.commands import CommandLine, LogFile, Quiet, Verbose, claim_log
@@ -97,6 +98,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("report")(report.report)
 app.command("reproduce")(reproduce.reproduce)
 app.command("info")(info.info)
+app.command("sign")(sign.sign)
 app.command("doctor")(doctor.doctor)
 app.command("demo")(demo.demo)
 app.add_typer(feedback.app, name="feedback")

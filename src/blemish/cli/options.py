@@ -12,7 +12,7 @@ from blemish.options.methods import OPTIONS_OF
 from blemish.options.settings import Resources, fields, readers
 from blemish.options.takes import Panel, choices, panel_of, shown_type
 
-__all__ = ["AcceptDamaged", "Config", "Force", "MaxPixels", "Recursive", "given", "with_settings"]
+__all__ = ["AcceptDamaged", "Config", "Force", "MaxPixels", "Recursive", "Trusted", "given", "with_settings"]
 
 Config = Annotated[
     Path | None,
@@ -20,6 +20,10 @@ Config = Annotated[
 ]
 Force = Annotated[
     bool, typer.Option("--force", help="Write even over images that are read, and over files of another kind.")
+]
+Trusted = Annotated[
+    list[Path] | None,
+    typer.Option("--trusted", help="A public key (.pub): refuse a model that none of these has signed (blemish sign)."),
 ]
 AcceptDamaged = Annotated[
     bool,

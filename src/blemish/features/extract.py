@@ -5,7 +5,7 @@ from typing import Protocol, cast
 
 from blemish.arrays import Array, Floats
 from blemish.backbones.runtime import onnxruntime as ort
-from blemish.errors import ProviderError
+from blemish.errors import BackboneError, ProviderError
 
 __all__ = ["OPENVINO", "PROVIDERS", "AnyExtractor", "Extractor", "available_providers", "make_extractor"]
 
@@ -56,7 +56,7 @@ class Extractor:
     """Runs a graph on sized images by ONNX Runtime, one image a call; calls may come from several threads at once."""
 
     def __init__(self, graph: bytes, height: int, width: int, *, provider: str = "cpu", threads: int = 1) -> None:
-        """Prepare the graph for one input size; `threads` work on each call. Raises ProviderError."""
+        """Prepare the graph for one input size; `threads` work on each call. Raises ProviderError, BackboneError."""
         if PROVIDERS.get(provider) not in ort.get_available_providers():
             raise ProviderError(
                 f'Provider "{provider}" is not available here; this installation offers '
@@ -73,7 +73,10 @@ class Extractor:
         options.log_severity_level = 3
         self.threads = threads
         wanted = PROVIDERS[provider]
-        self._session = ort.InferenceSession(graph, options, providers=[wanted])
+        try:
+            self._session = ort.InferenceSession(graph, options, providers=[wanted])
+        except Exception as error:  # ONNX Runtime raises a class of its own per status code
+            raise BackboneError(f"ONNX Runtime cannot prepare the network ({str(error).strip()}).") from None
         if self._session.get_providers()[0] != wanted:
             raise ProviderError(f'Provider "{provider}" could not start here; see its installation notes, or use cpu.')
         self._names = [output.name for output in self._session.get_outputs()]

@@ -62,7 +62,7 @@ class TiledExtractor:
     def __init__(self, extractor: AnyExtractor, tiling: Tiling, height: int, width: int, *, threads: int = 1) -> None:
         """`extractor` takes tiles of `tiling.shape(height, width)`; `threads` tiles are under way at once."""
         self.threads = threads
-        self._extractor = extractor
+        self.one_tile = extractor
         self._shape = tiling.shape(height, width)
         self._size = height, width
         self._unit = tiling.unit
@@ -75,7 +75,7 @@ class TiledExtractor:
     def __call__(self, sized: Array) -> dict[str, Floats]:
         """The grids (h, w, d) of one sized image (height, width, 3), by the names of the graph's outputs."""
         grids: dict[str, Floats] = {}
-        answers = stream(lambda tile: self._extractor(self._shown(sized, *tile)), self._tiles, threads=self.threads)
+        answers = stream(lambda tile: self.one_tile(self._shown(sized, *tile)), self._tiles, threads=self.threads)
         for (row, column), answer in zip(self._tiles, answers, strict=True):
             for name, part_hwD in answer.items():
                 self._check_grid(part_hwD)

@@ -1,12 +1,13 @@
 """The model file: safetensors with a JSON manifest, written whole or not at all, checked on reading.
 
-docs/file-format.md specifies it. Nothing in it is ever executed; the graph inside is refused when it uses
-external data or custom operators.
+docs/file-format.md specifies it. A digest covers the manifest, and the manifest every tensor; nothing in the file is
+ever executed but the graph, whose operators, sizes and work are bounded before it runs.
 """
 
+import hashlib
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,17 +15,30 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import load, save
 
 from blemish.arrays import Array
-from blemish.backbones.network import open_network
 from blemish.calibration.held_out import HeldOut
-from blemish.errors import BackboneError, ModelFileError
-from blemish.methods.method import TensorKind
+from blemish.errors import BlemishError, ModelFileError
+from blemish.methods.method import Method, TensorKind
 from blemish.methods.registry import METHODS, find_method
-from blemish.model.journal import TAKEN_AT, Steps
+from blemish.model.container import Container, pack, parsed, unpack
 from blemish.model.manifest import FORMAT, ModelManifest
-from blemish.model.model import Model, read_history, tensor_sha256
+from blemish.model.model import Model
+from blemish.model.ranges import check_pictures, problems
+from blemish.model.records import IMAGES, is_record, with_records
+from blemish.model.signature import SIGNATURE, Trusted, check_signature
+from blemish.model.tensor_checks import (
+    JOURNAL,
+    check_hashes,
+    check_missing,
+    check_numbers,
+    check_old_hashes,
+    check_sizes,
+    check_tensor,
+    checked_history,
+    kind_of,
+)
+from blemish.model.trial import check_grids, graph_work
 from blemish.options.settings import Settings
 from blemish.system.outputs import Kind
 from blemish.system.whole_file import sweep, write_whole
@@ -36,24 +50,27 @@ __all__ = [
     "model_bytes",
     "model_of",
     "read_model",
+    "seal",
     "tensor_kinds",
     "write_model",
 ]
 
-_KEY = "blemish"
+MANIFEST, DIGEST = "blemish", "digest"
+"""Entries of the header's metadata: the manifest, and the sha256 over it and the signature."""
+ENTRIES = (MANIFEST, SIGNATURE)
+SEALED = 3
+"""The format from which on a digest covers the manifest, and images are records."""
 
 TENSORS: Mapping[str, TensorKind] = {
     "calibration.image": (np.int64, "m"),
     "calibration.scores": (np.float64, "m"),
     "calibration.peaks": (np.float64, "m"),
     "graph.onnx": (np.uint8, "b"),
+    IMAGES: (np.uint8, "i"),
 }
-"""The tensors of every model: type and axes (m held-out images, b bytes); those of its method come beside them."""
-
-OPTIONAL = ("bank.radius", "edges.scale", "look.scale", "candidates")
-"""Three tensors, and a table of them, that a model may do without, at each look."""
-JOURNAL = "journal."
-"""How those begin that changes have taken out (model/journal.py)."""
+"""The tensors of every model: type and axes (m held-out images, b and i bytes), beside those of its method."""
+SINCE = {"calibration.image": 2, IMAGES: SEALED}
+"""The format that brought them."""
 
 
 def tensor_kinds(settings: Settings) -> dict[str, TensorKind]:
@@ -63,7 +80,15 @@ def tensor_kinds(settings: Settings) -> dict[str, TensorKind]:
 
 def model_bytes(model: Model) -> bytes:
     """The content of a model's file."""
-    return save(model.content, metadata={_KEY: model.signed_manifest.model_dump_json()})
+    metadata = {MANIFEST: model.manifest_text}
+    if model.signature and model.signature.digest == model.digest:
+        metadata[SIGNATURE] = model.signature.model_dump_json()
+    return pack(model.content, metadata | {DIGEST: seal(metadata)})
+
+
+def seal(metadata: Mapping[str, str]) -> str:
+    """The sha256 over the manifest, and the signature if there is one."""
+    return hashlib.sha256("\n".join(metadata[name] for name in ENTRIES if name in metadata).encode()).hexdigest()
 
 
 def write_model(path: Path, model: Model) -> None:
@@ -83,7 +108,7 @@ def write_model(path: Path, model: Model) -> None:
 def _is_model(path: Path) -> bool:
     try:
         with safe_open(path, framework="numpy") as file:
-            return _KEY in (file.metadata() or {})
+            return MANIFEST in (file.metadata() or {})
     except SafetensorError:
         return False
 
@@ -92,10 +117,10 @@ MODEL_FILE = Kind("a model", _is_model)
 """What a command may write a model over."""
 
 
-def read_model(path: Path) -> Model:
-    """Read and check a model file: version, manifest, types, shapes, hashes, graph.
+def read_model(path: Path, *, trusted: Trusted | None = None) -> Model:
+    """Read and check a model file: digest, signature, version, manifest, types, shapes, hashes, graph.
 
-    Raises ModelFileError naming the field that is wrong.
+    Raises ModelFileError naming the field that is wrong, or where none of the keys `trusted` has signed it.
     """
     if not path.exists():
         raise ModelFileError(f"{path} does not exist; blemish fit makes model files.")
@@ -105,102 +130,102 @@ def read_model(path: Path) -> Model:
         content = path.read_bytes()
     except OSError as error:
         raise ModelFileError(f"{path} cannot be read ({error.strerror or error}).") from None
-    return model_of(content, str(path))
+    return model_of(content, str(path), trusted=trusted)
 
 
-def model_of(content: bytes, name: str) -> Model:
+def model_of(content: bytes, name: str, *, trusted: Trusted | None = None) -> Model:
     """The model in the content of a file, checked as `read_model` does; `name` is for messages."""
-    manifest, tensors = checked_tensors(content, name)
+    box = _opened(content, name)
+    digest = hashlib.sha256(box.metadata[MANIFEST].encode()).hexdigest()
+    signature = check_signature(box.metadata, digest, trusted, name)
+    manifest, tensors = _checked(box, name)
     graph = tensors["graph.onnx"].tobytes()
-    try:
-        open_network(graph)
-    except BackboneError as error:
-        raise ModelFileError(f"{name} cannot be used: tensor graph.onnx: {error}") from None
-    method = find_method(manifest.method).restore(tensors, manifest.settings, manifest.transform)
+    work = graph_work(graph, manifest.transform, name)
+    grids = check_grids(work, manifest, name)
+    now = {each: tensor for each, tensor in tensors.items() if not each.startswith(JOURNAL)}
+    check_numbers(name, len(manifest.images), [rows * columns for rows, columns in grids.values()], now)
     held_out = HeldOut(tensors["calibration.image"], tensors["calibration.scores"], tensors["calibration.peaks"])
-    model = Model(manifest, method, graph, held_out)
-    return replace(model, history=_history(name, model, tensors))
+    model = Model(manifest, _restored(manifest, tensors, name), graph, held_out, signature=signature)
+    return replace(model, history=checked_history(name, model, tensors))
+
+
+def _restored(manifest: ModelManifest, tensors: Mapping[str, Array], name: str) -> Method:
+    try:
+        return find_method(manifest.method).restore(tensors, manifest.settings, manifest.transform)
+    except BlemishError:
+        raise
+    except (ValueError, LookupError, TypeError, ArithmeticError) as error:
+        raise ModelFileError(f"{name} cannot be used: its tensors do not make a {manifest.method} ({error}).") from None
 
 
 def checked_tensors(content: bytes, name: str) -> tuple[ModelManifest, dict[str, Array]]:
     """The manifest and the tensors of a model file, each checked against what its method keeps."""
+    return _checked(_opened(content, name), name)
+
+
+def _opened(content: bytes, name: str) -> Container:
+    """The file's container, whose header is sealed. Raises ModelFileError."""
     try:
-        tensors = load(content)
-        manifest = _manifest(name, _metadata(content))
-    except (SafetensorError, ValueError, TypeError, KeyError) as error:
+        box = unpack(content)
+    except ValueError as error:
         raise ModelFileError(f"{name} is not a blemish model, or it is damaged ({error}).") from None
+    if MANIFEST not in box.metadata:
+        raise ModelFileError(f"{name} is a safetensors file but not a blemish model: its manifest is missing.")
+    if not set(box.metadata) <= {*ENTRIES, DIGEST}:
+        odd = min(set(box.metadata) - {*ENTRIES, DIGEST})
+        raise ModelFileError(f"{name} is damaged: its header holds an entry {odd!r}, which no model has.")
+    if DIGEST in box.metadata and (box.metadata[DIGEST] != seal(box.metadata) or not box.canonical):
+        raise ModelFileError(f"{name} is damaged: its header is not the one that was written (its digest differs).")
+    return box
+
+
+def _checked(box: Container, name: str) -> tuple[ModelManifest, dict[str, Array]]:
+    manifest = _manifest(name, box)
     kinds = tensor_kinds(manifest.settings)
-    if manifest.format == 1:
-        del kinds["calibration.image"]  # every image was scored
-    _check_missing(name, kinds, tensors.keys())
-    kinds |= {each: _journal_kind(name, each, kinds) for each in tensors if each.startswith(JOURNAL)}
-    tensors = {each: tensors[each] for each in kinds if each in tensors}
-    for each, tensor in tensors.items():
-        _check_tensor(name, manifest, each, tensor, kinds[each])
+    for newer, since in SINCE.items():
+        if manifest.format < since:
+            del kinds[newer]
+    tensors = dict(box.tensors)
+    if manifest.format < SEALED:
+        tensors = {each: tensors[each] for each in tensors if each in kinds or each.startswith(JOURNAL)}
+        check_old_hashes(name, manifest, tensors)
+    check_missing(name, kinds, tensors.keys())
+    kinds |= {each: kind_of(name, each, kinds, manifest) for each in tensors if each.startswith(JOURNAL)}
+    for each in kinds.keys() & tensors.keys():
+        check_tensor(name, each, tensors[each], kinds[each])
     tensors.setdefault("calibration.image", np.arange(len(manifest.images)))
-    now = {each: tensor for each, tensor in tensors.items() if not each.startswith(JOURNAL)}
-    _check_sizes(name, now, tensor_kinds(manifest.settings))
-    _check_numbers(name, manifest, now)
+    now = {each: tensors[each] for each in tensors if each in kinds and not each.startswith(JOURNAL)}
+    check_sizes(name, now, kinds)
+    for field, problem in problems(manifest, len(tensors["calibration.image"])):
+        raise ModelFileError(f"{name} cannot be used: field {field} of its manifest: {problem}.")
     return manifest, tensors
 
 
-def _metadata(content: bytes) -> Mapping[str, str] | None:
-    """What a safetensors file says beside its tensors: its header is JSON of as many bytes as its first eight say."""
-    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-    metadata: Mapping[str, str] | None = header.get("__metadata__")
-    return metadata
-
-
-def _check_missing(name: str, kinds: Mapping[str, TensorKind], there: Iterable[str]) -> None:
-    begun = {each.partition(".")[0] for each in there}
-    for each in sorted(kinds.keys() - set(there)):
-        table, _, column = each.partition(".")
-        of_any_look = table.rstrip("0123456789")
-        if f"{of_any_look}.{column}" not in OPTIONAL and (of_any_look not in OPTIONAL or table in begun):
-            raise ModelFileError(f"{name} is damaged: tensor {each} is missing.")
-
-
-def _history(name: str, model: Model, tensors: Mapping[str, Array]) -> Mapping[int, Steps]:
-    """What it takes to undo the changes in the journal. Raises ModelFileError where some of it is missing."""
-    journal = model.manifest.journal
-    if unknown := {table for change in journal for table in change.added.keys() - model.tables.keys()}:
-        raise ModelFileError(f"{name} is damaged: its journal names a table {min(unknown)}, which it does not have.")
-    history = read_history(model, tensors)
-    for number, steps in history.items():
-        for table, step in steps.items():
-            if len(step.taken_at) != journal[number].taken.get(table):
-                raise ModelFileError(f"{name} is damaged: what change {number} took out of {table} is not all there.")
-    return history
-
-
-def _journal_kind(file: str, name: str, kinds: Mapping[str, TensorKind]) -> TensorKind:
-    """The kind of a tensor journal.NUMBER.TABLE.COLUMN: that of TABLE.COLUMN, or of places in the table."""
-    _, number, column = name.split(".", 2) if name.count(".") == 3 else ("", "", "")
-    if number.isdecimal() and column.endswith(f".{TAKEN_AT}"):
-        return np.int64, "t"
-    if number.isdecimal() and column in kinds:
-        return kinds[column]
-    raise ModelFileError(f"{file} is damaged: it holds a tensor {name}, which no change of a model writes.")
-
-
-def _manifest(file: str, metadata: Mapping[str, str] | None) -> ModelManifest:
-    content = (metadata or {}).get(_KEY)
-    if content is None:
-        raise ModelFileError(f"{file} is a safetensors file but not a blemish model: its manifest is missing.")
+def _manifest(file: str, box: Container) -> ModelManifest:
     try:
-        fields = json.loads(content)
+        fields = parsed(box.metadata[MANIFEST])
         version = fields.get("format") if isinstance(fields, dict) else None
         if isinstance(version, int) and version > FORMAT:
             raise ModelFileError(
                 f"{file} has format {version}; this blemish reads up to {FORMAT}. Install a newer blemish."
             )
+        if isinstance(version, int) and version >= SEALED:
+            if DIGEST not in box.metadata:
+                raise ModelFileError(f"{file} is damaged: the digest of its manifest is missing.")
+            check_hashes(file, fields.get("sha256"), box.tensors)
+            for name in filter(is_record, box.tensors):
+                check_tensor(file, name, box.tensors[name], TENSORS[IMAGES])
+            fields = with_records(fields, box.tensors)
+        check_pictures(fields if isinstance(fields, dict) else {})
         manifest = ModelManifest.model_validate(_from_format_1(fields) if version == 1 else fields)
-    except json.JSONDecodeError as error:
-        raise ModelFileError(f"{file} is damaged: its manifest is not JSON ({error}).") from None
     except ValidationError as error:
-        first = error.errors()[0]
+        first = error.errors(include_url=False, include_input=False)[0]
         field = ".".join(map(str, first["loc"]))
         raise ModelFileError(f"{file} cannot be used: field {field} of its manifest: {first['msg']}.") from None
+    except json.JSONDecodeError as error:
+        raise ModelFileError(f"{file} is damaged: its manifest is not JSON ({error}).") from None
+    except ValueError as error:
+        raise ModelFileError(f"{file} cannot be used: {error}.") from None
     if manifest.method not in METHODS:
         raise ModelFileError(
             f"{file} cannot be used: field method of its manifest is {manifest.method!r}, but this blemish knows "
@@ -230,40 +255,3 @@ def _from_format_1(fields: dict[str, Any]) -> dict[str, Any]:
         "images_with_region": above,
     }
     return {**fields, "settings": settings, "calibration": calibration}
-
-
-def _check_tensor(file: str, manifest: ModelManifest, name: str, tensor: Array, wanted: TensorKind) -> None:
-    """Type, axes, hash and values of one tensor."""
-    kind, axes = wanted
-    kinds = kind if isinstance(kind, tuple) else (kind,)
-    if tensor.dtype not in kinds or tensor.ndim != len(axes) or 0 in tensor.shape:
-        types = " or ".join(str(np.dtype(each)) for each in kinds)
-        raise ModelFileError(
-            f"{file} is damaged: tensor {name} is {tensor.dtype} of shape {tensor.shape}; "
-            f"it must be {types} with {len(axes)} axes, none of them empty."
-        )
-    if manifest.sha256.get(name) != tensor_sha256(tensor):
-        raise ModelFileError(f"{file} is damaged: the sha256 of tensor {name} does not match its manifest.")
-    if not np.isfinite(tensor).all():
-        raise ModelFileError(f"{file} is damaged: tensor {name} holds NaN or infinity.")
-
-
-def _check_sizes(file: str, tensors: Mapping[str, Array], kinds: Mapping[str, TensorKind]) -> None:
-    """Axes of one letter have one length."""
-    lengths: dict[str, int] = {}
-    for name in [name for name in kinds if name in tensors]:
-        for axis, length in zip(kinds[name][1], tensors[name].shape, strict=True):
-            if length != lengths.setdefault(axis, length):
-                raise ModelFileError(f"{file} is damaged: tensor {name} has {length} {axis}, not {lengths[axis]}.")
-
-
-def _check_numbers(file: str, manifest: ModelManifest, tensors: Mapping[str, Array]) -> None:
-    """Training images and cells of the grid that tensors name are there."""
-    limits = {".image": len(manifest.images), ".cell": manifest.grid[0] * manifest.grid[1]}
-    for name, limit in [(name, limits[end]) for name in tensors for end in limits if name.endswith(end)]:
-        lowest, highest = int(tensors[name].min()), int(tensors[name].max())
-        if lowest < 0 or highest >= limit:
-            raise ModelFileError(
-                f"{file} is damaged: tensor {name} names {lowest if lowest < 0 else highest}; "
-                f"it must lie in 0 to {limit - 1}."
-            )

@@ -20,7 +20,7 @@ __all__ = [
     "ModelManifest",
 ]
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 
 
 class Change(BaseModel):
@@ -53,7 +53,7 @@ class ModelManifest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    format: Literal[1, 2]
+    format: Literal[1, 2, 3]
     method: str
     created: str
     blemish: str
@@ -74,7 +74,7 @@ class ModelManifest(BaseModel):
     journal: list[Change] = []
     """Changes made after fitting, oldest first."""
     sha256: dict[str, str] = {}
-    """Of each tensor's bytes; filled in on writing."""
+    """Of each tensor's type, shape and bytes; filled in on writing."""
 
     @property
     def viewer(self) -> Viewer:

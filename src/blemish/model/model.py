@@ -23,6 +23,8 @@ from blemish.methods.look import Look
 from blemish.methods.method import Learns, Method
 from blemish.model.journal import Edit, Steps, apply, journal_tensors, read_journal, undo
 from blemish.model.manifest import FORMAT, Change, ModelManifest
+from blemish.model.records import WITHOUT_RECORDS, record_tensors
+from blemish.model.signature import Signature
 from blemish.model.tables import Table
 
 __all__ = [
@@ -57,6 +59,8 @@ class Model:
     """What good images score by a memory that has not seen them."""
     history: Mapping[int, Steps] = field(default_factory=dict)
     """What each change took out, by its number in the journal."""
+    signature: Signature | None = None
+    """Who has signed this model, or the one it was made from: it is written only with the model it is of."""
 
     @cached_property
     def content(self) -> dict[str, Array]:
@@ -69,18 +73,32 @@ class Model:
             "calibration.peaks": held_out.peaks_M,
             "graph.onnx": np.frombuffer(self.graph, np.uint8),
             **journal_tensors(self.history),
+            **record_tensors(self.manifest),
         }
 
     @cached_property
-    def signed_manifest(self) -> ModelManifest:
-        """The manifest with the sha256 of every tensor, as the model file holds it."""
+    def manifest_text(self) -> str:
+        """The manifest as the model file holds it: with the sha256 of every tensor, and without what is one."""
         hashes = {name: tensor_sha256(tensor) for name, tensor in self.content.items()}
-        return self.manifest.model_copy(update={"format": FORMAT, "sha256": hashes})
+        hashed = self.manifest.model_copy(update={"format": FORMAT, "sha256": hashes})
+        return hashed.model_dump_json(exclude=WITHOUT_RECORDS)
 
     @cached_property
+    def digest(self) -> str:
+        """The sha256 of the manifest, which covers all tensors."""
+        return hashlib.sha256(self.manifest_text.encode()).hexdigest()
+
+    @property
     def version(self) -> str:
-        """Twelve hexadecimal digits that name this very model: of the sha256 of its manifest with all hashes."""
-        return hashlib.sha256(self.signed_manifest.model_dump_json().encode()).hexdigest()[:12]
+        """Twelve hexadecimal digits that name this very model: the first of its digest."""
+        return self.digest[:12]
+
+    @property
+    def signed(self) -> dict[str, Any] | None:
+        """Who has signed this very model, and whether that could be checked here; None where nobody has."""
+        if self.signature is None or self.signature.digest != self.digest:
+            return None
+        return {"by": self.signature.by, "key": self.signature.key, "checked": self.signature.checked}
 
     @property
     def held_out_groups(self) -> list[str]:
@@ -95,6 +113,7 @@ class Model:
             "created": manifest.created,
             "blemish": manifest.blemish,
             "format": manifest.format,
+            "signed": self.signed,
             "input": {"height": manifest.transform.height, "width": manifest.transform.width},
             "pixels": manifest.transform.pixels,
             "images": manifest.in_memory,
@@ -262,8 +281,11 @@ def read_history(model: Model, tensors: Mapping[str, Array]) -> dict[int, Steps]
 
 
 def tensor_sha256(tensor: Array) -> str:
-    """The sha256 of a tensor's bytes, as hexadecimal digits."""
-    return hashlib.sha256(np.ascontiguousarray(tensor).data).hexdigest()
+    """The sha256 of a tensor's type, shape and bytes, as hexadecimal digits."""
+    begin = f"{tensor.dtype.str.lstrip('<|')} {list(tensor.shape)}\n".encode()
+    found = hashlib.sha256(begin)
+    found.update(np.ascontiguousarray(tensor).data)
+    return found.hexdigest()
 
 
 def _user() -> str:
