@@ -27,7 +27,7 @@ def tables(measured: Sequence[Measured]) -> str:
         rows.setdefault((each.cell.data, variant(each)), []).append(each)
     header = ["set", "fit with", "AUROC", "bar", "found at 5 %", "missed / rejected", "kept", "fit s", "ms", "MB"]
     parts = [markdown_table(header, [_row(*key, seeds) for key, seeds in rows.items()])]
-    masked = {key: seeds for key, seeds in rows.items() if seeds[0].figures["all"].f1 is not None}
+    masked = {key: seeds for key, seeds in rows.items() if seeds[0].figures["all"].pixel_auroc is not None}
     if masked:
         header = ["set", "fit with", "pixel AUROC", "AUPRO at 0.3", "pixel F1, dev", "report", "all"]
         parts.append(markdown_table(header, [_pixel_row(*key, seeds) for key, seeds in masked.items()]))

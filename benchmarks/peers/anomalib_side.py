@@ -14,6 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import numpy as np
 import torch
 from anomalib.data import Folder, PredictDataset
 from anomalib.engine import Engine
@@ -64,12 +65,18 @@ def make_data(folder: Path) -> Folder:
     )
 
 
-def predict(engine: Engine, model: Model, folder: Path) -> tuple[dict[str, float], float]:
-    """Score each image of a folder, one a batch, as `Engine.predict` does; returns scores and ms an image."""
+def predict(engine: Engine, model: Model, folder: Path, maps: Path | None = None) -> tuple[dict[str, float], float]:
+    """Score each image of a folder, one a batch, as `Engine.predict` does; returns scores and ms an image.
+
+    Anomaly maps go to the folder `maps`, if there is one.
+    """
     dataset = PredictDataset(folder, image_size=(256, 256))
     start = time.perf_counter()
     batches = engine.predict(model=model, dataset=dataset)
     milliseconds = 1000 * (time.perf_counter() - start) / len(dataset)
+    if maps:
+        for batch in batches:
+            np.save(maps / Path(batch.image_path[0]).name, batch.anomaly_map[0].squeeze().float().cpu().numpy())
     return {Path(batch.image_path[0]).name: float(batch.pred_score[0]) for batch in batches}, milliseconds
 
 
@@ -90,6 +97,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--weights", type=Path, required=True)
     parser.add_argument("--method", choices=list(METHODS), default="patchcore")
+    parser.add_argument("--maps", type=Path, help="folder for the anomaly maps of the test images, as NAME.npy")
     parser.add_argument("--turns", action="store_true", help="predict once for each line of standard input")
     arguments = parser.parse_args()
     torch.manual_seed(0)
@@ -102,7 +110,7 @@ def main() -> None:
         fit_peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         predict(engine, model, arguments.folder / "warm_up")
         for _ in sys.stdin if arguments.turns else ["once"]:
-            scores, predict_ms = predict(engine, model, arguments.folder / "test")
+            scores, predict_ms = predict(engine, model, arguments.folder / "test", arguments.maps)
             answer = {
                 "ready": ready,
                 "fit_seconds": fit_seconds,
