@@ -1,6 +1,6 @@
 """blemish feedback: what the line teaches a model after it was fitted, and what it was taught."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -111,7 +111,7 @@ def _tell(model: Path, detector: "Detector", json: bool) -> None:
     if json:
         print_json(_as_row(change))
         return
-    say(f"{model}: {_line(change)}; bank {detector.info()['bank']['rows']} patches.")
+    say(f"{model}: {_line(change)}. The memory now has {detector.model.method.size}.")
 
 
 def _line(change: "Change") -> str:
@@ -125,7 +125,12 @@ def _deed(change: "Change") -> str:
     images = f"{len(change.images)} image(s)"
     if change.change == "calibrate":
         return f"on {images if change.images else 'the scores kept'}, {change.wanted}"
-    return f"{images}, {change.added['bank']} patches came, {change.taken['bank']} left"
+    return f"{images}, {_rows(change.added)} rows added to the memory bank, {_rows(change.taken)} removed"
+
+
+def _rows(counts: Mapping[str, int]) -> int:
+    """Of the banks of all looks."""
+    return sum(rows for table, rows in counts.items() if table.startswith("bank"))
 
 
 def _as_row(change: "Change") -> dict[str, Any]:
@@ -134,7 +139,7 @@ def _as_row(change: "Change") -> dict[str, Any]:
         "when": change.when,
         "who": change.who,
         "images": [image.path for image in change.images],
-        "patches": {"added": change.added.get("bank", 0), "taken": change.taken.get("bank", 0)},
+        "patches": {"added": _rows(change.added), "taken": _rows(change.taken)},
         "wanted": change.wanted and change.wanted.model_dump(),
         "threshold": {"before": change.before.threshold, "after": change.threshold},
     }
