@@ -1,4 +1,4 @@
-"""Write docs/cli.md from what the commands themselves print for --help."""
+"""Write docs/cli.md and docs/cli.ja.md from what the commands themselves print for --help."""
 
 import contextlib
 import io
@@ -33,7 +33,8 @@ COMMANDS = (
     ("backbone", "export"),
     ("backbone", "import"),
 )
-TARGET = Path(__file__).parent.parent / "docs" / "cli.md"
+DOCS = Path(__file__).parent.parent / "docs"
+TARGETS = {"en": DOCS / "cli.md", "ja": DOCS / "cli.ja.md"}
 
 _HEAD = """# The command line
 
@@ -61,20 +62,39 @@ moment, the fit writes its model beside it, names that file, and ends with exit 
 (Windows has no such lock.)
 """
 
+_HEAD_JA = """# コマンドライン
 
-def page() -> str:
-    """The whole page."""
-    return _HEAD + "".join(_section(command) for command in COMMANDS)
+このページは、`make docs` がコマンド自身のヘルプから作成します(テストで一致を確認しています)。
+
+**言語。** `--lang ja` を付けるか、ロケール(`LC_ALL`、`LC_MESSAGES`、`LANG`)が日本語であれば、
+ヘルプ、メッセージ、エラー、レポートが日本語になります。
+判定の語 OK、NG、REVIEW、ERROR と、JSONやCSVの項目名は英語のままです。
+日本語を表示できないコンソールでは、1行の注記の後、英語で表示します。
+
+**終了コード。** 0: すべてOK、1: NGあり、3: REVIEWあり、2: エラーまたは誤った使い方。
+複数あてはまる場合は、2、1、3の順に優先します。結果は標準出力に、それ以外は標準エラー出力に表示します。
+
+**上書き。** 各コマンドは、自分が作成する種類のファイルにだけ上書きします。
+入力の画像やモデル、種類の異なるファイルには、`--force` を付けない限り上書きしません。
+
+**中断。** Ctrl-C などで中断しても、書き込み済みのファイルは正常です。詳しくは[英語のページ](cli.md)をご覧ください。
+"""
 
 
-def _section(command: tuple[str, ...]) -> str:
-    return f"\n## blemish {' '.join(command)}\n\n```text\n{_help(command)}\n```\n"
+def page(lang: str = "en") -> str:
+    """The whole page in a language."""
+    head = _HEAD_JA if lang == "ja" else _HEAD
+    return head + "".join(_section(command, lang) for command in COMMANDS)
 
 
-def _help(command: tuple[str, ...]) -> str:
+def _section(command: tuple[str, ...], lang: str) -> str:
+    return f"\n## blemish {' '.join(command)}\n\n```text\n{_help(command, lang)}\n```\n"
+
+
+def _help(command: tuple[str, ...], lang: str) -> str:
     printed = io.StringIO()
     with _columns(100), contextlib.redirect_stdout(printed), contextlib.suppress(SystemExit):
-        app([*command, "--help"], prog_name="blemish")
+        app(["--lang", lang, *command, "--help"], prog_name="blemish")
     return "\n".join(line.rstrip() for line in printed.getvalue().strip().splitlines())
 
 
@@ -93,5 +113,6 @@ def _columns(width: int) -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    TARGET.write_text(page(), encoding="utf-8")
-    sys.stderr.write(f"wrote {TARGET.name}\n")
+    for lang, target in TARGETS.items():
+        target.write_text(page(lang), encoding="utf-8")
+        sys.stderr.write(f"wrote {target.name}\n")

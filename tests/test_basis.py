@@ -19,7 +19,7 @@ from blemish.reports.words import Words
         (80, "cross", {"review": 0.1}, "REVIEWまたはNGになる良品は約"),
         (40, "split", {}, "最良の保証"),
         (120, "split", {"false_rejects": 0.05}, "しきい値を超えたものは1個以下です"),
-        (120, "split", {"false_rejects": 0.05, "review": 0.2}, "REVIEWまたはNGになる良品は25 %以下"),
+        (120, "split", {"false_rejects": 0.05, "review": 0.2}, "REVIEWまたはNGになる良品は25.0 %以下"),
         (120, "split", {"threshold": 1.75}, "手動で指定"),
     ],
 )

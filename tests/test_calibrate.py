@@ -118,14 +118,14 @@ def test_59_parts_promise_5_percent_and_58_say_what_is_missing() -> None:
     assert (enough.threshold, enough.above, enough.map_threshold) == (58, 0, 158)
     assert enough.promise == pytest.approx(0.0495, abs=1e-4)
     assert str(enough) == (
-        "threshold 58: at most 5 % of good parts are NG, with 95 % confidence; 0 of 59 good parts (59 images) kept "
-        "from the memory may score above it."
+        "threshold 58: at most 5.0 % of good parts are NG, with 95 % confidence. 0 of 59 good parts kept from the "
+        "memory bank may score above it."
     )
     assert (short.threshold, short.above) == (57, 0)
     assert short.promise == pytest.approx(0.0503, abs=1e-4)
     assert str(short) == (
-        "threshold 57: at most 5.03 % of good parts are NG, with 95 % confidence, the best that 58 good parts (58 "
-        "images) kept from the memory support; 5 % needs 59 parts."
+        "threshold 57: at most 5.1 % of good parts are NG, with 95 % confidence. 58 good parts kept from the memory "
+        "bank support no more; 5.0 % needs 59 parts."
     )
 
 
@@ -152,9 +152,9 @@ def test_cross_fitted_scores_promise_nothing() -> None:
     assert found.promise is found.review_promise is None
     assert (found.threshold, found.above, found.estimate) == (197, 1, 0.01)
     assert str(found) == (
-        "threshold 197: about 1 % of good parts are NG. That is an estimate: 199 good parts (199 images) were each "
-        "scored by a memory without their fold. To promise at most 1 % with 95 % confidence, calibrate on 299 good "
-        "parts or more that the memory has not seen."
+        "threshold 197: about 1.0 % of good parts are NG. This is an estimate: each of 199 good parts was scored by a "
+        "memory bank without its fold. To promise at most 1.0 % with 95 % confidence, calibrate on 299 or more good "
+        "parts that the memory bank has not seen."
     )
     few = calibrated(np.arange(8.0), mode="cross", false_rejects=0.01)
     assert (few.threshold, few.estimate) == (7, 1 / 9)
@@ -181,9 +181,9 @@ def test_a_review_band_is_as_wide_as_what_people_can_look_at() -> None:
         Verdict.REVIEW,
         Verdict.NG,
     ]
-    assert str(found).endswith("REVIEW from 952: at most 6 % of good parts are REVIEW or NG.")
+    assert str(found).endswith("REVIEW from 952: at most 6.0 % of good parts are REVIEW or NG.")
     assert str(calibrated(np.arange(99.0), "cross", review=0.1)).endswith(
-        "REVIEW from 84: about 15 % of good parts are REVIEW or NG."
+        "REVIEW from 84: about 15.0 % of good parts are REVIEW or NG."
     )
 
 
@@ -198,7 +198,7 @@ def test_a_threshold_by_hand_is_told_what_it_promises() -> None:
     found = calibrated(np.arange(1.0, 101), threshold=95.5)
     assert (found.threshold, found.above) == (95.5, 5)
     assert found.promise == pytest.approx(0.1023, abs=1e-4)  # Clopper-Pearson: 5 of 100, one-sided
-    assert "at most 10.2 % of good parts are NG, with 95 % confidence; it was given, and 5 of 100" in str(found)
+    assert "at most 10.3 % of good parts are NG, with 95 % confidence. It was set by hand; 5 of 100" in str(found)
     assert found.map_threshold == pytest.approx(195 * 95.5 / 95)
     far = calibrated(np.arange(1.0, 101), threshold=0.5)
     assert (far.above, far.promise) == (100, 1)

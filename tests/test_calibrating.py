@@ -102,11 +102,11 @@ def test_what_cannot_calibrate(detector: Detector, tmp_path: Path) -> None:
 def test_a_table_of_points_shows_both_sides(calibrated: Detector) -> None:
     parts = part_scores(calibrated, [scratched_part(1).grey, stained_part(2).grey, good_part(900)])
     rows = tabulate(calibrated, parts, miss_cost=10)
-    assert [row.name for row in rows][:2] == ["in use", "at most 0.5% NG"]
+    assert [row.name for row in rows][:2] == ["in use", "at most 0.5 % NG"]
     assert rows[0].misses is not None
     assert (rows[0].misses.count, rows[0].misses.of) == (1, 3)  # a good part among the defects is missed
     assert (rows[0].needs, rows[1].needs) == (None, 598)
-    assert rows[1].cells()[2:4] == ("at most 22.09%", "598 parts")
+    assert rows[1].cells()[2:4] == ("at most 22.1 %", "598 parts")
     none = next(row for row in rows if row.name == "zero miss (oracle)")
     assert none.misses is not None
     assert none.misses.count == 0
@@ -125,7 +125,7 @@ def test_calibrate_writes_only_what_changed(copy: Path, tmp_path: Path, run_cli:
     before = copy.read_bytes()
     shown = run_cli("calibrate", copy)
     assert shown.code == 0
-    assert "about 11.11%" in shown.stdout
+    assert "about 11.1 %" in shown.stdout
     assert copy.read_bytes() == before
     aside = run_cli("calibrate", copy, "--review", "0.3", "-o", tmp_path / "other.blemish")
     assert (aside.code, copy.read_bytes()) == (0, before)
@@ -146,7 +146,7 @@ def test_calibrate_on_folders_and_show_what_is_missed(copy: Path, tmp_path: Path
     assert [point["misses"]["of"] for point in found["points"]] == [1] * 8
     again = run_cli("calibrate", copy, "--defective", tmp_path / "ng")
     assert "zero miss (oracle)" in again.stdout
-    assert "at most 25 % of good parts are NG, with 95 % confidence" in again.stderr
+    assert "at most 25.0 % of good parts are NG, with 95 % confidence" in again.stderr
 
 
 def test_calibrate_from_a_csv_keeps_groups(copy: Path, tmp_path: Path, run_cli: RunCli) -> None:

@@ -33,7 +33,7 @@ def test_fit_writes_a_model_and_says_what_it_rests_on(folder: Path, tmp_path: Pa
     outcome = run_cli("fit", folder / "fit", "-o", model, *FIT, "--seed", "0")
     assert (outcome.code, outcome.stdout) == (0, "")
     assert "8 good images" in outcome.stderr
-    assert "about 11.1 % of good parts are NG. That is an estimate: 8 good parts (8 images)" in outcome.stderr
+    assert "about 11.1 % of good parts are NG. This is an estimate: each of 8 good parts was" in outcome.stderr
     settings = load(model).model.manifest.settings
     assert (settings.size, settings.coreset, settings.folds, settings.seed) == (64, 20, 2, 0)
 

@@ -194,11 +194,13 @@ def test_too_few(tmp_path: Path, images: int, run_cli: RunCli) -> None:
     else:
         outcome = run_cli("doctor", tmp_path)
         assert outcome.code == 2
-        assert "MEND    too few: 1 good part(s)" in outcome.stdout
+        assert "mend    too few: 1 good part(s)" in outcome.stdout
 
 
 def test_the_command_for_people_and_for_programs(good: Path, tmp_path: Path, run_cli: RunCli) -> None:
-    assert run_cli("doctor", good).stdout.endswith("of some 12 parts\nnothing to mend, no advice\n")
+    assert run_cli("doctor", good).stdout.endswith(
+        "of about 12 parts\nNothing must be mended, and there is no advice.\n"
+    )
     for number in range(5):
         save_image(good / f"copy {number}.png", shot(number))
     people = run_cli("doctor", good, "--groups", tmp_path / "groups.csv")

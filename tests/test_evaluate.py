@@ -166,14 +166,14 @@ def test_what_is_left_out_of_pixel_metrics_is_said(category: Path) -> None:
     samples[first] = replace(samples[first], mask=None)
     save(category / "ground_truth/scratch/s0_mask.png", np.zeros((HEIGHT, WIDTH), np.uint8))
     notes = evaluate(FakeDetector(SCORES), samples).notes
-    assert "Left out of pixel metrics for want of a mask: 1 images." in notes
-    assert "Defective but with an empty mask: 1 images." in notes
+    assert "Left out of the pixel metrics, because there is no mask: 1 images." in notes
+    assert "Defective, but the mask is empty: 1 images." in notes
 
 
 def test_a_detector_without_maps(category: Path) -> None:
     found = evaluate(FakeDetector(SCORES, maps=False), read_samples(category))
     assert found.pixels is None
-    assert "for want of an anomaly map: 6 images" in found.notes[0]
+    assert "because there is no anomaly map: 6 images" in found.notes[0]
     assert "0 good and 0 defective were looked at" in found.notes[1]
 
 
@@ -189,7 +189,7 @@ def test_unseen_defects_are_told(category: Path) -> None:
     found = evaluate(FakeDetector(SCORES, anomaly_map=cropped), read_samples(category))
     assert found.pixels is not None
     assert found.pixels.unseen == pytest.approx(1 / 3)
-    assert "33.3% of the defective pixels were not looked at" in found.notes[0]
+    assert "33.3 % of the defective pixels were not looked at" in found.notes[0]
 
 
 def test_only_good_images_are_answered_in_words(category: Path) -> None:
@@ -217,7 +217,7 @@ def test_json_is_strict_and_the_table_is_text(category: Path) -> None:
     assert [Path(path).name for path in plain["errors"]] == ["h0.png"]
     assert [each["verdict"] for each in plain["predictions"]] == ["OK", "OK", "OK", "ERROR", "OK", "OK"]
     rows = {name: value for name, value, _ in found.rows()}
-    assert rows["image AUROC"] == "1.0000"
+    assert rows["image AUROC"] == "100.0 %"
     assert rows["errors"] == "1"
     assert "AUPRO at 0.3" in rows
 
@@ -246,7 +246,7 @@ def test_parts_are_counted_by_what_their_images_say_together(tmp_path: Path) -> 
     assert set(found.oracle_points) == {"zero miss", "least cost"}
     assert found.oracle_points["zero miss"].misses.count == 0
     rows = {row[0]: row[1:] for row in found.rows()}
-    assert rows["parts missed"] == ("0.5000", "1 of 2; 95%: 1.3% to 98.7%")
+    assert rows["parts missed"] == ("50.0 % (1 of 2)", "95 %: 1.3 % to 98.7 %")
     assert "zero miss (oracle)" in rows
     assert json.loads(json.dumps(found.to_dict()))["misses"]["count"] == 1
 

@@ -70,7 +70,7 @@ def test_shares_have_the_interval_of_clopper_and_pearson() -> None:
         share, expected = Share.observed(count, of), binomtest(count, of).proportion_ci(0.95, "exact")
         assert (share.low, share.high) == pytest.approx((expected.low, expected.high), abs=1e-12)
         assert share.low <= share.rate <= share.high
-    assert str(Share.observed(3, 40)) == "7.5% (3 of 40; 95%: 1.6% to 20.4%)"
+    assert str(Share.observed(3, 40)) == "7.5 % (3 of 40), 95 %: 1.6 % to 20.4 %"
     with pytest.raises(DataError, match="A share of no parts"):
         Share.observed(0, 0)
 

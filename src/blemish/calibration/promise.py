@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from itertools import accumulate, islice, repeat, takewhile
 
 from blemish.errors import DataError
+from blemish.language.numbers import counted, percent
 
 __all__ = ["Share", "allowed_above", "at_most", "highest_rate", "parts_needed"]
 
@@ -102,8 +103,8 @@ class Share:
 
     @property
     def range(self) -> str:
-        """Counts and interval for people."""
-        return f"{self.count} of {self.of}; {self.level:.0%}: {self.low:.1%} to {self.high:.1%}"
+        """The interval for people."""
+        return f"{100 * self.level:g} %: {percent(self.low)} to {percent(self.high)}"
 
     def __str__(self) -> str:
-        return f"{self.rate:.1%} ({self.range})"
+        return f"{counted(self.count, self.of)}, {self.range}"

@@ -20,6 +20,7 @@ from blemish.arrays import Doubles
 from blemish.calibration.held_out import group_scores
 from blemish.calibration.promise import allowed_above, highest_rate, parts_needed
 from blemish.errors import OptionError
+from blemish.language.numbers import at_most, percent
 from blemish.options.settings import Settings, checked
 from blemish.result import Verdict
 
@@ -82,8 +83,8 @@ class Wanted(BaseModel):
         if self.threshold is not None:
             asked = f"threshold {self.threshold:.4g} by hand"
         else:
-            asked = f"asked for {_percent(self.false_rejects)} false rejects, {_percent(self.confidence)} confidence"
-        return f"{asked}, {_percent(self.review)} for review" if self.review else asked
+            asked = f"asked for {percent(self.false_rejects)} false rejects, {100 * self.confidence:g} % confidence"
+        return f"{asked}, {percent(self.review)} for review" if self.review else asked
 
 
 class Calibration(BaseModel):
@@ -138,32 +139,34 @@ class Calibration(BaseModel):
         return f"threshold {self.threshold:.4g}: {self._basis()}{self._band()}."
 
     def _basis(self) -> str:
-        wanted, parts = self.wanted, f"{self.groups} good parts ({self.images} images)"
-        asked, confidence = _percent(wanted.false_rejects), _percent(wanted.confidence)
+        wanted, parts = self.wanted, f"{self.groups} good parts"
+        if self.images != self.groups:
+            parts += f" ({self.images} images)"
+        asked, confidence = percent(wanted.false_rejects), f"{100 * wanted.confidence:g} %"
         needed = parts_needed(wanted.false_rejects, wanted.confidence)
         if self.promise is None:
             return (
-                f"about {_percent(self.estimate)} of good parts are NG. That is an estimate: {parts} were each scored "
-                f"by a memory without their fold. To promise at most {asked} with {confidence} confidence, calibrate "
-                f"on {needed} good parts or more that the memory has not seen"
+                f"about {percent(self.estimate)} of good parts are NG. This is an estimate: each of {parts} was scored "
+                f"by a memory bank without its fold. To promise at most {asked} with {confidence} confidence, "
+                f"calibrate on {needed} or more good parts that the memory bank has not seen"
             )
-        promise = f"at most {_percent(self.promise)} of good parts are NG, with {confidence} confidence"
+        promise = f"at most {at_most(self.promise)} of good parts are NG, with {confidence} confidence"
         if wanted.threshold is not None:
-            return f"{promise}; it was given, and {self.above} of {parts} kept from the memory score above it"
+            return f"{promise}. It was set by hand; {self.above} of {parts} kept from the memory bank score above it"
         if self.promise > wanted.false_rejects:
-            return f"{promise}, the best that {parts} kept from the memory support; {asked} needs {needed} parts"
+            return f"{promise}. {parts} kept from the memory bank support no more; {asked} needs {needed} parts"
         return (
-            f"at most {asked} of good parts are NG, with {confidence} confidence; {self.above} of {parts} kept from "
-            f"the memory may score above it"
+            f"at most {asked} of good parts are NG, with {confidence} confidence. {self.above} of {parts} kept from "
+            f"the memory bank may score above it"
         )
 
     def _band(self) -> str:
         if self.review_above == self.above:
             return ""
         if self.review_promise is None:
-            share = f"about {_percent((self.review_above + 1) / (self.groups + 1))}"
+            share = f"about {percent((self.review_above + 1) / (self.groups + 1))}"
         else:
-            share = f"at most {_percent(max(self.review_promise, self.wanted.false_rejects + self.wanted.review))}"
+            share = f"at most {at_most(max(self.review_promise, self.wanted.false_rejects + self.wanted.review))}"
         return f". REVIEW from {self.review_threshold:.4g}: {share} of good parts are REVIEW or NG"
 
     def _bound(self, above: int) -> float | None:
@@ -226,7 +229,3 @@ def _above(groups: int, rate: float, confidence: float, mode: Mode) -> int:
 def _cut(of_groups: Doubles, above: int) -> float:
     """The score that `above` others exceed: one that was seen, so that no interpolation lowers it."""
     return float(np.sort(of_groups)[-1 - min(above, len(of_groups) - 1)])
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.3g} %"

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from blemish.cli.console import print_json, progress_bar, say
+from blemish.cli.console import in_language, language, print_json, progress_bar, say
 from blemish.cli.images import labelled_images
 from blemish.cli.options import AcceptDamaged, Force, MaxPixels, Recursive, Trusted
 from blemish.cli.signed import say_unsigned
@@ -18,17 +18,17 @@ def calibrate(
     model: Annotated[Path, typer.Argument(help="A model file made by blemish fit.")],
     good: Annotated[
         list[str] | None,
-        typer.Option(help="Good images the memory has not seen (repeatable); the thresholds then rest on them alone."),
+        typer.Option(help="Good images new to the memory bank (repeatable); the thresholds then rest on them alone."),
     ] = None,
     defective: Annotated[
-        list[str] | None, typer.Option(help="Defective images (repeatable): what does each threshold miss?")
+        list[str] | None, typer.Option(help="Defective images (repeatable), to show what each threshold misses.")
     ] = None,
     false_rejects: Annotated[float | None, typer.Option(help="Share of good parts that may be NG.")] = None,
-    confidence: Annotated[float | None, typer.Option(help="How sure to be that no more are.")] = None,
+    confidence: Annotated[float | None, typer.Option(help="Confidence that no more good parts are NG.")] = None,
     review: Annotated[float | None, typer.Option(help="Share of good parts that may be REVIEW.")] = None,
-    threshold: Annotated[float | None, typer.Option(help="Set the threshold by hand; its promise is told.")] = None,
-    miss_cost: Annotated[float, typer.Option(min=0, help="What one missed part costs, in false rejects.")] = 10.0,
-    who: Annotated[str | None, typer.Option(help="Who says so, for the journal; your user name by default.")] = None,
+    threshold: Annotated[float | None, typer.Option(help="Set the threshold by hand; its promise is printed.")] = None,
+    miss_cost: Annotated[float, typer.Option(min=0, help="Cost of one missed part, counted in false rejects.")] = 10.0,
+    who: Annotated[str | None, typer.Option(help="Who makes the change; your user name by default.")] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write here, and leave MODEL as it is.")] = None,
     force: Force = False,
     trusted: Trusted = None,
@@ -42,8 +42,8 @@ def calibrate(
     """Move a model's operating point without fitting again, and show what other points would do.
 
     Images are named as for fit; of a CSV, the split test is taken, with its groups. Without --good the thresholds rest
-    on the scores that the model keeps. Where nothing is asked to change, nothing is written; what is changed,
-    blemish feedback log lists and blemish feedback undo takes back.
+    on the scores that the model keeps. Without an option that changes something, nothing is written. blemish feedback
+    log lists the changes, and blemish feedback undo takes the last one back.
     """
     from rich.console import Console
     from rich.table import Column, Table
@@ -53,6 +53,8 @@ def calibrate(
     from blemish.evaluation.points import part_scores, tabulate
     from blemish.model.file import MODEL_FILE
     from blemish.model.holding import model_to_write
+    from blemish.reports.basis import basis
+    from blemish.reports.words import Words
     from blemish.system.outputs import Outputs
 
     images, groups = labelled_images(good, label=0, split="test", recursive=recursive) if good else (None, None)
@@ -90,9 +92,11 @@ def calibrate(
     if json:
         print_json({"calibration": calibration.to_dict(), "points": [row.to_dict() for row in rows]})
         return
-    table = Table(Column("operating point", no_wrap=True), "threshold", "good parts NG", "needs", "missed", "")
+    header = (in_language(name) for name in ("threshold", "good parts NG", "needs", "missed", ""))
+    table = Table(Column(in_language("operating point"), no_wrap=True), *header)
     for row in rows:
-        table.add_row(*row.cells())
+        table.add_row(*map(in_language, row.cells()))
     Console().print(table)
-    say(f"{output or model}: {calibration}" if changed else f"As it is: {calibration}")
+    said = basis(Words(language()), calibration)
+    say(f"{output or model}: {said}" if changed else f"Nothing was changed. {said}")
     say_unsigned(output or model, detector, calibrated)

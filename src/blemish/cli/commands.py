@@ -1,4 +1,4 @@
-"""What all commands share: help in groups, -h, and how much they say (--quiet, --verbose, --log-file)."""
+"""What all commands share: help in groups, -h, and what they say (--quiet, --verbose, --log-file, --lang)."""
 
 import functools
 import inspect
@@ -11,15 +11,17 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 from blemish.cli import console
+from blemish.cli.help import write_list, write_text, write_usage
+from blemish.cli.language import Lang
 from blemish.errors import OptionError
 from blemish.options.takes import Panel, number_words
 from blemish.system.outputs import Outputs, begins
 from blemish.system.whole_file import sweep
 
-__all__ = ["Command", "CommandLine", "LogFile", "Quiet", "Verbose", "claim_log"]
+__all__ = ["Command", "CommandLine", "Group", "LogFile", "Quiet", "Verbose", "claim_log"]
 
 SPEAKING = "Messages and help"
 WIDEST = 140
@@ -45,6 +47,7 @@ class CommandLine(typer.Typer):
 
     def __init__(self, **options: Any) -> None:
         context = {"help_option_names": ["-h", "--help"], "max_content_width": WIDEST}
+        options = {"cls": Group} | options
         super().__init__(no_args_is_help=True, rich_markup_mode=None, context_settings=context, **options)
 
     def command(self, name: str | None = None, **options: Any) -> Callable[[Any], Any]:
@@ -53,20 +56,54 @@ class CommandLine(typer.Typer):
         return lambda function: register(_speaking(function))
 
 
-class Command(TyperCommand):
-    """What all commands do alike: help in groups, words for values that an option cannot take, and clearing up.
-
-    Each begins by deleting what killed runs left beside the files and folders that it names.
-    """
+class Spoken:
+    """Help and words for wrong usage, in the language asked for; options in groups."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         typed = list(args)
         try:
-            return super().parse_args(ctx, args)
-        except typer.BadParameter as error:
-            if sentence := _refusal(error, typed):
+            return super().parse_args(ctx, args)  # type: ignore[misc, no-any-return]
+        except Exception as error:
+            if isinstance(error, typer.BadParameter) and (sentence := _refusal(error, typed)):
                 raise OptionError(sentence) from None
+            _tell_in_language(error, ctx, typed)
             raise
+
+    def format_usage(self, ctx: Any, formatter: Any) -> None:
+        write_usage(formatter, ctx.command_path, self.collect_usage_pieces(ctx))  # type: ignore[attr-defined]
+
+    def format_help_text(self, ctx: Any, formatter: Any) -> None:
+        if self.help:  # type: ignore[attr-defined]
+            write_text(formatter, self.help)  # type: ignore[attr-defined]
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        groups: dict[str, list[tuple[str, str]]] = {name: [] for name in ["Arguments", *Panel, "Options", SPEAKING]}
+        for parameter in self.get_params(ctx):  # type: ignore[attr-defined]
+            if record := parameter.get_help_record(ctx):
+                groups[_group(parameter)].append(record)
+        for name, records in groups.items():
+            write_list(formatter, name, records)
+
+
+class Group(Spoken, TyperGroup):
+    """A group of commands."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        try:
+            return super().resolve_command(ctx, args)
+        except Exception as error:
+            _tell_in_language(error, ctx, args)
+            raise
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        super().format_options(ctx, formatter)
+        commands = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        named = [(name, command.help or "") for name, command in commands if command and not command.hidden]
+        write_list(formatter, "Commands", [(name, said.partition("\n\n")[0]) for name, said in named])
+
+
+class Command(Spoken, TyperCommand):
+    """A command. It begins by deleting what killed runs left beside the files and folders that it names."""
 
     def invoke(self, ctx: Any) -> Any:
         named = [os.path.realpath(value) for value in ctx.params.values() if isinstance(value, os.PathLike)]
@@ -74,15 +111,13 @@ class Command(TyperCommand):
             sweep(Path(folder))
         return super().invoke(ctx)
 
-    def format_options(self, ctx: Any, formatter: Any) -> None:
-        groups: dict[str, list[tuple[str, str]]] = {name: [] for name in ["Arguments", *Panel, "Options", SPEAKING]}
-        for parameter in self.get_params(ctx):
-            if record := parameter.get_help_record(ctx):
-                groups[_group(parameter)].append(record)
-        for name, records in groups.items():
-            if records:
-                with formatter.section(name):
-                    formatter.write_dl(records)
+
+def _tell_in_language(error: Exception, ctx: Any, typed: list[str]) -> None:
+    """Raise an OptionError that says in another language what Typer says of wrong usage in English."""
+    if typed and console.language() != "en" and hasattr(error, "format_message"):
+        said, helped = console.in_language(error.format_message()), console.in_language("Help:")
+        sentence = f"{said} {helped} {ctx.command_path} --help"
+        raise OptionError(sentence) from None
 
 
 def _refusal(error: typer.BadParameter, typed: list[str]) -> str | None:
@@ -115,10 +150,17 @@ def claim_log(path: Path | None, *, force: bool = False) -> None:
 
 
 def _speaking(command: Callable[..., None]) -> Callable[..., None]:
-    """A command that takes --quiet, --verbose and --log-file beside its own options."""
+    """A command that takes --quiet, --verbose, --log-file and --lang beside its own options."""
 
     @functools.wraps(command)
-    def run(*, quiet: bool = False, verbose: bool = False, log_file: Path | None = None, **own: Any) -> None:
+    def run(
+        *,
+        quiet: bool = False,
+        verbose: bool = False,
+        log_file: Path | None = None,
+        lang: str | None = None,  # console.listen has heard it already: help is in this language as well
+        **own: Any,
+    ) -> None:
         claim_log(log_file, force=own.get("force", False))
         console.speak(quiet=quiet, verbose=verbose, log_file=log_file)
         console.log(f"begins: {shlex.join(['blemish', *sys.argv[1:]])}")
@@ -134,10 +176,10 @@ def _speaking(command: Callable[..., None]) -> Callable[..., None]:
             console.log(f"ends after {time.monotonic() - began:.1f} s, exit code {code}")
 
     signature = inspect.signature(command)
-    kinds = {"quiet": Quiet, "verbose": Verbose, "log_file": LogFile}
+    kinds = {"quiet": Quiet, "verbose": Verbose, "log_file": LogFile, "lang": Lang}
     added = [
         inspect.Parameter(
-            name, inspect.Parameter.KEYWORD_ONLY, annotation=kind, default=None if name == "log_file" else False
+            name, inspect.Parameter.KEYWORD_ONLY, annotation=kind, default=None if kind in (LogFile, Lang) else False
         )
         for name, kind in kinds.items()
     ]

@@ -1,57 +1,112 @@
-"""What the commands print, and how: text and progress to stderr, results to stdout."""
+"""What the commands print, and how: text and progress to stderr, results to stdout, in the language asked for."""
 
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
+from blemish.cli.language import asked_for, unprintable
 from blemish.system.progress import Progress, shown
 
-__all__ = ["fail", "give_up_output", "listen", "log", "print_json", "print_tree", "progress_bar", "say", "speak"]
+__all__ = [
+    "fail",
+    "give_up_output",
+    "in_language",
+    "language",
+    "listen",
+    "log",
+    "print_json",
+    "print_tree",
+    "progress_bar",
+    "report_language",
+    "say",
+    "speak",
+    "tell",
+]
 
 ERROR = 2
 
 
 @dataclass(frozen=True)
 class Speech:
-    """How much a command says."""
+    """How much a command says, and in which language."""
 
     quiet: bool = False
     verbose: bool = False
     log_file: Path | None = None
+    asked: str = "en"
+    """The language of what is written to files."""
+    language: str = "en"
+    """The language of what is printed: English where the console cannot print the one asked for."""
 
 
 _speech = Speech()
 
 
-def listen() -> None:
-    """Begin a command line: say what is said by default."""
+def listen(arguments: Sequence[str]) -> None:
+    """Begin a command line: say what is said by default, in the language asked for. Raises OptionError."""
     global _speech
     _speech = Speech()
+    asked = asked_for(arguments)
+    encoding = unprintable() if asked == "ja" else None
+    _speech = Speech(asked=asked, language="en" if encoding else asked)
+    if encoding and "--quiet" not in arguments:
+        say(f"This console ({encoding}) cannot print Japanese: messages are in English. PYTHONUTF8=1 makes it UTF-8.")
+
+
+def language() -> str:
+    """The language of what is printed, en or ja."""
+    return _speech.language
+
+
+def report_language() -> str:
+    """The language of what is written to files, en or ja."""
+    return _speech.asked
+
+
+def in_language(text: str) -> str:
+    """An English sentence in the language of what is printed; as it is where there is none in that language."""
+    if _speech.language == "en":
+        return text
+    from blemish.language.translation import translated
+
+    return translated(text)
 
 
 def speak(*, quiet: bool, verbose: bool, log_file: Path | None) -> None:
     """Say less, more, or to a file as well, from now on; what was asked for before the command's name stays."""
     global _speech
-    _speech = Speech(quiet or _speech.quiet, verbose or _speech.verbose, log_file or _speech.log_file)
+    _speech = replace(
+        _speech,
+        quiet=quiet or _speech.quiet,
+        verbose=verbose or _speech.verbose,
+        log_file=log_file or _speech.log_file,
+    )
     if _speech.quiet and _speech.verbose:
         fail("--quiet and --verbose contradict each other; give one of them.")
 
 
 def say(text: str) -> None:
     """Tell the user something that is not a result."""
+    text = in_language(text)
     if not _speech.quiet:
         print(text, file=sys.stderr)
     _write_log(text)
 
 
+def tell(sentence: str) -> None:
+    """Print a line of a result for people."""
+    print(in_language(sentence))
+
+
 def log(text: str) -> None:
     """Note a step, for --verbose and --log-file."""
+    text = in_language(text)
     if _speech.verbose:
         print(_stamped(text), file=sys.stderr)
     _write_log(text)
@@ -78,18 +133,20 @@ def print_json(value: Any) -> None:
 
 
 def print_tree(values: Mapping[str, Any], indent: str = "") -> None:
-    """Print a result for people: one line a value, nested ones indented."""
+    """Print a result for people: one line a value, nested ones indented. Names stay those of the JSON."""
     for name, value in values.items():
         if isinstance(value, Mapping):
             print(f"{indent}{name}")
             print_tree(value, indent + "  ")
         else:
-            shown = (", ".join(map(str, value)) or "none") if isinstance(value, list) else value
+            listed = value if isinstance(value, list) else [value]
+            shown = ", ".join(in_language(str(each)) for each in listed) or in_language("none")
             print(f"{indent}{name:<12} {shown}".rstrip())
 
 
 def fail(sentence: str) -> NoReturn:
     """End with one sentence and the exit code of errors."""
+    sentence = in_language(sentence)
     try:
         print(f"blemish: {sentence}", file=sys.stderr)
     except OSError:
@@ -118,7 +175,7 @@ def progress_bar() -> Iterator[Progress]:
         begun: set[str] = set()
 
         def logged(step: str, done: int, total: int) -> None:
-            report(step, done, total)
+            report(in_language(step), done, total)
             if step not in begun:
                 begun.add(step)
                 log(f"{step}: {total} to do")

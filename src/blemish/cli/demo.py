@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from blemish.cli.console import print_json, progress_bar, say
+from blemish.cli.console import in_language, print_json, progress_bar, say, tell
 from blemish.cli.options import Force
+from blemish.language.numbers import percent
 
 __all__ = ["demo"]
 
@@ -17,7 +18,7 @@ def demo(
     ] = None,
     images: Annotated[
         Path | None,
-        typer.Option(help="Only copy cells into this new folder: good/, line/ and what else the quickstart names."),
+        typer.Option(help="Only copy cells into this new folder: good/, line/ and others of the quickstart."),
     ] = None,
     force: Force = False,
     json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False,
@@ -41,7 +42,7 @@ def _copy_images(folder: Path, json: bool) -> None:
         print_json(counts)
         return
     for name, count in counts.items():
-        print(f"{folder / name}: {count} images")
+        tell(f"{folder / name}: {count} images")
     say(f"Next: cd {folder}, then blemish fit good/ -o part.blemish")
 
 
@@ -58,5 +59,12 @@ def _whole_job(output: Path, force: bool, json: bool) -> None:
         print_json(numbers)
         return
     for name, value in numbers.items():
-        print(f"{name:<28} {value:.4f}" if isinstance(value, float) else f"{name:<28} {value}")
-    say(f"Open {output / 'index.html'} to look at the overlays.")
+        print(f"{in_language(name):<28} {_figure(name, value)}")
+    say(f"Open {output / 'index.html'} in a browser to see the overlays.")
+
+
+def _figure(name: str, value: object) -> str:
+    """Seconds with their decimals, shares in per cent, counts as they are."""
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:.3f}" if name.startswith("seconds") else percent(value)

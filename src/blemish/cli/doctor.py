@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from blemish.cli.console import print_json, print_tree, progress_bar, say
+from blemish.cli.console import in_language, print_json, print_tree, progress_bar, say, tell
 from blemish.cli.options import AcceptDamaged, Force, MaxPixels, Recursive
 
 if TYPE_CHECKING:
@@ -70,12 +70,15 @@ def _installation(groups: Path | None, json: bool) -> None:
 
 
 def _print_examination(found: "Examination") -> None:
-    print(f"{found.data}: {found.images} images, {found.good_to_fit} good ones to fit on, of some {found.parts} parts")
+    tell(
+        f"{found.data}: {found.images} images, {found.good_to_fit} good ones for fitting, of about {found.parts} parts"
+    )
     for finding in found.findings:
-        print(f"{'MEND' if finding.mend else 'advice':<7} {finding.name}: {finding.sentence}")
+        kind, name = in_language("mend" if finding.mend else "advice"), in_language(finding.name)
+        print(f"{kind:<7} {name}: {in_language(finding.sentence)}")
         for files in finding.files[:LISTED]:
-            print(f"        {'  '.join(files[:LISTED])}{'  ...' if len(files) > LISTED else ''}")
+            print(f"        {'  '.join(map(in_language, files[:LISTED]))}{'  ...' if len(files) > LISTED else ''}")
         if len(finding.files) > LISTED:
-            print(f"        ... {len(finding.files) - LISTED} more (--json lists all)")
+            tell(f"        ... {len(finding.files) - LISTED} more (--json lists all)")
     if not found.findings:
-        print("nothing to mend, no advice")
+        tell("Nothing must be mended, and there is no advice.")

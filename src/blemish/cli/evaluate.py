@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from blemish.cli.console import print_json, progress_bar
+from blemish.cli.console import in_language, print_json, progress_bar, tell
 from blemish.cli.options import AcceptDamaged, MaxPixels
 
 __all__ = ["evaluate"]
@@ -41,9 +41,9 @@ def evaluate(
     if json:
         print_json(evaluation.to_dict())
         return
-    table = Table("measure", "value", "")
+    table = Table(*map(in_language, ("measure", "value", "")))
     for row in evaluation.rows():
-        table.add_row(*row)
+        table.add_row(*map(in_language, row))
     Console().print(table)
     for note in evaluation.notes:
-        print(note)
+        tell(note)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from blemish.cli.commands import CommandLine
-from blemish.cli.console import print_json, say
+from blemish.cli.console import in_language, print_json, say
 from blemish.cli.options import Trusted
 from blemish.cli.signed import say_unsigned
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 app = CommandLine(
-    help="Put rejected good images into a model, take others out, undo changes, list them. Nothing is fitted again.",
+    help="Add rejected good images to a model, take images out, undo and list changes. Nothing is fitted again.",
 )
 
-Model = Annotated[Path, typer.Argument(help="A model file made by blemish fit; it is changed in place, whole or not.")]
-Who = Annotated[str | None, typer.Option(help="Who says so, for the journal; your user name by default.")]
+Model = Annotated[Path, typer.Argument(help="A model file made by blemish fit; it is changed in place.")]
+Who = Annotated[str | None, typer.Option(help="Who makes the change; your user name by default.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the change as JSON.")]
 
 
@@ -36,7 +36,7 @@ def add(
     provider: Annotated[str, typer.Option(help="Hardware that runs the network.")] = "cpu",
     threads: Annotated[int | None, typer.Option(min=1, help="Processors to use; all by default.")] = None,
 ) -> None:
-    """Put images of good parts into the memory, such as those rejected by mistake; each of them is OK from then on."""
+    """Add images of good parts to the memory bank, such as those rejected by mistake; each of them is OK afterwards."""
     from blemish.cli.images import labelled_images
 
     paths, groups = labelled_images(images, label=0, split="train")
@@ -52,20 +52,20 @@ def remove(
     json: Json = False,
     trusted: Trusted = None,
 ) -> None:
-    """Take training images out of the memory and the calibration; their files need not be there any more."""
+    """Take training images out of the memory bank and the calibration; their files may be gone."""
     _, after = _changed(model, lambda detector: detector.remove(images, who=who), trusted)
     _tell(model, after, json)
 
 
 @app.command()
 def undo(model: Model, json: Json = False, trusted: Trusted = None) -> None:
-    """Take the last change back, bit for bit, be it of the memory or by blemish calibrate."""
+    """Undo the last change, bit for bit: of the memory bank, or by blemish calibrate."""
     before, after = _changed(model, lambda detector: detector.undo(), trusted)
     change = before.journal[-1]
     if json:
         print_json(_as_row(change))
         return
-    say(f"{model}: undone: {_line(change)}; threshold {after.threshold:.4g} again.")
+    say(f"{model}: undone: {_line(change)}. The threshold is {after.threshold:.4g} again.")
 
 
 @app.command()
@@ -82,7 +82,7 @@ def log(
         print_json([_as_row(change) for change in journal])
         return
     for number, change in enumerate(journal, start=1):
-        print(f"{number}  {_line(change)}")
+        print(f"{number}  {in_language(_line(change))}")
         for image in change.images:
             print(f"   {image.path}")
 
@@ -111,7 +111,7 @@ def _tell(model: Path, detector: "Detector", json: bool) -> None:
     if json:
         print_json(_as_row(change))
         return
-    say(f"{model}: {_line(change)}. The memory now has {detector.model.method.size}.")
+    say(f"{model}: {_line(change)}. The memory bank has {detector.model.method.size}.")
 
 
 def _line(change: "Change") -> str:
@@ -124,7 +124,7 @@ def _deed(change: "Change") -> str:
     """On which images, and what came of it or was asked for."""
     images = f"{len(change.images)} image(s)"
     if change.change == "calibrate":
-        return f"on {images if change.images else 'the scores kept'}, {change.wanted}"
+        return f"on {images if change.images else 'the scores in the model'}, {change.wanted}"
     return f"{images}, {_rows(change.added)} rows added to the memory bank, {_rows(change.taken)} removed"
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from blemish.cli.console import fail, print_json, progress_bar, say
+from blemish.cli.console import fail, language, print_json, progress_bar, say
 from blemish.cli.images import labelled_images
 from blemish.cli.options import AcceptDamaged, Config, Force, Recursive, given, with_settings
 from blemish.options.settings import Resources, Settings, divide_options
@@ -39,6 +39,8 @@ def fit(
     from blemish.model.file import MODEL_FILE
     from blemish.model.holding import model_to_write
     from blemish.options.recipe import RECIPE, as_toml, over_recipe, read_recipe
+    from blemish.reports.basis import basis
+    from blemish.reports.words import Words
     from blemish.system.outputs import ANY, Outputs
 
     paths, groups = labelled_images(images, label=0, split="train", recursive=recursive)
@@ -72,7 +74,8 @@ def fit(
         return
     size = info["input"]
     say(f"{output}: {info['images']} good images at {size['height']}x{size['width']} (height x width)")
-    say(f"{detector.model.method}; {detector.model.manifest.calibration}")
+    said = basis(Words(language()), detector.model.manifest.calibration)
+    say(f"{detector.model.method}; {said}")
 
 
 def _save(path: Path, recipe: str) -> None:
@@ -83,7 +86,7 @@ def _save(path: Path, recipe: str) -> None:
         write_whole(path, recipe.encode())
     except OSError as error:
         raise OptionError(f"The recipe {path} cannot be written: {error.strerror or error}.") from None
-    say(f"{path}: the recipe of this fit")
+    say(f"{path}: the recipe of this model")
 
 
 def _training_state(settings: Settings, resources: Resources, wanted: dict[str, Any], output: Path) -> Path | None:

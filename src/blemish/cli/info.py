@@ -18,7 +18,7 @@ def info(
     trusted: Trusted = None,
     provider: Annotated[str, typer.Option(help="Hardware that runs the network.")] = "cpu",
 ) -> None:
-    """Say what a model was fitted on, how, with which threshold, and which provider runs it."""
+    """Print what a model was fitted on, how, its threshold, and which provider runs it."""
     from blemish.detector import load
     from blemish.options.recipe import as_toml
 

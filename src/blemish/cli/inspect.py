@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import typer
 
-from blemish.cli.console import print_json, progress_bar, say
+from blemish.cli.console import in_language, print_json, progress_bar, say
 from blemish.cli.images import found_images
 from blemish.cli.options import AcceptDamaged, Config, Force, MaxPixels, Recursive, Trusted
 
@@ -36,7 +36,7 @@ def inspect(
     jsonl: Annotated[Path | None, typer.Option(help="Write one JSON object an image to this file.")] = None,
     overlays: Annotated[Path | None, typer.Option(help="Draw heat maps and outlines into this folder.")] = None,
     reasons: Annotated[
-        Path | None, typer.Option(help="Draw into this folder what good patches each image was compared with.")
+        Path | None, typer.Option(help="Draw into this folder the good patches that each image was compared with.")
     ] = None,
     masks: Annotated[Path | None, typer.Option(help="Write masks of the regions into this folder.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print all results as one JSON list.")] = False,
@@ -51,8 +51,8 @@ def inspect(
 ) -> None:
     """Score images and say which deviate; exit code 0: all OK, 1: some NG, 3: some REVIEW, 2: some ERROR.
 
-    A line says: verdict, score, the score as a multiple of the threshold, the percentile of unseen good images that
-    it reaches, path, and the boxes of the highest regions.
+    Each line: verdict, score, score as a multiple of the threshold, share of unseen good images that score no higher,
+    path, boxes of the highest regions.
     """
     from blemish.detector import load
     from blemish.options.recipe import InspectOptions, read_recipe
@@ -147,14 +147,14 @@ def exit_code(verdicts: "Iterable[Verdict]") -> int:
 def _say_missing(missing: dict[str, str]) -> None:
     """Tell of training images that reasons were to be cut from."""
     if missing:
-        say(f"{len(missing)} training image(s) are not there any more and drawn grey: {next(iter(missing.values()))}")
+        say(f"{len(missing)} training image(s) are missing and drawn grey: {next(iter(missing.values()))}")
 
 
 def _print_line(result: "Result") -> None:
     from blemish.errors import printable
 
     if result.error:
-        print(f"{result.verdict:<6} {'':>24} {printable(result.path)}  {result.error}")
+        print(f"{result.verdict:<6} {'':>24} {printable(result.path)}  {in_language(result.error)}")
         return
     places = " ".join(f"[{r.box.x},{r.box.y} {r.box.width}x{r.box.height}]" for r in result.regions[:3])
     scale = f"{result.times_threshold:6.2f}x {result.percentile:5.1f} %"

@@ -5,7 +5,6 @@ import sys
 from typing import Annotated, Any, NoReturn, TextIO
 
 import typer
-from typer.core import TyperGroup
 
 from blemish.cli import (
     backbone,
@@ -23,19 +22,27 @@ from blemish.cli import (
     sign,
     tune,
 )
-from blemish.cli.commands import CommandLine, LogFile, Quiet, Verbose, claim_log
+from blemish.cli.commands import CommandLine, Group, LogFile, Quiet, Verbose, claim_log
 from blemish.cli.console import fail, give_up_output, listen, speak
 from blemish.cli.ending import Stopped, open_missing_streams, stopping_on_signals
+from blemish.cli.language import Lang
 from blemish.errors import BlemishError
 
 __all__ = ["app", "main"]
 
 
-class _Commands(TyperGroup):
+class _Commands(Group):
     """What goes wrong for the user is one sentence on stderr and exit code 2, never a traceback.
 
     It is caught here because Typer would end a stop (130) and a closed pipe (1, which means NG) by codes of its own.
     """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        try:
+            listen(args)
+            return super().parse_args(ctx, args)
+        except BlemishError as error:
+            fail(str(error))
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -51,7 +58,7 @@ class _Commands(TyperGroup):
             fail("Stopped; what was already written is whole.")
         except BrokenPipeError:
             give_up_output()
-            fail("Stopped: whoever read the output went away.")
+            fail("Stopped: the program that read the output has ended.")
         except MemoryError:
             fail("There is not enough memory for this; fit on fewer or smaller images (--size, --coreset).")
         except OSError as error:
@@ -83,8 +90,8 @@ def _begin(
     quiet: Quiet = False,
     verbose: Verbose = False,
     log_file: LogFile = None,
+    lang: Lang = None,
 ) -> None:
-    listen()
     claim_log(log_file)
     speak(quiet=quiet, verbose=verbose, log_file=log_file)
 

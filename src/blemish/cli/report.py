@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from blemish.cli.console import progress_bar, say
+from blemish.cli.console import progress_bar, report_language, say
 from blemish.cli.options import AcceptDamaged, Force, MaxPixels
 
 __all__ = ["report"]
@@ -17,7 +17,6 @@ def report(
         Path | None, typer.Argument(help="A folder in the MVTec AD layout, or a CSV path,label,split,mask,group.")
     ] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="The HTML file to write.")] = Path("report.html"),
-    lang: Annotated[str, typer.Option(help="Language of its labels: en or ja.")] = "en",
     good: Annotated[Path | None, typer.Option(help="Instead of DATA: a folder of good images.")] = None,
     defective: Annotated[Path | None, typer.Option(help="Instead of DATA: a folder of defective images.")] = None,
     masks: Annotated[Path | None, typer.Option(help="Masks of the defective images, named like them.")] = None,
@@ -28,7 +27,10 @@ def report(
     provider: Annotated[str, typer.Option(help="Hardware that runs the network.")] = "cpu",
     threads: Annotated[int | None, typer.Option(min=1, help="Processors to use; all by default.")] = None,
 ) -> None:
-    """Evaluate a model and write one HTML file of it, to open in any browser: data, model, threshold, curves, cases."""
+    """Evaluate a model and write one HTML file of it, to open in any browser: data, model, threshold, curves, cases.
+
+    It is written in the language of --lang, or of the locale.
+    """
     from blemish.data.samples import labelled_samples
     from blemish.detector import load
     from blemish.reports.html import PAGE
@@ -41,5 +43,7 @@ def report(
     detector = load(model, provider=provider, threads=threads, accept_damaged=accept_damaged, max_pixels=max_pixels)
     folders = {"good": good, "defective": defective, "masks": masks}
     with progress_bar() as progress:
-        found = write(detector, data, output, **folders, model=model, language=lang, seed=seed, progress=progress)
+        found = write(
+            detector, data, output, **folders, model=model, language=report_language(), seed=seed, progress=progress
+        )
     say(f"{output}: {len(found.predictions)} images, {output.stat().st_size / 1e6:.1f} MB; open it in a browser.")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from blemish.cli.console import print_json, progress_bar, say
+from blemish.cli.console import in_language, print_json, progress_bar, say, tell
 from blemish.cli.options import Force
 
 __all__ = ["reproduce"]
@@ -76,14 +76,15 @@ def reproduce(
         print_json({"rows": [asdict(row) for row in reproduced.rows], "claims": reproduced.claims})
         return
     for task in dict.fromkeys(row.task for row in reproduced.rows):
-        table = Table("system", "images", "metric", "paper", "measured", "95 % interval", title=task)
+        header = "system", "images", "metric", "paper", "measured", "95 % interval"
+        table = Table(*map(in_language, header), title=task)
         own = [row for row in reproduced.rows if row.task == task]
         for row in own:
             table.add_row(row.system, row.images, row.metric, row.paper, row.shown, row.shown_interval)
         Console().print(table)
         for remark in dict.fromkeys(f"{row.system}: {row.remark}" for row in own if row.remark):
-            print(remark)
-    print(f"network: {backbone}; seeds: {seeds}; all figures in percent, the range is that of the seeds")
+            tell(remark)
+    tell(f"network: {backbone}; seeds: {seeds}; all figures in per cent; a range is that of the seeds")
     for sentence in reproduced.claims:
-        print(sentence)
+        tell(sentence)
     say(f"wrote {', '.join(map(str, reproduced.files))}")

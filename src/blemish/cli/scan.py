@@ -17,7 +17,8 @@ def scan(
     images: Annotated[list[str], typer.Argument(help="Good images: folders, files, patterns, or one CSV.")],
     overlays: Annotated[Path | None, typer.Option(help="Draw what looks defective into this folder.")] = None,
     cutoff: Annotated[
-        float, typer.Option(min=0, help="Robust standard deviations from which an image is named; lower names more.")
+        float,
+        typer.Option(min=0, help="Robust standard deviations from which an image is listed; less lists more."),
     ] = 3.5,
     config: Config = None,
     recursive: Recursive = False,
@@ -26,7 +27,7 @@ def scan(
     json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
     **options: str | None,
 ) -> None:
-    """List the good images that look defective, as judged by all others; exit code 0: none, 3: some to look at."""
+    """List the good images that look defective, judged by all others; exit code 0: none, 3: some to check."""
     from blemish.options.recipe import over_recipe
     from blemish.reports.folders import OverlayFolder, claim_pictures
     from blemish.scanning import scan as scan_images
@@ -51,5 +52,5 @@ def scan(
     else:
         for row in rows:
             print(f"{row['outlyingness']:6.1f} {row['score']:9.4f} {row['path']}")
-        say(f"{len(rows)} of {len(paths)} images look defective; look at them before you fit.")
+        say(f"{len(rows)} of {len(paths)} images look defective; check them before fitting.")
     raise SystemExit(3 if rows else 0)

@@ -8,6 +8,7 @@ from typing import Any
 from blemish.calibration.promise import Share
 from blemish.evaluation.operating import OperatingPoint
 from blemish.evaluation.pixels import PixelScores
+from blemish.language.numbers import counted, percent
 from blemish.result import Verdict
 
 __all__ = ["Confusion", "DefectScore", "Estimate", "Evaluation", "Prediction"]
@@ -47,14 +48,22 @@ class Confusion:
     defective_ng: int
 
     @property
+    def good(self) -> int:
+        return self.good_ok + self.good_review + self.good_ng
+
+    @property
+    def defective(self) -> int:
+        return self.defective_ok + self.defective_review + self.defective_ng
+
+    @property
     def false_reject_rate(self) -> float | None:
         """The share of good images called NG; None without good images."""
-        return _share(self.good_ng, self.good_ok + self.good_review + self.good_ng)
+        return _share(self.good_ng, self.good)
 
     @property
     def miss_rate(self) -> float | None:
         """The share of defective images called OK; None without defective images."""
-        return _share(self.defective_ok, self.defective_ok + self.defective_review + self.defective_ng)
+        return _share(self.defective_ok, self.defective)
 
 
 @dataclass(frozen=True)
@@ -112,7 +121,7 @@ class Evaluation:
         return plain
 
     def __repr__(self) -> str:
-        found = "no AUROC" if self.auroc is None else f"AUROC {100 * self.auroc.value:.1f} %"
+        found = "no AUROC" if self.auroc is None else f"AUROC {percent(self.auroc.value)}"
         return f"Evaluation({self.good} good, {self.defective} defective, {found})"
 
     def rows(self) -> list[tuple[str, str, str]]:
@@ -123,11 +132,11 @@ class Evaluation:
             ("average precision", *_estimate(self.average_precision)),
             ("F1-max (oracle)", *_estimate(self.f1_max)),
             *self._pixel_rows(),
-            *((f"AUROC {each.defect}", _figure(each.auroc), f"{each.images} images") for each in self.defects),
+            *((f"AUROC {each.defect}", percent(each.auroc), f"{each.images} images") for each in self.defects),
             ("threshold", f"{self.threshold:.4g}", "the detector's own"),
-            ("false rejects", _figure(self.confusion.false_reject_rate), f"{self.confusion.good_ng} good called NG"),
+            ("false rejects", counted(self.confusion.good_ng, self.confusion.good), "good images called NG"),
             *_part_rows("parts with a false reject", self.false_rejects),
-            ("misses", _figure(self.confusion.miss_rate), f"{self.confusion.defective_ok} defective called OK"),
+            ("misses", counted(self.confusion.defective_ok, self.confusion.defective), "defective images called OK"),
             *_part_rows("parts missed", self.misses),
             *self._review_rows(),
             *(_point_row(name, point) for name, point in self.oracle_points.items()),
@@ -145,17 +154,17 @@ class Evaluation:
         if self.pixels is None:
             return []
         return [
-            ("pixel AUROC", _figure(self.pixels.auroc), f"{self.pixels.pixels:,} pixels"),
-            (f"AUPRO at {self.pixels.limit:g}", _figure(self.pixels.aupro), f"{self.pixels.components} components"),
+            ("pixel AUROC", percent(self.pixels.auroc), f"{self.pixels.pixels:,} pixels"),
+            (f"AUPRO at {self.pixels.limit:g}", percent(self.pixels.aupro), f"{self.pixels.components} components"),
         ]
 
 
 def _part_rows(measure: str, share: Share | None) -> list[tuple[str, str, str]]:
-    return [] if share is None else [(measure, _figure(share.rate), share.range)]
+    return [] if share is None else [(measure, counted(share.count, share.of), share.range)]
 
 
 def _point_row(name: str, point: OperatingPoint) -> tuple[str, str, str]:
-    rates = f"parts with a false reject {point.false_rejects.rate:.1%}, missed {point.misses.rate:.1%}"
+    rates = f"parts with a false reject {percent(point.false_rejects.rate)}, missed {percent(point.misses.rate)}"
     return f"{name} (oracle)", f"{point.threshold:.4g}", rates
 
 
@@ -166,12 +175,8 @@ def _share(part: int, whole: int) -> float | None:
 def _estimate(estimate: Estimate | None) -> tuple[str, str]:
     """A metric's cells: value and remark."""
     if estimate is None or estimate.low is None:
-        return _figure(estimate.value if estimate else None), ""
-    return _figure(estimate.value), f"95 %: {_figure(estimate.low)} to {_figure(estimate.high)}"
-
-
-def _figure(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4f}"
+        return percent(estimate.value if estimate else None), ""
+    return percent(estimate.value), f"95 %: {percent(estimate.low)} to {percent(estimate.high)}"
 
 
 def _plain(value: Any) -> Any:

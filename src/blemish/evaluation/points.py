@@ -15,6 +15,7 @@ from blemish.detector import Detector
 from blemish.evaluation.operating import OperatingPoint, PartScores, least_cost, zero_miss
 from blemish.images.parts import named_parts
 from blemish.images.read import Source
+from blemish.language.numbers import at_most, counted, percent
 from blemish.system.progress import Progress, silent
 
 __all__ = ["Point", "part_scores", "tabulate"]
@@ -40,9 +41,9 @@ class Point:
 
     def cells(self) -> tuple[str, ...]:
         """The line for people."""
-        good = f"about {self.estimate:.2%}" if self.promise is None else f"at most {self.promise:.2%}"
+        good = f"about {percent(self.estimate)}" if self.promise is None else f"at most {at_most(self.promise)}"
         needs = "" if self.needs is None else f"{self.needs} parts"
-        missed = ("", "") if self.misses is None else (f"{self.misses.rate:.1%}", self.misses.range)
+        missed = ("", "") if self.misses is None else (counted(self.misses.count, self.misses.of), self.misses.range)
         return self.name, f"{self.threshold:.4g}", good, needs, *missed
 
     def to_dict(self) -> dict[str, Any]:
@@ -70,7 +71,7 @@ def tabulate(detector: Detector, parts: PartScores | None, *, miss_cost: float) 
         for rate in RATES
     ]
     rows = [_point("in use", now, parts)]
-    rows += [_point(f"at most {each.wanted.false_rejects:.1%} NG", each, parts) for each in others]
+    rows += [_point(f"at most {percent(each.wanted.false_rejects)} NG", each, parts) for each in others]
     if parts:
         rows.append(_oracle("zero miss (oracle)", zero_miss(parts)))
         rows.append(_oracle("least cost (oracle)", least_cost(parts, miss_cost)))

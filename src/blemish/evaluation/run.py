@@ -23,6 +23,7 @@ from blemish.evaluation.pixels import PixelCurve, PixelScores
 from blemish.images.mask import read_mask
 from blemish.images.parts import joined_parts, look_over
 from blemish.images.read import USUAL
+from blemish.language.numbers import percent
 from blemish.result import Result, Verdict
 from blemish.system.progress import Progress, Shown, shown
 from blemish.system.stream import available_threads
@@ -93,7 +94,7 @@ def evaluate(
     if not masked:
         notes.append("No masks came with the defective images, so there are no pixel metrics.")
     if pixels and pixels.unseen:
-        notes.append(f"{pixels.unseen:.1%} of the defective pixels were not looked at and are in no pixel metric.")
+        notes.append(f"{percent(pixels.unseen)} of the defective pixels were not looked at and are in no pixel metric.")
     return _summary(detector.threshold, predictions, seconds, pixels, notes, resamples, miss_cost, seed)
 
 
@@ -168,12 +169,12 @@ def _prediction(sample: Sample, result: Result) -> Prediction:
 def _add_pixels(curve: PixelCurve, sample: Sample, result: Result) -> str:
     """Give one image's pixels to the curve; answers what is odd about them, or nothing."""
     if result.anomaly_map is None:
-        return "Left out of pixel metrics for want of an anomaly map"
+        return "Left out of the pixel metrics, because there is no anomaly map"
     if sample.label and sample.mask is None:
-        return "Left out of pixel metrics for want of a mask"
+        return "Left out of the pixel metrics, because there is no mask"
     mask = sample_mask(sample, result.anomaly_map.shape)
     curve.add(result.anomaly_map, mask)
-    return "Defective but with an empty mask" if sample.label and not mask.any() else ""
+    return "Defective, but the mask is empty" if sample.label and not mask.any() else ""
 
 
 def sample_mask(sample: Sample, shape: tuple[int, ...]) -> Bools:

@@ -15,9 +15,9 @@ class CommonSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    method: Annotated[str, Panel.FIRST] = Field("patchcore", description="What is learnt of the good images.")
+    method: Annotated[str, Panel.FIRST] = Field("patchcore", description="Method that learns from the good images.")
     preset: Annotated[Literal["default", "paper"], Panel.FIRST] = Field(
-        "default", description="default, or paper for a method as published."
+        "default", description="Set of defaults: default, or paper for the method as published."
     )
     backbone: Annotated[str, Panel.LOOK] = Field(
         "efficientnet_lite0", description="Network that describes patches: a name, or an .onnx file."
@@ -32,38 +32,44 @@ class CommonSettings(BaseModel):
     )
     resize: Annotated[Literal["auto", "letterbox", "stretch", "crop"], Panel.LOOK] = Field(
         "auto",
-        description="How an image meets the input: letterbox takes the good images' median aspect and pads others "
-        "(padding never scores), stretch distorts all to a square, crop looks at the centre only; auto is letterbox "
-        "where the good images share an aspect, else stretch.",
+        description="How an image is brought to the input size: letterbox takes the good images' median aspect and "
+        "pads others (padding never scores), stretch distorts all to a square, crop looks at the centre only; auto is "
+        "letterbox where the good images share an aspect, else stretch.",
     )
     align: Annotated[Literal["none", "shift", "rigid"], Panel.DATA] = Field(
         "none",
-        description="Bring every image to the first good one before looking: shift for parts that move, rigid for "
-        "parts that turn as well.",
+        description="Align every image with the first good one: shift for parts that move, rigid for parts that turn "
+        "as well.",
     )
     false_rejects: Annotated[float, Panel.FIRST] = Field(
         0.01, gt=0, lt=1, description="Share of good parts that may be NG."
     )
     confidence: Annotated[float, Panel.THRESHOLD] = Field(
-        0.95, gt=0, lt=1, description="How sure to be that no more are."
+        0.95, gt=0, lt=1, description="Confidence that no more good parts are NG."
     )
     review: Annotated[float, Panel.THRESHOLD] = Field(
-        0.0, ge=0, lt=1, description="Share of good parts that may be REVIEW: what people can look at; 0: no such band."
+        0.0,
+        ge=0,
+        lt=1,
+        description="Share of good parts that may be REVIEW, for people to check; 0: no REVIEW.",
     )
     calibration: Annotated[Literal["auto", "split", "cross"], Panel.THRESHOLD] = Field(
         "auto",
-        description="Good parts that set the threshold: split keeps some from the memory, which allows a promise; "
-        "cross scores each by a memory without its fold, which gives an estimate; auto splits where the parts held "
-        "out are enough for the promise.",
+        description="Good parts that set the threshold: split keeps some from the memory bank, which allows a promise; "
+        "cross scores each by a memory bank without its fold, which gives an estimate; auto is split where the parts "
+        "held out are enough for the promise, else cross.",
     )
     held_out: Annotated[float, Panel.THRESHOLD] = Field(
-        0.3, gt=0, le=1_000_000, description="Good parts a split keeps from the memory: a share below 1, or a number."
+        0.3,
+        gt=0,
+        le=1_000_000,
+        description="Good parts that split keeps from the memory bank: a share below 1, or a number.",
     )
     folds: Annotated[Whole, Panel.THRESHOLD] = Field(
         None,
         ge=2,
-        description="Parts the good images are held out in, one after the other (cross); none: 20 for patchcore, which "
-        "leaves rows out and fits nothing anew, 5 for others.",
+        description="Number of folds in which cross holds the good images out, one after the other; none: 20 for "
+        "patchcore, which only leaves rows out, 5 for others.",
     )
     pixel_range: Annotated[PixelRange, Panel.DATA] = Field(
         None, description="Darkest and brightest value of 16-bit or float images; none: from the good images."
@@ -74,7 +80,7 @@ class CommonSettings(BaseModel):
         "or a value repeated far from all others.",
     )
     seed: Annotated[int, Panel.MACHINE] = Field(
-        0, ge=0, description="Draws the folds and the first row of the coreset."
+        0, ge=0, description="Seed of the random draws: the folds, and the first row of the coreset."
     )
 
 
@@ -90,10 +96,11 @@ class Resources(BaseModel):
         None, ge=1, description="Processors to use; none: all that are available."
     )
     memory: Annotated[Bytes, Panel.MACHINE] = Field(
-        None, description="Memory for the good images' patches, such as 2GB; beyond it they wait in a file."
+        None,
+        description="Memory for the patches of the good images, such as 2GB; the rest goes to a temporary file.",
     )
     spill_folder: Annotated[OptionalPath, Panel.MACHINE] = Field(
-        None, description="Folder of that file; none: the system's temporary one."
+        None, description="Folder of the temporary file of --memory; none: that of the system."
     )
     checkpoint: Annotated[OptionalPath, Panel.MACHINE] = Field(
         None,
@@ -101,7 +108,8 @@ class Resources(BaseModel):
         "none: for blemish fit, beside the model file.",
     )
     spill_type: Annotated[Literal["float32", "float16"], Panel.MACHINE] = Field(
-        "float32", description="Numbers in that file: float32 changes nothing, float16 takes half the disk."
+        "float32",
+        description="Numbers in the temporary file of --memory: float32 changes nothing, float16 takes half the disk.",
     )
     accept_damaged: Annotated[bool, Panel.DATA] = Field(
         False, description="Read files that are damaged, as far as they can be, instead of refusing them."

@@ -11,10 +11,10 @@ class SettingsOptions(TypedDict, total=False):
     """What `Settings` takes."""
 
     method: Literal["patchcore", "padim", "spade", "1-nn", "differnet", "ganomaly", "cavga"]
-    """What is learnt of the good images."""
+    """Method that learns from the good images."""
 
     preset: Literal["default", "paper"]
-    """default, or paper for a method as published."""
+    """Set of defaults: default, or paper for the method as published."""
 
     backbone: str
     """Network that describes patches: a name, or an .onnx file."""
@@ -31,26 +31,25 @@ class SettingsOptions(TypedDict, total=False):
     input at once."""
 
     resize: Literal["auto", "letterbox", "stretch", "crop"]
-    """How an image meets the input: letterbox takes the good images' median aspect and pads others (padding never
-    scores), stretch distorts all to a square, crop looks at the centre only; auto is letterbox where the good images
-    share an aspect, else stretch."""
+    """How an image is brought to the input size: letterbox takes the good images' median aspect and pads others
+    (padding never scores), stretch distorts all to a square, crop looks at the centre only; auto is letterbox where the
+    good images share an aspect, else stretch."""
 
     include: Sequence[str | PathLike[str]] | PathLike[str] | str
-    """Look only there: x,y,WIDTHxHEIGHT or a polygon x,y x,y x,y in pixels of the first good image, a labelme .json or
-    a mask image of its size; several divided by semicolons."""
+    """Inspect only this area: x,y,WIDTHxHEIGHT or a polygon x,y x,y x,y in pixels of the first good image, a labelme
+    .json or a mask image of its size; several are divided by semicolons."""
 
     ignore: Sequence[str | PathLike[str]] | PathLike[str] | str
-    """Never look there: areas as for include."""
+    """Never inspect this area; given as for include."""
 
     align: Literal["none", "shift", "rigid"]
-    """Bring every image to the first good one before looking: shift for parts that move, rigid for parts that turn as
-    well."""
+    """Align every image with the first good one: shift for parts that move, rigid for parts that turn as well."""
 
     patch_size: int
-    """Neighbourhood averaged into a patch, odd."""
+    """Side of the neighbourhood averaged into a patch: an odd number of grid positions."""
 
     patch_stride: int
-    """Keep every s-th patch in each direction."""
+    """Keep every n-th patch in each direction."""
 
     merge: Literal["concat", "adaptive"]
     """How taps become one vector: concat, or adaptive pooling to 1024 values (the paper's)."""
@@ -63,15 +62,15 @@ class SettingsOptions(TypedDict, total=False):
     has reached), so that varied parts get more rows; coreset then sets the most; none: never."""
 
     bank_type: Literal["float32", "float16"]
-    """Numbers that the bank keeps: float16 halves the model file and moves each distance by no more than blemish info
-    states."""
+    """Number type of the memory bank: float16 halves the model file and moves each distance by no more than blemish
+    info states."""
 
     search: Literal["exact", "approximate"]
     """How the nearest rows are found: exactly, or by faiss in a part of the bank (extra faiss), for banks of a million
     rows; how often it finds the nearest is printed."""
 
     projection: int | Literal["none"] | None
-    """Choose the coreset in a random projection to this many dimensions; none: exactly."""
+    """Choose the coreset in a random projection to this many dimensions; none: in all of them."""
 
     image_score: Literal["peak", "max", "reweighted", "top"]
     """From patch scores to one number: the peak of the anomaly map, the largest patch score, that one re-weighted by
@@ -88,22 +87,23 @@ class SettingsOptions(TypedDict, total=False):
     alike."""
 
     removable: bool
-    """Keep what lets a training image be taken out again: at most as many patches as the bank has."""
+    """Keep what is needed to take a training image out again: at most as many patches as the bank has."""
 
     schedule: Literal["short", "published"]
-    """How long and how large a network is trained: minutes on a processor, or as published."""
+    """How large a network is trained, and how long: short takes minutes on a processor, published is as in the
+    publication."""
 
     epochs: int | Literal["none"] | None
-    """Passes over the good images; none: as the schedule has it."""
+    """Passes over the good images; none: those of the schedule."""
 
     encoder: str | PathLike[str] | None
     """Weights of ResNet-18 (.safetensors or .pth) that the encoder starts from; none: at random."""
 
     dimensions: int | Literal["none"] | None
-    """Random dimensions of a patch that are looked at, at most; none: all."""
+    """Random dimensions of a patch that are used, at most; none: all."""
 
     nearest_images: int
-    """Good images nearest to an image that it is compared with, at most."""
+    """Most similar good images that an image is compared with, at most."""
 
     sigma: float
     """Blur of the anomaly map, in input pixels."""
@@ -112,28 +112,28 @@ class SettingsOptions(TypedDict, total=False):
     """Share of good parts that may be NG."""
 
     confidence: float
-    """How sure to be that no more are."""
+    """Confidence that no more good parts are NG."""
 
     review: float
-    """Share of good parts that may be REVIEW: what people can look at; 0: no such band."""
+    """Share of good parts that may be REVIEW, for people to check; 0: no REVIEW."""
 
     calibration: Literal["auto", "split", "cross"]
-    """Good parts that set the threshold: split keeps some from the memory, which allows a promise; cross scores each by
-    a memory without its fold, which gives an estimate; auto splits where the parts held out are enough for the
-    promise."""
+    """Good parts that set the threshold: split keeps some from the memory bank, which allows a promise; cross scores
+    each by a memory bank without its fold, which gives an estimate; auto is split where the parts held out are enough
+    for the promise, else cross."""
 
     held_out: float
-    """Good parts a split keeps from the memory: a share below 1, or a number."""
+    """Good parts that split keeps from the memory bank: a share below 1, or a number."""
 
     folds: int | Literal["none"] | None
-    """Parts the good images are held out in, one after the other (cross); none: 20 for patchcore, which leaves rows out
-    and fits nothing anew, 5 for others."""
+    """Number of folds in which cross holds the good images out, one after the other; none: 20 for patchcore, which only
+    leaves rows out, 5 for others."""
 
     pixel_range: tuple[float, float] | str | None
     """Darkest and brightest value of 16-bit or float images; none: from the good images."""
 
     seed: int
-    """Draws the folds and the first row of the coreset."""
+    """Seed of the random draws: the folds, and the first row of the coreset."""
 
     nodata: float | Literal["auto"]
     """Value of float pixels that were not measured, which are not looked at; auto: what the file says, or a value
@@ -163,17 +163,17 @@ class FitOptions(SettingsOptions, total=False):
     """Processors to use; none: all that are available."""
 
     memory: int | str | None
-    """Memory for the good images' patches, such as 2GB; beyond it they wait in a file."""
+    """Memory for the patches of the good images, such as 2GB; the rest goes to a temporary file."""
 
     spill_folder: str | PathLike[str] | None
-    """Folder of that file; none: the system's temporary one."""
+    """Folder of the temporary file of --memory; none: that of the system."""
 
     checkpoint: str | PathLike[str] | None
     """File that keeps a training after each epoch: fitting again with it goes on from there; none: for blemish fit,
     beside the model file."""
 
     spill_type: Literal["float32", "float16"]
-    """Numbers in that file: float32 changes nothing, float16 takes half the disk."""
+    """Numbers in the temporary file of --memory: float32 changes nothing, float16 takes half the disk."""
 
     accept_damaged: bool
     """Read files that are damaged, as far as they can be, instead of refusing them."""

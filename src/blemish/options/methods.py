@@ -46,15 +46,15 @@ class BankSettings(MapSettings):
     )
     include: Annotated[Areas, Panel.DATA] = Field(
         [],
-        description="Look only there: x,y,WIDTHxHEIGHT or a polygon x,y x,y x,y in pixels of the first good image, a "
-        "labelme .json or a mask image of its size; several divided by semicolons.",
+        description="Inspect only this area: x,y,WIDTHxHEIGHT or a polygon x,y x,y x,y in pixels of the first good "
+        "image, a labelme .json or a mask image of its size; several are divided by semicolons.",
     )
-    ignore: Annotated[Areas, Panel.DATA] = Field([], description="Never look there: areas as for include.")
+    ignore: Annotated[Areas, Panel.DATA] = Field([], description="Never inspect this area; given as for include.")
     patch_size: Annotated[int, Panel.LOOK] = Field(
-        3, ge=1, le=15, description="Neighbourhood averaged into a patch, odd."
+        3, ge=1, le=15, description="Side of the neighbourhood averaged into a patch: an odd number of grid positions."
     )
     patch_stride: Annotated[int, Panel.LOOK] = Field(
-        1, ge=1, le=8, description="Keep every s-th patch in each direction."
+        1, ge=1, le=8, description="Keep every n-th patch in each direction."
     )
     merge: Annotated[Literal["concat", "adaptive"], Panel.LOOK] = Field(
         "concat", description="How taps become one vector: concat, or adaptive pooling to 1024 values (the paper's)."
@@ -70,7 +70,7 @@ class BankSettings(MapSettings):
     )
     bank_type: Annotated[Literal["float32", "float16"], Panel.MEMORY] = Field(
         "float32",
-        description="Numbers that the bank keeps: float16 halves the model file and moves each distance by no more "
+        description="Number type of the memory bank: float16 halves the model file and moves each distance by no more "
         "than blemish info states.",
     )
     search: Annotated[Literal["exact", "approximate"], Panel.MEMORY] = Field(
@@ -79,7 +79,9 @@ class BankSettings(MapSettings):
         "banks of a million rows; how often it finds the nearest is printed.",
     )
     projection: Annotated[Whole, Panel.MEMORY] = Field(
-        None, ge=1, description="Choose the coreset in a random projection to this many dimensions; none: exactly."
+        None,
+        ge=1,
+        description="Choose the coreset in a random projection to this many dimensions; none: in all of them.",
     )
     image_score: Annotated[Literal["peak", "max", "reweighted", "top"], Panel.SCORE] = Field(
         "peak",
@@ -130,7 +132,8 @@ class PatchCoreSettings(BankSettings):
         "sum of exponentials, near the largest.",
     )
     removable: Annotated[bool, Panel.MEMORY] = Field(
-        True, description="Keep what lets a training image be taken out again: at most as many patches as the bank has."
+        True,
+        description="Keep what is needed to take a training image out again: at most as many patches as the bank has.",
     )
 
 
@@ -140,7 +143,7 @@ class PaDiMSettings(MapSettings):
     PRESETS: ClassVar[Presets] = {"default": {"taps": [1, 2, 3]}, "paper": {"taps": [1, 2, 3], "resize": "crop"}}
 
     dimensions: Annotated[Whole, Panel.OTHER] = Field(
-        100, ge=1, description="Random dimensions of a patch that are looked at, at most; none: all."
+        100, ge=1, description="Random dimensions of a patch that are used, at most; none: all."
     )
 
 
@@ -150,7 +153,7 @@ class SPADESettings(MapSettings):
     PRESETS: ClassVar[Presets] = {"default": {"taps": [1, 2, 3]}, "paper": {"taps": [1, 2, 3], "resize": "crop"}}
 
     nearest_images: Annotated[int, Panel.OTHER] = Field(
-        50, ge=1, description="Good images nearest to an image that it is compared with, at most."
+        50, ge=1, description="Most similar good images that an image is compared with, at most."
     )
 
 
@@ -164,10 +167,12 @@ class TrainedSettings(MapSettings):
     PRESETS: ClassVar[Presets] = {"default": {}, "paper": {"schedule": "published"}}
 
     schedule: Annotated[Literal["short", "published"], Panel.OTHER] = Field(
-        "short", description="How long and how large a network is trained: minutes on a processor, or as published."
+        "short",
+        description="How large a network is trained, and how long: short takes minutes on a processor, published is "
+        "as in the publication.",
     )
     epochs: Annotated[Whole, Panel.OTHER] = Field(
-        None, ge=1, description="Passes over the good images; none: as the schedule has it."
+        None, ge=1, description="Passes over the good images; none: those of the schedule."
     )
 
 

@@ -75,7 +75,7 @@ class Settings(
 
     method: Annotated[
         str, Panel.FIRST, Takes(", ".join(OPTIONS_OF), "|".join(OPTIONS_OF), choices=tuple(OPTIONS_OF))
-    ] = Field("patchcore", description="What is learnt of the good images.")
+    ] = Field("patchcore", description="Method that learns from the good images.")
 
     def __init__(self, **options: Unpack[SettingsOptions]) -> None:
         asked = _with_preset(options)

@@ -17,7 +17,7 @@ class Panel(StrEnum):
     """The group in which help lists an option, in this order."""
 
     FIRST = "What most need first"
-    DATA = "Data: which pixels are looked at"
+    DATA = "Data: which pixels are inspected"
     LOOK = "Look: how the network sees an image"
     MEMORY = "Memory bank"
     SCORE = "Score"

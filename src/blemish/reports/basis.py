@@ -2,6 +2,7 @@
 
 from blemish.calibration.promise import parts_needed
 from blemish.calibration.thresholds import Calibration
+from blemish.language.numbers import at_most, percent
 from blemish.reports.words import Words
 
 __all__ = ["basis"]
@@ -42,9 +43,9 @@ def _main(calibration: Calibration) -> str:
         said = BEST if promise > wanted.false_rejects else PROMISE
     return said.format(
         threshold=f"{calibration.threshold:.4g}",
-        share=_percent(calibration.estimate if promise is None else promise),
-        asked=_percent(wanted.false_rejects),
-        confidence=_percent(wanted.confidence),
+        share=percent(calibration.estimate) if promise is None else at_most(promise),
+        asked=percent(wanted.false_rejects),
+        confidence=f"{100 * wanted.confidence:g} %",
         needed=parts_needed(wanted.false_rejects, wanted.confidence),
         parts=_parts(calibration),
         above=_above(calibration),
@@ -68,10 +69,6 @@ def _band(calibration: Calibration) -> str:
     review, promise = f"{calibration.review_threshold:.4g}", calibration.review_promise
     if promise is None:
         share = (calibration.review_above + 1) / (calibration.groups + 1)
-        return REVIEW_ESTIMATE.format(review=review, share=_percent(share))
+        return REVIEW_ESTIMATE.format(review=review, share=percent(share))
     share = max(promise, calibration.wanted.false_rejects + calibration.wanted.review)
-    return REVIEW_PROMISE.format(review=review, share=_percent(share))
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.3g} %"
+    return REVIEW_PROMISE.format(review=review, share=at_most(share))

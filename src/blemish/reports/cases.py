@@ -45,7 +45,9 @@ class Cases:
         try:
             result = self.detector.inspect(prediction.path)
         except ImageError as error:  # it was there a moment ago
-            return element("figure", element("figcaption", prediction.path, ": ", str(error)), class_="case")
+            return element(
+                "figure", element("figcaption", prediction.path, ": ", self.words.sentence(str(error))), class_="case"
+            )
         self.timings.append(result.timings)
         image = result.image()
         shown = [(picture(image, self.words("image")), self.words("image"))]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from blemish.detector import Detector
+from blemish.language.numbers import percent
 from blemish.reports.html import Html, element, facts, picture, write_page_file
 from blemish.result import Result
 
@@ -18,8 +19,8 @@ def write_page(
     """Inspect `images` and write them with their overlays, most anomalous first, under a list of numbers."""
     results = sorted(detector.inspect_many(images), key=_most_anomalous_first)
     says = (
-        "Left the image, right its overlay: yellow to red where the map passes what nine in ten good parts never do, "
-        f"regions outlined in blue. Scores above {detector.threshold:.4g} are NG."
+        "Left: the image. Right: its overlay; yellow to red where the map is above a level that nine in ten good parts "
+        f"never reach, regions outlined in blue. Scores above {detector.threshold:.4g} are NG."
     )
     write_page_file(
         path,
@@ -48,7 +49,8 @@ def _case(result: Result) -> Html:
 
 def _scale(result: Result) -> str:
     """The score, and on the two scales that people can read."""
-    return f"{result.score:.4g} ({result.times_threshold:.2f} x threshold, {result.percentile:.4g} % of good no higher)"
+    of_good = f"{percent(result.percentile / 100)} of good score no higher"
+    return f"{result.score:.4g} ({result.times_threshold:.2f} x threshold, {of_good})"
 
 
 def _figure(value: Any) -> str:

@@ -18,6 +18,7 @@ from blemish.diagnosis.installation import machine, package_versions
 from blemish.errors import DataError
 from blemish.evaluation.evaluation import Estimate, Evaluation, Prediction
 from blemish.evaluation.metrics import sweep
+from blemish.language.numbers import percent
 from blemish.reports import charts
 from blemish.reports.basis import basis
 from blemish.reports.cases import Cases
@@ -62,7 +63,7 @@ def write_report(
         _section(words("data"), _data(words, evaluation, data, seed)),
         _section(words("model"), _model(words, detector, model)),
         _section(words("operating point"), _operating_point(words, scores)),
-        _section(words("by defect"), _by_defect(words, evaluation)) if defective else None,
+        _section(words("by defect"), _by_defect(words, evaluation, scores)) if defective else None,
         _section(words("curves"), _curves(words, scores)) if good and defective else None,
         _section(words("worst misses"), _says(f"{words('cases say')} {words('cases say why')}"), misses),
         _section(words("worst false alarms"), alarms),
@@ -120,14 +121,12 @@ def _head(words: Words, evaluation: Evaluation, title: str) -> Html:
     confusion = evaluation.confusion
     now = datetime.datetime.now().astimezone().isoformat(sep=" ", timespec="minutes")
     auroc = evaluation.auroc
-    good = confusion.good_ok + confusion.good_review + confusion.good_ng
-    defective = confusion.defective_ok + confusion.defective_review + confusion.defective_ng
-    rejected = f"{confusion.good_ng} / {good} {words('of good')}"
-    missed = f"{confusion.defective_ok} / {defective} {words('of defective')}"
+    rejected = words("of good").format(part=confusion.good_ng, whole=confusion.good)
+    missed = words("of defective").format(part=confusion.defective_ok, whole=confusion.defective)
     figures = [
-        (words("image AUROC"), _percent(auroc.value if auroc else None), _interval(words, auroc)),
-        (words("false rejects"), _percent(confusion.false_reject_rate), rejected),
-        (words("misses"), _percent(confusion.miss_rate), missed),
+        (words("image AUROC"), percent(auroc.value if auroc else None), _interval(words, auroc)),
+        (words("false rejects"), percent(confusion.false_reject_rate), rejected),
+        (words("misses"), percent(confusion.miss_rate), missed),
         (words("threshold"), f"{evaluation.threshold:.4g}", words("own threshold")),
         (words("time"), f"{1000 * evaluation.seconds_per_image:.0f} ms", words("waited")),
     ]
@@ -159,8 +158,8 @@ def _data(words: Words, evaluation: Evaluation, data: str, seed: int) -> Html:
         (words("F1-max"), _estimate(words, evaluation.f1_max)),
     ]
     if pixels:
-        rows.append((words("pixel AUROC"), _percent(pixels.auroc)))
-        rows.append((f"{words('AUPRO')} {pixels.limit:g}", _percent(pixels.aupro)))
+        rows.append((words("pixel AUROC"), percent(pixels.auroc)))
+        rows.append((f"{words('AUPRO')} {pixels.limit:g}", percent(pixels.aupro)))
     return facts([*rows, (words("seed"), seed)])
 
 
@@ -241,13 +240,13 @@ def _rates(words: Words, scores: _Scores) -> Html:
     missed = len(scores.defective) - scores.above(scores.defective)
     rows = [
         (words("false rejects"), "false rejects", "rejected", rejected, len(scores.good)),
-        (words("misses"), "misses", "missed", missed, len(scores.defective)),
+        (words("not NG"), "misses", "missed", missed, len(scores.defective)),
         (words("held out above"), "held out", "held out above", held, len(scores.held_out)),
     ]
     return table(
         [words("at the threshold"), words("rate"), words("count")],
         [
-            (label, _out(rate, _percent(part / whole if whole else None)), _out(count, f"{part} / {whole}"))
+            (label, _out(rate, percent(part / whole if whole else None)), _out(count, f"{part} / {whole}"))
             for label, rate, count, part, whole in rows
         ],
     )
@@ -257,12 +256,12 @@ def _out(name: str, text: object) -> Html:
     return element("span", text, data_out=name)
 
 
-def _by_defect(words: Words, evaluation: Evaluation) -> Html:
+def _by_defect(words: Words, evaluation: Evaluation, scores: _Scores) -> Html:
     rows = [
-        (each.defect, each.images, _out(f"missed {number}", each.missed), _percent(each.auroc))
-        for number, each in enumerate(evaluation.defects)
+        (each.defect, each.images, _out(f"missed {number}", len(own) - scores.above(own)), percent(each.auroc))
+        for number, (each, own) in enumerate(zip(evaluation.defects, scores.of_defect.values(), strict=True))
     ]
-    header = [words("defect"), words("count"), words("missed"), words("AUROC")]
+    header = [words("defect"), words("count"), words("not NG of it"), words("AUROC")]
     return packed([_says(words("by defect says")), table(header, rows)])
 
 
@@ -308,14 +307,10 @@ def _versions(words: Words, detector: Detector) -> Html:
 
 
 def _notes(words: Words, evaluation: Evaluation, cases: Cases) -> Html:
-    notes = [*evaluation.notes, *(f"{words('missing')}: {path}" for path in cases.missing)]
+    notes = [*map(words.sentence, evaluation.notes), *(f"{words('missing')}: {path}" for path in cases.missing)]
     if not notes:
         return element("p", words("none"))
     return element("ul", *(element("li", note) for note in notes))
-
-
-def _percent(share: float | None) -> str:
-    return "-" if share is None else f"{100 * share:.1f} %"
 
 
 def _interval(words: Words, estimate: Estimate | None) -> str:
@@ -328,4 +323,4 @@ def _estimate(words: Words, estimate: Estimate | None) -> str:
     if estimate is None:
         return "-"
     interval = _interval(words, estimate)
-    return f"{_percent(estimate.value)}{f' ({interval})' if interval else ''}"
+    return f"{percent(estimate.value)}{f' ({interval})' if interval else ''}"

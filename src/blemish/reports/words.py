@@ -3,6 +3,7 @@
 from typing import Literal, NamedTuple
 
 from blemish.errors import OptionError
+from blemish.language.translation import translated
 
 __all__ = ["LANGUAGES", "WORDS", "Language", "Words"]
 
@@ -32,8 +33,8 @@ WORDS: dict[str, Label] = {
     "threshold": Label("Threshold", "しきい値"),
     "false rejects": Label("False rejects", "過検出率(良品をNG)"),
     "misses": Label("Misses", "見逃し率(不良をOK)"),
-    "of good": Label("good images called NG", "良品画像のうちNG判定"),
-    "of defective": Label("defective images called OK", "不良画像のうちOK判定"),
+    "of good": Label("{part} of {whole} good images called NG", "良品画像{whole}枚のうち{part}枚がNG"),
+    "of defective": Label("{part} of {whole} defective images called OK", "不良画像{whole}枚のうち{part}枚がOK"),
     "time": Label("Time an image", "1枚あたりの時間"),
     "waited": Label("file to result, in a stream", "読込から判定まで(連続処理)"),
     "interval": Label("95 % interval", "95 %区間"),
@@ -64,10 +65,10 @@ WORDS: dict[str, Label] = {
     # Operating point
     "operating point": Label("Operating point", "しきい値と誤判定"),
     "operating point says": Label(
-        "Scores above the threshold are NG. Move it to see what another one would have done on these test images; "
-        "choosing it by them would make the figures too good for new parts.",
+        "Scores above the threshold are NG. Move the slider to see what another threshold does on these test images. "
+        "A threshold chosen by them looks better here than it will on new parts.",
         "スコアがしきい値を超えた画像をNGとします。スライダーを動かすと、この評価画像に対する結果の変化を確認できます。"
-        "ただし評価画像に合わせてしきい値を選ぶと、新しい部品に対する性能を過大に見積もることになります。",
+        "ただし、評価画像に合わせてしきい値を選ぶと、新しい部品での性能を実際より高く見積もることになります。",
     ),
     "held out": Label("Good, held out at calibration", "良品(しきい値の決定に使用)"),
     "good tested": Label("Good, tested", "良品(評価)"),
@@ -76,7 +77,8 @@ WORDS: dict[str, Label] = {
     "at the threshold": Label("At the threshold", "このしきい値での結果"),
     "rate": Label("Rate", "割合"),
     "count": Label("Images", "枚数"),
-    "held out above": Label("Held-out good above it", "しきい値を超えた校正用良品"),
+    "held out above": Label("Good, held out at calibration, above it", "しきい値を超えた良品(しきい値の決定に使用)"),
+    "not NG": Label("Defective not called NG (OK or REVIEW)", "NGにならなかった不良品(OKまたはREVIEW)"),
     # Curves
     "curves": Label("Curves", "曲線"),
     "ROC": Label("ROC", "ROC曲線"),
@@ -89,27 +91,28 @@ WORDS: dict[str, Label] = {
     # Defects
     "by defect": Label("By kind of defect", "欠陥の種類別"),
     "defect": Label("Defect", "欠陥"),
-    "missed": Label("Missed", "見逃し"),
+    "not NG of it": Label("Not called NG", "NGにならなかった枚数"),
     "AUROC": Label("AUROC", "AUROC"),
     "by defect says": Label(
-        "Each kind against all good images; missed at the threshold above.",
-        "欠陥の種類ごとに、すべての良品画像と比較しています。見逃しは、上のしきい値での枚数です。",
+        "Each kind of defect is compared with all good images. The images not called NG are counted at the threshold "
+        "above.",
+        "欠陥の種類ごとに、すべての良品画像と比較しています。NGにならなかった枚数は、上のしきい値で数えています。",
     ),
     # Cases
     "worst misses": Label("Defective images with the lowest scores", "スコアが最も低い不良画像"),
     "worst false alarms": Label("Good images with the highest scores", "スコアが最も高い良品画像"),
     "cases say": Label(
-        "Yellow to red where the map passes what nine in ten good parts never do, regions outlined in blue.",
-        "異常マップの値が、良品の9割が超えない値を超えた所を黄から赤で示します。青の輪郭は領域です。",
+        "Yellow to red: the map is above a level that nine in ten good parts never reach. Blue outlines: regions.",
+        "黄色から赤の部分は、良品10個のうち9個が一度も超えない値を、異常マップが超えた箇所です。青い線は領域の輪郭です。",
     ),
     "cases say why": Label(
-        "Beside them the part as the memory would have it; below, what deviates and the good patch nearest to it.",
-        "その隣は、良品のパッチで再現した画像です。下段は、良品から外れた箇所と、それに最も近い良品のパッチです。",
+        "Beside them: the image rebuilt from patches of good images. Below: what deviates, and the nearest good patch.",
+        "右の画像は、良品のパッチで再現した画像です。下段は、良品と異なる箇所と、それに最も近い良品のパッチです。",
     ),
     "image": Label("image", "画像"),
     "overlay": Label("map and regions", "異常マップと領域"),
-    "remembered": Label("as the memory would have it", "良品のパッチで再現した画像"),
-    "deviates": Label("deviates", "良品から外れた箇所"),
+    "remembered": Label("rebuilt from good patches", "良品のパッチで再現した画像"),
+    "deviates": Label("deviates", "良品と異なる箇所"),
     "nearest good": Label("nearest good patch", "最も近い良品"),
     "missing": Label("Training images no longer there", "見つからない学習画像"),
     "distance": Label("distance", "距離"),
@@ -147,3 +150,7 @@ class Words:
 
     def __call__(self, name: str) -> str:
         return WORDS[name][self._column]
+
+    def sentence(self, english: str) -> str:
+        """What a note or an error says, in this language."""
+        return english if self.language == "en" else translated(english)

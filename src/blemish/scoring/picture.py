@@ -14,6 +14,7 @@ from blemish.arrays import Array, Bytes, Floats
 from blemish.images.decode import Rules
 from blemish.images.read import Source, read_image
 from blemish.images.transform import Transform
+from blemish.language.numbers import percent
 from blemish.result import Region, Result, Verdict
 
 __all__ = ["OUTLINE", "UNSEEN", "InspectedImage", "Levels", "captioned", "displayable", "outlined", "overlay"]
@@ -66,7 +67,7 @@ class InspectedImage:
     def html(self, result: Result) -> str:
         """Picture, score, regions and the nearest good part, for notebooks."""
         rows = "".join(f"<li>{escape(_region_in_words(region))}</li>" for region in result.regions)
-        said = [result.score_in_words, f"{result.percentile:.4g} % of good images score no higher"]
+        said = [result.score_in_words, f"{percent(result.percentile / 100)} of good images score no higher"]
         if result.nearest:
             said.append(f"the nearest good part is {result.nearest.path}, at distance {result.nearest.distance:.4g}")
         colour = "rgb({}, {}, {})".format(*INK[result.verdict])
@@ -105,7 +106,7 @@ def captioned(picture_HW3: Bytes, result: Result) -> Bytes:
     phrases = [
         f"{result.verdict} {result.score:.4g}",
         f"{result.times_threshold:.2f} x threshold",
-        f"{result.percentile:.4g} % of good are no higher",
+        f"{percent(result.percentile / 100)} of good score no higher",
     ]
     text = _wrapped(phrases, width, font)
     left, top, _, bottom = ImageDraw.Draw(Image.new("RGB", (1, 1))).multiline_textbbox((0, 0), text, font=font)

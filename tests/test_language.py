@@ -1,0 +1,93 @@
+"""Every sentence has a Japanese one, the gap is listed and cannot grow, and a value never gets lost on the way."""
+
+import re
+from pathlib import Path
+
+import pytest
+import typer
+from messages import HOLE, messages
+
+from blemish.cli.help import columns, wrapped
+from blemish.cli.main import app
+from blemish.language.numbers import counted, percent
+from blemish.language.translation import entries, translated
+
+IN_ENGLISH = Path(__file__).parent / "said_in_english.txt"
+"""Messages without a translation: of Python calls that no command makes."""
+JAPANESE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
+
+
+def test_every_message_is_there_in_japanese_but_for_those_listed() -> None:
+    left = {each.replace(HOLE, "{}") for each in messages() if not _is_there(each)}
+    listed = set(IN_ENGLISH.read_text(encoding="utf-8").splitlines())
+    assert left - listed == set(), "translate these in src/blemish/language/ja/"
+    assert listed - left == set(), "these are translated or gone: take them out of the list"
+
+
+def _is_there(text: str) -> bool:
+    return any(JAPANESE.search(translated(text, value=value)) for value in (False, True))
+
+
+def test_all_help_is_there_in_japanese() -> None:
+    left = {said for said in _help(typer.main.get_command(app)) if not JAPANESE.search(translated(said))}
+    assert left == set()
+
+
+def _help(command: object) -> set[str]:
+    """What the help of a command and of those below it says, each paragraph and each option by itself."""
+    context = command.make_context("blemish", [], resilient_parsing=True)  # type: ignore[attr-defined]
+    said = {" ".join(paragraph.split()) for paragraph in command.help.split("\n\n")}  # type: ignore[attr-defined]
+    for parameter in command.get_params(context):  # type: ignore[attr-defined]
+        record = parameter.get_help_record(context)
+        said |= {record[1], parameter.help} if record else set()
+    for below in getattr(command, "commands", {}).values():
+        said |= _help(below)
+    return said
+
+
+def test_a_translation_takes_its_values_from_the_sentence() -> None:
+    for entry in entries():
+        asked = set(re.findall(r"\{(\w+)(?:!t)?\}", entry.japanese))
+        given = re.findall(r"\{(\w+)\}", entry.english)
+        assert len(given) == len(set(given)), f"a name twice: {entry.english}"
+        assert asked <= set(given), f"no such value: {entry.japanese}"
+        assert not re.search(r"[､｡｢｣]", entry.japanese), f"half-width punctuation: {entry.japanese}"
+
+
+@pytest.mark.parametrize(
+    ("english", "japanese"),
+    [
+        ("部品 1.png does not exist; check the path.", "部品 1.png がありません。パスを確認してください。"),
+        (
+            "images/ holds no images (it is empty); name a folder that does, or images/** to search all below it.",
+            "空です",
+        ),
+        (
+            "Option size='banana' cannot be used: give auto, native, a number from 32 to 8192 (224), or height x "
+            "width in that range (320x256).",
+            "32から8192までの数",
+        ),
+        (
+            "a, b, c and 2 more (5 in all) are named in t.csv but absent; paths count from the folder of the CSV.",
+            "ほか2件(計5件)",
+        ),
+        ("Nobody wrote this sentence or that one.", "Nobody wrote this sentence or that one."),
+    ],
+)
+def test_sentences_come_with_their_values(english: str, japanese: str) -> None:
+    assert japanese in translated(english)
+
+
+def test_japanese_is_broken_at_the_width_of_a_terminal() -> None:
+    text = "良品の画像だけから良品の特徴を学習し、それと異なる箇所を検出して、--overlays FOLDER に保存します。"
+    lines = wrapped(text, 20)
+    assert all(columns(line) <= 22 for line in lines)
+    assert "".join(lines).replace(" ", "") == text.replace(" ", "")
+    assert not any(line.startswith(("、", "。", ")")) for line in lines)
+
+
+def test_shares_have_one_form() -> None:
+    assert [percent(share) for share in (None, 0, 0.02, 0.0004, 0.9996, 1)] == [
+        "-", "0.0 %", "2.0 %", "0.04 %", "99.96 %", "100.0 %",
+    ]  # fmt: skip
+    assert (counted(4, 200), counted(0, 0)) == ("2.0 % (4 of 200)", "- (0 of 0)")
