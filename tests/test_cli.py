@@ -159,7 +159,7 @@ def test_a_reader_that_goes_away_is_no_verdict(model: Path, folder: Path) -> Non
     for extra in ([], ["--json"]):
         done = subprocess.run([*command, *extra], stdout=writing, stderr=subprocess.PIPE, text=True)
         assert done.returncode == 2
-        assert done.stderr == "blemish: Stopped: whoever read the output went away.\n"
+        assert done.stderr == "blemish: Stopped: the program that read the output has ended.\n"
     os.close(writing)
 
 

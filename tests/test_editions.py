@@ -124,7 +124,8 @@ def test_each_links_to_the_other_at_its_top(page: str) -> None:
 
 def test_every_page_in_japanese_is_compared() -> None:
     there = [path.relative_to(ROOT).as_posix() for path in (*ROOT.glob("*.ja.md"), *(ROOT / "docs").rglob("*.ja.md"))]
-    assert sorted(there) == sorted(f"{page}.ja.md" for page in PAGES)
+    written = {"docs/cli.ja.md"}  # by make docs, from the commands' own help
+    assert set(there) - written == {f"{page}.ja.md" for page in PAGES}
 
 
 PAGE = """# Part

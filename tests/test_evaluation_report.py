@@ -77,7 +77,7 @@ def test_it_says_what_the_evaluation_says(
     text = Reader(written(tmp_path / "r.html", detector, evaluation, model)).text
     assert evaluation.auroc is not None
     assert f"{100 * evaluation.auroc.value:.1f} %" in text
-    assert f"{evaluation.confusion.defective_ok} / 8 defective images called OK" in text
+    assert f"{evaluation.confusion.defective_ok} of 8 defective images called OK" in text
     backbone = detector.model.manifest.backbone
     assert backbone is not None
     for wanted in (backbone.sha256, backbone.licence, str(detector.model.manifest.calibration), "parts & <others>"):
@@ -138,7 +138,7 @@ def test_the_command(tmp_path: Path, model: Path, run_cli: RunCli) -> None:
         save_image(tmp_path / "defective" / f"{seed}.png", stained_part(600 + seed).grey)
     outcome = run_cli("report", model, tmp_path, "-o", tmp_path / "報告.html", "--lang", "ja")
     assert outcome.code == 0, outcome
-    assert "6 images" in outcome.stderr
+    assert "画像6枚" in outcome.stderr
     assert '<html lang="ja">' in (tmp_path / "報告.html").read_text(encoding="utf-8")
     assert "give en or ja" in run_cli("report", model, tmp_path, "--lang", "xx").sentence
     assert "does not exist" in run_cli("report", model, tmp_path, "-o", tmp_path / "no" / "r.html").sentence

@@ -78,11 +78,11 @@ def test_calibrate_is_logged_and_undone(model: Path, new: Path, run_cli: RunCli,
     assert run_cli("calibrate", model, "--good", new, "--who", "佐藤").code == 0
     assert run_cli("calibrate", model, "--threshold", "9.5").code == 0
     log = run_cli("feedback", "log", model).stdout
-    asked = "asked for 25 % false rejects, 95 % confidence, 30 % for review"
-    assert f"鈴木: calibrate on the scores kept, {asked}, threshold " in log
+    asked = "asked for 25.0 % false rejects, 95 % confidence, 30.0 % for review"
+    assert f"鈴木: calibrate on the scores in the model, {asked}, threshold " in log
     assert f"佐藤: calibrate on 1 image(s), {asked}, threshold " in log
     assert str(new) in log
-    assert "calibrate on the scores kept, threshold 9.5 by hand, 30 % for review, threshold " in log
+    assert "calibrate on the scores in the model, threshold 9.5 by hand, 30.0 % for review, threshold " in log
     entry = json.loads(run_cli("feedback", "log", model, "--json").stdout)[1]
     assert (entry["images"], entry["wanted"]["review"], entry["patches"]) == ([str(new)], 0.3, {"added": 0, "taken": 0})
     for _ in range(3):
