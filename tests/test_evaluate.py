@@ -55,13 +55,14 @@ def save(path: Path, pixels: Array) -> None:
 @pytest.fixture
 def category(tmp_path: Path) -> Path:
     """Three good test images, two scratched and one with a hole; the defect is the column x = 1."""
-    blank = np.zeros((HEIGHT, WIDTH), np.uint8)
-    mask = blank.copy()
+    mask = np.zeros((HEIGHT, WIDTH), np.uint8)
     mask[:, 1] = 1
+    # Different pixels in each: pictures that are alike would count as one part.
+    random = np.random.default_rng(0)
     for name in ("train/good/t0", "test/good/g0", "test/good/g1", "test/good/g2"):
-        save(tmp_path / f"{name}.png", blank)
+        save(tmp_path / f"{name}.png", random.integers(0, 256, (HEIGHT, WIDTH), np.uint8))
     for name in ("scratch/s0", "scratch/s1", "hole/h0"):
-        save(tmp_path / "test" / f"{name}.png", blank)
+        save(tmp_path / "test" / f"{name}.png", random.integers(0, 256, (HEIGHT, WIDTH), np.uint8))
         save(tmp_path / "ground_truth" / f"{name}_mask.png", mask)
     return tmp_path
 

@@ -61,8 +61,8 @@ def test_a_twin_in_the_same_group_does_not_lower_the_threshold() -> None:
     twins = [image for image in GOOD[:2] for _ in range(2)]
     together = fit(twins, groups=[str(i // 2) for i in range(4)], folds=4, size=64, coreset=1.0)
     assert together.threshold > 10
-    with pytest.raises(DataError, match="all score 0: the memory has seen a twin of each"):
-        fit(twins, folds=4, size=64, coreset=1.0)
+    told = fit(twins, folds=4, size=64, coreset=1.0)
+    assert told.threshold == together.threshold, "copies are one part, said or not"
 
 
 @pytest.mark.parametrize("count", [2, 5])

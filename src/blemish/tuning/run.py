@@ -71,7 +71,9 @@ class Tuned:
     """What was measured, the best first, and what was chosen."""
 
     measured: Sequence[Measured]
+    """Every candidate that was measured, the best first."""
     chosen: Candidate
+    """The looks that were chosen, and how they join."""
     default: Candidate
     """What `fit` would take by itself."""
     evidence: str
@@ -81,9 +83,13 @@ class Tuned:
     rate: float
     """The share of good images that may be rejected by mistake at the threshold that was used."""
     good: int
+    """How many good images were measured on."""
     defective: int
+    """How many defective ones: those given, or those made."""
     settings: Settings
+    """The options that were asked for, without looks."""
     resources: Mapping[str, Any]
+    """What the recipe keeps of the machine's resources."""
 
     def recipe(self) -> str:
         """The chosen options as a recipe that `fit` takes."""
