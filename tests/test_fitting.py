@@ -172,7 +172,7 @@ def test_the_range_of_pixels_can_be_given_but_not_for_8_bits() -> None:
 def test_progress_ends_every_step() -> None:
     last: dict[str, tuple[int, int]] = {}
     fit(GOOD, progress=lambda step, done, total: last.update({step: (done, total)}), **TINY)
-    assert last.keys() == {"patches", "threshold", "coreset", "candidates"}
+    assert last.keys() == {"look", "patches", "threshold", "coreset", "candidates"}
     assert all(done == total for done, total in last.values())
 
 
