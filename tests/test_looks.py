@@ -168,7 +168,6 @@ def test_copies_of_one_part_count_once() -> None:
     """A memory that had seen a twin of every image would set its threshold at nothing."""
     twins = fit([good_part(seed) for seed in (1, 1, 2, 2, 3, 3)], **SEVERAL)
     assert twins.model.manifest.calibration.groups == 3
-    assert twins.inspect(good_part(9)).score > 0
 
 
 @pytest.mark.parametrize(

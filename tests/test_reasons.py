@@ -203,4 +203,4 @@ def test_inspect_says_where_reasons_are_missing(tmp_path: Path, folder: Path, ru
         path.unlink()
     outcome = run_cli("inspect", tmp_path / "part.blemish", folder / "line", "--reasons", tmp_path / "reasons")
     assert outcome.code in (0, 1)
-    assert "4 training image(s) are not there any more and drawn grey: " in outcome.stderr
+    assert "4 training image(s) are missing and drawn grey: " in outcome.stderr
