@@ -11,7 +11,9 @@ from shell import RunCli
 import blemish
 from blemish.detector import Detector, load
 from blemish.errors import DataError, ImageError, OptionError
+from blemish.evaluation.operating import PartScores
 from blemish.evaluation.points import part_scores, tabulate
+from blemish.language.numbers import counted
 from blemish.result import Verdict
 
 NEW = [good_part(seed) for seed in range(500, 512)]
@@ -102,16 +104,31 @@ def test_what_cannot_calibrate(detector: Detector, tmp_path: Path) -> None:
 def test_a_table_of_points_shows_both_sides(calibrated: Detector) -> None:
     parts = part_scores(calibrated, [scratched_part(1).grey, stained_part(2).grey, good_part(900)])
     rows = tabulate(calibrated, parts, miss_cost=10)
-    assert [row.name for row in rows][:2] == ["in use", "at most 0.5 % NG"]
+    assert [row.name for row in rows][:3] == ["in use", "in use, 5.0 % REVIEW", "at most 0.5 % NG"]
     assert rows[0].misses is not None
     assert (rows[0].misses.count, rows[0].misses.of) == (1, 3)  # a good part among the defects is missed
-    assert (rows[0].needs, rows[1].needs) == (None, 598)
-    assert rows[1].cells()[2:4] == ("at most 22.1 %", "598 parts")
+    assert (rows[0].needs, rows[2].needs) == (None, 598)
+    assert rows[2].cells()[2:4] == ("at most 22.1 %", "598 parts")
     none = next(row for row in rows if row.name == "zero miss (oracle)")
     assert none.misses is not None
     assert none.misses.count == 0
     assert none.threshold < parts.defective.min()
-    assert [row.misses for row in tabulate(calibrated, None, miss_cost=10)] == [None] * 6
+    assert [row.misses for row in tabulate(calibrated, None, miss_cost=10)] == [None] * 7
+
+
+def test_a_review_band_takes_from_the_misses(calibrated: Detector) -> None:
+    """What people look at is neither NG nor missed."""
+    cut = sorted(calibrated.model.held_out.scores_M)
+    parts = PartScores(np.array(cut), np.array([cut[-1] + 1, cut[-1], cut[-3], cut[0]]))
+    banded = blemish.calibrate(calibrated, review=0.5)
+    row = tabulate(banded, parts, miss_cost=10)[0]
+    calibration = banded.model.manifest.calibration
+    assert calibration.review_threshold < cut[-1] == calibration.threshold
+    assert row.misses is not None
+    assert row.reviewed is not None
+    seen = int((parts.defective > calibration.review_threshold).sum())
+    assert (row.misses.count, row.reviewed.count) == (4 - seen, seen - 1)
+    assert row.cells()[-1] == counted(seen - 1, 4)
 
 
 @pytest.fixture
@@ -143,7 +160,7 @@ def test_calibrate_on_folders_and_show_what_is_missed(copy: Path, tmp_path: Path
     found = json.loads(outcome.stdout)
     assert found["calibration"]["groups"] == 12
     assert found["calibration"]["promise"] == pytest.approx(0.2209, abs=1e-4)
-    assert [point["misses"]["of"] for point in found["points"]] == [1] * 8
+    assert [point["misses"]["of"] for point in found["points"]] == [1] * 9
     again = run_cli("calibrate", copy, "--defective", tmp_path / "ng")
     assert "zero miss (oracle)" in again.stdout
     assert "at most 25.0 % of good parts are NG, with 95 % confidence" in again.stderr

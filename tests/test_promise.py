@@ -10,7 +10,15 @@ import pytest
 from scipy.stats import beta, binom, binomtest
 
 from blemish.arrays import Doubles
-from blemish.calibration.promise import Share, allowed_above, at_most, highest_rate, parts_needed
+from blemish.calibration.promise import (
+    Share,
+    allowed_above,
+    at_most,
+    highest_rate,
+    parts_needed,
+    rate_after_leaving_out,
+)
+from blemish.calibration.suspects import suspect_places
 from blemish.errors import DataError
 
 
@@ -110,3 +118,37 @@ def test_the_promise_is_kept_in_simulation(law: str, n: int) -> None:
     thresholds = np.sort(LAWS[law](random, 2000 * n).reshape(2000, n), axis=1)[:, -1 - above]
     rejected = 1 - np.searchsorted(population, thresholds, side="right") / len(population)
     assert (rejected > 0.05).mean() <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / 2000)
+
+
+@pytest.mark.parametrize(("defects", "spread"), [(0, 0.0), (3, 0.5), (15, 4.0)])
+def test_the_promise_holds_after_suspects_were_left_out(defects: int, spread: float) -> None:
+    """Of 300 parts up to 5 % are defects, some far out, some in the midst; what the rule names is left out."""
+    random = np.random.default_rng(defects)
+    broken = broken_whatever = 0
+    draws, n = 2000, 300
+    for _ in range(draws):
+        good, bad = random.exponential(size=n - defects), random.exponential(size=defects) + spread
+        named = suspect_places(np.concatenate([good, bad]))
+        is_bad = named >= n - defects
+        rest = np.delete(np.concatenate([good, bad]), named)
+        rate = np.exp(-rest.max())  # of good parts above the threshold, exactly
+        wrongly, hidden = int((~is_bad).sum()), defects - int(is_bad.sum())
+        broken_whatever += rate > rate_after_leaving_out(0, n - len(named) - hidden, len(named), 0.95)
+        # Where the parts left out are known, only the good ones among them count.
+        broken += rate > rate_after_leaving_out(0, n - defects, wrongly, 0.95)
+    # Those who left nothing out, and those who did, may each be wrong 5 times in 100.
+    assert broken / draws < 0.1
+    assert broken_whatever / draws < 0.05
+
+
+def test_leaving_out_good_parts_breaks_the_promise_that_does_not_count_them() -> None:
+    """Why the parts left out are counted: without, a threshold cut from the top promises what it cannot keep."""
+    random = np.random.default_rng(1)
+    kept_to = highest_rate(0, 290, 0.95)
+    wrong = [np.exp(-np.sort(random.exponential(size=300))[-11]) > kept_to for _ in range(500)]
+    assert np.mean(wrong) > 0.99
+
+
+def test_leaving_nothing_out_changes_nothing() -> None:
+    assert rate_after_leaving_out(2, 299, 0, 0.95) == highest_rate(2, 299, 0.95)
+    assert rate_after_leaving_out(0, 299, 1, 0.95) == highest_rate(1, 299, 0.975)

@@ -47,7 +47,7 @@ def test_report_writes_what_it_returns(detector: Detector, model: Path, labelled
 def test_scan_answers_with_results_and_a_detector(folder: Path) -> None:
     found = blemish.scan(folder / "fit", **TINY)
     assert isinstance(found, blemish.Scan)
-    assert len(found.suspects) == len(found.outlyingness)
+    assert len(found.suspects) == len(found.suspicion)
     assert found.detector.inspect(folder / "line" / "good1.png").error is None
 
 

@@ -7,31 +7,35 @@ import numpy as np
 import pytest
 from parts import TINY, good_part, save_image, scratched_part, stained_part
 from PIL import Image
-from scipy import stats
 from shell import RunCli
 
-from blemish.calibration.outliers import outlying, outlyingness
+from blemish.calibration.suspects import CUTOFF, suspect_places, suspicion
 from blemish.errors import OptionError
 from blemish.scanning import scan
 
 
-def test_outlyingness_is_the_robust_z_score_of_logarithms() -> None:
-    scores = np.random.default_rng(0).lognormal(size=101)
-    logs = np.log(scores)
-    wanted = (logs - np.median(logs)) / stats.median_abs_deviation(logs, scale="normal")
-    np.testing.assert_allclose(outlyingness(scores), wanted, rtol=1e-4)
+def test_suspicion_is_the_excess_in_scales_of_an_exponential_tail() -> None:
+    scores = np.random.default_rng(0).exponential(size=100_000)
+    # Memoryless: beyond any score the tail has the same scale, here 1.
+    np.testing.assert_allclose(suspicion(scores), scores - np.log(1 / 0.3), atol=0.2)
+    assert (suspicion(scores) > CUTOFF).mean() == pytest.approx(0.3 * np.exp(-CUTOFF), abs=0.002)
+
+
+@pytest.mark.parametrize("shift", [0.0, -50.0])
+def test_scores_may_have_any_scale_and_sign(shift: float) -> None:
+    scores = np.random.default_rng(1).gumbel(size=200)
+    np.testing.assert_allclose(suspicion(7 * scores + shift), suspicion(scores), atol=1e-9)
 
 
 def test_what_stands_out_comes_highest_first() -> None:
-    scores = np.array([10, 11, 9, 10.5, 9.5, 10.2, 40, 9.8, 70, 1.0])
-    assert outlying(scores).tolist() == [8, 6]
+    scores = np.append(np.linspace(9, 11, 18), [40.0, 70.0])
+    assert suspect_places(scores).tolist() == [19, 18]
 
 
 def test_equal_scores_and_zeros_name_only_what_is_higher() -> None:
-    assert outlying(np.full(9, 3.0)).tolist() == []
-    assert outlying(np.array([3.0] * 8 + [3.1])).tolist() == [8]
-    assert outlying(np.array([0.0] * 8 + [1.0])).tolist() == [8]
-    assert outlying(np.zeros(4)).tolist() == []
+    assert suspect_places(np.full(9, 3.0)).tolist() == []
+    assert suspect_places(np.zeros(4)).tolist() == []
+    assert suspect_places(np.array([0.0] * 8 + [1.0])).tolist() == []  # a tail of one has no scale to judge it by
 
 
 @pytest.fixture
@@ -46,10 +50,10 @@ def mixed(tmp_path: Path) -> Path:
 def test_defects_among_good_parts_are_found_and_leave_the_memory(mixed: Path) -> None:
     found = scan(mixed, **TINY)
     assert {Path(result.path).name for result in found.suspects} == {"scratch.png", "stain.png"}
-    assert found.outlyingness == sorted(found.outlyingness, reverse=True)
+    assert found.suspicion == sorted(found.suspicion, reverse=True)
     assert all(result.regions for result in found.suspects)
     assert len(found.detector.model.manifest.images) == 14
-    more = scan(mixed, cutoff=1, **TINY)
+    more = scan(mixed, cutoff=0.1, **TINY)
     assert [result.path for result in more.suspects[:2]] == [result.path for result in found.suspects]
     assert len(more.suspects) > 2
 
@@ -59,7 +63,7 @@ def test_the_command_lists_and_draws_them(mixed: Path, tmp_path: Path, run_cli: 
     outcome = run_cli("scan", mixed, "--overlays", tmp_path / "look", *options)
     assert outcome.code == 3
     assert "scratch.png" in outcome.stdout
-    assert "2 of 16 images look defective" in outcome.stderr
+    assert "2 of 16 images are suspects" in outcome.stderr
     drawn = sorted((tmp_path / "look").iterdir())
     assert [path.name for path in drawn] == ["scratch.png.png", "stain.png.png"]
     with Image.open(drawn[0]) as picture:

@@ -26,6 +26,7 @@ from blemish.model.file import model_bytes, model_of, read_model, write_model
 from blemish.model.manifest import Change
 from blemish.model.model import Model, undone
 from blemish.model.signature import Trusted
+from blemish.model.suspects import suspects, without_suspects
 from blemish.model.trial import try_out
 from blemish.result import Result, Verdict
 from blemish.scoring.picture import InspectedImage
@@ -227,6 +228,29 @@ class Detector:
         self.model.check_learns()
         numbers = numbers_of(self.model.manifest.images, images)
         return self.with_model(removed(self.model, numbers, who=who))
+
+    @property
+    def suspects(self) -> list[TrainingImage]:
+        """The good images in the model that look like defects, the highest score by a memory without it first."""
+        return suspects(self.model.manifest.images)
+
+    def without_suspects(self, *, who: str | None = None) -> "Detector":
+        """A detector without its suspects in memory and calibration; `undo` brings them back.
+
+        Args:
+            who: For the journal; by default the user's name.
+
+        Returns:
+            A new detector; this one where there are no suspects.
+
+        Raises:
+            OptionError: The model cannot learn.
+            DataError: No image would remain.
+        """
+        if not self.suspects:
+            return self
+        self.model.check_learns()
+        return self.with_model(without_suspects(self.model, who=who))
 
     def undo(self) -> "Detector":
         """The detector before the last change of memory or thresholds, bit for bit.

@@ -30,6 +30,7 @@ from blemish.methods.prepare import good_images
 from blemish.methods.registry import find_method
 from blemish.model.manifest import FORMAT, ModelManifest
 from blemish.model.model import Model
+from blemish.model.suspects import marked, suspects, without_suspects
 from blemish.options.given import FitOptions
 from blemish.options.listing import list_options
 from blemish.options.recipe import over_recipe
@@ -117,10 +118,11 @@ def _fit(
     motions = list(stream(partial(_motion, viewer), sources, threads=threads))
     learner = find_method(settings.method).learn(good)
     held_N = hold_out(part_of, settings, refits=learner.refits)
-    fitted, held_out = fit_and_hold_out(learner, part_of, held_N, settings, *good.transform.share(threads), progress)
+    fitted, seen = fit_and_hold_out(learner, part_of, held_N, settings, *good.transform.share(threads), progress)
     if settings.removable and isinstance(learner, KeepsCandidates):
         fitted = learner.with_candidates(fitted, ~held_N, progress)
     mode: Mode = "split" if held_N.any() else "cross"
+    held_out = seen.only(held_N) if mode == "split" else seen
     manifest = ModelManifest(
         format=FORMAT,
         method=settings.method,
@@ -134,24 +136,29 @@ def _fit(
         backbone=good.backbone.manifest if good.backbone else None,
         more_backbones=_others(good.looks, good.backbone),
         calibration=thresholds_of(held_out, part_of, wanted, mode),
-        images=[
-            TrainingImage(
-                path=look.name,
-                group=part,
-                height=look.height,
-                width=look.width,
-                pixels=digest,
-                motion=motion,
-                end=look.end,
-                measured=look.measured,
-                in_memory=not held,
-            )
-            for look, part, digest, motion, held in zip(
-                looks, part_of, learner.digests, motions, held_N.tolist(), strict=True
-            )
-        ],
+        images=marked(
+            [
+                TrainingImage(
+                    path=look.name,
+                    group=part,
+                    height=look.height,
+                    width=look.width,
+                    pixels=digest,
+                    motion=motion,
+                    end=look.end,
+                    measured=look.measured,
+                    in_memory=not held,
+                )
+                for look, part, digest, motion, held in zip(
+                    looks, part_of, learner.digests, motions, held_N.tolist(), strict=True
+                )
+            ],
+            seen,
+        ),
     )
     model = Model(manifest, fitted.method, fitted.graph, held_out)
+    if settings.suspects == "drop" and suspects(manifest.images):
+        model = without_suspects(model)
     detector = Detector.of(
         model,
         provider=resources.provider,

@@ -6,7 +6,7 @@ from typing import Unpack
 
 import numpy as np
 
-from blemish.calibration.outliers import CUTOFF, outlying, outlyingness
+from blemish.calibration.suspects import CUTOFF, suspect_places, suspicion
 from blemish.detector import Detector
 from blemish.errors import OptionError
 from blemish.fitting import fit
@@ -24,8 +24,8 @@ class Scan:
 
     suspects: list[Result]
     """Their results, the highest score first."""
-    outlyingness: list[float]
-    """How many robust standard deviations the logarithm of each one's score lies above the median of all."""
+    suspicion: list[float]
+    """How far out in the tail of all scores each one's lies, in scales of the tail."""
     detector: Detector
     """Fitted on all images that are not suspects."""
 
@@ -48,7 +48,8 @@ def scan(
         images: Images that are meant to be good, as `fit` takes them.
         groups: The part that each image shows, as for `fit`.
         recursive: Read the folders inside folders, too.
-        cutoff: Images whose score lies more robust standard deviations above the median are suspects.
+        cutoff: Images of more suspicion are suspects; of good images, 1.5 % are at 3, 0.5 % at 4, where their scores
+            fall off exponentially.
         progress: As for `fit`.
         **options: Those of `fit`, for the method patchcore.
 
@@ -66,9 +67,9 @@ def scan(
     options["calibration"] = "cross"
     detector = fit(sources, groups=groups, progress=progress, **options)
     scores_M = detector.model.held_out.scores_M
-    found = outlying(scores_M, cutoff=cutoff)
+    found = suspect_places(scores_M, cutoff=cutoff)
     if len(found):
         detector = detector.remove([int(number) for number in np.sort(found)])
     suspects = [sources[int(number)] for number in found]
     results = list(detector.inspect_many(suspects)) if suspects else []
-    return Scan(results, outlyingness(scores_M)[found].tolist(), detector)
+    return Scan(results, suspicion(scores_M)[found].tolist(), detector)

@@ -9,7 +9,7 @@ from blemish.arrays import Bools, Ints
 from blemish.calibration.held_out import HeldOut, check_unseen, cross_scores, divide
 from blemish.calibration.thresholds import Calibration, Mode, Wanted, set_thresholds
 from blemish.features.patches import Features
-from blemish.methods.method import FitsAcross, Fitted, Learner, Method
+from blemish.methods.method import KEPT, FitsAcross, Fitted, Learner, Method
 from blemish.options.settings import Settings
 from blemish.system.progress import Progress
 from blemish.system.stream import stream
@@ -31,7 +31,8 @@ def fit_and_hold_out(
 ) -> tuple[Fitted, HeldOut]:
     """Fit without the images held out, and score those; where none are, fit on all, and score each without its fold.
 
-    `at_once` images are scored at a time, each by so many threads.
+    Methods that find it cheap score each image of the memory without its fold in both cases. `at_once` images are
+    scored at a time, each by so many threads.
     """
 
     def score(held_N: Bools, fitted: Fitted) -> HeldOut:
@@ -40,13 +41,13 @@ def fit_and_hold_out(
         answers = stream(partial(_score_and_peak, fitted.method, threads), features, threads=at_once)
         return _held_out(image_M, answers)
 
+    if isinstance(learner, FitsAcross) and learner.across and (learner.spares or not held_N.any()):
+        folds = divide(groups, settings.folds or learner.folds, settings.seed)
+        fitted, answers = learner.fit_across(np.where(held_N, KEPT, folds), progress)
+        return fitted, _held_out(np.arange(len(groups)), answers)
     if held_N.any():
         fitted = learner.fit(~held_N, progress)
         return fitted, score(held_N, fitted)
-    if isinstance(learner, FitsAcross) and learner.across:
-        folds = divide(groups, settings.folds or learner.folds, settings.seed)
-        fitted, answers = learner.fit_across(folds, progress)
-        return fitted, _held_out(np.arange(len(groups)), answers)
     held_out = cross_scores(
         lambda fold_N: score(fold_N, learner.fit(~fold_N)),
         groups,

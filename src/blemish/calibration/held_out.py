@@ -28,6 +28,11 @@ class HeldOut:
     peaks_M: Doubles
     """The highest value of each map; the score again where the method draws none."""
 
+    def only(self, images_N: Bools) -> "HeldOut":
+        """The scores of the images marked, of all images of the fit."""
+        kept_M = images_N[self.image_M]
+        return HeldOut(self.image_M[kept_M], self.scores_M[kept_M], self.peaks_M[kept_M])
+
     def percentile(self, score: float) -> float:
         """The share, in per cent, of these images that score no higher than `score`."""
         return 100 * float((self.scores_M <= score).mean())

@@ -20,7 +20,7 @@ from itertools import accumulate, islice, repeat, takewhile
 from blemish.errors import DataError
 from blemish.language.numbers import counted, percent
 
-__all__ = ["Share", "allowed_above", "at_most", "highest_rate", "parts_needed"]
+__all__ = ["Share", "allowed_above", "at_most", "highest_rate", "parts_needed", "rate_after_leaving_out"]
 
 
 def at_most(count: int, n: int, rate: float) -> float:
@@ -76,6 +76,26 @@ def highest_rate(above: int, n: int, confidence: float) -> float:
         else:
             high = middle
     return high
+
+
+def rate_after_leaving_out(above: int, n: int, left_out: int, confidence: float) -> float:
+    """The rate promised of a threshold that `above` of `n` parts exceed, whatever the parts left out were.
+
+    If m were left out, and all of them were good, `above` + m good parts exceed the threshold, and there are n good
+    parts at least. As m was chosen by the scores, the chance of a wrong promise is divided among all m that could have
+    been: 1 / (m (m + 1)) of it for each, which is all of it together. For m = 0 it is `highest_rate` itself.
+
+    Args:
+        above: How many of the parts that stayed score above the threshold.
+        n: How many parts stayed.
+        left_out: How many were left out, m.
+        confidence: How sure the promise is to be, between 0 and 1.
+
+    Returns:
+        A share of good parts, between 0 and 1.
+    """
+    shared = 1 - (1 - confidence) / max(1, left_out * (left_out + 1))
+    return highest_rate(above + left_out, n, shared)
 
 
 @dataclass(frozen=True)

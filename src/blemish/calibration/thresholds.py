@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from blemish.arrays import Doubles
 from blemish.calibration.held_out import group_scores
-from blemish.calibration.promise import allowed_above, highest_rate, parts_needed
+from blemish.calibration.promise import allowed_above, highest_rate, parts_needed, rate_after_leaving_out
 from blemish.errors import OptionError
 from blemish.language.numbers import at_most, percent
 from blemish.options.settings import Settings, checked
@@ -108,6 +108,8 @@ class Calibration(BaseModel):
     map_extent: float
     """How far regions reach: to where the map passes what nine in ten of the groups never do, or the map threshold."""
     images_with_region: int
+    left_out: int = 0
+    """Groups of which scores were taken out after they had been seen, as those of suspects are."""
 
     @property
     def promise(self) -> float | None:
@@ -118,6 +120,13 @@ class Calibration(BaseModel):
     def review_promise(self) -> float | None:
         """At most this share of good parts is REVIEW or NG, and at most this share shows a region."""
         return self._bound(self.review_above)
+
+    @property
+    def promise_if_good(self) -> float | None:
+        """The same whatever the groups left out were, good ones as well; None in mode cross."""
+        if self.promise is None or not self.left_out:
+            return self.promise
+        return rate_after_leaving_out(self.above, self.groups, self.left_out, self.wanted.confidence)
 
     @property
     def estimate(self) -> float:
@@ -132,11 +141,11 @@ class Calibration(BaseModel):
 
     def to_dict(self) -> dict[str, Any]:
         """Everything, and what follows from it, as plain values."""
-        derived = {name: getattr(self, name) for name in ("promise", "review_promise", "estimate")}
+        derived = {name: getattr(self, name) for name in ("promise", "promise_if_good", "review_promise", "estimate")}
         return {**self.model_dump(), **derived}
 
     def __str__(self) -> str:
-        return f"threshold {self.threshold:.4g}: {self._basis()}{self._band()}."
+        return f"threshold {self.threshold:.4g}: {self._basis()}{self._band()}{self._without()}."
 
     def _basis(self) -> str:
         wanted, parts = self.wanted, f"{self.groups} good parts"
@@ -169,16 +178,26 @@ class Calibration(BaseModel):
             share = f"at most {at_most(max(self.review_promise, self.wanted.false_rejects + self.wanted.review))}"
         return f". REVIEW from {self.review_threshold:.4g}: {share} of good parts are REVIEW or NG"
 
+    def _without(self) -> str:
+        """What that takes for granted of the groups that were left out."""
+        if not self.left_out:
+            return ""
+        rate = (self.above + self.left_out + 1) / (self.groups + self.left_out + 1)
+        share = f"about {percent(rate)}" if self.promise_if_good is None else f"at most {at_most(self.promise_if_good)}"
+        parts = f"the {self.left_out} parts left out are" if self.left_out > 1 else "the part left out is"
+        return f". This holds if {parts} defective; if good, {share} of good parts are NG"
+
     def _bound(self, above: int) -> float | None:
         return highest_rate(above, self.groups, self.wanted.confidence) if self.mode == "split" else None
 
 
 def set_thresholds(
-    scores: Doubles, peaks: Doubles, groups: Sequence[str], wanted: Wanted, *, mode: Mode
+    scores: Doubles, peaks: Doubles, groups: Sequence[str], wanted: Wanted, *, mode: Mode, left_out: int = 0
 ) -> Calibration:
     """Thresholds from the image scores and map peaks of unseen good images, at the operating point wanted.
 
-    Where the groups are too few for it, the threshold is the highest of their scores: the best they support.
+    Where the groups are too few for it, the threshold is the highest of their scores: the best they support. `left_out`
+    groups were scored as well and then taken out.
     """
     of_groups, peaks_of_groups = group_scores(scores, groups), group_scores(peaks, groups)
     above, threshold = _reject(of_groups, wanted, mode)
@@ -198,6 +217,7 @@ def set_thresholds(
         map_threshold=map_threshold,
         map_extent=min(map_extent, map_threshold),
         images_with_region=int((peaks > map_threshold).sum()),
+        left_out=left_out,
     )
 
 

@@ -92,10 +92,10 @@ def calibrate(
     if json:
         print_json({"calibration": calibration.to_dict(), "points": [row.to_dict() for row in rows]})
         return
-    header = (in_language(name) for name in ("threshold", "good parts NG", "needs", "missed", ""))
-    table = Table(Column(in_language("operating point"), no_wrap=True), *header)
+    heads = ("threshold", "good parts NG", "needs", *(("missed", "", "REVIEW") if parts else ()))
+    table = Table(Column(in_language("operating point"), no_wrap=True), *map(in_language, heads))
     for row in rows:
-        table.add_row(*map(in_language, row.cells()))
+        table.add_row(*map(in_language, row.cells()[: len(heads) + 1]))
     Console().print(table)
     said = basis(Words(language()), calibration)
     say(f"{output or model}: {said}" if changed else f"Nothing was changed. {said}")

@@ -7,6 +7,7 @@ import typer
 
 from blemish.cli.console import fail, language, print_json, progress_bar, say
 from blemish.cli.images import labelled_images
+from blemish.cli.next_step import say_misses_unknown, settle_suspects
 from blemish.cli.options import AcceptDamaged, Config, Force, Recursive, given, with_settings
 from blemish.options.settings import Resources, Settings, divide_options
 from blemish.options.takes import Panel
@@ -63,6 +64,8 @@ def fit(
             if state is None or not state.exists():
                 raise
             fail(f"Stopped; {state} keeps the training so far, and the same command goes on from there.")
+        if not json:
+            detector = settle_suspects(detector, output, ask=wanted.get("suspects", "ask") == "ask")
         target.fill(detector.save)
     if state:
         state.unlink(missing_ok=True)
@@ -76,6 +79,7 @@ def fit(
     say(f"{output}: {info['images']} good images at {size['height']}x{size['width']} (height x width)")
     said = basis(Words(language()), detector.model.manifest.calibration)
     say(f"{detector.model.method}; {said}")
+    say_misses_unknown(output)
 
 
 def _save(path: Path, recipe: str) -> None:

@@ -11,6 +11,7 @@ import typer
 
 from blemish.cli.console import in_language, print_json, progress_bar, say
 from blemish.cli.images import found_images
+from blemish.cli.next_step import say_misses_unknown
 from blemish.cli.options import AcceptDamaged, Config, Force, MaxPixels, Recursive, Trusted
 
 if TYPE_CHECKING:
@@ -93,6 +94,7 @@ def inspect(
         print_json(rows)
     else:
         say(", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict]))
+        say_misses_unknown(model)
     raise SystemExit(exit_code(counts))
 
 

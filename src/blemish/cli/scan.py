@@ -17,9 +17,8 @@ def scan(
     images: Annotated[list[str], typer.Argument(help="Good images: folders, files, patterns, or one CSV.")],
     overlays: Annotated[Path | None, typer.Option(help="Draw what looks defective into this folder.")] = None,
     cutoff: Annotated[
-        float,
-        typer.Option(min=0, help="Robust standard deviations from which an image is listed; less lists more."),
-    ] = 3.5,
+        float, typer.Option(min=0, help="Suspicion from which an image is listed; less lists more.")
+    ] = 3.0,
     config: Config = None,
     recursive: Recursive = False,
     accept_damaged: AcceptDamaged = False,
@@ -44,13 +43,13 @@ def scan(
         for result in found.suspects:
             folder.add(result)
     rows = [
-        {"outlyingness": outlyingness, **result.to_dict()}
-        for result, outlyingness in zip(found.suspects, found.outlyingness, strict=True)
+        {"suspicion": suspicion, **result.to_dict()}
+        for result, suspicion in zip(found.suspects, found.suspicion, strict=True)
     ]
     if json:
         print_json(rows)
     else:
         for row in rows:
-            print(f"{row['outlyingness']:6.1f} {row['score']:9.4f} {row['path']}")
-        say(f"{len(rows)} of {len(paths)} images look defective; check them before fitting.")
+            print(f"{row['suspicion']:6.1f} {row['score']:9.4f} {row['path']}")
+        say(f"{len(rows)} of {len(paths)} images are suspects; check them before fitting.")
     raise SystemExit(3 if rows else 0)

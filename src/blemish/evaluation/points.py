@@ -22,6 +22,8 @@ __all__ = ["Point", "part_scores", "tabulate"]
 
 RATES = (0.005, 0.01, 0.02, 0.05, 0.1)
 """Shares of false rejects that a table of operating points shows beside the point in use."""
+BAND = 0.05
+"""The REVIEW band that it shows beside it, where none is in use."""
 
 
 @dataclass(frozen=True)
@@ -37,14 +39,19 @@ class Point:
     needs: int | None
     """The good parts a promise of what was asked would take; None where it is kept, or nothing was asked."""
     misses: Share | None
-    """None without defective images."""
+    """Defective parts that are OK; None without defective images."""
+    review: float = 0.0
+    """The share of good parts that is REVIEW, as it was asked for."""
+    reviewed: Share | None = None
+    """Defective parts that are REVIEW; None without defective images or without such a band."""
 
     def cells(self) -> tuple[str, ...]:
         """The line for people."""
         good = f"about {percent(self.estimate)}" if self.promise is None else f"at most {at_most(self.promise)}"
         needs = "" if self.needs is None else f"{self.needs} parts"
         missed = ("", "") if self.misses is None else (counted(self.misses.count, self.misses.of), self.misses.range)
-        return self.name, f"{self.threshold:.4g}", good, needs, *missed
+        looked_at = "" if self.reviewed is None else counted(self.reviewed.count, self.reviewed.of)
+        return self.name, f"{self.threshold:.4g}", good, needs, *missed, looked_at
 
     def to_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -71,6 +78,10 @@ def tabulate(detector: Detector, parts: PartScores | None, *, miss_cost: float) 
         for rate in RATES
     ]
     rows = [_point("in use", now, parts)]
+    if now.wanted.review == 0:
+        wanted = now.wanted.changed(review=min(BAND, (1 - now.wanted.false_rejects) / 2))
+        banded = thresholds_of(detector.model.held_out, images, wanted, now.mode)
+        rows.append(_point(f"in use, {percent(wanted.review)} REVIEW", banded, parts))
     rows += [_point(f"at most {percent(each.wanted.false_rejects)} NG", each, parts) for each in others]
     if parts:
         rows.append(_oracle("zero miss (oracle)", zero_miss(parts)))
@@ -82,8 +93,11 @@ def _point(name: str, calibration: Calibration, parts: PartScores | None) -> Poi
     wanted, promise = calibration.wanted, calibration.promise
     kept = wanted.threshold is not None or (promise is not None and promise <= wanted.false_rejects)
     needs = None if kept else parts_needed(wanted.false_rejects, wanted.confidence)
-    misses = parts.at(calibration.threshold).misses if parts else None
-    return Point(name, calibration.threshold, promise, calibration.estimate, needs, misses)
+    misses = reviewed = None
+    if parts:
+        misses, not_ng = (parts.at(level).misses for level in (calibration.review_threshold, calibration.threshold))
+        reviewed = Share.observed(not_ng.count - misses.count, misses.of) if wanted.review else None
+    return Point(name, calibration.threshold, promise, calibration.estimate, needs, misses, wanted.review, reviewed)
 
 
 def _oracle(name: str, point: OperatingPoint) -> Point:

@@ -34,3 +34,5 @@ class TrainingImage(BaseModel):
     """The share of its pixels that was measured; None likewise."""
     in_memory: bool = True
     """Whether the model was fitted on it; if not, it was kept from the memory to calibrate on."""
+    suspect: float | None = None
+    """Its score by a memory without it, where that looks like a defect's; None where it does not."""

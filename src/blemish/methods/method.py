@@ -27,6 +27,7 @@ from blemish.result import Matches
 from blemish.system.progress import Progress, silent
 
 __all__ = [
+    "KEPT",
     "Fitted",
     "KeepsCandidates",
     "Learner",
@@ -131,17 +132,26 @@ class KeepsCandidates(Protocol):
         """What was fitted on the images marked, or on all, with what lets one of them go."""
 
 
+KEPT = -1
+"""The fold of images that are kept from the memory for good."""
+
+
 @runtime_checkable
 class FitsAcross(Protocol):
     """A learner that can fit and cross-fit at once, sooner than by fitting without each fold."""
 
     across: bool
     """Whether it can with these settings."""
+    spares: bool
+    """Whether it takes images of fold KEPT."""
     folds: int
     """Parts that the good images are held out in, where settings do not say."""
 
     def fit_across(self, fold_of_N: Ints, progress: Progress = silent) -> tuple[Fitted, list[tuple[float, float]]]:
-        """Fit on all images; and image score and peak of each by what is learnt of the images outside its fold."""
+        """Fit on all images; and image score and peak of each by what is learnt of the images outside its fold.
+
+        Images of fold KEPT are not fitted on.
+        """
 
 
 class MethodKind(Protocol):

@@ -142,6 +142,7 @@ class PaDiMLearner:
 
     refits = True
     across = True
+    spares = False
     folds = 5
 
     def __init__(self, good: GoodImages) -> None:

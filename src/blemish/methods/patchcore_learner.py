@@ -21,7 +21,7 @@ from blemish.memory.training import Gathering, TrainingPatches
 from blemish.methods.good_images import GoodImages
 from blemish.methods.look import Look
 from blemish.methods.look_tensors import look_of, look_tensor_kinds
-from blemish.methods.method import Fitted, Scores, TensorKind
+from blemish.methods.method import KEPT, Fitted, Scores, TensorKind
 from blemish.methods.patchcore import PatchCore, reductions
 from blemish.options.settings import Settings
 from blemish.system.progress import Progress, silent
@@ -70,6 +70,7 @@ class PatchCoreLearner:
     """The patches of all good images at every look, and the same as the coreset sees them."""
 
     refits = True
+    spares = True
     folds = 20
 
     def __init__(self, good: GoodImages) -> None:
@@ -103,16 +104,15 @@ class PatchCoreLearner:
         return Fitted(method, self.graph)
 
     def fit_across(self, fold_of_N: Ints, progress: Progress = silent) -> tuple[Fitted, list[tuple[float, float]]]:
-        """Fit on all images; and what each scores by the banks without the rows of its fold.
+        """Fit on all images but those of fold KEPT; and what each scores by the banks without the rows of its fold.
 
         No fold is fitted anew: the rows of the others stay as they were chosen. So a bank of many folds, each a small
         part of the images, is nearly the one that inspects.
         """
-        fitted = self.fit(None, progress)
+        fitted = self.fit(None if (fold_of_N != KEPT).all() else fold_of_N != KEPT, progress)
         method = fitted.method
         assert isinstance(method, PatchCore), "fitted by this learner"
-        count = int(fold_of_N.max()) + 1
-        without = [method.without(np.flatnonzero(fold_of_N == fold)) for fold in range(count)]
+        without = {fold: method.without(np.flatnonzero(fold_of_N == fold)) for fold in np.unique(fold_of_N).tolist()}
 
         def score(image: int) -> tuple[float, float]:
             features = {name: patches.of_image(image) for name, patches in self.patches.items()}

@@ -158,7 +158,9 @@ def removed(model: Model, numbers: Ints, *, who: str | None) -> Model:
     unseen = {name: np.delete(column, edits["calibration"][0], axis=0) for name, column in _unseen(model).items()}
     if not any(image.in_memory for image in remaining) or not len(unseen["image"]):
         raise DataError(f"Without these {len(numbers)} image(s) none would be left to learn from; fit a new model.")
-    calibration = _thresholds(model.manifest, images, unseen)
+    # Whoever takes a part out may have seen its score: what is promised rests on that.
+    gone = {images[number].group for number in _unseen(model)["image"] if number in set(numbers.tolist())}
+    calibration = _thresholds(model.manifest, images, unseen, more=len(gone))
     return changed(model, "remove", edits, remaining, numbers, calibration, who, left=numbers)
 
 
@@ -205,11 +207,15 @@ def _same_file(path: str, name: str) -> bool:
     return os.path.abspath(path) == os.path.abspath(name)
 
 
-def _thresholds(manifest: ModelManifest, images: Sequence[TrainingImage], unseen: Table) -> Calibration:
-    """The thresholds by the model's own rule, from the scores there are now."""
+def _thresholds(
+    manifest: ModelManifest, images: Sequence[TrainingImage], unseen: Table, *, more: int = 0
+) -> Calibration:
+    """The thresholds by the model's own rule, from the scores there are now; those of `more` groups were taken out."""
     groups = [images[number].group for number in unseen["image"]]
     was = manifest.calibration
-    return set_thresholds(unseen["scores"], unseen["peaks"], groups, was.wanted, mode=was.mode)
+    return set_thresholds(
+        unseen["scores"], unseen["peaks"], groups, was.wanted, mode=was.mode, left_out=was.left_out + more
+    )
 
 
 def _unseen(model: Model) -> Table:

@@ -120,11 +120,20 @@ class Model:
             "groups": len({image.group for image in manifest.images if image.in_memory}),
             **self.method.info(),
             "calibration": manifest.calibration.to_dict(),
+            "suspects": self._suspects(),
             "backbone": backbone and backbone.model_dump(include=TOLD),
             **({"more_backbones": [each.model_dump(include=TOLD) for each in more]} if more else {}),
             "provider": provider,
             "threads": threads,
             "settings": manifest.settings.model_dump(),
+        }
+
+    def _suspects(self) -> dict[str, list[str]]:
+        """The good images that look like defects: those still known, and those that were left out."""
+        left = [image for change in self.manifest.journal if change.change == "remove" for image in change.images]
+        return {
+            name: [image.path for image in images if image.suspect is not None]
+            for name, images in (("known", self.manifest.images), ("left_out", left))
         }
 
     def __str__(self) -> str:

@@ -152,6 +152,10 @@ class SettingsOptions(TypedDict, total=False):
     """How looks join, each on the scale of good images it has not seen: soft is the logarithm of the sum of
     exponentials, near the largest."""
 
+    suspects: Literal["keep", "drop", "ask"]
+    """Good images that score like defects: keep them and name them, drop them from memory and threshold, or ask on the
+    terminal, which blemish fit does where there is one."""
+
 
 class FitOptions(SettingsOptions, total=False):
     """What `fit` takes: settings, and resources of the machine."""

@@ -131,6 +131,11 @@ class PatchCoreSettings(BankSettings):
         description="How looks join, each on the scale of good images it has not seen: soft is the logarithm of the "
         "sum of exponentials, near the largest.",
     )
+    suspects: Annotated[Literal["keep", "drop", "ask"], Panel.THRESHOLD] = Field(
+        "keep",
+        description="Good images that score like defects: keep them and name them, drop them from memory and "
+        "threshold, or ask on the terminal, which blemish fit does where there is one.",
+    )
     removable: Annotated[bool, Panel.MEMORY] = Field(
         True,
         description="Keep what is needed to take a training image out again: at most as many patches as the bank has.",

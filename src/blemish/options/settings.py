@@ -177,6 +177,8 @@ def _check_together(settings: Settings) -> None:
         raise OptionError(f"Option patch_size={settings.patch_size} must be odd, so that a patch has a centre.")
     if settings.tile_banks == "each" and (settings.tiles is None or settings.image_score == "reweighted"):
         raise OptionError("Option tile_banks=each needs tiles, and an image_score other than reweighted.")
+    if settings.suspects == "drop" and settings.tile_banks == "each":
+        raise OptionError("Option suspects=drop needs tile_banks=one: a bank for each tile cannot let an image go.")
     if settings.looks and (settings.size != "auto" or settings.taps or settings.tiles):
         raise OptionError("Option looks cannot be combined with size, taps or tiles: each look has a size and taps.")
     if settings.looks and (settings.image_score != "peak" or settings.tile_banks == "each"):

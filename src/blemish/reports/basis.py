@@ -30,7 +30,18 @@ REVIEW_PROMISE = "{review}を超えるとREVIEWになります。REVIEWまたは
 
 def basis(words: Words, calibration: Calibration) -> str:
     """What `str(calibration)` says, in the language of these words."""
-    return str(calibration) if words.language == "en" else _main(calibration) + _band(calibration)
+    return (
+        str(calibration) if words.language == "en" else _main(calibration) + _band(calibration) + _without(calibration)
+    )
+
+
+def _without(calibration: Calibration) -> str:
+    left, promise = calibration.left_out, calibration.promise_if_good
+    if not left:
+        return ""
+    rate = (calibration.above + left + 1) / (calibration.groups + left + 1)
+    share = f"約{percent(rate)}" if promise is None else f"{at_most(promise)}以下"
+    return f"これは、外した{left}個が不良品の場合です。良品だった場合、NGになる良品は{share}です。"
 
 
 def _main(calibration: Calibration) -> str:

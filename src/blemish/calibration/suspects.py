@@ -1,0 +1,39 @@
+"""Which of the good images look like defects: those far out in the tail of the scores of unseen good images."""
+
+import numpy as np
+
+from blemish.arrays import Doubles, Ints
+
+__all__ = ["CUTOFF", "suspect_places", "suspicion"]
+
+CUTOFF = 3.0
+"""Suspicion above which an image is a suspect: 1.5 % of good images are, where their scores fall off exponentially."""
+
+BULK = 0.7
+"""The tail is measured from the score that seven in ten of the images do not exceed."""
+
+
+def suspicion(scores_M: Doubles) -> Doubles:
+    """How far out in the tail each score lies, in scales of the tail; below 0 it lies in the bulk.
+
+    Above its start a tail is taken to fall off exponentially. Its scale follows from the median of the excesses, which
+    stays put while less than half of the tail, 15 % of the images, is defective. Scores may be of any scale, and may
+    lie below zero. Where the tail's scores are all equal, every higher one lies infinitely far out.
+
+    Args:
+        scores_M: What each image scores by a memory that has not seen it (M, float64).
+
+    Returns:
+        One value an image (M, float64), without unit.
+    """
+    excess_M = scores_M - np.quantile(scores_M, BULK)
+    tail = excess_M[excess_M > 0]
+    if not len(tail):
+        return np.zeros_like(excess_M)
+    return np.asarray(excess_M * np.log(2) / np.median(tail), np.float64)
+
+
+def suspect_places(scores_M: Doubles, *, cutoff: float = CUTOFF) -> Ints:
+    """The places of the scores that are suspiciously high, highest first."""
+    high = int((suspicion(scores_M) > cutoff).sum())
+    return np.asarray(np.argsort(-scores_M, kind="stable")[:high], np.int64)

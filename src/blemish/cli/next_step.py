@@ -1,0 +1,61 @@
+"""What a command says at its end: which good images look like defects, and what to do next."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from blemish.cli.console import say
+
+if TYPE_CHECKING:
+    from blemish.detector import Detector
+    from blemish.images.training_image import TrainingImage
+
+__all__ = ["on_terminal", "say_misses_unknown", "settle_suspects"]
+
+
+def say_misses_unknown(model: Path) -> None:
+    """Say that a threshold from good parts does not tell how many defects pass, and how to learn it."""
+    say(
+        f"How many defects pass is not known yet: put images of some into ng/ and run: "
+        f"blemish calibrate {_typed(model)} --defective ng/"
+    )
+
+
+def settle_suspects(detector: "Detector", output: Path, *, ask: bool) -> "Detector":
+    """Name the good images that look like defects, ask on the terminal whether they stay, and do what was asked."""
+    from blemish.model.suspects import tell_suspects
+
+    _say_left_out([image for change in detector.journal for image in change.images])
+    if not detector.suspects:
+        return detector
+    say(tell_suspects(detector.model))
+    if not detector.model.learns:
+        say("Look at them, and fit again without those that are defective.")
+        return detector
+    if ask and on_terminal() and typer.confirm("Leave them out?", err=True):
+        left = detector.without_suspects()
+        _say_left_out(left.journal[-1].images)
+        return left
+    say(
+        f"They stay. Look at them: --suspects drop leaves all out, and blemish feedback remove {_typed(output)} "
+        f"{_typed(detector.suspects[0].path)} one."
+    )
+    return detector
+
+
+def on_terminal() -> bool:
+    """Whether someone can be asked."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def _say_left_out(images: "list[TrainingImage]") -> None:
+    if images:
+        names = ", ".join(f"{image.path} ({image.suspect or 0:.4g})" for image in images)
+        say(f"Left out, as they look like defects: {names}. blemish feedback undo brings them back.")
+
+
+def _typed(path: Path | str) -> str:
+    """A path as one types it."""
+    return f'"{path}"' if " " in str(path) else str(path)

@@ -1,0 +1,139 @@
+"""Good images that look like defects are named by fit, and leave when they are asked to."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from parts import TINY, bank_of, good_part, save_image, scratched_part, stained_part
+from shell import RunCli
+
+from blemish.detector import Detector, load
+from blemish.errors import OptionError
+from blemish.fitting import fit
+from blemish.model.suspects import calibration_without, tell_suspects
+from blemish.result import Verdict
+
+OPTIONS = ["--size", "96", "--coreset", "60"]
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Fourteen good parts, a scratched and a stained one."""
+    folder = tmp_path_factory.mktemp("good")
+    for seed in range(14):
+        save_image(folder / f"{seed}.png", good_part(seed))
+    save_image(folder / "scratch.png", scratched_part(30).grey)
+    save_image(folder / "stain.png", stained_part(31).grey)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def kept(mixed: Path) -> Detector:
+    return fit(mixed, **TINY)
+
+
+def names(detector: Detector) -> set[str]:
+    return {Path(image.path).name for image in detector.suspects}
+
+
+def test_fit_names_them_and_what_they_do_to_the_threshold(kept: Detector) -> None:
+    """One odd part sets the threshold, and every defect below it passes: that must be told."""
+    assert names(kept) == {"scratch.png", "stain.png"}
+    assert kept.inspect(scratched_part(200).grey).verdict is Verdict.OK
+    then = calibration_without(kept.model)
+    told = tell_suspects(kept.model)
+    assert told.startswith("2 of 16 good images look like defects: ")
+    assert told.endswith(f". The threshold is {kept.threshold:.4g}; without them it would be {then.threshold:.4g}.")
+    assert then.threshold < kept.threshold
+    assert not load_of_good_parts().suspects
+    assert tell_suspects(load_of_good_parts().model) == ""
+
+
+def load_of_good_parts() -> Detector:
+    return fit([good_part(seed) for seed in range(14)], **TINY)
+
+
+def test_dropping_takes_them_out_of_memory_and_threshold(mixed: Path, kept: Detector) -> None:
+    dropped = fit(mixed, suspects="drop", **TINY)
+    calibration = dropped.model.manifest.calibration
+    assert len(dropped.model.manifest.images) == 14
+    assert not dropped.suspects
+    assert bank_of(dropped).image_K.max() < 14
+    assert calibration.threshold == calibration_without(kept.model).threshold
+    assert (calibration.groups, calibration.left_out) == (14, 2)
+    assert dropped.inspect(scratched_part(200).grey).verdict is Verdict.NG
+    again = kept.without_suspects(who="QA")
+    assert again.model.manifest.calibration == calibration
+    assert again.journal[-1].who == "QA"
+    undone = again.undo()
+    assert names(undone) == names(kept)
+    assert undone.model.manifest.calibration == kept.model.manifest.calibration
+
+
+def test_the_model_file_and_info_keep_who_was_dropped(mixed: Path, tmp_path: Path) -> None:
+    fit(mixed, suspects="drop", **TINY).save(tmp_path / "part.blemish")
+    found = load(tmp_path / "part.blemish").info()
+    assert {Path(path).name for path in found["suspects"]["left_out"]} == {"scratch.png", "stain.png"}
+    assert found["suspects"]["known"] == []
+    assert found["calibration"]["left_out"] == 2
+
+
+def test_images_kept_from_the_memory_and_those_in_it_are_both_looked_at(mixed: Path) -> None:
+    """A split scores only some images for its thresholds; a defect in the memory would hide."""
+    wanted: dict[str, Any] = {"calibration": "split", "held_out": 8, **TINY}
+    split = fit(mixed, **wanted)
+    flags = {Path(image.path).name: image.in_memory for image in split.model.manifest.images}
+    assert set(flags.values()) == {True, False}
+    assert len(split.model.held_out.image_M) == 8
+    assert names(split) >= {"scratch.png", "stain.png"}
+    left = split.without_suspects().model.manifest.calibration
+    out = [image for image in split.suspects if not image.in_memory]
+    assert left.left_out == len(out)
+    assert left.promise is not None
+    assert left.promise_if_good is not None
+    assert (left.promise_if_good > left.promise) == bool(out)
+    assert ("This holds if the part" in str(left)) == bool(out)
+
+
+def test_a_bank_for_each_tile_cannot_drop(mixed: Path) -> None:
+    with pytest.raises(OptionError, match="suspects=drop needs tile_banks=one"):
+        fit(mixed, suspects="drop", tile_banks="each", tiles=64)
+
+
+def test_the_command_names_them_keeps_them_and_says_what_to_do(mixed: Path, tmp_path: Path, run_cli: RunCli) -> None:
+    outcome = run_cli("fit", mixed, "-o", tmp_path / "part.blemish", *OPTIONS)
+    assert outcome.code == 0
+    assert "2 of 16 good images look like defects" in outcome.stderr
+    assert "They stay. Look at them: --suspects drop leaves all out" in outcome.stderr
+    assert "How many defects pass is not known yet" in outcome.stderr
+    assert f"blemish calibrate {tmp_path / 'part.blemish'} --defective ng/" in outcome.stderr
+    assert names(load(tmp_path / "part.blemish")) == {"scratch.png", "stain.png"}
+    inspected = run_cli("inspect", tmp_path / "part.blemish", mixed / "0.png")
+    assert "How many defects pass is not known yet" in inspected.stderr
+
+
+def test_the_command_drops_them(mixed: Path, tmp_path: Path, run_cli: RunCli) -> None:
+    outcome = run_cli("fit", mixed, "-o", tmp_path / "part.blemish", "--suspects", "drop", *OPTIONS)
+    assert outcome.code == 0
+    assert "Left out, as they look like defects: " in outcome.stderr
+    assert "14 good images" in outcome.stderr
+    shown = json.loads(run_cli("info", tmp_path / "part.blemish", "--json").stdout)
+    assert len(shown["suspects"]["left_out"]) == 2
+
+
+@pytest.mark.parametrize(("answer", "left"), [("y", 14), ("n", 16)])
+def test_on_a_terminal_the_command_asks(
+    answer: str, left: int, mixed: Path, tmp_path: Path, run_cli: RunCli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("blemish.cli.next_step.on_terminal", lambda: True)
+    monkeypatch.setattr("typer.confirm", lambda *words, **options: answer == "y")
+    assert run_cli("fit", mixed, "-o", tmp_path / "part.blemish", *OPTIONS).code == 0
+    assert load(tmp_path / "part.blemish").info()["images"] == left
+
+
+def test_scores_are_kept_with_the_suspects(kept: Detector) -> None:
+    scores = [image.suspect for image in kept.suspects]
+    assert all(score is not None and math.isfinite(score) for score in scores)
+    assert scores == sorted(kept.model.held_out.scores_M, reverse=True)[:2]
