@@ -8,7 +8,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from parts import TINY, good_part, save_image
+from parts import TINY, good_part, save_image, scratched_part
 from shell import RunCli
 
 from blemish.detector import load
@@ -43,7 +43,7 @@ def new(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_add_log_undo_and_remove(model: Path, new: Path, run_cli: RunCli) -> None:
     assert run_cli("inspect", model, new).code == 1
-    added = run_cli("feedback", "add", model, new, "--who", "田中 花子")
+    added = run_cli("feedback", "add", model, new, "--yes", "--who", "田中 花子")
     assert added.code == 0
     assert "田中 花子: add 1 image(s)" in added.stderr
     assert run_cli("inspect", model, new).code == 0
@@ -135,7 +135,7 @@ def test_a_second_process_is_refused_while_the_first_is_at_work(
         sentence = run_cli("feedback", "add", model, new).sentence
     assert "is being changed by another process; try again" in sentence
     assert model.read_bytes() == fitted
-    assert run_cli("feedback", "add", model, new).code == 0
+    assert run_cli("feedback", "add", model, new, "--yes").code == 0
 
 
 def test_a_file_replaced_while_one_waited_is_not_taken_for_the_old_one(
@@ -173,14 +173,14 @@ def test_a_crash_leaves_the_old_model(model: Path, new: Path, run_cli: RunCli, f
         from unittest import mock
         from blemish.cli import main
         kill = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
-        sys.argv = ["blemish", "feedback", "add", {str(model)!r}, {str(new)!r}]
+        sys.argv = ["blemish", "feedback", "add", {str(model)!r}, {str(new)!r}, "--yes"]
         with mock.patch({KILL_AT[moment]!r}, kill):
             main()
     """
     ended = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, check=False)
     assert ended.returncode == -9, ended.stderr
     assert model.read_bytes() == fitted
-    assert run_cli("feedback", "add", model, new).code == 0
+    assert run_cli("feedback", "add", model, new, "--yes").code == 0
     assert os.listdir(model.parent) == [model.name], "what the killed process left is gone"
     assert run_cli("inspect", model, new).code == 0
 
@@ -208,3 +208,28 @@ def test_a_journal_that_lost_something_is_named(model: Path, new: Path, run_cli:
     save_file(kept, tmp_path / "named.blemish", metadata=named | {"digest": seal(named)})
     with pytest.raises(ModelFileError, match="its journal names a table colour, which it does not have"):
         load(tmp_path / "named.blemish")
+
+
+def test_add_asks_before_it_learns_what_looks_defective(
+    model: Path, tmp_path: Path, run_cli: RunCli, fitted: bytes
+) -> None:
+    bad = save_image(tmp_path / "bad.png", scratched_part(1).grey)
+    twin = save_image(tmp_path / "twin.png", scratched_part(1).grey)
+    dry = run_cli("feedback", "add", model, bad, "--defective", twin, "--dry-run")
+    assert dry.code == 0
+    assert "looks defective: " in dry.stderr
+    assert "would be OK: " in dry.stderr
+    assert "threshold " in dry.stderr
+    assert model.read_bytes() == fitted
+    refused = run_cli("feedback", "add", model, bad, "--defective", twin)
+    assert refused.code == 2
+    assert "1 of the images look defective, and 1 known defective ones would be OK" in refused.stderr
+    assert model.read_bytes() == fitted
+    assert run_cli("feedback", "add", model, bad, "--yes").code == 0
+    assert run_cli("inspect", model, twin).code == 0
+
+
+def test_add_does_not_ask_about_good_parts(model: Path, tmp_path: Path, run_cli: RunCli) -> None:
+    added = run_cli("feedback", "add", model, save_image(tmp_path / "good.png", good_part(90)))
+    assert added.code == 0
+    assert "looks defective" not in added.stderr

@@ -1,21 +1,25 @@
 """blemish feedback: what the line teaches a model after it was fitted, and what it was taught."""
 
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from blemish.cli.commands import CommandLine
 from blemish.cli.console import in_language, print_json, say
-from blemish.cli.options import Trusted
+from blemish.cli.options import Recursive, Trusted
 from blemish.cli.signed import say_unsigned
 
 if TYPE_CHECKING:
     from blemish.detector import Detector
+    from blemish.evaluation.consequences import Consequences
     from blemish.model.manifest import Change
 
 __all__ = ["app"]
+
+Changed = TypeVar("Changed", bound="Detector | None")
 
 app = CommandLine(
     help="Add rejected good images to a model, take images out, undo and list changes. Nothing is fitted again.",
@@ -30,18 +34,60 @@ Json = Annotated[bool, typer.Option("--json", help="Print the change as JSON.")]
 def add(
     model: Model,
     images: Annotated[list[str], typer.Argument(help="Good images: folders, files, patterns, or one CSV.")],
+    defective: Annotated[
+        list[str] | None, typer.Option(help="Images known to be defective (repeatable): would they pass?")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask, even where images look defective.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change, and change nothing.")] = False,
     who: Who = None,
     json: Json = False,
     trusted: Trusted = None,
+    recursive: Recursive = False,
     provider: Annotated[str, typer.Option(help="Hardware that runs the network.")] = "cpu",
     threads: Annotated[int | None, typer.Option(min=1, help="Processors to use; all by default.")] = None,
 ) -> None:
-    """Add images of good parts to the memory bank, such as those rejected by mistake; each of them is OK afterwards."""
-    from blemish.cli.images import labelled_images
+    """Add images of good parts to the memory bank, such as those rejected by mistake; each of them is OK afterwards.
 
-    paths, groups = labelled_images(images, label=0, split="train")
-    _, after = _changed(model, lambda detector: detector.add(paths, groups=groups, who=who), trusted, provider, threads)
-    _tell(model, after, json)
+    Asks first where an image looks defective, or where one of --defective that is found now would be OK.
+    """
+    from blemish.cli.images import labelled_images
+    from blemish.evaluation.consequences import consequences
+
+    paths, groups = labelled_images(images, label=0, split="train", recursive=recursive)
+    defects, _ = labelled_images(defective, label=1, split="test", recursive=recursive) if defective else ([], None)
+
+    def change(before: "Detector") -> "Detector | None":
+        after = before.add(paths, groups=groups, who=who)
+        return _agreed(after, consequences(before, after, paths, defects), yes=yes, dry_run=dry_run)
+
+    _, after = _changed(model, change, trusted, provider, threads)
+    if after is not None:
+        _tell(model, after, json)
+
+
+def _agreed(after: "Detector", found: "Consequences", *, yes: bool, dry_run: bool) -> "Detector | None":
+    """The detector to write, after a word on what it does; None where nothing is to be written.
+
+    Raises DataError where somebody would have to be asked, and nobody is there.
+    """
+    from blemish.errors import DataError
+
+    for line in found.lines():
+        say(line)
+    if dry_run:
+        say("Nothing was changed (--dry-run).")
+        return None
+    if not found.doubtful or yes:
+        return after
+    if not sys.stdin.isatty():
+        raise DataError(
+            f"{len(found.suspicious)} of the images look defective, and {len(found.flips)} known defective ones would "
+            f"be OK. Look at them, then give --yes, or leave them out. Nothing was changed."
+        )
+    if typer.confirm("Put them into the memory all the same?", err=True):
+        return after
+    say("Nothing was changed.")
+    return None
 
 
 @app.command()
@@ -89,20 +135,25 @@ def log(
 
 def _changed(
     model: Path,
-    change: "Callable[[Detector], Detector]",
+    change: "Callable[[Detector], Changed]",
     trusted: list[Path] | None,
     provider: str = "cpu",
     threads: int | None = None,
-) -> "tuple[Detector, Detector]":
-    """Change a model file, whole or not at all, while no other process may; the detectors before and after."""
+) -> "tuple[Detector, Changed]":
+    """Change a model file, whole or not at all, while no other process may; the detectors before and after.
+
+    Where the change answers None, the file stays as it is.
+    """
     from blemish.detector import load
     from blemish.model.holding import model_to_change
 
     with model_to_change(model) as path:
         before = load(path, provider=provider, threads=threads, trusted=trusted)
         after = change(before)
-        after.save(path)
-    say_unsigned(model, before, after)
+        if after is not None:
+            after.save(path)
+    if after is not None:
+        say_unsigned(model, before, after)
     return before, after
 
 
