@@ -197,6 +197,24 @@ def test_what_a_graph_takes_is_told_before_it_runs(detector: Detector) -> None:
     assert 3.5 < twice.multiplications / work.multiplications < 4.5
 
 
+def test_sizes_that_a_graph_computes_are_followed() -> None:
+    """As exports of networks with positions do: the height, over four, becomes the side of a tensor."""
+    nodes = [
+        helper.make_node("Shape", ["image"], ["height"], start=0, end=1),
+        helper.make_node("Div", ["height", "four"], ["rows"]),
+        helper.make_node("Reshape", ["rows", "one"], ["side"]),
+        helper.make_node("Concat", ["side", "side", "one"], ["sides"], axis=0),
+        helper.make_node("Expand", ["value", "sides"], ["patches"]),
+    ]
+    weights = [helper.make_tensor(name, TensorProto.INT64, [1], [n]) for name, n in (("four", 4), ("one", 1))]
+    weights.append(helper.make_tensor("value", TensorProto.FLOAT, [1], [0.0]))
+    image = helper.make_tensor_value_info("image", TensorProto.UINT8, ["height", "width", 3])
+    answer = helper.make_tensor_value_info("patches", TensorProto.FLOAT, ["h", "w", "d"])
+    graph = helper.make_graph(nodes, "positions", [image], [answer], weights)
+    network = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    assert work_of(open_network(network.SerializeToString()), (32, 48, 3)).outputs == {"patches": (8, 8, 1)}
+
+
 def test_models_of_formats_before_the_digest_are_read(tmp_path: Path) -> None:
     for version in (1, 2):
         again = load(Path(__file__).parent / "golden" / f"format-{version}.blemish")

@@ -34,6 +34,7 @@ COMPUTED: Mapping[str, Callable[[Sequence[Array], int], Array]] = {
     "Concat": lambda values, axis: np.concatenate(values, axis),
     "Squeeze": lambda values, axis: np.squeeze(values[0], tuple(values[1]) if len(values) > 1 else None),
     "Unsqueeze": lambda values, axis: np.expand_dims(values[0], tuple(values[1])),
+    "Reshape": lambda values, axis: np.reshape(values[0], values[1]),
     "Identity": lambda values, axis: values[0],
     "Cast": lambda values, axis: values[0],
 }
