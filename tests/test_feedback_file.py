@@ -116,7 +116,7 @@ def test_permissions_and_links_stay(model: Path, new: Path, run_cli: RunCli, tmp
     link = tmp_path / "links" / "current.blemish"
     link.parent.mkdir()
     link.symlink_to(model)
-    assert run_cli("feedback", "add", link, new).code == 0
+    assert run_cli("feedback", "add", link, new, "--yes").code == 0
     assert link.is_symlink()
     assert model.stat().st_mode & 0o777 == 0o640
     assert len(load(model).journal) == 1

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from inspect import cleandoc
 from typing import Unpack
 
+from blemish.arrays import Bools
 from blemish.backbones.backbone import Backbone
 from blemish.backbones.backbone import Manifest as BackboneManifest
 from blemish.calibration.cross_fit import fit_and_hold_out, thresholds_of
@@ -136,25 +137,7 @@ def _fit(
         backbone=good.backbone.manifest if good.backbone else None,
         more_backbones=_others(good.looks, good.backbone),
         calibration=thresholds_of(held_out, part_of, wanted, mode),
-        images=marked(
-            [
-                TrainingImage(
-                    path=look.name,
-                    group=part,
-                    height=look.height,
-                    width=look.width,
-                    pixels=digest,
-                    motion=motion,
-                    end=look.end,
-                    measured=look.measured,
-                    in_memory=not held,
-                )
-                for look, part, digest, motion, held in zip(
-                    looks, part_of, learner.digests, motions, held_N.tolist(), strict=True
-                )
-            ],
-            seen,
-        ),
+        images=marked(_training_images(looks, part_of, learner.digests, motions, held_N), seen),
     )
     model = Model(manifest, fitted.method, fitted.graph, held_out)
     if settings.suspects == "drop" and suspects(manifest.images):
@@ -170,6 +153,30 @@ def _fit(
 
 
 fit.__doc__ = f"{cleandoc(fit.__doc__ or '')}\n\nOptions:\n\n{list_options()}\n"
+
+
+def _training_images(
+    looks: Sequence[Look],
+    part_of: Sequence[str],
+    digests: Sequence[str],
+    motions: Sequence[tuple[float, ...] | None],
+    held_N: Bools,
+) -> list[TrainingImage]:
+    """What the model keeps of each good image."""
+    return [
+        TrainingImage(
+            path=look.name,
+            group=part,
+            height=look.height,
+            width=look.width,
+            pixels=digest,
+            motion=motion,
+            end=look.end,
+            measured=look.measured,
+            in_memory=not held,
+        )
+        for look, part, digest, motion, held in zip(looks, part_of, digests, motions, held_N.tolist(), strict=True)
+    ]
 
 
 def readable(looks: Sequence[Look | ImageError]) -> list[Look]:

@@ -1,8 +1,9 @@
 """blemish calibrate: move a model's operating point, and see what other points would do."""
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -10,6 +11,10 @@ from blemish.cli.console import in_language, language, print_json, progress_bar,
 from blemish.cli.images import labelled_images
 from blemish.cli.options import AcceptDamaged, Force, MaxPixels, Recursive, Trusted
 from blemish.cli.signed import say_unsigned
+
+if TYPE_CHECKING:
+    from blemish.calibration.thresholds import Calibration
+    from blemish.evaluation.points import Point
 
 __all__ = ["calibrate"]
 
@@ -45,45 +50,30 @@ def calibrate(
     on the scores that the model keeps. Without an option that changes something, nothing is written. blemish feedback
     log lists the changes, and blemish feedback undo takes the last one back.
     """
-    from rich.console import Console
-    from rich.table import Column, Table
-
     from blemish.calibrating import calibrate as calibrate_detector
     from blemish.detector import load
     from blemish.evaluation.points import part_scores, tabulate
     from blemish.model.file import MODEL_FILE
     from blemish.model.holding import model_to_write
-    from blemish.reports.basis import basis
-    from blemish.reports.words import Words
     from blemish.system.outputs import Outputs
 
     images, groups = labelled_images(good, label=0, split="test", recursive=recursive) if good else (None, None)
     defects = labelled_images(defective, label=1, split="test", recursive=recursive) if defective else None
-    changed = any(given is not None for given in (good, false_rejects, confidence, review, threshold))
+    asked: dict[str, Any] = {
+        "false_rejects": false_rejects,
+        "confidence": confidence,
+        "review": review,
+        "threshold": threshold,
+    }
+    changed = any(given is not None for given in (good, *asked.values()))
     if output:
         seen = [*(images or []), *(defects[0] if defects else [])]
         Outputs([model, *(good or []), *(defective or []), *seen], force=force).claim(output, MODEL_FILE)
+    machine: dict[str, Any] = {"provider": provider, "threads": threads, "max_pixels": max_pixels}
     held = model_to_write(output or model) if changed else nullcontext()
     with held as target, progress_bar() as progress:
-        detector = load(
-            model,
-            provider=provider,
-            threads=threads,
-            accept_damaged=accept_damaged,
-            max_pixels=max_pixels,
-            trusted=trusted,
-        )
-        calibrated = calibrate_detector(
-            detector,
-            images,
-            groups=groups,
-            false_rejects=false_rejects,
-            confidence=confidence,
-            review=review,
-            threshold=threshold,
-            who=who,
-            progress=progress,
-        )
+        detector = load(model, accept_damaged=accept_damaged, trusted=trusted, **machine)
+        calibrated = calibrate_detector(detector, images, groups=groups, who=who, progress=progress, **asked)
         parts = part_scores(calibrated, *defects, progress=progress) if defects else None
         if target:
             target.fill(calibrated.save)
@@ -92,11 +82,26 @@ def calibrate(
     if json:
         print_json({"calibration": calibration.to_dict(), "points": [row.to_dict() for row in rows]})
         return
-    heads = ("threshold", "good parts NG", "needs", *(("missed", "", "REVIEW") if parts else ()))
-    table = Table(Column(in_language("operating point"), no_wrap=True), *map(in_language, heads))
-    for row in rows:
-        table.add_row(*map(in_language, row.cells()[: len(heads) + 1]))
-    Console().print(table)
-    said = basis(Words(language()), calibration)
-    say(f"{output or model}: {said}" if changed else f"Nothing was changed. {said}")
+    _print_points(rows, with_defects=parts is not None)
+    say((f"{output or model}: " if changed else "Nothing was changed. ") + _basis(calibration))
     say_unsigned(output or model, detector, calibrated)
+
+
+def _basis(calibration: "Calibration") -> str:
+    """What the threshold rests on."""
+    from blemish.reports.basis import basis
+    from blemish.reports.words import Words
+
+    return basis(Words(language()), calibration)
+
+
+def _print_points(points: Sequence["Point"], *, with_defects: bool) -> None:
+    """One line an operating point: what it promises, what it takes, and where there are defects, what it misses."""
+    from rich.console import Console
+    from rich.table import Column, Table
+
+    heads = ("threshold", "good parts NG", "needs", *(("missed", "", "REVIEW") if with_defects else ()))
+    table = Table(Column(in_language("operating point"), no_wrap=True), *map(in_language, heads))
+    for point in points:
+        table.add_row(*map(in_language, point.cells()[: len(heads) + 1]))
+    Console().print(table)

@@ -1,7 +1,7 @@
 """blemish fit: good images in, a model file out."""
 
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -11,6 +11,9 @@ from blemish.cli.next_step import say_misses_unknown, settle_suspects
 from blemish.cli.options import AcceptDamaged, Config, Force, Recursive, given, with_settings
 from blemish.options.settings import Resources, Settings, divide_options
 from blemish.options.takes import Panel
+
+if TYPE_CHECKING:
+    from blemish.detector import Detector
 
 __all__ = ["fit"]
 
@@ -40,8 +43,6 @@ def fit(
     from blemish.model.file import MODEL_FILE
     from blemish.model.holding import model_to_write
     from blemish.options.recipe import RECIPE, as_toml, over_recipe, read_recipe
-    from blemish.reports.basis import basis
-    from blemish.reports.words import Words
     from blemish.system.outputs import ANY, Outputs
 
     paths, groups = labelled_images(images, label=0, split="train", recursive=recursive)
@@ -71,14 +72,21 @@ def fit(
         state.unlink(missing_ok=True)
     for note in detector.notes:
         say(note)
-    info = detector.info()
     if json:
-        print_json({"path": str(output), **info})
-        return
+        print_json({"path": str(output), **detector.info()})
+    else:
+        _tell(output, detector)
+
+
+def _tell(output: Path, detector: "Detector") -> None:
+    """What was fitted, what the threshold rests on, and what to do next."""
+    from blemish.reports.basis import basis
+    from blemish.reports.words import Words
+
+    info = detector.info()
     size = info["input"]
     say(f"{output}: {info['images']} good images at {size['height']}x{size['width']} (height x width)")
-    said = basis(Words(language()), detector.model.manifest.calibration)
-    say(f"{detector.model.method}; {said}")
+    say(f"{detector.model.method}; {basis(Words(language()), detector.model.manifest.calibration)}")
     say_misses_unknown(output)
 
 

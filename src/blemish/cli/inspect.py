@@ -80,15 +80,13 @@ def inspect(
         writers = _open(wanted, paths, detector.model.manifest, apart, stack)
         progress = stack.enter_context(progress_bar())
         counts: Counter[Verdict] = Counter()
-        rows = []
+        rows: list[dict[str, Any]] = []
+        tell = (lambda result: rows.append(result.to_dict())) if json else _print_line
+        adding = [*(writer.add for writer in writers), tell]
         for number, result in enumerate(detector.inspect_many(paths), start=1):
-            for writer in writers:
-                writer.add(result)
             counts[result.verdict] += 1
-            if json:
-                rows.append(result.to_dict())
-            else:
-                _print_line(result)
+            for add in adding:
+                add(result)
             progress("inspect", number, len(paths))
     if json:
         print_json(rows)

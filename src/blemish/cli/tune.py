@@ -1,5 +1,6 @@
 """blemish tune: good images in, and perhaps a few defective ones; a recipe out."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -61,16 +62,8 @@ def tune(
     outputs.claim(state, STATE)
     try:
         with progress_bar() as progress:
-            tuned = tune_looks(
-                paths,
-                faulty,
-                groups=groups,
-                defective_groups=parts,
-                budget=budget,
-                state=state,
-                progress=progress,
-                **wanted,
-            )
+            measure = partial(tune_looks, budget=budget, state=state, progress=progress)
+            tuned = measure(paths, faulty, groups=groups, defective_groups=parts, **wanted)
     except KeyboardInterrupt:
         if not state.exists():
             raise
