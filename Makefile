@@ -24,7 +24,7 @@ check: .venv/ready
 core-test: .venv/ready .venv/wheelhouse/ready
 	$(CORE)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir .venv/wheelhouse .
 	$(CORE)/python -c "import importlib.util as u; assert u.find_spec('torch') is None, 'torch is in the core environment'"
-	BLEMISH_WHEELHOUSE=.venv/wheelhouse $(CORE)/python -m pytest -m "not torch and not slow"
+	BLEMISH_WHEELHOUSE=.venv/wheelhouse $(CORE)/python -m pytest -m "not torch and not slow" --numprocesses 2 --dist worksteal
 
 torch-test: .venv-torch/ready
 	$(TORCH)/python -m pytest -m torch

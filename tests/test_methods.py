@@ -35,7 +35,7 @@ def fitted(request: pytest.FixtureRequest) -> Detector:
 
 
 def test_every_method_that_needs_no_torch_is_tried_here() -> None:
-    assert METHODS.keys() - SMALL.keys() == set(readers("schedule")), "tests/torch tries those"
+    assert METHODS.keys() - SMALL.keys() == set(readers("schedule")), "tests/trained tries those"
 
 
 @each

@@ -18,7 +18,7 @@ PAGES = [ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in NAMES)]
 STARTING = ("README.md", "quickstart.md", "recipes.md")
 """Pages that fit part.blemish themselves; the others have it already."""
 ELSEWHERE = {
-    "backbone export": "needs torch and a download; tests/torch covers it",
+    "backbone export": "needs torch and a download; tests/trained covers it",
     "backbone import": "needs a network of the user's own; tests/test_backbone.py covers it",
     "wide_resnet50_2": "needs the network exported before",
     "openvino": "needs the extra; tests/test_openvino.py covers it",
