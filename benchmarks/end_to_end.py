@@ -28,7 +28,7 @@ from machine import Spread, data_folder, figure, markdown_table, publish, versio
 
 from blemish.arrays import Array
 from blemish.detector import Detector, load
-from blemish.features.extract import OPENVINO, make_extractor
+from blemish.features.patches import OPENVINO, make_extractor
 from blemish.fitting import fit
 from blemish.images.read import read_image
 from blemish.kernels.pure import Pure

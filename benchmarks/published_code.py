@@ -10,11 +10,11 @@ from machine import data_folder, markdown_table, publish
 
 from blemish.arrays import Array
 from blemish.backbones.backbone import load_backbone
-from blemish.features.extract import Extractor
 from blemish.features.graph import Grid, build_graph, choose_taps
+from blemish.features.patches import Extractor
 from blemish.images.read import read_image
 from blemish.images.transform import Transform
-from blemish.scoring.score import anomaly_map
+from blemish.scoring.heatmap import anomaly_map
 from blemish.search.exact import ExactSearch
 
 

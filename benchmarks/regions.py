@@ -20,7 +20,7 @@ from blemish.arrays import Bools, Doubles, Floats
 from blemish.data.protocols.magnetic_tile import read_magnetic_tile
 from blemish.data.samples import Sample
 from blemish.images.mask import read_mask
-from blemish.scoring.regions import find_regions
+from blemish.scoring.heatmap import find_regions
 
 RATES = (0.01, 0.05, 0.1)
 DISJOINT = 1

@@ -27,7 +27,7 @@ from blemish.methods.method import Scores
 from blemish.methods.prepare import good_images
 from blemish.methods.spade import SPADE
 from blemish.options.settings import divide_options
-from blemish.scoring.score import anomaly_map, on_grid
+from blemish.scoring.heatmap import anomaly_map, on_grid
 from blemish.system.stream import available_threads
 
 BLOCK = 256

@@ -9,8 +9,8 @@ from PIL import Image
 
 from blemish.arrays import Array, Floats
 from blemish.backbones.backbone import load_backbone
-from blemish.features.extract import Extractor
 from blemish.features.graph import Grid, build_graph, choose_taps
+from blemish.features.patches import Extractor
 from blemish.system.stream import available_threads
 
 __all__ = ["test_paths", "tile_patches", "train_paths"]

@@ -23,13 +23,14 @@ from surfaces import BANDS, DEFECT, MARK, Counts, Set, draw, read_stock
 from blemish.arrays import Floats
 from blemish.backbones.backbone import load_backbone
 from blemish.evaluation.metrics import auroc
-from blemish.features.extract import make_extractor
 from blemish.features.graph import Grid, build_graph, choose_taps
+from blemish.features.patches import make_extractor
 from blemish.features.tiles import extractor_for
 from blemish.fitting import fit
 from blemish.images.read import read_image
-from blemish.images.transform import Tiling, Transform
-from blemish.scoring.score import anomaly_map
+from blemish.images.tiling import Tiling
+from blemish.images.transform import Transform
+from blemish.scoring.heatmap import anomaly_map
 from blemish.search.exact import ExactSearch
 
 HEIGHT, WIDTH = 3000, 4000

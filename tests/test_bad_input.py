@@ -213,7 +213,7 @@ def test_data_that_cannot_be_evaluated(tmp_path: Path, model: Path, run_cli: Run
 SLOWLY = """
 import pathlib, time
 from blemish.cli import main
-from blemish.features.extract import Extractor
+from blemish.features.patches import Extractor
 fast = Extractor.__call__
 def slow(extractor, sized):
     pathlib.Path("started").touch()

@@ -17,9 +17,9 @@ from PIL import Image
 from blemish.arrays import Array, Bytes
 from blemish.errors import ImageError
 from blemish.fitting import fit
-from blemish.images.bounds import Bounds
 from blemish.images.decode import Rules
-from blemish.images.nodata import count_nodata
+from blemish.images.encoded import Bounds
+from blemish.images.lacking import count_nodata
 from blemish.images.read import probe_image, read_image
 
 

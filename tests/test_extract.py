@@ -7,8 +7,8 @@ import pytest
 
 from blemish.backbones.backbone import load_backbone
 from blemish.errors import ProviderError
-from blemish.features.extract import Extractor, available_providers
 from blemish.features.graph import Grid, build_graph, choose_taps
+from blemish.features.patches import Extractor, available_providers
 
 
 @pytest.fixture(scope="module")

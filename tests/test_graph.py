@@ -10,8 +10,8 @@ from onnx import TensorProto, helper, numpy_helper
 from blemish.arrays import Array, Bytes, Doubles, Floats
 from blemish.backbones.backbone import Backbone, Manifest, Tap
 from blemish.errors import OptionError
-from blemish.features.extract import Extractor
 from blemish.features.graph import Grid, build_graph, choose_taps
+from blemish.features.patches import Extractor
 
 MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)
 TAPS = [

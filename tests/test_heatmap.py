@@ -5,7 +5,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from blemish.arrays import Doubles, Floats
-from blemish.scoring.score import anomaly_map, on_grid
+from blemish.scoring.heatmap import anomaly_map, on_grid
 
 
 def bilinear(values: Floats, height: int, width: int) -> Doubles:

@@ -42,7 +42,7 @@ def test_two_builds_of_onnx_runtime(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_half_removed_onnx_runtime(monkeypatch: pytest.MonkeyPatch) -> None:
     """Uninstalling one of two builds leaves an empty module behind."""
     # The packages' attributes are put back as well: importing anew sets them to second modules that nobody else uses.
-    for module in ("blemish.backbones.runtime", "blemish.features.extract"):
+    for module in ("blemish.backbones.runtime", "blemish.features.patches"):
         monkeypatch.setattr(module, importlib.import_module(module))
         monkeypatch.delitem(sys.modules, module)
     monkeypatch.setitem(sys.modules, "onnxruntime", ModuleType("onnxruntime"))

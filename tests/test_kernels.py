@@ -114,7 +114,7 @@ ended.set()
 """
 
 
-@pytest.mark.skipif(not best_kernels().threaded, reason="the compiled kernels are not installed")
+@pytest.mark.skipif(best_kernels().name != "compiled", reason="the compiled kernels are not installed")
 def test_kernels_are_chosen_while_others_compute() -> None:
     """A model is loaded in one thread while another inspects: in a process of its own, since the worst is a crash."""
     ended = subprocess.run([sys.executable, "-c", CHOOSING], capture_output=True, text=True, check=False)

@@ -39,8 +39,8 @@ def test_the_rules_hold(package: Path) -> None:
         ("memory/bank.py", "from blemish.detector import load", "blemish.memory.bank -> blemish.detector"),
         ("system/stream.py", "if TYPE_CHECKING: from blemish import cli", "blemish.system.stream -> blemish.cli"),
         ("fitting.py", "def late(): from blemish.cli import main", "blemish.fitting -> blemish.cli"),
-        ("images/transform.py", "from blemish.images import view", "blemish.images"),
-        ("scoring/regions.py", "import torch", "blemish.scoring.regions -> torch"),
+        ("images/places.py", "from blemish.images import transform", "blemish.images"),
+        ("scoring/heatmap.py", "import torch", "blemish.scoring.heatmap -> torch"),
     ],
     ids=["upward", "for types only", "inside a function", "circle of files", "torch"],
 )

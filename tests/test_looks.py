@@ -13,9 +13,9 @@ from blemish.backbones.backbone import load_backbone
 from blemish.detector import Detector, load
 from blemish.errors import OptionError
 from blemish.evaluation.metrics import auroc
-from blemish.features.extract import make_extractor
 from blemish.features.graph import Grid, build_graph, choose_taps
 from blemish.features.looks import graph_of, plan_looks
+from blemish.features.patches import make_extractor
 from blemish.fitting import fit
 from blemish.images.read import ImageKind
 from blemish.images.sizing import looks_of_effort
@@ -24,7 +24,7 @@ from blemish.methods.patchcore import PatchCore
 from blemish.options.looks import LookOption
 from blemish.options.settings import Settings
 from blemish.result import Verdict
-from blemish.scoring.join import join_maps
+from blemish.scoring.heatmap import join_maps
 
 LOOKS = "128:2+3,64:2+3:even,64:3+4"
 SEVERAL: dict[str, Any] = {"looks": LOOKS, "coreset": 60, "threads": 2, "progress": False}

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from parts import TINY, good_part
 
-import blemish.features.extract
+import blemish.features.patches
 from blemish.backbones.backbone import load_backbone
 from blemish.detector import Detector, load
 from blemish.errors import ProviderError
-from blemish.features.extract import OPENVINO, Extractor, available_providers, make_extractor
 from blemish.features.graph import Grid, build_graph, choose_taps
+from blemish.features.patches import OPENVINO, Extractor, available_providers, make_extractor
 from blemish.fitting import fit
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (6, 96, 160, 3), np.uint8)
@@ -122,7 +122,7 @@ def test_a_graph_it_cannot_run_is_an_error() -> None:
 def test_without_the_package_the_sentence_says_how_to_install_it(
     graph: bytes, provider: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(blemish.features.extract, "find_spec", lambda name: None)
+    monkeypatch.setattr(blemish.features.patches, "find_spec", lambda name: None)
     assert provider not in available_providers()
     with pytest.raises(ProviderError, match=rf'"{provider}" needs .* pip install "blemish\[openvino\]"'):
         make_extractor(graph, 96, 160, provider=provider)

@@ -18,8 +18,7 @@ from blemish.errors import ImageError
 from blemish.fitting import fit
 from blemish.images.inline import picture_to_text
 from blemish.images.places import Places, hide, same_aspect
-from blemish.images.transform import Resize, Transform
-from blemish.images.view import Viewer
+from blemish.images.transform import Resize, Transform, Viewer
 from blemish.result import Verdict
 
 CORNER = "96,0,48x40"

@@ -9,11 +9,12 @@ import pytest
 from resnet18 import TAPS, resnet18
 
 from blemish.arrays import Array, Bytes, Doubles, Floats
-from blemish.features.extract import Extractor
 from blemish.features.graph import Grid, build_graph
+from blemish.features.patches import Extractor
 from blemish.images.read import read_image
 from blemish.images.transform import Transform
-from blemish.scoring.score import anomaly_map, maximum
+from blemish.scoring.heatmap import anomaly_map
+from blemish.scoring.score import maximum
 from blemish.search.exact import ExactSearch
 
 MEAN, STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])

@@ -14,8 +14,8 @@ from PIL import Image
 
 from blemish.arrays import Array, Bytes
 from blemish.errors import ImageError, OptionError
-from blemish.images.bounds import Bounds
 from blemish.images.decode import Rules
+from blemish.images.encoded import Bounds
 from blemish.images.read import ImageKind, image_name, probe_image, read_image
 
 

@@ -15,11 +15,10 @@ from blemish.detector import Detector
 from blemish.errors import OptionError
 from blemish.fitting import fit
 from blemish.images.training_image import TrainingImage
-from blemish.images.transform import Transform
-from blemish.images.view import Viewer
+from blemish.images.transform import Transform, Viewer
 from blemish.reports.reconstruction import GoodPictures, as_remembered, pairs, reasons_sheet
 from blemish.result import Box, Matches, Region
-from blemish.scoring.regions import SHOWN, Reasons
+from blemish.scoring.heatmap import SHOWN, Reasons
 
 TRANSFORM = Transform(height=40, width=40, resize="stretch")
 IMAGES = [TrainingImage(path=f"good/{n}.png", group=str(n), height=80, width=120) for n in range(5)]

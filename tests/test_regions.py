@@ -3,7 +3,7 @@
 import numpy as np
 
 from blemish.result import Box, Region
-from blemish.scoring.regions import find_regions
+from blemish.scoring.heatmap import find_regions
 
 
 def test_regions_have_box_area_score_and_outline() -> None:

@@ -23,8 +23,8 @@ from blemish.reports.folders import MaskFolder, OverlayFolder
 from blemish.reports.page import write_page
 from blemish.reports.table import CsvFile, JsonLines
 from blemish.result import Box, Nearest, Region, Result, Verdict
+from blemish.scoring.heatmap import find_regions
 from blemish.scoring.picture import captioned, displayable, overlay
-from blemish.scoring.regions import find_regions
 
 NEAREST = Nearest("good/1.png", 5, 6, 7.5, at=(9, 8))
 REGION = Region(Box(3, 4, 10, 5), 40, 7.5, [(3, 4), (12, 4), (12, 8), (3, 8)], [NEAREST])

@@ -9,7 +9,7 @@ from parts import good_part
 
 from blemish.detector import Detector
 from blemish.fitting import fit
-from blemish.images.view import pixels_digest
+from blemish.images.transform import pixels_digest
 from blemish.methods.registry import find_method
 
 METHODS = ["padim", "spade", "1-nn"]

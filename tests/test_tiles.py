@@ -15,11 +15,12 @@ from blemish.arrays import Array, Bytes
 from blemish.backbones.backbone import load_backbone
 from blemish.detector import Detector, load
 from blemish.errors import ImageError, OptionError
-from blemish.features.extract import make_extractor
 from blemish.features.graph import Grid, build_graph, choose_taps
+from blemish.features.patches import make_extractor
 from blemish.features.tiles import TiledExtractor, extractor_for, spans, tile_of_cells
 from blemish.fitting import fit
-from blemish.images.transform import Tiling, Transform
+from blemish.images.tiling import Tiling
+from blemish.images.transform import Transform
 from blemish.memory.per_tile import coreset_per_tile
 from blemish.memory.shards import ArrayShard
 from blemish.result import Verdict

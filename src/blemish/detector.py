@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from blemish.errors import BackboneError, DataError, ImageError, ModelFileError, OptionError
-from blemish.features.extract import AnyExtractor
-from blemish.features.patches import Clock, Look, look
+from blemish.features.patches import AnyExtractor, Clock, Look, look
 from blemish.features.tiles import Extractors
 from blemish.images.decode import Rules
 from blemish.images.lacking import Usual
@@ -19,7 +18,7 @@ from blemish.images.parts import named_parts
 from blemish.images.read import Channels, Source, image_name, read_image
 from blemish.images.sources import Images, each_source, list_sources
 from blemish.images.training_image import TrainingImage
-from blemish.images.view import Viewer, pixels_digest
+from blemish.images.transform import Viewer, pixels_digest
 from blemish.methods.method import Scores
 from blemish.model.feedback import Seen, added, numbers_of, removed
 from blemish.model.file import model_bytes, model_of, read_model, write_model
@@ -29,8 +28,8 @@ from blemish.model.signature import Trusted
 from blemish.model.suspects import suspects, without_suspects
 from blemish.model.trial import try_out
 from blemish.result import Result, Verdict
+from blemish.scoring.heatmap import Reasons, find_regions
 from blemish.scoring.picture import InspectedImage
-from blemish.scoring.regions import Reasons, find_regions
 from blemish.system.stream import available_threads, stream
 
 __all__ = ["Detector", "load"]

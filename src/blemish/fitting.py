@@ -25,7 +25,7 @@ from blemish.images.parts import joined_parts, look_over, named_parts
 from blemish.images.read import Source, image_name, read_image
 from blemish.images.sources import Images, list_sources
 from blemish.images.training_image import TrainingImage
-from blemish.images.view import Viewer
+from blemish.images.transform import Viewer
 from blemish.methods.method import KeepsCandidates
 from blemish.methods.prepare import good_images
 from blemish.methods.registry import find_method

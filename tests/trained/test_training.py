@@ -246,7 +246,7 @@ def test_inspection_needs_no_torch(method: str, detectors: dict[str, Detector], 
 
 @pytest.mark.parametrize("method", ["ganomaly", "cavga"])
 def test_the_graph_answers_as_the_trained_network_does(method: str) -> None:
-    from blemish.features.extract import make_extractor
+    from blemish.features.patches import make_extractor
     from blemish.images.transform import Transform
     from blemish.methods.trained import cavga, ganomaly
     from blemish.methods.trained.answer import planes, traced_graph

@@ -83,7 +83,7 @@ def _providers() -> tuple[list[str], list[str]]:
     """What ONNX Runtime offers, and what is wrong with it."""
     try:
         # A half-removed installation leaves an empty module, or one that cannot be loaded.
-        from blemish.features.extract import available_providers
+        from blemish.features.patches import available_providers
 
         return available_providers(), []
     except (ImportError, AttributeError) as error:

@@ -13,8 +13,9 @@ import numpy as np
 
 from blemish.arrays import Array, Floats, Ints
 from blemish.errors import OptionError
-from blemish.features.extract import AnyExtractor, make_extractor
-from blemish.images.transform import Tiling, Transform
+from blemish.features.patches import AnyExtractor, make_extractor
+from blemish.images.tiling import Tiling
+from blemish.images.transform import Transform
 from blemish.system.stream import stream
 
 __all__ = ["Extractors", "TiledExtractor", "extractor_for", "tile_of_cells"]

@@ -1,14 +1,14 @@
-"""From the bytes of an image file to its pixels: each format by a decoder that gives them exactly."""
+"""From the bytes of an image file to its pixels: each format by a decoder that gives its values exactly."""
 
 import io
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import cv2
 import numpy as np
 import simplejpeg
-from PIL import Image
+from PIL import ExifTags, Image, ImageOps
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.GifImagePlugin import GifImageFile
 from PIL.ImageFile import ImageFile
@@ -21,16 +21,28 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from blemish.arrays import Array
 from blemish.errors import ImageError
-from blemish.images.bounds import Bounds
-from blemish.images.encoded import Encoded, Format
-from blemish.images.modes import PixelType, orientation, pixel_type, pixels_of, upright
+from blemish.images.encoded import (
+    Bounds,
+    Encoded,
+    Format,
+    check_jpeg_2000,
+    check_png,
+    check_whole,
+    damaged,
+    several_pages,
+    webp_size,
+)
+from blemish.images.lacking import NoData, without_nodata
 from blemish.images.netpbm import is_wide_netpbm, wide_netpbm
-from blemish.images.nodata import NoData, without_nodata
 from blemish.images.strips import not_supported, own_pixels, pillow_gives
 from blemish.images.tiff import DEFLATE, FLOAT, PLAIN, RGB, WHITE_IS_ZERO, TiffKind, check_tiff, tiff_kind
-from blemish.images.whole import check_bmp, check_gif, check_png, check_webp, damaged, several_pages
 
-__all__ = ["Header", "Rules", "decode", "header"]
+__all__ = ["Header", "PixelType", "Rules", "decode", "header", "orientation", "pixel_type", "pixels_of"]
+
+PixelType = Literal["uint8", "uint16", "float32"]
+
+_WIDE_GREY = {"I;16", "I;16L", "I;16B", "I;16N", "I"}
+_TO_RGB = {"LA", "La", "P", "PA", "RGB", "RGBA", "RGBX", "RGBa", "CMYK", "YCbCr", "HSV"}
 
 
 @dataclass(frozen=True)
@@ -94,7 +106,7 @@ def decode(encoded: Encoded, rules: Rules) -> Array:
             return _png(encoded, rules)
     image = _opened(encoded, rules)
     if not rules.accept_damaged:
-        _check_whole(encoded)
+        check_whole(encoded)
     if encoded.format == "PNM" and is_wide_netpbm(encoded.data):
         return wide_netpbm(encoded.data, encoded.name)
     return _finite(pixels_of(image, encoded.name), encoded, None, rules)
@@ -114,7 +126,7 @@ def header(encoded: Encoded, rules: Rules) -> Header:
 def _opened(encoded: Encoded, rules: Rules) -> ImageFile:
     """The file's header, with its size within bounds. Raises ImageError for a header that cannot be read."""
     if encoded.format == "WebP":  # Pillow would take the memory of the whole picture at once
-        rules.bounds.check(*_webp_size(encoded), len(encoded.data), encoded.name)
+        rules.bounds.check(*webp_size(encoded), len(encoded.data), encoded.name)
     try:
         image = _OPENERS[encoded.format](io.BytesIO(encoded.data))
     except (SyntaxError, Image.DecompressionBombError) as error:
@@ -122,42 +134,13 @@ def _opened(encoded: Encoded, rules: Rules) -> ImageFile:
     rules.bounds.check(image.width, image.height, len(encoded.data), encoded.name)
     _check_pages(getattr(image, "n_frames", 1), encoded.name)
     if encoded.format == "JPEG 2000":
-        _check_jpeg_2000(encoded)
+        check_jpeg_2000(encoded)
     return image
 
 
 def _check_pages(pages: int, name: str) -> None:
     if pages > 1:
         raise several_pages(pages, name)
-
-
-def _webp_size(encoded: Encoded) -> tuple[int, int]:
-    """Width and height of a WebP. Source: WebP Container Specification."""
-    data = encoded.data.ljust(30, b"\0")
-    if data[12:16] == b"VP8X":
-        return int.from_bytes(data[24:27], "little") + 1, int.from_bytes(data[27:30], "little") + 1
-    if data[12:16] == b"VP8L":
-        bits = int.from_bytes(data[21:25], "little")
-        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
-    return int.from_bytes(data[26:28], "little") & 0x3FFF, int.from_bytes(data[28:30], "little") & 0x3FFF
-
-
-def _check_jpeg_2000(encoded: Encoded) -> None:
-    """Refuse values that Pillow would scale or cut. Source: ITU-T T.800, A.5.1."""
-    at = encoded.data.find(b"\xff\x4f\xff\x51")
-    count = int.from_bytes(encoded.data[at + 40 : at + 42], "big")
-    depths = set(encoded.data[at + 42 : at + 42 + 3 * count : 3])
-    if at < 0 or not (depths == {7} or (depths == {15} and count == 1)):
-        raise ImageError(
-            f"{encoded.name} holds JPEG 2000 pixels of a kind that is not supported (8-bit, or 16-bit grey, unsigned, "
-            f"is read); convert it to PNG or TIFF."
-        )
-
-
-def _check_whole(encoded: Encoded) -> None:
-    checks = {"WebP": check_webp, "GIF": check_gif, "BMP": check_bmp}
-    if check := checks.get(encoded.format):
-        check(encoded.data, encoded.name)
 
 
 def _is_wide(encoded: Encoded, image: ImageFile) -> bool:
@@ -261,3 +244,49 @@ def _by_opencv(encoded: Encoded) -> Array:
             f"{encoded.name} holds 16-bit colours in a form that is not supported; convert it to a plain PNG."
         )
     return np.ascontiguousarray(values[:, :, 2::-1])
+
+
+def pixel_type(image: Image.Image) -> PixelType:
+    """The type of the pixels that an image becomes."""
+    if image.mode in _WIDE_GREY:
+        return "uint16"
+    return "float32" if image.mode == "F" else "uint8"
+
+
+def pixels_of(image: Image.Image, name: str) -> Array:
+    """Grey (H x W) or RGB (H x W x 3) pixels, upright, of uint8, uint16 or float32; alpha is dropped.
+
+    Raises ImageError for a mode whose values have no place here.
+    """
+    turned = ImageOps.exif_transpose(image)
+    if turned.mode in _WIDE_GREY:
+        return _wide_grey(turned, name)
+    if turned.mode == "F":
+        return np.asarray(turned, np.float32)
+    if turned.mode in {"1", "L"}:
+        return np.asarray(turned.convert("L"))
+    if turned.mode not in _TO_RGB:
+        raise ImageError(f"{name} holds {turned.mode} colours, which is not supported; convert it to RGB.")
+    return np.asarray(turned.convert("RGB"))
+
+
+def orientation(image: Image.Image) -> int:
+    """How a camera was held, 1 to 8, as EXIF counts."""
+    return int(image.getexif().get(ExifTags.Base.Orientation, 1))
+
+
+def upright(values: Array, orientation: int) -> Array:
+    """Apply an EXIF orientation: 2, 4, 5 and 7 mirror as well, 3 turns by half, 5 to 8 by a quarter."""
+    if orientation in (5, 6, 7, 8):
+        values = np.swapaxes(values, 0, 1)
+    rows = -1 if orientation in (3, 4, 7, 8) else 1
+    columns = -1 if orientation in (2, 3, 6, 7) else 1
+    return np.ascontiguousarray(values[::rows, ::columns])
+
+
+def _wide_grey(image: Image.Image, name: str) -> Array:
+    """Grey values of 16 bits, however Pillow holds them."""
+    values = np.asarray(image)
+    if values.size and (values.min() < 0 or values.max() > 65535):
+        raise ImageError(f"{name} holds 32-bit values beyond 0 to 65535; save it as 16-bit or as float.")
+    return values.astype(np.uint16)

@@ -1,16 +1,32 @@
-"""One image file as bytes: read once, so that what is checked is what is decoded, and known by its content."""
+"""One image file as bytes: read once, of a known format, not too large, and whole by what its format says of itself.
+
+All this is asked before anything is decoded, so that what is checked is what is decoded.
+"""
 
 import hashlib
 import os
 import stat
+import zlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from blemish.errors import ImageError
 
-__all__ = ["Encoded", "Format", "encoded_file"]
+__all__ = [
+    "Bounds",
+    "Encoded",
+    "Format",
+    "check_jpeg_2000",
+    "check_png",
+    "check_whole",
+    "damaged",
+    "encoded_file",
+    "several_pages",
+    "webp_size",
+]
 
 Format = Literal["JPEG", "PNG", "TIFF", "BMP", "PNM", "WebP", "GIF", "JPEG 2000"]
 
@@ -50,6 +66,47 @@ _OTHERS = {
 
 MOST_BYTES = 1 << 31
 """A file larger than this is no single image of a part."""
+
+EMPTY_PIXELS, EMPTY_RATIO = 1 << 24, 2_000
+"""Above so many pixels, a file must spend a byte on so many of them. No photograph takes less; a file that claims a
+size it does not hold takes 8,000."""
+SPARE_PIXELS, SPARE_SIDE = 16, 8
+"""How much larger than the largest good image an inspected one may be."""
+LEAST_PIXELS, LEAST_SIDE = 1 << 20, 4096
+"""Small images are always read, however small the good ones were."""
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """The largest image that is read."""
+
+    pixels: int = 178_956_970
+    """Height times width; by default Pillow's own bound."""
+    side: int = 65_535
+    """The longer one of height and width, in pixels."""
+    dense: bool = True
+    """Whether a large image whose file is far too small for it is refused."""
+
+    @classmethod
+    def around(cls, sizes: Iterable[tuple[int, int]]) -> "Bounds":
+        """What may come where the good images had these sizes, (height, width) in pixels; at least one."""
+        known = list(sizes)
+        pixels = max(height * width for height, width in known)
+        side = max(max(size) for size in known)
+        return cls(max(SPARE_PIXELS * pixels, LEAST_PIXELS), max(SPARE_SIDE * side, LEAST_SIDE))
+
+    def check(self, width: int, height: int, file_size: int | None, name: str) -> None:
+        """Raise ImageError where an image is larger; `file_size` is in bytes, None for an image in memory."""
+        if width * height > self.pixels or max(width, height) > self.side:
+            raise ImageError(
+                f"{name} claims {width} x {height} pixels; at most {self.pixels:,} are read, and at most {self.side:,} "
+                f"on a side. Shrink or cut it, or raise the bound (max_pixels)."
+            )
+        if self.dense and file_size and width * height > max(EMPTY_PIXELS, EMPTY_RATIO * file_size):
+            raise ImageError(
+                f"{name} claims {width} x {height} pixels in {file_size:,} bytes, which is far too little for a "
+                f"photograph. Save it again, or give a bound of your own (max_pixels)."
+            )
 
 
 @dataclass(frozen=True)
@@ -113,3 +170,130 @@ def _unknown(head: bytes, name: str) -> str:
     if kinds:
         return f"{name} is {kinds[0]}, which is not supported; convert it to PNG or TIFF."
     return f"{name} is not an image in a format that can be read; is it damaged or misnamed?"
+
+
+def damaged(name: str, what: str) -> ImageError:
+    """The error for a file that contradicts itself."""
+    return ImageError(f"{name} cannot be decoded ({what}); is it damaged or cut short?")
+
+
+def several_pages(pages: int, name: str) -> ImageError:
+    """The error for a file of more than one image."""
+    return ImageError(f"{name} holds {pages} pages or frames; save the one to inspect as its own file.")
+
+
+class _Chunk(NamedTuple):
+    kind: bytes
+    start: int
+    """Of its content, in bytes from the beginning of the file."""
+    end: int
+
+
+def check_png(data: bytes, name: str) -> None:
+    """Check the sum of every chunk, and that the last one ends the file. Raises ImageError.
+
+    Source: PNG (Portable Network Graphics) Specification, Third Edition, section 5.
+    """
+    view, last = memoryview(data), b""
+    for chunk in _chunks(data, name):
+        if last == b"IEND":
+            raise damaged(name, "bytes follow the end of the image")
+        found = zlib.crc32(view[chunk.start - 4 : chunk.end])
+        if found != int.from_bytes(data[chunk.end : chunk.end + 4], "big"):
+            raise damaged(name, f"checksum of chunk {_label(chunk.kind)} is wrong")
+        last = chunk.kind
+    if last != b"IEND":
+        raise damaged(name, "the end of the image is missing")
+
+
+def _chunks(data: bytes, name: str) -> Iterator[_Chunk]:
+    """The chunks behind the eight bytes that mark a PNG."""
+    at = 8
+    while at < len(data):
+        length = int.from_bytes(data[at : at + 4], "big")
+        chunk = _Chunk(data[at + 4 : at + 8], at + 8, at + 8 + length)
+        at = chunk.end + 4
+        if at > len(data):
+            raise damaged(name, f"chunk {_label(chunk.kind)} ends behind the end of the file")
+        yield chunk
+
+
+def _label(kind: bytes) -> str:
+    """A chunk's four letters, whatever they are."""
+    return kind.decode("ascii", errors="backslashreplace") if kind.isalpha() else kind.hex()
+
+
+def _check_webp(data: bytes, name: str) -> None:
+    """Check that a WebP file holds all the bytes that it announces. Raises ImageError."""
+    announced = int.from_bytes(data[4:8], "little") + 8
+    if len(data) < announced:
+        raise damaged(name, f"{announced - len(data)} bytes are missing")
+
+
+def _check_bmp(data: bytes, name: str) -> None:
+    """Check that a BMP holds the bytes and the colours that its headers announce. Raises ImageError."""
+    announced, start = (int.from_bytes(data[at : at + 4], "little") for at in (2, 10))
+    if announced > len(data) or start > len(data):
+        raise damaged(name, f"{announced:,} bytes are announced, and {len(data):,} are there")
+    header = int.from_bytes(data[14:18], "little")
+    if header < 40:
+        return
+    size, colours = (int.from_bytes(data[at : at + 4], "little") for at in (34, 46))
+    if start + size > len(data) or 14 + header + 4 * colours > start:
+        raise damaged(name, "its headers announce more pixels or colours than are there")
+
+
+def _check_gif(data: bytes, name: str) -> None:
+    """Check that the blocks of a GIF lead to its end mark. Raises ImageError. Source: GIF89a, appendix A."""
+    at = 13 + _table(data[10])
+    while at < len(data) and data[at] != 0x3B:
+        if data[at] == 0x21:
+            at = _sub_blocks(data, at + 2)
+        elif data[at] == 0x2C and at + 9 < len(data):
+            at = _sub_blocks(data, at + 11 + _table(data[at + 9]))
+        else:
+            raise damaged(name, "a block of an unknown kind")
+    if at >= len(data):
+        raise damaged(name, "the end of the image is missing")
+
+
+def _table(flags: int) -> int:
+    """Bytes of the colour table that these flags announce."""
+    return 3 << ((flags & 7) + 1) if flags & 0x80 else 0
+
+
+def _sub_blocks(data: bytes, at: int) -> int:
+    """Where a sequence of sub-blocks ends."""
+    while at < len(data) and data[at]:
+        at += data[at] + 1
+    return at + 1
+
+
+def check_whole(encoded: Encoded) -> None:
+    """Check what a WebP, GIF or BMP says of its own length. Raises ImageError."""
+    checks = {"WebP": _check_webp, "GIF": _check_gif, "BMP": _check_bmp}
+    if check := checks.get(encoded.format):
+        check(encoded.data, encoded.name)
+
+
+def webp_size(encoded: Encoded) -> tuple[int, int]:
+    """Width and height of a WebP. Source: WebP Container Specification."""
+    data = encoded.data.ljust(30, b"\0")
+    if data[12:16] == b"VP8X":
+        return int.from_bytes(data[24:27], "little") + 1, int.from_bytes(data[27:30], "little") + 1
+    if data[12:16] == b"VP8L":
+        bits = int.from_bytes(data[21:25], "little")
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    return int.from_bytes(data[26:28], "little") & 0x3FFF, int.from_bytes(data[28:30], "little") & 0x3FFF
+
+
+def check_jpeg_2000(encoded: Encoded) -> None:
+    """Refuse values that Pillow would scale or cut. Source: ITU-T T.800, A.5.1."""
+    at = encoded.data.find(b"\xff\x4f\xff\x51")
+    count = int.from_bytes(encoded.data[at + 40 : at + 42], "big")
+    depths = set(encoded.data[at + 42 : at + 42 + 3 * count : 3])
+    if at < 0 or not (depths == {7} or (depths == {15} and count == 1)):
+        raise ImageError(
+            f"{encoded.name} holds JPEG 2000 pixels of a kind that is not supported (8-bit, or 16-bit grey, unsigned, "
+            f"is read); convert it to PNG or TIFF."
+        )

@@ -11,8 +11,7 @@ from PIL import Image
 from blemish.arrays import Array, Floats
 from blemish.errors import ImageError
 from blemish.images.decode import Rules
-from blemish.images.lacking import constant_end
-from blemish.images.nodata import count_nodata
+from blemish.images.lacking import constant_end, count_nodata
 from blemish.images.read import USUAL, ImageKind, PixelType, Source, image_name, read_image
 
 __all__ = ["SIDE", "Look", "look_at"]

@@ -5,7 +5,7 @@ import re
 import numpy as np
 
 from blemish.arrays import Array
-from blemish.images.whole import damaged
+from blemish.images.encoded import damaged
 
 __all__ = ["is_wide_netpbm", "wide_netpbm"]
 

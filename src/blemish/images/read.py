@@ -8,11 +8,9 @@ from PIL import Image
 
 from blemish.arrays import Array
 from blemish.errors import ImageError, OptionError
-from blemish.images.decode import Rules, decode, header
-from blemish.images.encoded import Encoded, encoded_file
-from blemish.images.modes import PixelType, orientation, pixel_type, pixels_of
-from blemish.images.nodata import without_nodata
-from blemish.images.whole import damaged, several_pages
+from blemish.images.decode import PixelType, Rules, decode, header, orientation, pixel_type, pixels_of
+from blemish.images.encoded import Encoded, damaged, encoded_file, several_pages
+from blemish.images.lacking import without_nodata
 
 __all__ = [
     "USUAL",

@@ -9,7 +9,8 @@ import numpy as np
 from blemish.errors import DataError, ImageError, OptionError
 from blemish.images.decode import Rules
 from blemish.images.read import USUAL, ImageKind, PixelType, Source, image_name, read_image
-from blemish.images.transform import CROP_MARGIN, Resize, Tiling, Transform
+from blemish.images.tiling import Tiling
+from blemish.images.transform import CROP_MARGIN, Resize, Transform
 from blemish.options.looks import LookOption
 from blemish.options.settings import Settings
 

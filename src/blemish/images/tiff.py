@@ -11,7 +11,7 @@ from typing import Any, Literal
 import simplejpeg
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
-from blemish.images.whole import damaged
+from blemish.images.encoded import damaged
 
 __all__ = [
     "BLACK_IS_ZERO",

@@ -7,9 +7,8 @@ import importlib
 
 from blemish.kernels.protocol import Kernels
 from blemish.kernels.pure import Pure
-from blemish.system.stream import available_threads
 
-__all__ = ["best_kernels", "worker_count"]
+__all__ = ["best_kernels"]
 
 
 def best_kernels() -> Kernels:
@@ -21,10 +20,3 @@ def best_kernels() -> Kernels:
     from blemish.kernels.compiled import Compiled
 
     return Compiled(module)
-
-
-def worker_count(kernels: Kernels, threads: int | None) -> int:
-    """How many workers to use: `threads`, or one for each core this process may use."""
-    if not kernels.threaded:
-        return 1
-    return available_threads() if threads is None else max(1, threads)

@@ -8,6 +8,7 @@ import numpy as np
 
 from blemish.arrays import Array, Doubles, Floats, Ints
 from blemish.kernels.points import LANES, Axes, Margins, Points
+from blemish.system.stream import available_threads
 
 __all__ = ["Compiled"]
 
@@ -59,7 +60,6 @@ class Compiled:
     """The kernels of the extension module, with at most the instruction set ISAS[isa]."""
 
     name = "compiled"
-    threaded = True
 
     def __init__(self, module: ModuleType, *, isa: int = 4) -> None:
         self._library = library = ctypes.CDLL(str(module.__file__))
@@ -79,6 +79,9 @@ class Compiled:
         self.isa = int(library.use_isa(isa))
         self.halves = self.isa >= 3
         self.described = f"compiled C, {ISAS[self.isa]} instructions"
+
+    def workers(self, threads: int | None) -> int:
+        return available_threads() if threads is None else max(1, threads)
 
     def exact_pairs(self, left_ND: Floats, right_ND: Floats) -> Doubles:
         out = np.empty(len(left_ND))

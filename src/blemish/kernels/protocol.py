@@ -14,10 +14,11 @@ class Kernels(Protocol):
     name: str
     described: str
     """Name and instructions, for people."""
-    threaded: bool
-    """Whether to call it from several workers at once (else it uses the threads of its BLAS)."""
     halves: bool
     """Whether `nearest` takes, and is faster with, short vectors in bfloat16."""
+
+    def workers(self, threads: int | None) -> int:
+        """How many may call it at once: `threads`, or one for each core this process may use."""
 
     def exact_pairs(self, left_ND: Floats, right_ND: Floats) -> Doubles:
         """Squared distance of each row to the same row on the right, or to its only row; shape (N,)."""

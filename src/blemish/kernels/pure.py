@@ -17,8 +17,11 @@ class Pure:
 
     name = "numpy"
     described = "NumPy (no compiled extension is installed; the results are the same, slower)"
-    threaded = False
     halves = False
+
+    def workers(self, threads: int | None) -> int:
+        """One: NumPy's own library shares its work among threads."""
+        return 1
 
     def exact_pairs(self, left_ND: Floats, right_ND: Floats) -> Doubles:
         return squared_distances(left_ND, right_ND)

@@ -14,7 +14,7 @@ import numpy as np
 
 from blemish.arrays import Array, Bools, Doubles, Floats, Ints
 from blemish.errors import OptionError
-from blemish.kernels.best import best_kernels, worker_count
+from blemish.kernels.best import best_kernels
 from blemish.kernels.bound import Bound
 from blemish.kernels.points import Points
 from blemish.kernels.protocol import Kernels
@@ -81,7 +81,7 @@ class ArrayShard:
         if in_memory:
             self._patches_ND = np.ascontiguousarray(patches_ND, np.float32)
         self._kernels = kernels or best_kernels()
-        self._pool = ThreadPoolExecutor(worker_count(self._kernels, threads), thread_name_prefix="blemish-coreset")
+        self._pool = ThreadPoolExecutor(self._kernels.workers(threads), thread_name_prefix="blemish-coreset")
         step = max(1, len(patches_ND) // 2048)
         self._bound = Bound(
             self._checked(np.arange(0, len(patches_ND), step)), kernels=self._kernels, halves=self._kernels.halves

@@ -7,13 +7,11 @@ from typing import NamedTuple
 
 from blemish.arrays import Array, Ints
 from blemish.backbones.backbone import Backbone
-from blemish.features.extract import AnyExtractor
 from blemish.features.looks import PlannedLook
-from blemish.features.patches import Features, look
+from blemish.features.patches import AnyExtractor, Features, look
 from blemish.features.tiles import extractor_for
 from blemish.images.read import Source, image_name, read_image
-from blemish.images.transform import Transform
-from blemish.images.view import View, Viewer, pixels_digest
+from blemish.images.transform import Transform, View, Viewer, pixels_digest
 from blemish.options.settings import Resources, Settings
 from blemish.system.progress import Progress, silent
 from blemish.system.stream import available_threads, stream

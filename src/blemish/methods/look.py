@@ -1,4 +1,4 @@
-"""What one look has learnt of good images, and how far an image's patches lie from it."""
+"""What one look has learnt of good images: its memory bank, and what stands beside it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -14,25 +14,13 @@ from blemish.memory.bank import Bank
 from blemish.memory.candidates import Candidates
 from blemish.memory.training import TrainingPatches
 from blemish.options.settings import Settings
-from blemish.result import Matches
 from blemish.scoring.score import edge_scale, no_edges, ring_of_cells, some_cells
 from blemish.search.search import PerTileSearch, Search, make_search
 
-__all__ = ["Look", "PatchScores"]
+__all__ = ["Look"]
 
 EDGE_IMAGES = 8
 """Images, evenly spread, that tell how much stranger good patches are along the edges."""
-
-
-@dataclass(frozen=True)
-class PatchScores:
-    """What one look says of the patches of an image."""
-
-    scores_Q: Floats
-    """Distances to the bank, those along the edges brought to the scale of the middle."""
-    distances_Q: Floats
-    nearest_Q: Ints
-    """The bank's row nearest to each patch."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,17 +49,6 @@ class Look:
         search = make_search(bank.rows_KD, settings.search)
         none = Candidates.none(bank.rows_KD.shape[1])
         return cls(bank, search, none, transform, reduction, settings.tile_banks == "each")
-
-    def scores(self, patches: ImagePatches, threads: int) -> PatchScores:
-        """Compare the patches of one image with the bank."""
-        distances_Q, nearest_Q = self._nearest(patches, threads)
-        scores_Q = distances_Q / self.edges_R[ring_of_cells(patches.grid)[patches.seen_hw]]
-        return PatchScores(scores_Q, distances_Q, nearest_Q)
-
-    def matches(self, patches: ImagePatches, scores: PatchScores) -> Matches:
-        """Where each patch lies, and where its nearest row was seen."""
-        at_Q, bank, nearest_Q = np.flatnonzero(patches.seen_hw), self.bank, scores.nearest_Q
-        return Matches(at_Q, bank.image_K[nearest_Q], bank.cell_K[nearest_Q], scores.distances_Q, patches.grid)
 
     def with_edges(self, patches: TrainingPatches, threads: int) -> "Look":
         """The look with the scale of the edges (scoring/score.py), from some of its images and a bank without each."""
@@ -104,11 +81,8 @@ class Look:
         kept_K = ~np.isin(self.bank.image_K, images)
         return self.over(self.bank.rows_at(kept_K)) if kept_K.any() else None
 
-    def _nearest(self, patches: ImagePatches, threads: int) -> tuple[Floats, Ints]:
-        """The distance of each patch to its nearest row, of all or of its own tile, and that row."""
-        if not self.per_tile:
-            distances_Q1, nearest_Q1 = self.search.query(patches.values_QD, threads=threads)
-            return distances_Q1[:, 0], nearest_Q1[:, 0]
+    def nearest_of_tiles(self, patches: ImagePatches, threads: int) -> tuple[Floats, Ints]:
+        """The distance of each patch to the nearest row of its own tile, and that row."""
         tile_of = tile_of_cells(self.transform, patches.grid)
         if patches.grid not in self._tiles:  # made at the first image, whose grid says where the tiles lie
             self._tiles[patches.grid] = PerTileSearch(self.bank.rows_KD, tile_of[self.bank.cell_K])

@@ -3,10 +3,10 @@
 The whole way of an image, and where each step lives:
 
     pixels            images/read.py, images/transform.py      decode, size (and the way back for the map)
-    patches           features/looks.py, features/extract.py   normalise, networks, neighbourhoods, merge
+    patches           features/looks.py, features/patches.py   normalise, networks, neighbourhoods, merge
     memory bank       memory/coreset.py, memory/bank.py        greedy k-centre subset of all good patches
-    patch scores      methods/look.py, search/exact.py         distance to the nearest row of the bank
-    image score, map  scoring/join.py, scoring/heatmap.py      one number; one value a pixel
+    patch scores      `compare` below, search/exact.py         distance to the nearest row of the bank
+    image score, map  scoring/score.py, scoring/heatmap.py     one number; one value a pixel
     verdict           calibration/thresholds.py                thresholds from held-out good images
 
 This file joins the steps in the middle: `fit` makes the bank of each look, `score` compares with them and draws the
@@ -18,6 +18,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from blemish.arrays import Array, Bools, Floats, Ints
 from blemish.features.looks import grid_names
 from blemish.features.patches import Features, ImagePatches
@@ -26,15 +28,27 @@ from blemish.memory.bank import Bank
 from blemish.memory.choose import choose_rows
 from blemish.memory.shards import ArrayShard
 from blemish.memory.training import TrainingPatches
-from blemish.methods.look import Look, PatchScores
+from blemish.methods.look import Look
 from blemish.methods.method import Scores
 from blemish.options.looks import LookOption
 from blemish.options.settings import Settings
-from blemish.scoring.join import join_maps
-from blemish.scoring.score import anomaly_map, maximum, on_grid, reweighted_maximum, top_mean
+from blemish.result import Matches
+from blemish.scoring.heatmap import anomaly_map, join_maps, on_grid
+from blemish.scoring.score import maximum, reweighted_maximum, ring_of_cells, top_mean
 from blemish.system.progress import Progress, silent
 
-__all__ = ["PatchCore"]
+__all__ = ["PatchCore", "PatchScores", "compare"]
+
+
+@dataclass(frozen=True)
+class PatchScores:
+    """What one look says of the patches of an image."""
+
+    scores_Q: Floats
+    """Distances to the bank, those along the edges brought to the scale of the middle."""
+    distances_Q: Floats
+    nearest_Q: Ints
+    """The bank's row nearest to each patch."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,13 +86,13 @@ class PatchCore:
     def score(self, features: Features, *, threads: int = 1) -> Scores:
         """Compare an image's patches with the banks: distances, map, image score (equations 6 and 7, section 3.3)."""
         grids = [features[name] for name in grid_names(len(self.looks))]
-        answers = [look.scores(patches, threads) for look, patches in zip(self.looks, grids, strict=True)]
+        answers = [compare(look, patches, threads) for look, patches in zip(self.looks, grids, strict=True)]
         maps = [self.map_of(*each) for each in zip(self.looks, grids, answers, strict=True)]
         map_HW = join_maps(maps, [look.scale for look in self.looks], self.settings.join)
         if len(maps) > 1:
             map_HW = anomaly_map(map_HW, self.transform.height, self.transform.width, 0)
         image = self._image_score(answers[0], grids[0], map_HW)
-        return Scores(image, map_HW, self.looks[0].matches(grids[0], answers[0]))
+        return Scores(image, map_HW, _matches(self.looks[0], grids[0], answers[0]))
 
     def map_of(self, look: Look, patches: ImagePatches, answer: PatchScores) -> Floats:
         """The smooth map of one look: as large as the input, or half as large where looks are joined."""
@@ -131,6 +145,25 @@ class PatchCore:
 
     def __str__(self) -> str:
         return "; ".join(str(look) for look in self.looks)
+
+
+def compare(look: Look, patches: ImagePatches, threads: int) -> PatchScores:
+    """The distance of each patch of an image to the nearest row of the bank (equation 6), or of its own tile's rows."""
+    if look.per_tile:
+        distances_Q, nearest_Q = look.nearest_of_tiles(patches, threads)
+    else:
+        distances_Q1, nearest_Q1 = look.search.query(patches.values_QD, threads=threads)
+        distances_Q, nearest_Q = distances_Q1[:, 0], nearest_Q1[:, 0]
+    scores_Q = distances_Q
+    if look.edges_R.max() > 1:
+        scores_Q = distances_Q / look.edges_R[ring_of_cells(patches.grid)[patches.seen_hw]]
+    return PatchScores(scores_Q, distances_Q, nearest_Q)
+
+
+def _matches(look: Look, patches: ImagePatches, answer: PatchScores) -> Matches:
+    """Where each patch lies, and where its nearest row was seen."""
+    at_Q, bank, nearest_Q = np.flatnonzero(patches.seen_hw), look.bank, answer.nearest_Q
+    return Matches(at_Q, bank.image_K[nearest_Q], bank.cell_K[nearest_Q], answer.distances_Q, patches.grid)
 
 
 def reductions(settings: Settings) -> list[int]:

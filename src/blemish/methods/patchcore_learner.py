@@ -22,7 +22,7 @@ from blemish.methods.good_images import GoodImages
 from blemish.methods.look import Look
 from blemish.methods.look_tensors import look_of, look_tensor_kinds
 from blemish.methods.method import KEPT, Fitted, Scores, TensorKind
-from blemish.methods.patchcore import PatchCore, reductions
+from blemish.methods.patchcore import PatchCore, compare, reductions
 from blemish.options.settings import Settings
 from blemish.system.progress import Progress, silent
 from blemish.system.stream import stream
@@ -174,7 +174,7 @@ class PatchCoreLearner:
             if other is None:
                 return None
             shown = patches.of_image(image)
-            return float(method.map_of(other, shown, other.scores(shown, 1)).max())
+            return float(method.map_of(other, shown, compare(other, shown, 1)).max())
 
         peaks = [each for each in stream(peak, some.tolist(), threads=self._good.threads) if each is not None]
         if not any(peaks):

@@ -12,8 +12,7 @@ from blemish.images.decode import Rules
 from blemish.images.places import Places
 from blemish.images.read import USUAL, ImageKind, Source, read_image
 from blemish.images.sizing import choose_transform, looks_of_effort
-from blemish.images.transform import Transform
-from blemish.images.view import Viewer
+from blemish.images.transform import Transform, Viewer
 from blemish.methods.good_images import GoodImages
 from blemish.methods.registry import find_method
 from blemish.options.settings import Resources, Settings

@@ -33,7 +33,7 @@ from blemish.methods.nearest_image import deepest_tap, pooled
 from blemish.methods.state import Parts, State, Tensor
 from blemish.options.settings import Settings
 from blemish.result import Matches
-from blemish.scoring.score import anomaly_map, on_grid
+from blemish.scoring.heatmap import anomaly_map, on_grid
 from blemish.search.exact import ExactSearch
 from blemish.system.progress import Progress, silent
 

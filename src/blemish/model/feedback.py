@@ -18,7 +18,7 @@ from blemish.errors import DataError
 from blemish.features.looks import grid_names
 from blemish.features.patches import Features, Look
 from blemish.images.training_image import TrainingImage
-from blemish.images.view import pixels_digest
+from blemish.images.transform import pixels_digest
 from blemish.memory.spill import PatchStore
 from blemish.memory.training import TrainingPatches, gather
 from blemish.methods.method import Learns, Scores

@@ -10,8 +10,7 @@ from blemish.images.align import Aligner
 from blemish.images.decode import Rules
 from blemish.images.places import Places
 from blemish.images.training_image import TrainingImage
-from blemish.images.transform import Transform
-from blemish.images.view import Viewer
+from blemish.images.transform import Transform, Viewer
 from blemish.options.settings import Settings
 
 __all__ = [

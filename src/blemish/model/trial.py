@@ -8,8 +8,7 @@ from blemish.arrays import Floats
 from blemish.backbones.network import open_network
 from blemish.backbones.shapes import Work, work_of
 from blemish.errors import BackboneError, BlemishError, ImageError, ModelFileError
-from blemish.features.extract import AnyExtractor
-from blemish.features.patches import Features, ImagePatches
+from blemish.features.patches import AnyExtractor, Features, ImagePatches
 from blemish.features.tiles import TiledExtractor
 from blemish.images.transform import Transform
 from blemish.model.manifest import ModelManifest

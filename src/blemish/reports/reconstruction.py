@@ -15,8 +15,7 @@ import numpy as np
 from blemish.arrays import Bytes, Floats
 from blemish.errors import ImageError, OptionError
 from blemish.images.read import read_image
-from blemish.images.transform import patch_centres
-from blemish.images.view import View
+from blemish.images.transform import View, patch_centres
 from blemish.model.manifest import ModelManifest
 from blemish.result import Matches, Nearest, Region, Result
 from blemish.scoring.picture import OUTLINE, UNSEEN, displayable, outlined

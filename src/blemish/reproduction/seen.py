@@ -7,7 +7,7 @@ from typing import NamedTuple
 from blemish.data.samples import Sample
 from blemish.features.patches import Features, look
 from blemish.features.tiles import extractor_for
-from blemish.images.view import View, Viewer
+from blemish.images.transform import View, Viewer
 from blemish.system.stream import stream
 
 __all__ = ["Seen", "SeenImages"]

@@ -1,4 +1,4 @@
-"""From the distances of an image's patches to its map and its score, along the edges of a large image with care.
+"""From the distances of an image's patches to one number, along the edges of a large image with care.
 
 A network pads its input with zeros, so what it says of patches at the edge is of a kind of its own. In a large image
 they are few beside all others, the memory knows them less well, and most good images would score highest there, where
@@ -8,7 +8,6 @@ lie farther from a memory without their image; they are never raised.
 
 from typing import Protocol
 
-import cv2
 import numpy as np
 
 from blemish.arrays import Bools, Floats, Ints
@@ -16,11 +15,9 @@ from blemish.arrays import Bools, Floats, Ints
 __all__ = [
     "RINGS",
     "Neighbours",
-    "anomaly_map",
     "edge_scale",
     "maximum",
     "no_edges",
-    "on_grid",
     "reweighted_maximum",
     "ring_of_cells",
     "some_cells",
@@ -41,27 +38,6 @@ class Neighbours(Protocol):
     bank_KD: Floats
 
     def query(self, queries_QD: Floats, k: int = 1) -> tuple[Floats, Ints]: ...
-
-
-def on_grid(scores_Q: Floats, seen_hw: Bools) -> Floats:
-    """Lay the scores of the cells that count on their grid (h x w); each other cell repeats its nearest one's."""
-    if seen_hw.all():
-        return scores_Q.reshape(seen_hw.shape)
-    _, nearest_hw = cv2.distanceTransformWithLabels(
-        (~seen_hw).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
-    )
-    score_of = np.zeros(int(nearest_hw.max()) + 1, np.float32)
-    score_of[nearest_hw[seen_hw]] = scores_Q
-    return np.asarray(score_of[nearest_hw])
-
-
-def anomaly_map(scores_hw: Floats, height: int, width: int, sigma: float) -> Floats:
-    """Resize patch scores bilinearly to height x width and blur them (PatchCore, section 3.3; sigma in pixels)."""
-    resized = cv2.resize(scores_hw, (width, height), interpolation=cv2.INTER_LINEAR)
-    if sigma > 0:
-        reach = 2 * int(4 * sigma + 0.5) + 1
-        resized = cv2.GaussianBlur(resized, (reach, reach), sigma, borderType=cv2.BORDER_REFLECT)
-    return np.asarray(resized, np.float32)
 
 
 def maximum(distances_Q: Floats) -> float:

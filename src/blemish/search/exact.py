@@ -9,7 +9,7 @@ import numpy as np
 
 from blemish.arrays import Array, Doubles, Floats, Ints
 from blemish.errors import OptionError
-from blemish.kernels.best import best_kernels, worker_count
+from blemish.kernels.best import best_kernels
 from blemish.kernels.bound import Bound
 from blemish.kernels.protocol import Kernels
 
@@ -46,7 +46,7 @@ class ExactSearch:
 
     def __init__(self, bank_KD: Array, *, threads: int | None = None, kernels: Kernels | None = None) -> None:
         self._kernels = kernels or best_kernels()
-        self._workers = worker_count(self._kernels, threads)
+        self._workers = self._kernels.workers(threads)
         self.bank_KD: Floats = _checked(bank_KD)
         dimension = self.bank_KD.shape[1]
         halves = self._kernels.halves
@@ -74,7 +74,7 @@ class ExactSearch:
         if not 1 <= k <= rows:
             raise OptionError(f"k = {k} nearest rows were asked of a bank of {rows}; ask for 1 to {rows}")
         queries_QD = np.ascontiguousarray(queries_QD, np.float32)
-        workers = self._workers if threads is None else worker_count(self._kernels, threads)
+        workers = self._workers if threads is None else self._kernels.workers(threads)
         workers = min(workers, -(-len(queries_QD) // WORTHWHILE) or 1)
         edges = np.linspace(0, len(queries_QD), workers + 1).astype(int)
         parts = [queries_QD[first:last] for first, last in pairwise(edges)]

@@ -9,11 +9,10 @@ from typing import TypeVar
 import numpy as np
 
 from blemish.arrays import Array, Bools, Floats, Ints
-from blemish.features.extract import AnyExtractor, make_extractor
 from blemish.features.looks import PlannedLook, graph_of, grid_names, plan_looks
-from blemish.features.patches import Features, ImagePatches, seen_patches
+from blemish.features.patches import AnyExtractor, Features, ImagePatches, make_extractor, seen_patches
 from blemish.images.read import Source, image_name, read_image
-from blemish.images.view import View
+from blemish.images.transform import View
 from blemish.memory.bank import Bank
 from blemish.memory.choose import coreset_rows
 from blemish.memory.coreset import greedy_coreset
@@ -21,7 +20,8 @@ from blemish.memory.spill import patch_store, take_rows
 from blemish.memory.training import Gathering, TrainingPatches
 from blemish.methods.good_images import GoodImages
 from blemish.methods.look import Look
-from blemish.scoring.score import anomaly_map, on_grid
+from blemish.methods.patchcore import compare
+from blemish.scoring.heatmap import anomaly_map, on_grid
 from blemish.system.stream import stream
 from blemish.tuning.defects import Drawing, draw
 
@@ -160,7 +160,7 @@ def _look(good: GoodImages, patches: TrainingPatches, reduction: int) -> Look:
 
 def _pooled(good: GoodImages, look: Look, patches: ImagePatches) -> Floats:
     """The map as it is joined, half as large as the input, pooled by its highest values."""
-    scores_hw = on_grid(look.scores(patches, 1).scores_Q, patches.seen_hw)
+    scores_hw = on_grid(compare(look, patches, 1).scores_Q, patches.seen_hw)
     height, width = good.transform.height // 2, good.transform.width // 2
     map_HW = anomaly_map(scores_hw, height, width, good.settings.sigma * look.reduction / 2)
     step = -(-max(height, width) // CELLS)
@@ -191,7 +191,7 @@ def _timed(good: GoodImages, graph: bytes, names: Sequence[str], looks: Sequence
         features = seen_patches(grids, view, good.transform)
         for name, look in zip(names, looks, strict=True):
             began = time.perf_counter()
-            look.scores(features[name], good.threads)
+            compare(look, features[name], good.threads)
             laps.append(time.perf_counter() - began)
         times.append(laps)
     network, *searches = (1000 * np.median(np.array(times)[1:], axis=0)).tolist()

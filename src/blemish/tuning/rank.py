@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from blemish.arrays import Doubles
-from blemish.scoring.join import join_maps
+from blemish.scoring.heatmap import join_maps
 from blemish.tuning.grid import Candidate
 from blemish.tuning.measure import MeasuredLook
 

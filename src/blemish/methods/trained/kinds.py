@@ -25,7 +25,7 @@ from blemish.methods.good_images import GoodImages
 from blemish.methods.method import Fitted, Scores
 from blemish.methods.state import State, Tensor
 from blemish.options.settings import Settings
-from blemish.scoring.score import anomaly_map, on_grid
+from blemish.scoring.heatmap import anomaly_map, on_grid
 from blemish.system.progress import Progress, silent
 
 __all__ = ["CAVGA", "DifferNet", "GANomaly", "Trained", "TrainedLearner"]

@@ -1,21 +1,68 @@
-"""Outline what stands out of a map, and say why: the good patches nearest to it, from the bank's provenance."""
+"""The anomaly map: drawn from patch scores, joined over looks, its regions outlined and explained by good patches."""
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Literal
 
 import cv2
 import numpy as np
 
 from blemish.arrays import Bools, Doubles, Floats, Ints
 from blemish.images.training_image import TrainingImage
-from blemish.images.transform import patch_centres
-from blemish.images.view import View, Viewer
+from blemish.images.transform import View, Viewer, patch_centres
 from blemish.result import Box, Matches, Nearest, Region
 
-__all__ = ["SHOWN", "Reasons", "find_regions"]
+__all__ = ["SHOWN", "Reasons", "anomaly_map", "find_regions", "join_maps", "on_grid"]
 
 SHOWN = 3
 """The number of good patches that stand for a region."""
+
+
+def on_grid(scores_Q: Floats, seen_hw: Bools) -> Floats:
+    """Lay the scores of the cells that count on their grid (h x w); each other cell repeats its nearest one's."""
+    if seen_hw.all():
+        return scores_Q.reshape(seen_hw.shape)
+    _, nearest_hw = cv2.distanceTransformWithLabels(
+        (~seen_hw).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    score_of = np.zeros(int(nearest_hw.max()) + 1, np.float32)
+    score_of[nearest_hw[seen_hw]] = scores_Q
+    return np.asarray(score_of[nearest_hw])
+
+
+def anomaly_map(scores_hw: Floats, height: int, width: int, sigma: float) -> Floats:
+    """Resize patch scores bilinearly to height x width and blur them (PatchCore, section 3.3; sigma in pixels)."""
+    resized = cv2.resize(scores_hw, (width, height), interpolation=cv2.INTER_LINEAR)
+    if sigma > 0:
+        reach = 2 * int(4 * sigma + 0.5) + 1
+        resized = cv2.GaussianBlur(resized, (reach, reach), sigma, borderType=cv2.BORDER_REFLECT)
+    return np.asarray(resized, np.float32)
+
+
+def join_maps(
+    maps: Sequence[Floats], scales: Sequence[tuple[float, float]], rule: Literal["soft", "largest", "mean"]
+) -> Floats:
+    """One map (H x W) from those of the looks, each less the mean of its scale and over its deviation.
+
+    `scales` are mean and deviation of the peaks of good images that the look has not seen. The rule "soft" is the
+    logarithm of the sum of exponentials: where one look alone stands out it is that look's value, where several do it
+    is a little more. A single map with the scale (0, 1) stays as it is.
+    """
+    if len(maps) == 1:
+        return maps[0] if scales[0] == (0.0, 1.0) else _scaled(maps[0], *scales[0])
+    scaled_LHW = np.stack([_scaled(map_HW, *scale) for map_HW, scale in zip(maps, scales, strict=True)])
+    if rule == "mean":
+        return np.asarray(scaled_LHW.mean(axis=0, dtype=np.float32))
+    largest_HW = scaled_LHW.max(axis=0)
+    if rule == "largest":
+        return np.asarray(largest_HW)
+    scaled_LHW -= largest_HW  # no exponential can overflow
+    np.exp(scaled_LHW, out=scaled_LHW)
+    return np.asarray(largest_HW + np.log(scaled_LHW.sum(axis=0)), np.float32)
+
+
+def _scaled(map_HW: Floats, mean: float, deviation: float) -> Floats:
+    return np.asarray((map_HW - np.float32(mean)) / np.float32(deviation), np.float32)
 
 
 def find_regions(map_HW: Floats, threshold: float, extent: float | None = None) -> tuple[Bools, list[Region]]:
