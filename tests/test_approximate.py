@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from blemish.errors import OptionError
+from blemish.language.numbers import percent
 from blemish.search.approximate import ApproximateSearch
 from blemish.search.exact import ExactSearch
 from blemish.search.search import Search
@@ -37,11 +38,11 @@ def test_recall_is_told_in_words_and_threads_are_put_back() -> None:
     before = faiss.omp_get_max_threads()
     few.query(bank[:3], threads=1)
     assert faiss.omp_get_max_threads() == before
-    assert str(many) == "approximate search finds 100.0% of the rows nearest to others of the bank"
+    assert str(many) == "approximate search finds 100.0 % of the rows nearest to others of the bank"
     others = ExactSearch(bank).query(bank[::7], 2)[1][:, 1]
     found = float((few.query(bank[::7], 2)[1][:, 1] == others).mean())
-    assert str(few) == f"approximate search finds {found:.1%} of the rows nearest to others of the bank"
-    assert str(ApproximateSearch(bank[:1])).startswith("approximate search finds 100.0%")
+    assert str(few) == f"approximate search finds {percent(found)} of the rows nearest to others of the bank"
+    assert str(ApproximateSearch(bank[:1])).startswith("approximate search finds 100.0 %")
 
 
 def test_without_faiss_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

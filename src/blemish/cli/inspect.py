@@ -159,5 +159,5 @@ def _print_line(result: "Result") -> None:
     places = " ".join(f"[{r.box.x},{r.box.y} {r.box.width}x{r.box.height}]" for r in result.regions[:3])
     scale = f"{result.times_threshold:6.2f}x {result.percentile:5.1f} %"
     print(f"{result.verdict:<6} {result.score:9.4f} {scale} {printable(result.path)}  {places}".rstrip(), end="")
-    print(f"  {result.note}" if result.note else "")
+    print(f"  {in_language(result.note)}" if result.note else "")
     sys.stdout.flush()

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from blemish.cli.console import fail, print_json, progress_bar, say
+from blemish.cli.console import fail, in_language, print_json, progress_bar, say, tell
+from blemish.cli.help import columns
 from blemish.cli.images import labelled_images
 from blemish.cli.options import Config, Force, Recursive, given, with_settings
 from blemish.options.takes import Panel
@@ -78,22 +79,30 @@ def tune(
 
 def _print(tuned: "Tuned") -> None:
     """The candidates, the best first, and what the choice rests on."""
-    print(f"{'':2}{'ms':>6}  {'found (95 %)':>18}  {'made':>5}  looks")
+    from blemish.language.numbers import percent
+
+    found, made, looks = (in_language(head) for head in ("found (95 %)", "made", "looks"))
+    print(f"{'ms':>8}{' ' * (26 - columns(found))}{found}{' ' * (9 - columns(made))}{made}  {looks}")
     for each in tuned.measured:
         print(_line(each, "*" if each.candidate == tuned.chosen else "d" if each.candidate == tuned.default else ""))
+    tell("*: the choice; d: the default of blemish fit.")
+    tell(f"Found is the share of defects that are found where {percent(tuned.rate)} of good images are NG.")
+    tell(f"Measured on {tuned.good} good and {tuned.defective} defective images.")
     kinds = next(each for each in tuned.measured if each.candidate == tuned.chosen).made_by
-    print("Made defects found by the choice: " + ", ".join(f"{word} {share:.0%}" for word, share in kinds.items()))
-    words = f"* chosen, d the default. Shares are of defects found where {tuned.rate:.1%} of good images are NG"
-    print(f"{words}; {tuned.good} good, {tuned.defective} defective images.")
+    shares = ", ".join(f"{in_language(word)} {percent(share)}" for word, share in kinds.items())
+    tell(f"Made defects that the choice finds: {shares}.")
     if tuned.evidence == "made":
-        print("The choice rests on made defects alone, which may mislead; some real ones (--defective) tell more.")
+        tell("The choice rests on made defects alone, which may mislead; a few real ones (--defective) tell more.")
     elif tuned.found_by_choice is not None:
-        print(f"Chosen without each defective part in turn, the choice finds {tuned.found_by_choice:.0%} of them.")
+        share = percent(tuned.found_by_choice)
+        tell(f"Where the choice is made without a defective part, it finds {share} of these parts.")
 
 
 def _line(each: "Measured", mark: str) -> str:
+    from blemish.language.numbers import percent
+
     found = "-"
     if each.found is not None and each.found_interval is not None:
-        low, high = each.found_interval
-        found = f"{each.found:.0%} ({low:.0%} to {high:.0%})"
-    return f"{mark:2}{each.ms:6.0f}  {found:>18}  {each.made:>5.0%}  {each.candidate}"
+        low, high = map(percent, each.found_interval)
+        found = f"{percent(each.found)} ({low} to {high})"
+    return f"{mark:2}{each.ms:6.0f}  {found:>24}  {percent(each.made):>7}  {each.candidate}"

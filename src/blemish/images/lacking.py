@@ -13,6 +13,7 @@ import numpy as np
 from blemish.arrays import Array, Bools
 from blemish.errors import ImageError
 from blemish.images.training_image import TrainingImage
+from blemish.language.numbers import percent
 
 __all__ = ["NoData", "Usual", "constant_end", "count_nodata", "measured", "without_nodata"]
 
@@ -132,15 +133,15 @@ class Usual:
         least = LEAST_MEASURED * (1.0 if self.measured is None else self.measured)
         if pixels - unmeasured < least * pixels:
             raise ImageError(
-                f"{name} was measured at {(pixels - unmeasured) / pixels:.1%} of its pixels only; a verdict takes "
-                f"{least:.1%}, half of what the least measured good image has. Take it again."
+                f"{name} was measured at {percent((pixels - unmeasured) / pixels)} of its pixels only; a verdict takes "
+                f"{percent(least)}, half of what the least measured good image has. Take it again."
             )
 
     def doubt(self, end: float) -> str | None:
         """Why an image with such a constant end needs a look; None where it does not."""
         if self.end is None or end < max(LEAST_END, LONGER_END * self.end):
             return None
-        return f"The last {end:.0%} of the image are one constant value, as in no good image: was it taken whole?"
+        return f"The last {percent(end)} of the image are one constant value, as in no good image: was it taken whole?"
 
 
 def _all_known(values: Sequence[float | None]) -> list[float]:

@@ -8,6 +8,7 @@ import numpy as np
 from blemish.arrays import Array, Floats, Ints
 from blemish.errors import OptionError
 from blemish.kernels.best import best_kernels
+from blemish.language.numbers import percent
 from blemish.search.exact import ExactSearch
 from blemish.system.stream import available_threads
 
@@ -68,7 +69,7 @@ class ApproximateSearch:
         return float((exact_QK[:, :, None] == found_QK[:, None, :]).any(axis=2).mean())
 
     def __str__(self) -> str:
-        return f"approximate search finds {self._own_recall:.1%} of the rows nearest to others of the bank"
+        return f"approximate search finds {percent(self._own_recall)} of the rows nearest to others of the bank"
 
     @cached_property
     def _own_recall(self) -> float:
