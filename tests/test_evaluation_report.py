@@ -5,6 +5,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from parts import good_part, save_image, scratched_part, stained_part
 from shell import RunCli
@@ -17,6 +18,7 @@ from blemish.evaluation.evaluation import Evaluation
 from blemish.evaluation.run import evaluate
 from blemish.reports.html import LONGEST_SIDE
 from blemish.reports.report import SHOWN, write_report
+from blemish.reports.reporting import report
 from blemish.reports.words import LANGUAGES, Words
 
 HOSTILE = "</script><script>alert(1)</script>"
@@ -103,6 +105,26 @@ def test_its_size_is_bounded(tmp_path: Path, detector: Detector, evaluation: Eva
     assert len(widths) <= 2 * SHOWN * 7
     assert max(widths) <= LONGEST_SIDE
     assert len(page) < 2_000_000
+
+
+def test_known_defects_are_drawn_beside(tmp_path: Path, detector: Detector, model: Path) -> None:
+    """Of each defective image with a mask, one picture more."""
+    save_image(tmp_path / "good" / "0.png", good_part(710))
+    for seed in range(2):
+        part = stained_part(700 + seed)
+        save_image(tmp_path / "defective" / f"{seed}.png", part.grey)
+        mask = np.zeros_like(part.grey)
+        mask[part.defect.y : part.defect.y + part.defect.height, part.defect.x : part.defect.x + part.defect.width] = (
+            255
+        )
+        save_image(tmp_path / "known" / f"{seed}.png", mask)
+    pages = []
+    for masks in (None, tmp_path / "known"):
+        good, defective = tmp_path / "good", tmp_path / "defective"
+        report(detector, None, tmp_path / "r.html", good=good, defective=defective, masks=masks, model=model)
+        pages.append((tmp_path / "r.html").read_text(encoding="utf-8"))
+    assert [page.count("known defect (mask)</span>") for page in pages] == [0, 2]
+    assert pages[1].count("<img ") == pages[0].count("<img ") + 2
 
 
 def test_only_good_images(tmp_path: Path, detector: Detector, folder: Path, model: Path) -> None:

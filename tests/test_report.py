@@ -10,11 +10,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from parts import good_part, save_image
 from PIL import Image
 
+from blemish.arrays import Bytes, Floats
 from blemish.calibration.thresholds import Wanted, set_thresholds
 from blemish.detector import Detector
 from blemish.errors import DataError
@@ -23,6 +25,7 @@ from blemish.reports.folders import MaskFolder, OverlayFolder
 from blemish.reports.page import write_page
 from blemish.reports.table import CsvFile, JsonLines
 from blemish.result import Box, Nearest, Region, Result, Verdict
+from blemish.scoring.colours import heat_colours
 from blemish.scoring.heatmap import find_regions
 from blemish.scoring.picture import captioned, displayable, overlay
 
@@ -156,8 +159,30 @@ def test_good_pixels_keep_their_colour_and_hot_ones_do_not() -> None:
     assert drawn.shape == image.shape
     np.testing.assert_array_equal(drawn[:, :10], 128)  # below half the threshold
     right = drawn[:, -1].astype(int)
-    assert (right[:, 0] > right[:, 2] + 50).all()  # hot is red, in RGB order
+    assert (right[:, 0] > right[:, 2] + 50).all()  # hot is yellow, in RGB order
     np.testing.assert_array_equal(image, 128)  # the image itself is not drawn on
+
+
+def lab(colours: Bytes) -> Floats:
+    """CIELAB of sRGB colours (N x 3)."""
+    scaled = np.ascontiguousarray(colours[None].astype(np.float32) / 255)
+    return np.asarray(cv2.cvtColor(scaled, cv2.COLOR_RGB2Lab)[0])
+
+
+def test_the_hotter_the_lighter() -> None:
+    lightness = lab(heat_colours())[:, 0]
+    assert (np.diff(lightness) > -0.3).all()  # 8 bits a channel are no finer
+    assert lightness[0] < 46
+    assert lightness[-1] > 92
+
+
+@pytest.mark.parametrize("grey", range(0, 256, 15))
+def test_the_faintest_heat_is_seen_on_any_grey(grey: int) -> None:
+    """A difference of 2.3 in CIELAB is just seen; heat is at least 40 from the grey below it, from its very edge on."""
+    image = np.full((40, 60, 3), grey, np.uint8)
+    drawn = overlay(image, heated(), SCALE)
+    hot = (drawn != image).any(axis=2)
+    assert np.linalg.norm(lab(drawn[hot]) - lab(image[hot]), axis=1).min() > 40
 
 
 def test_the_scale_is_the_models_not_the_images() -> None:

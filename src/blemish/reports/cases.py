@@ -1,17 +1,23 @@
 """The images a report shows: each with its map, the part as the memory would have it, and why."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from blemish.arrays import Bytes
+from blemish.data.samples import Sample
 from blemish.detector import Detector
 from blemish.errors import ImageError
 from blemish.evaluation.evaluation import Prediction
+from blemish.evaluation.run import sample_mask
 from blemish.reports.html import Html, element, picture
 from blemish.reports.reconstruction import GoodPictures, as_remembered, pair
 from blemish.reports.words import Words
 from blemish.result import Result
+from blemish.scoring.heatmap import find_regions
+from blemish.scoring.picture import outlined
 
 __all__ = ["Cases", "verdict"]
 
@@ -25,6 +31,8 @@ class Cases:
 
     detector: Detector
     words: Words
+    masked: Mapping[str, Sample]
+    """The samples whose defects a mask marks, by the path of their image."""
 
     def __post_init__(self) -> None:
         self.timings: list[dict[str, float]] = []
@@ -57,6 +65,9 @@ class Cases:
                 self.words("overlay"),
             )
         )
+        if prediction.path in self.masked:
+            known = _marked(image, self.masked[prediction.path])
+            shown.append((picture(known, self.words("known")), self.words("known")))
         if result.matches is not None:
             remembered = as_remembered(image, result.matches, self._good)
             shown.append((picture(remembered, self.words("remembered")), self.words("remembered")))
@@ -84,6 +95,11 @@ class Cases:
                 label = f"{self.words('nearest good')} ({self.words('distance')} {each.nearest.distance:.3g})"
                 shown.append((picture(each.good_SS3, f"{label}: {Path(each.nearest.path).name}"), label))
         return _row(shown) if shown else None
+
+
+def _marked(image: Bytes, sample: Sample) -> Bytes:
+    """The image with its known defects outlined."""
+    return outlined(image, find_regions(sample_mask(sample, image.shape[:2]).astype(np.float32), 0.5)[1])
 
 
 def verdict(result: Result) -> Html:

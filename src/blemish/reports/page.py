@@ -19,8 +19,8 @@ def write_page(
     """Inspect `images` and write them with their overlays, most anomalous first, under a list of numbers."""
     results = sorted(detector.inspect_many(images), key=_most_anomalous_first)
     says = (
-        "Left: the image. Right: its overlay; yellow to red where the map is above a level that nine in ten good parts "
-        f"never reach, regions outlined in blue. Scores above {detector.threshold:.4g} are NG."
+        "Left: the image. Right: its overlay; magenta to yellow where the map is above a level that nine in ten good "
+        f"parts never reach, regions outlined in blue. Scores above {detector.threshold:.4g} are NG."
     )
     write_page_file(
         path,

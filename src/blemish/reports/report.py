@@ -1,18 +1,20 @@
 """The report: one HTML file that says what a model is, what it was tested on, and how far its verdicts can be trusted.
 
-Its size is bounded: at most 2 x SHOWN cases of 3 + 2 x REGIONS pictures, each a JPEG of at most LONGEST_SIDE pixels
+Its size is bounded: at most 2 x SHOWN cases of 4 + 2 x REGIONS pictures, each a JPEG of at most LONGEST_SIDE pixels
 (some 15 KB), and some 25 bytes a test image for the movable threshold.
 """
 
 import datetime
 import hashlib
 import statistics
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 
 from blemish.arrays import Doubles
+from blemish.data.samples import Sample
 from blemish.detector import Detector
 from blemish.diagnosis.installation import machine, package_versions
 from blemish.errors import DataError
@@ -39,21 +41,22 @@ def write_report(
     *,
     model: Path | None,
     data: str,
+    samples: Sequence[Sample] = (),
     language: str = "en",
     seed: int = 0,
 ) -> None:
     """Write the report of an evaluation; labels are in `language`, en or ja.
 
-    `model` is the model's file, None where it was not saved, and `data` names the data set. The images shown are
-    inspected once more, so they must still be there. Raises OptionError for another language, DataError where nothing
-    could be inspected or the report cannot be written.
+    `model` is the model's file, None where it was not saved, and `data` names the data set; the masks of its `samples`
+    are drawn beside what was found. The images shown are inspected once more, so they must still be there. Raises
+    OptionError for another language, DataError where nothing could be inspected or the report cannot be written.
     """
     words = Words(language)
     scored = [each for each in evaluation.predictions if each.verdict is not Verdict.ERROR]
     if not scored:
         raise DataError(f"None of the {len(evaluation.predictions)} images of {data} could be inspected: no report.")
     scores = _Scores(evaluation, detector.model.held_out.scores_M, scored)
-    cases = Cases(detector, words)
+    cases = Cases(detector, words, {str(each.path): each for each in samples if each.label and each.mask})
     good = sorted((each for each in scored if not each.label), key=lambda each: -each.score)
     defective = sorted((each for each in scored if each.label), key=lambda each: each.score)
     misses, alarms = cases.drawn(defective[:SHOWN]), cases.drawn(good[:SHOWN])

@@ -63,6 +63,7 @@ def report(
         evaluation,
         model=None if model is None else Path(model),
         data=_named(data, good, defective),
+        samples=samples,
         language=language,
         seed=seed,
     )

@@ -102,8 +102,8 @@ WORDS: dict[str, Label] = {
     "worst misses": Label("Defective images with the lowest scores", "スコアが最も低い不良画像"),
     "worst false alarms": Label("Good images with the highest scores", "スコアが最も高い良品画像"),
     "cases say": Label(
-        "Yellow to red: the map is above a level that nine in ten good parts never reach. Blue outlines: regions.",
-        "黄色から赤の部分は、良品10個のうち9個が一度も超えない値を、異常マップが超えた箇所です。青い線は領域の輪郭です。",
+        "Magenta to yellow: the map is above a level that nine in ten good parts never reach. Blue outlines: regions.",
+        "赤紫から黄色の部分は、良品10個のうち9個が一度も超えない値を、異常マップが超えた箇所です。青い線は領域の輪郭です。",
     ),
     "cases say why": Label(
         "Beside them: the image rebuilt from patches of good images. Below: what deviates, and the nearest good patch.",
@@ -111,6 +111,7 @@ WORDS: dict[str, Label] = {
     ),
     "image": Label("image", "画像"),
     "overlay": Label("map and regions", "異常マップと領域"),
+    "known": Label("known defect (mask)", "既知の欠陥(マスク)"),
     "remembered": Label("rebuilt from good patches", "良品のパッチで再現した画像"),
     "deviates": Label("deviates", "良品と異なる箇所"),
     "nearest good": Label("nearest good patch", "最も近い良品"),

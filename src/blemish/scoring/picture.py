@@ -16,12 +16,14 @@ from blemish.images.read import Source, read_image
 from blemish.images.transform import Transform
 from blemish.language.numbers import percent
 from blemish.result import Region, Result, Verdict
+from blemish.scoring.colours import heat_colours
 
 __all__ = ["OUTLINE", "UNSEEN", "InspectedImage", "Levels", "captioned", "displayable", "outlined", "overlay"]
 
 FULL = 1.5
 """Full heat, as a multiple of the map threshold."""
-YELLOW, RED = np.array([255, 220, 0]), np.array([230, 0, 0])
+FAINTEST, STRONGEST = 0.45, 0.75
+"""How much of a pixel the heat takes: little shows on grey parts below, and the part shows through above."""
 OUTLINE = (0, 210, 255)
 BAND = 256
 """Rows coloured at a time: the colours of a large image would take a gigabyte."""
@@ -87,7 +89,7 @@ def displayable(image: Array, transform: Transform) -> Bytes:
 
 
 def overlay(image_HW3: Bytes, result: Result, levels: Levels) -> Bytes:
-    """Heat over the image, yellow to red, from where the map passes what nine in ten good parts never do; and regions.
+    """Heat over the image, magenta to yellow, from where the map passes what nine in ten good parts never do; regions.
 
     Regions reach to the same level, so their outlines hold the heat of what was found.
     """
@@ -133,9 +135,9 @@ def _heat(image_HW3: Bytes, map_HW: Floats, levels: Levels) -> Bytes:
     seen_HW = np.isfinite(map_HW)
     faint, full = levels.map_extent, FULL * levels.map_threshold
     # Good images that are all alike have a threshold of 0; then whatever deviates is at full heat.
-    level = np.clip((np.where(seen_HW, map_HW, 0) - faint) / max(full - faint, 1e-6), 0, 1)[:, :, None]
-    colours = YELLOW * (1 - level) + RED * level
-    weight = 0.65 * np.sqrt(level)
+    level_HW = np.clip((np.where(seen_HW, map_HW, faint) - faint) / max(full - faint, 1e-6), 0, 1)
+    colours = heat_colours()[np.rint(level_HW * 255).astype(np.uint8)]
+    weight = np.where(level_HW > 0, FAINTEST + (STRONGEST - FAINTEST) * level_HW, 0)[:, :, None]
     mixed = image_HW3 * (1 - weight) + colours * weight
     mixed[~seen_HW] = 0.5 * mixed[~seen_HW] + 0.5 * np.array(UNSEEN)
     return np.asarray(np.rint(mixed), np.uint8)
