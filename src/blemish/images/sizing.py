@@ -113,6 +113,8 @@ def _input_size(kinds: Sequence[ImageKind], settings: Settings, resize: Resize, 
     else:
         aspect = math.exp(np.median(_log_aspects(kinds))) if resize == "letterbox" else 1.0
         wanted = size / math.sqrt(aspect), size * math.sqrt(aspect)
+    if resize == "letterbox" and settings.looks:  # their unit is large: rounding down would shrink the part by a tenth
+        return math.ceil(wanted[0] / unit) * unit, math.ceil(wanted[1] / unit) * unit
     return max(unit, round(wanted[0] / unit) * unit), max(unit, round(wanted[1] / unit) * unit)
 
 

@@ -33,7 +33,7 @@ from blemish.methods.method import Scores
 from blemish.options.looks import LookOption
 from blemish.options.settings import Settings
 from blemish.result import Matches
-from blemish.scoring.heatmap import anomaly_map, join_maps, on_grid
+from blemish.scoring.heatmap import anomaly_map, join_maps, join_peaks, on_grid, on_scale
 from blemish.scoring.score import maximum, reweighted_maximum, ring_of_cells, top_mean
 from blemish.system.progress import Progress, silent
 
@@ -87,12 +87,13 @@ class PatchCore:
         """Compare an image's patches with the banks: distances, map, image score (equations 6 and 7, section 3.3)."""
         grids = [features[name] for name in grid_names(len(self.looks))]
         answers = [compare(look, patches, threads) for look, patches in zip(self.looks, grids, strict=True)]
-        maps = [self.map_of(*each) for each in zip(self.looks, grids, answers, strict=True)]
-        map_HW = join_maps(maps, [look.scale for look in self.looks], self.settings.join)
-        if len(maps) > 1:
-            map_HW = anomaly_map(map_HW, self.transform.height, self.transform.width, 0)
-        image = self._image_score(answers[0], grids[0], map_HW)
-        return Scores(image, map_HW, _matches(self.looks[0], grids[0], answers[0]))
+        drawn = [self.map_of(*each) for each in zip(self.looks, grids, answers, strict=True)]
+        maps = [on_scale(map_HW, look.scale) for map_HW, look in zip(drawn, self.looks, strict=True)]
+        matches = _matches(self.looks[0], grids[0], answers[0])
+        if len(maps) == 1:
+            return Scores(self._image_score(answers[0], grids[0], maps[0]), maps[0], matches)
+        image = join_peaks([float(map_HW.max()) for map_HW in maps], self.settings.join)
+        return Scores(image, anomaly_map(join_maps(maps), self.transform.height, self.transform.width, 0), matches)
 
     def map_of(self, look: Look, patches: ImagePatches, answer: PatchScores) -> Floats:
         """The smooth map of one look: as large as the input, or half as large where looks are joined."""
@@ -102,7 +103,7 @@ class PatchCore:
         return anomaly_map(scores_hw, height, width, self.settings.sigma * look.reduction / part)
 
     def _image_score(self, answer: PatchScores, patches: ImagePatches, map_HW: Floats) -> float:
-        """The peak of the map; where one look was asked to, another number from its patches."""
+        """Of one look: the peak of its map, or another number from its patches where that was asked for."""
         settings, look = self.settings, self.looks[0]
         if settings.image_score == "peak":
             return float(map_HW.max())

@@ -5,6 +5,7 @@ bank as the training images do, and no farther than the thresholds; removing tak
 candidates in (memory/candidates.py) until what they covered is covered again. The thresholds follow by their own rule.
 """
 
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import replace
@@ -59,23 +60,23 @@ class Seen(NamedTuple):
 def added(model: Model, seen: Sequence[Seen], *, who: str | None, threads: int) -> Model:
     """Put images into the memory. Raises DataError for those that are in the model already.
 
-    Every image score, and every value of a map, is at most the image's largest patch distance: once all its patches are
-    within the thresholds of the bank, an image is OK and shows no region. The thresholds themselves may come out lower
-    for the images added; then more patches are.
+    The peak of each look's map is at most the image's largest patch distance there: once all its patches are near
+    enough to the banks, an image is OK and shows no region. The thresholds themselves may come out lower for the images
+    added; then more patches are.
     """
     manifest = model.manifest
     _refuse_known(manifest.images, [each.image for each in seen])
     first = len(manifest.images)
     images = [*manifest.images, *(each.image for each in seen)]
     patches = [_gathered(seen, name, first) for name in grid_names(len(model.memory.looks))]
-    limit = _limit(manifest.calibration)
+    limit = _limit(model, manifest.calibration)
     while True:
         after = _grown(model, patches, images, limit, threads)
         unseen = _unseen_scores(after, seen, first, threads)
         calibration = _thresholds(manifest, images, joined(model.tables["calibration"], unseen))
-        if _limit(calibration) >= limit:
+        if _limit(model, calibration) >= limit:
             break
-        limit = _limit(calibration)
+        limit = _limit(model, calibration)
     edits: dict[str, Edit] = {"calibration": (NOTHING, unseen)}
     for name, table in model.tables.items():
         if name != "calibration":
@@ -83,9 +84,13 @@ def added(model: Model, seen: Sequence[Seen], *, who: str | None, threads: int) 
     return changed(model, "add", edits, images, np.arange(first, len(images)), calibration, who)
 
 
-def _limit(calibration: Calibration) -> float:
-    """Map values up to here make no image REVIEW or NG, and no region."""
-    return min(calibration.review_threshold, calibration.map_threshold)
+def _limit(model: Model, calibration: Calibration) -> float:
+    """Peaks of all looks up to here, each on its scale, make no image REVIEW or NG, and no region."""
+    memory = model.memory
+    # The soft largest of L values is at most their largest plus log L; maps of several looks always join so.
+    spare = math.log(len(memory.looks))
+    image = calibration.review_threshold - (spare if memory.settings.join == "soft" else 0.0)
+    return min(image, calibration.map_threshold - spare)
 
 
 def _gathered(seen: Sequence[Seen], name: str, first: int) -> TrainingPatches:
@@ -97,14 +102,12 @@ def _gathered(seen: Sequence[Seen], name: str, first: int) -> TrainingPatches:
 def _grown(
     model: Model, patches: Sequence[TrainingPatches], images: list[TrainingImage], limit: float, threads: int
 ) -> Model:
-    """The model with rows and candidates for these patches, so that no value of a map passes `limit`."""
+    """The model with rows and candidates for these patches, so that no look's peak passes `limit` on its scale."""
     memory, removable = model.memory, model.manifest.settings.removable
-    # The soft largest of L values is at most their largest plus log L.
-    spare = np.log(len(memory.looks)) if memory.settings.join == "soft" else 0.0
     looks = []
     for look, own in zip(memory.looks, patches, strict=True):
         mean, deviation = look.scale
-        nearest = max(0.0, mean + deviation * (limit - spare))
+        nearest = max(0.0, mean + deviation * limit)
         looks.append(grown(look, own, nearest, removable=removable, threads=threads))
     manifest = model.manifest.model_copy(update={"images": images})
     return replace(model, method=memory.with_looks(looks), manifest=manifest)

@@ -127,9 +127,9 @@ class PatchCoreSettings(BankSettings):
         "image to one brightness and contrast; none: as effort has it.",
     )
     join: Annotated[Literal["soft", "largest", "mean"], Panel.SCORE] = Field(
-        "soft",
-        description="How looks join, each on the scale of good images it has not seen: soft is the logarithm of the "
-        "sum of exponentials, near the largest.",
+        "mean",
+        description="How the peaks of the looks' maps join to the image score, each on the scale of good images it has "
+        "not seen: soft is the logarithm of the sum of exponentials, near the largest.",
     )
     suspects: Annotated[Literal["keep", "drop", "ask"], Panel.THRESHOLD] = Field(
         "keep",

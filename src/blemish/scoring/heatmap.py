@@ -12,7 +12,7 @@ from blemish.images.training_image import TrainingImage
 from blemish.images.transform import View, Viewer, patch_centres
 from blemish.result import Box, Matches, Nearest, Region
 
-__all__ = ["SHOWN", "Reasons", "anomaly_map", "find_regions", "join_maps", "on_grid"]
+__all__ = ["SHOWN", "Reasons", "anomaly_map", "find_regions", "join_maps", "join_peaks", "on_grid", "on_scale"]
 
 SHOWN = 3
 """The number of good patches that stand for a region."""
@@ -39,30 +39,40 @@ def anomaly_map(scores_hw: Floats, height: int, width: int, sigma: float) -> Flo
     return np.asarray(resized, np.float32)
 
 
-def join_maps(
-    maps: Sequence[Floats], scales: Sequence[tuple[float, float]], rule: Literal["soft", "largest", "mean"]
-) -> Floats:
-    """One map (H x W) from those of the looks, each less the mean of its scale and over its deviation.
+def on_scale(map_HW: Floats, scale: tuple[float, float]) -> Floats:
+    """The map of a look, less the mean of its scale and over its deviation; with the scale (0, 1) as it is.
 
-    `scales` are mean and deviation of the peaks of good images that the look has not seen. The rule "soft" is the
-    logarithm of the sum of exponentials: where one look alone stands out it is that look's value, where several do it
-    is a little more. A single map with the scale (0, 1) stays as it is.
+    `scale` is mean and deviation of the peaks of good images that the look has not seen.
+    """
+    if scale == (0.0, 1.0):
+        return map_HW
+    mean, deviation = scale
+    return np.asarray((map_HW - np.float32(mean)) / np.float32(deviation), np.float32)
+
+
+def join_maps(maps: Sequence[Floats]) -> Floats:
+    """One map (H x W) from those of the looks, brought to one scale: the soft largest of them at each pixel.
+
+    It is the logarithm of the sum of exponentials: where one look alone stands out it is that look's value, where
+    several do it is a little more. A single map stays as it is.
     """
     if len(maps) == 1:
-        return maps[0] if scales[0] == (0.0, 1.0) else _scaled(maps[0], *scales[0])
-    scaled_LHW = np.stack([_scaled(map_HW, *scale) for map_HW, scale in zip(maps, scales, strict=True)])
+        return maps[0]
+    maps_LHW = np.stack(maps)
+    largest_HW = maps_LHW.max(axis=0)
+    maps_LHW -= largest_HW  # no exponential can overflow
+    np.exp(maps_LHW, out=maps_LHW)
+    return np.asarray(largest_HW + np.log(maps_LHW.sum(axis=0)), np.float32)
+
+
+def join_peaks(peaks: Sequence[float], rule: Literal["soft", "largest", "mean"]) -> float:
+    """One image score from the peaks of the looks' maps, brought to one scale.
+
+    The mean is steadiest: what strikes every look a little is more than what strikes one look by chance.
+    """
     if rule == "mean":
-        return np.asarray(scaled_LHW.mean(axis=0, dtype=np.float32))
-    largest_HW = scaled_LHW.max(axis=0)
-    if rule == "largest":
-        return np.asarray(largest_HW)
-    scaled_LHW -= largest_HW  # no exponential can overflow
-    np.exp(scaled_LHW, out=scaled_LHW)
-    return np.asarray(largest_HW + np.log(scaled_LHW.sum(axis=0)), np.float32)
-
-
-def _scaled(map_HW: Floats, mean: float, deviation: float) -> Floats:
-    return np.asarray((map_HW - np.float32(mean)) / np.float32(deviation), np.float32)
+        return float(np.mean(peaks))
+    return float(np.logaddexp.reduce(peaks) if rule == "soft" else max(peaks))
 
 
 def find_regions(map_HW: Floats, threshold: float, extent: float | None = None) -> tuple[Bools, list[Region]]:

@@ -28,7 +28,7 @@ JOINS = (
 )
 """Looks that are joined: L at the large size, S at half of it; the first is what effort standard takes, the second
 what thorough takes."""
-RULES: tuple[Rule, ...] = ("soft", "mean")
+RULES: tuple[Rule, ...] = ("mean", "soft")
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Candidate:
     """Looks, and how they join; for a single look the rule says nothing."""
 
     looks: tuple[str, ...]
-    join: Rule = "soft"
+    join: Rule = "mean"
 
     def __str__(self) -> str:
         return self.looks[0] if len(self.looks) == 1 else f"{' '.join(self.looks)} ({self.join})"

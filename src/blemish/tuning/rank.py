@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from blemish.arrays import Doubles
-from blemish.scoring.heatmap import join_maps
+from blemish.scoring.heatmap import join_peaks, on_scale
 from blemish.tuning.grid import Candidate
 from blemish.tuning.measure import MeasuredLook
 
@@ -26,7 +26,7 @@ RESAMPLES = 1000
 
 @dataclass(frozen=True)
 class Scored:
-    """What one candidate scores each image: the peak of its joined map."""
+    """What one candidate scores each image: the joined peaks of its looks' maps."""
 
     good_N: Doubles
     made_M: Doubles
@@ -36,14 +36,13 @@ class Scored:
 def scored(candidate: Candidate, looks: Mapping[str, MeasuredLook]) -> Scored:
     """Join the looks of a candidate, image by image."""
     own = [looks[look] for look in candidate.looks]
-    scales = [look.scale for look in own] if len(own) > 1 else [(0.0, 1.0)]
 
-    def peaks(name: Literal["good_Nhw", "made_Mhw", "real_Rhw"]) -> Doubles:
-        maps = [_alike(getattr(look, name), getattr(own[0], name).shape) for look in own]
-        joined = (join_maps(each, scales, candidate.join).max() for each in zip(*maps, strict=True))
-        return np.fromiter(joined, np.float64)
+    def joined(name: Literal["good_Nhw", "made_Mhw", "real_Rhw"]) -> Doubles:
+        maps = [(getattr(look, name), look.scale if len(own) > 1 else (0.0, 1.0)) for look in own]
+        peaks_LN = [on_scale(np.array([map_hw.max() for map_hw in maps_Nhw]), scale) for maps_Nhw, scale in maps]
+        return np.array([join_peaks(peaks_L, candidate.join) for peaks_L in zip(*peaks_LN, strict=True)], np.float64)
 
-    return Scored(peaks("good_Nhw"), peaks("made_Mhw"), peaks("real_Rhw"))
+    return Scored(joined("good_Nhw"), joined("made_Mhw"), joined("real_Rhw"))
 
 
 def found_share(good_N: Doubles, scores: Doubles, rate: float) -> Doubles:
@@ -110,8 +109,3 @@ def interval(found_E: Doubles, seed: int) -> tuple[float, float]:
     drawn = np.random.default_rng(seed).integers(0, count, (RESAMPLES, count))
     low, high = np.percentile(found_E[drawn].mean(axis=1), [2.5, 97.5])
     return float(low), float(high)
-
-
-def _alike(maps_Nhw: Doubles, shape: Sequence[int]) -> Doubles:
-    assert maps_Nhw.shape == tuple(shape), "all looks are pooled alike"
-    return maps_Nhw
