@@ -104,24 +104,21 @@ def test_looks_that_share_a_network_keep_its_weights_once() -> None:
     assert set(grids(several, SIZED)) == {"patches0", "patches1", "patches2"}
 
 
-def test_maps_join_on_one_scale() -> None:
-    maps = list(np.random.default_rng(3).normal(5, 2, (3, 4, 5)).astype(np.float32))
-    scales = [(4.0, 1.5), (5.0, 2.0), (6.0, 0.5)]
-    scaled = np.stack([(np.float64(m) - mean) / deviation for m, (mean, deviation) in zip(maps, scales, strict=True)])
-    joined = join_maps([on_scale(m, scale) for m, scale in zip(maps, scales, strict=True)])
-    np.testing.assert_allclose(joined, logsumexp(scaled, axis=0), rtol=1e-5, atol=1e-5)
-
-
 @pytest.mark.parametrize("rule", ["soft", "largest", "mean"])
-def test_peaks_join(rule: Any) -> None:
-    peaks = [0.5, 3.0, -1.0]
-    wanted = {"soft": logsumexp(peaks), "largest": 3.0, "mean": np.mean(peaks)}[rule]
-    assert join_peaks(peaks, rule) == pytest.approx(float(wanted), rel=1e-12)
+def test_maps_and_peaks_join_on_one_scale(rule: Any) -> None:
+    maps = list(np.random.default_rng(3).normal(5, 2, (3, 4, 5)).astype(np.float32))
+    scales, weights = [(4.0, 1.5), (5.0, 2.0), (6.0, 0.5)], [1, 0.5, 0.25]
+    scaled = np.stack([(np.float64(m) - mean) / deviation for m, (mean, deviation) in zip(maps, scales, strict=True)])
+    mean = np.average(scaled, axis=0, weights=weights)
+    wanted = {"soft": logsumexp(scaled, axis=0), "largest": scaled.max(axis=0), "mean": mean}[rule]
+    joined = join_maps([on_scale(m, scale) for m, scale in zip(maps, scales, strict=True)], weights, rule)
+    np.testing.assert_allclose(joined, wanted, rtol=1e-5, atol=1e-5)
+    assert join_peaks(scaled[:, 1, 2].tolist(), weights, rule) == pytest.approx(float(wanted[1, 2]), rel=1e-12)
 
 
 def test_a_single_map_stays_as_it_is() -> None:
     map_HW = np.random.default_rng(4).normal(5, 2, (4, 5)).astype(np.float32)
-    assert join_maps([on_scale(map_HW, (0.0, 1.0))]) is map_HW
+    assert join_maps([on_scale(map_HW, (0.0, 1.0))], [1.0], "mean") is map_HW
 
 
 def test_several_looks_find_the_defect_and_show_it(detector: Detector) -> None:
@@ -137,8 +134,8 @@ def test_several_looks_find_the_defect_and_show_it(detector: Detector) -> None:
     assert region.box.x + region.box.width > defect.x
     assert bad[0].anomaly_map is not None
     assert bad[0].anomaly_map.shape == (96, 144)
-    # The map is the soft largest of the looks and the score the mean of their peaks.
-    assert bad[0].anomaly_map.max() >= bad[0].score
+    # The map is the mean of the looks and the score the mean of their peaks, which may lie apart.
+    assert bad[0].anomaly_map.max() <= bad[0].score + 1e-3
 
 
 def test_the_model_file_keeps_every_look(detector: Detector, tmp_path: Path) -> None:

@@ -129,11 +129,15 @@ def test_intervals_of_few_parts_are_wide() -> None:
 def test_a_single_look_is_scored_as_it_is_and_joins_on_the_scale_of_good_images() -> None:
     random = np.random.default_rng(0)
     maps = [random.normal(10 * scale, scale, (20, 4, 5)).astype(np.float32) for scale in (1, 50)]
-    looks = {name: MeasuredLook(each, each[:3], each[:2] * 2, 1, 1) for name, each in zip("ab", maps, strict=True)}
-    np.testing.assert_allclose(scored(Candidate(("a",)), looks).good_N, maps[0].max(axis=(1, 2)), rtol=1e-6)
-    joined = scored(Candidate(("a", "b"), "largest"), looks).good_N
+    looks = {
+        name: MeasuredLook(each, each[:3], each[:2] * 2, 1, 1)
+        for name, each in zip(("64:2+3", "32:2+3"), maps, strict=True)
+    }
+    np.testing.assert_allclose(scored(Candidate(("64:2+3",)), looks).good_N, maps[0].max(axis=(1, 2)), rtol=1e-6)
+    joined = scored(Candidate(("64:2+3", "32:2+3"), "mean"), looks).good_N
     peaks = [each.max(axis=(1, 2)) for each in maps]
-    wanted = np.maximum(*[(each - each.mean()) / each.std() for each in peaks])
+    large, small = [(each - each.mean()) / each.std() for each in peaks]
+    wanted = (2 * large + small) / 3
     np.testing.assert_allclose(joined, wanted, rtol=1e-3, atol=1e-3)
 
 

@@ -63,6 +63,11 @@ class Look:
             return self
         return replace(self, edges_R=edge_scale(np.concatenate(distances), np.concatenate(rings)))
 
+    @property
+    def weight(self) -> float:
+        """What it counts in the mean of several looks: the finer one sees more, and where it is."""
+        return 1 / self.reduction
+
     def over(self, bank: Bank) -> "Look":
         """The same look over another bank, without candidates."""
         none, search = Candidates.none(bank.rows_KD.shape[1]), self.search.over(bank.rows_KD)

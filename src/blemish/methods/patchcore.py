@@ -92,8 +92,10 @@ class PatchCore:
         matches = _matches(self.looks[0], grids[0], answers[0])
         if len(maps) == 1:
             return Scores(self._image_score(answers[0], grids[0], maps[0]), maps[0], matches)
-        image = join_peaks([float(map_HW.max()) for map_HW in maps], self.settings.join)
-        return Scores(image, anomaly_map(join_maps(maps), self.transform.height, self.transform.width, 0), matches)
+        weights, rule = [look.weight for look in self.looks], self.settings.join
+        image = join_peaks([float(map_HW.max()) for map_HW in maps], weights, rule)
+        joined = anomaly_map(join_maps(maps, weights, rule), self.transform.height, self.transform.width, 0)
+        return Scores(image, joined, matches)
 
     def map_of(self, look: Look, patches: ImagePatches, answer: PatchScores) -> Floats:
         """The smooth map of one look: as large as the input, or half as large where looks are joined."""

@@ -87,10 +87,9 @@ def added(model: Model, seen: Sequence[Seen], *, who: str | None, threads: int) 
 def _limit(model: Model, calibration: Calibration) -> float:
     """Peaks of all looks up to here, each on its scale, make no image REVIEW or NG, and no region."""
     memory = model.memory
-    # The soft largest of L values is at most their largest plus log L; maps of several looks always join so.
-    spare = math.log(len(memory.looks))
-    image = calibration.review_threshold - (spare if memory.settings.join == "soft" else 0.0)
-    return min(image, calibration.map_threshold - spare)
+    # The soft largest of L values is at most their largest plus log L.
+    spare = math.log(len(memory.looks)) if memory.settings.join == "soft" else 0.0
+    return min(calibration.review_threshold, calibration.map_threshold) - spare
 
 
 def _gathered(seen: Sequence[Seen], name: str, first: int) -> TrainingPatches:

@@ -149,8 +149,8 @@ class SettingsOptions(TypedDict, total=False):
     one brightness and contrast; none: as effort has it."""
 
     join: Literal["soft", "largest", "mean"]
-    """How the peaks of the looks' maps join to the image score, each on the scale of good images it has not seen: soft
-    is the logarithm of the sum of exponentials, near the largest."""
+    """How looks join, each on the scale of good images it has not seen: by their mean, larger looks counting more, by
+    the largest, or by the soft largest, the logarithm of the sum of exponentials."""
 
     suspects: Literal["keep", "drop", "ask"]
     """Good images that score like defects: keep them and name them, drop them from memory and threshold, or ask on the

@@ -128,8 +128,8 @@ class PatchCoreSettings(BankSettings):
     )
     join: Annotated[Literal["soft", "largest", "mean"], Panel.SCORE] = Field(
         "mean",
-        description="How the peaks of the looks' maps join to the image score, each on the scale of good images it has "
-        "not seen: soft is the logarithm of the sum of exponentials, near the largest.",
+        description="How looks join, each on the scale of good images it has not seen: by their mean, larger looks "
+        "counting more, by the largest, or by the soft largest, the logarithm of the sum of exponentials.",
     )
     suspects: Annotated[Literal["keep", "drop", "ask"], Panel.THRESHOLD] = Field(
         "keep",

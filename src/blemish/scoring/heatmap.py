@@ -12,7 +12,19 @@ from blemish.images.training_image import TrainingImage
 from blemish.images.transform import View, Viewer, patch_centres
 from blemish.result import Box, Matches, Nearest, Region
 
-__all__ = ["SHOWN", "Reasons", "anomaly_map", "find_regions", "join_maps", "join_peaks", "on_grid", "on_scale"]
+__all__ = [
+    "SHOWN",
+    "Reasons",
+    "anomaly_map",
+    "find_regions",
+    "join_maps",
+    "join_peaks",
+    "on_grid",
+    "on_scale",
+    "shares",
+]
+
+JoinRule = Literal["soft", "largest", "mean"]
 
 SHOWN = 3
 """The number of good patches that stand for a region."""
@@ -50,29 +62,40 @@ def on_scale(map_HW: Floats, scale: tuple[float, float]) -> Floats:
     return np.asarray((map_HW - np.float32(mean)) / np.float32(deviation), np.float32)
 
 
-def join_maps(maps: Sequence[Floats]) -> Floats:
-    """One map (H x W) from those of the looks, brought to one scale: the soft largest of them at each pixel.
+def join_maps(maps: Sequence[Floats], weights: Sequence[float], rule: JoinRule) -> Floats:
+    """One map (H x W) from those of the looks, brought to one scale: at each pixel as `join_peaks` joins.
 
-    It is the logarithm of the sum of exponentials: where one look alone stands out it is that look's value, where
-    several do it is a little more. A single map stays as it is.
+    The mean keeps what is flat flat, so that outlines follow the sharpest map; the soft largest is as coarse as the
+    coarsest look. A single map stays as it is.
     """
     if len(maps) == 1:
         return maps[0]
     maps_LHW = np.stack(maps)
+    if rule == "mean":
+        return np.asarray(np.tensordot(np.float32(shares(weights)), maps_LHW, axes=1), np.float32)
     largest_HW = maps_LHW.max(axis=0)
+    if rule == "largest":
+        return np.asarray(largest_HW)
     maps_LHW -= largest_HW  # no exponential can overflow
     np.exp(maps_LHW, out=maps_LHW)
     return np.asarray(largest_HW + np.log(maps_LHW.sum(axis=0)), np.float32)
 
 
-def join_peaks(peaks: Sequence[float], rule: Literal["soft", "largest", "mean"]) -> float:
+def join_peaks(peaks: Sequence[float], weights: Sequence[float], rule: JoinRule) -> float:
     """One image score from the peaks of the looks' maps, brought to one scale.
 
-    The mean is steadiest: what strikes every look a little is more than what strikes one look by chance.
+    The mean, by the looks' weights, is steadiest: what strikes every look a little is more than what strikes one look
+    by chance. The soft largest is the logarithm of the sum of exponentials.
     """
     if rule == "mean":
-        return float(np.mean(peaks))
+        return float(shares(weights) @ np.asarray(peaks, np.float64))
     return float(np.logaddexp.reduce(peaks) if rule == "soft" else max(peaks))
+
+
+def shares(weights: Sequence[float]) -> Doubles:
+    """The weights as shares of their sum."""
+    weights_L = np.array(weights, np.float64)
+    return np.asarray(weights_L / weights_L.sum())
 
 
 def find_regions(map_HW: Floats, threshold: float, extent: float | None = None) -> tuple[Bools, list[Region]]:

@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 
 from blemish.arrays import Doubles
+from blemish.options.looks import LookOption
 from blemish.scoring.heatmap import join_peaks, on_scale
 from blemish.tuning.grid import Candidate
 from blemish.tuning.measure import MeasuredLook
@@ -36,11 +37,13 @@ class Scored:
 def scored(candidate: Candidate, looks: Mapping[str, MeasuredLook]) -> Scored:
     """Join the looks of a candidate, image by image."""
     own = [looks[look] for look in candidate.looks]
+    sides = [LookOption.parse(look).side for look in candidate.looks]  # a look counts by its size, as in fit
 
     def joined(name: Literal["good_Nhw", "made_Mhw", "real_Rhw"]) -> Doubles:
         maps = [(getattr(look, name), look.scale if len(own) > 1 else (0.0, 1.0)) for look in own]
         peaks_LN = [on_scale(np.array([map_hw.max() for map_hw in maps_Nhw]), scale) for maps_Nhw, scale in maps]
-        return np.array([join_peaks(peaks_L, candidate.join) for peaks_L in zip(*peaks_LN, strict=True)], np.float64)
+        each = zip(*peaks_LN, strict=True)
+        return np.array([join_peaks(peaks_L, sides, candidate.join) for peaks_L in each], np.float64)
 
     return Scored(joined("good_Nhw"), joined("made_Mhw"), joined("real_Rhw"))
 
