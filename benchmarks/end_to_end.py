@@ -31,6 +31,7 @@ from blemish.detector import Detector, load
 from blemish.features.patches import OPENVINO, make_extractor
 from blemish.fitting import fit
 from blemish.images.read import read_image
+from blemish.kernels.points import Kind
 from blemish.kernels.pure import Pure
 from blemish.methods.patchcore import PatchCore
 from blemish.reports.table import CsvFile
@@ -192,7 +193,7 @@ def floors(detector: Detector, images: Sequence[Path], rate: float) -> tuple[flo
     ran = time.perf_counter()
     assert isinstance(detector.model.method, PatchCore)
     rows, dimension = detector.model.method.looks[0].bank.rows_KD.shape
-    axes = min(dimension, bound_axes(dimension, halves=False)[0])
+    axes = min(dimension, bound_axes(dimension, Kind.FLOAT32)[0])
     product = 2 * manifest.grid[0] * manifest.grid[1] * rows * (axes + 1) / rate
     return 1000 * (read - began) / len(images), 1000 * (ran - read) / len(images), 1000 * product
 

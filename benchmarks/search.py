@@ -95,8 +95,8 @@ def measure(name: str, bank_KD: Floats, all_queries_QD: Floats, arguments: argpa
     for what, taken in times.items():
         ratio = str(Spread.of_ratios(taken, times[first][: len(taken)]))
         lines.append([size if what == first else "", str(Spread.of(taken)), ratio, wrong[what], what])
-    axes = min(bank_KD.shape[1], bound_axes(bank_KD.shape[1], halves=compiled.halves)[0])
-    kind = "bfloat16" if compiled.halves else "float32"
+    axes = min(bank_KD.shape[1], bound_axes(bank_KD.shape[1], compiled.kind)[0])
+    kind = compiled.kind.name.lower()
     floors = (
         f"all distances: {floor * bank_KD.shape[1]:.3g} GFLOP; the bound's {axes + 1} numbers ({kind}): "
         f"{floor * (axes + 1):.3g} GFLOP; the bank: {bank_KD.nbytes / 1e6:.0f} MB"

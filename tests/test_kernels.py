@@ -89,6 +89,28 @@ def test_bounds_hold_where_rounding_is_worst(compiled: Compiled, offset: float) 
         np.testing.assert_allclose(distances[:, 0], np.sqrt(exact.min(axis=1)), rtol=1e-6)
 
 
+@pytest.mark.parametrize("rows", [1, 3, 40])
+def test_nothing_behind_the_bank_is_found(compiled: Compiled, rows: int) -> None:
+    """Of patches so far off that no bound holds for them, each row is measured, and nothing else."""
+    whole = np.random.default_rng(rows).normal(size=(96, 24)).astype(np.float32)
+    whole[:rows] *= 1e-11
+    distances, numbers = ExactSearch(whole[:rows], kernels=compiled).query(whole[rows:], k=rows)
+    assert (np.sort(numbers, axis=1) == np.arange(rows)).all()
+    np.testing.assert_allclose(distances[:, 0], np.linalg.norm(whole[rows:].astype(np.float64), axis=1), rtol=1e-6)
+
+
+@pytest.mark.parametrize("dimension", [5, 152, 432, 900])
+def test_patches_of_any_size_find_their_nearest_row(compiled: Compiled, dimension: int) -> None:
+    """Against brute force in float64: queries far smaller and far larger than the bank, next to it and in it."""
+    generator = np.random.default_rng(dimension)
+    bank = features(generator, 700, dimension)
+    sizes = 10.0 ** generator.integers(-12, 13, size=(60, 1))
+    queries = np.concatenate([features(generator, 60, dimension) * sizes, bank[::17], bank[5:9] * (1 + 1e-6)])
+    exact = ((queries.astype(np.float32).astype(np.float64)[:, None] - bank) ** 2).sum(axis=2)
+    distances, _ = ExactSearch(bank, kernels=compiled).query(queries.astype(np.float32), k=2)
+    np.testing.assert_allclose(distances, np.sqrt(np.sort(exact, axis=1)[:, :2]), rtol=1e-6)
+
+
 CHOOSING = """
 import ctypes, threading
 import numpy as np

@@ -10,6 +10,7 @@
 #define PY_SSIZE_T_CLEAN
 #define Py_LIMITED_API 0x030B0000
 #include <Python.h>
+#include <float.h>
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
@@ -32,6 +33,8 @@
 #define BLOCK 512    /* rows whose bounds are held at once */
 #define HALF_QUERIES 32 /* the same for shorts in bfloat16 */
 #define HALF_BLOCK 256
+#define WHOLE_QUERIES 12 /* the same for shorts in whole numbers */
+#define WHOLE_BLOCK 512
 #define FETCHED 512  /* numbers of a row asked for before they are needed */
 #define CHUNK 64     /* terms of a projection summed before rounding into the total */
 #define TINY 0x1p-100 /* covers underflow: shorts of rows are scaled to norms of at most 1 */
@@ -56,7 +59,8 @@ INLINE f4 smaller(f4 a, f4 b)
 typedef struct {
     double (*exact)(const float *, const float *, int64_t, double);
     void (*bounds)(const float *, int64_t, int64_t, int64_t, const float *, int64_t, const float *, int64_t, float *, int64_t);
-    float (*columns)(const float *, int64_t, float *);
+    float (*least)(const float *, int64_t);
+    int64_t (*below)(const float *, int64_t, float, int32_t *);
     int64_t (*argmax)(const double *, int64_t);
     float (*apart)(const float *, const float *, int64_t);
     double (*centre)(const float *, const double *, double, int64_t, float *);
@@ -74,6 +78,9 @@ typedef struct {
 #define WIDE 8
 #define WIDEN(p) __builtin_convertvector(*(const f4 *)(p), D)
 #define SMALLER(a, b) smaller(a, b)
+#define BELOW(p, limit) \
+    ((unsigned)((p)[0] <= (limit)) | (unsigned)((p)[1] <= (limit)) << 1 | (unsigned)((p)[2] <= (limit)) << 2 | \
+     (unsigned)((p)[3] <= (limit)) << 3)
 #include "_kernels_inner.h"
 
 #if defined(__x86_64__)
@@ -86,6 +93,8 @@ typedef struct {
 #define WIDE 4
 #define WIDEN(p) ((D)_mm256_cvtps_pd(_mm_loadu_ps(p)))
 #define SMALLER(a, b) ((V)_mm256_min_ps((__m256)(a), (__m256)(b)))
+#define BELOW(p, limit) \
+    (unsigned)_mm256_movemask_ps(_mm256_cmp_ps(_mm256_loadu_ps(p), _mm256_set1_ps(limit), _CMP_LE_OQ))
 #include "_kernels_inner.h"
 
 #define NAME(x) avx512_##x
@@ -97,13 +106,16 @@ typedef struct {
 #define WIDE 8
 #define WIDEN(p) ((D)_mm512_cvtps_pd(_mm256_loadu_ps(p)))
 #define SMALLER(a, b) ((V)_mm512_min_ps((__m512)(a), (__m512)(b)))
+#define BELOW(p, limit) \
+    (unsigned)_mm512_cmp_ps_mask(_mm512_loadu_ps(p), _mm512_set1_ps(limit), _CMP_LE_OQ)
 #include "_kernels_inner.h"
 #endif
 #include "_kernels_halves.h"
 
 #if defined(HALVES)
 #define AVX512_WITH(halves) \
-    {avx512_exact, avx512_bounds, avx512_columns, avx512_argmax, avx512_apart, avx512_centre, avx512_squares, halves}
+    {avx512_exact, avx512_bounds, avx512_least, avx512_below, avx512_argmax, avx512_apart, avx512_centre, \
+     avx512_squares, halves}
 static const Isa registers_isa = AVX512_WITH(by_registers);
 #if defined(TILES)
 static const Isa tiles_isa = AVX512_WITH(by_tiles);
@@ -148,13 +160,17 @@ void exact_pairs(const float *left, const float *right, int64_t right_step, int6
         out[i] = isa->exact(left + i * d, right + i * right_step * d, d, INFINITY);
 }
 
+/* What shorts are made of. */
+enum { FLOATS, BFLOAT16, WHOLE };
+
 #include "_kernels_view.h"
 
 /* A set of vectors as blemish/search/bound.py prepares it; n of them, padded to a multiple of PAIR in panels. */
 typedef struct {
     const float *full;     /* n x d: what `exact` measures */
-    const void *shorts;    /* n x w: the vectors of the product bound, floats, or bfloat16 (h) */
-    const void *panels;    /* the same in panels (h: the pair of coordinates before the row) */
+    const void *shorts;    /* n x w: the vectors of the product bound, of the kind h */
+    const void *panels;    /* the same in panels (of 16 bits: the pair of coordinates before the row) */
+    const float *units;    /* n: what the whole numbers of each short count (other kinds: none) */
     const float *half;     /* n: half their squared norms, infinity for padding */
     const float *sketches; /* n x s: the vectors of the second bound (s = 0: none) */
     const double *slips;   /* n: how far rounding moved them */
@@ -162,7 +178,7 @@ typedef struct {
 } Points;
 
 typedef struct {
-    int64_t d, w, s, h;
+    int64_t d, w, s, h; /* h: the kind of the shorts */
     double scale;     /* from distances of patches to distances of shorts, times (1 + what the axes stretch) */
     double slip;      /* largest slip of a row */
     double norm;      /* largest norm of a row's short */
@@ -178,11 +194,12 @@ static double reach(const Margins *m, double limit, double slip)
 
 static float upward(double x) { return nextafterf((float)x, INFINITY); }
 
-/* Rows whose computed product bound exceeds this are farther than `limit` from query q. */
+/* Rows whose computed product bound exceeds this are farther than `limit` from query q; it is never infinite, as the
+ * bounds of padding are. */
 static float product_limit(const Margins *m, const Points *q, int64_t i, double within)
 {
     double error = m->rounding * (m->norm * m->norm / 2 + sqrt(q->norms[i]) * m->norm) + TINY;
-    return upward((within * within - q->norms[i]) / 2 + error);
+    return fminf(upward((within * within - q->norms[i]) / 2 + error), FLT_MAX);
 }
 
 /* Whether the second bound, on sketches or else on the vectors themselves, allows query q and row r to be within
@@ -241,38 +258,35 @@ static void meet(Search *s, int64_t number)
     }
 }
 
-/* Where the smallest of a block's n product bounds stands, or -1 where none is within the limit; `least` is that of
- * each lane. */
-static int64_t nearest_bound(const Search *s, const float *t, int64_t n, float *least)
+/* Where the smallest of a block's n product bounds stands, or -1 where none is within the limit. */
+static int64_t nearest_bound(const Search *s, const float *t, int64_t n)
 {
-    int64_t lane = 0, at;
-    float smallest = isa->columns(t, n, least);
-    if (smallest > s->edge->limit || smallest == INFINITY)
+    int32_t where[BLOCK];
+    float smallest = isa->least(t, n);
+    if (smallest > s->edge->limit)
         return -1;
-    while (least[lane] != smallest)
-        lane++;
-    for (at = lane; t[at] != smallest;)
-        at += LANES;
-    return at;
+    isa->below(t, n, smallest, where);
+    return where[0];
 }
 
 /* One query against one block of rows whose product bounds are `t`: the nearest bound first, so that it rules out
  * most others (until there are k, one by one), then those that are left. */
-static void settle(Search *s, int64_t first, int64_t n, float *t, float *least, int64_t at)
+static void settle(Search *s, int64_t first, int64_t n, float *t, int64_t at)
 {
+    int32_t where[BLOCK];
     while (at >= 0) {
         t[at] = INFINITY;
         meet(s, first + at);
         if (s->edge->worst < INFINITY)
             break;
-        at = nearest_bound(s, t, n, least);
+        at = nearest_bound(s, t, n);
     }
     if (at < 0)
         return;
-    for (int64_t lane = 0; lane < LANES; lane++)
-        for (int64_t i = lane; least[lane] <= s->edge->limit && i < n; i += LANES)
-            if (t[i] <= s->edge->limit)
-                meet(s, first + i);
+    int64_t left = isa->below(t, n, s->edge->limit, where);
+    for (int64_t i = 0; i < left; i++)
+        if (t[where[i]] <= s->edge->limit)
+            meet(s, first + where[i]);
 }
 
 /* Begin to load a row that will be measured soon; the rest of it follows by itself. */
@@ -287,27 +301,45 @@ static void fetch(const float *row, int64_t d)
 /* The shorts of the queries `at`, one after the other; in bfloat16 with their signs turned. */
 static void gather(const Margins *m, const Points *query, const int64_t *at, int64_t n, void *to)
 {
-    for (int64_t i = 0; i < n; i++) {
-        if (!m->h) {
-            memcpy((float *)to + i * m->w, (const float *)query->shorts + at[i] * m->w, m->w * sizeof(float));
-            continue;
-        }
-        const uint16_t *from = (const uint16_t *)query->shorts + at[i] * m->w;
-        for (int64_t j = 0; j < m->w; j++)
-            ((uint16_t *)to)[i * m->w + j] = from[j] ^ 0x8000;
+    int64_t size = m->w * (m->h == FLOATS ? sizeof(float) : sizeof(uint16_t));
+    for (int64_t i = 0; i < n; i++)
+        memcpy((char *)to + i * size, (const char *)query->shorts + at[i] * size, size);
+    for (int64_t j = 0; m->h == BFLOAT16 && j < n * m->w; j++)
+        ((uint16_t *)to)[j] ^= 0x8000;
+}
+
+/* The product bounds of `count` queries, those of `shorts` and at `at`, with rows first .. first + left - 1. */
+static void products(const Margins *m, const Points *query, const int64_t *at, int64_t count, const void *shorts,
+                     const Points *row, int64_t first, int64_t left, float *t, int64_t block)
+{
+    const float *half = row->half + first;
+    const uint16_t *panels = (const uint16_t *)row->panels + first * m->w;
+    if (m->h == FLOATS)
+        isa->bounds(shorts, count, m->w, m->w, (const float *)row->panels + first * m->w, m->w * LANES, half, left, t,
+                    block);
+    else if (m->h == BFLOAT16)
+        isa->halves(shorts, m->w, panels, half, left, t);
+#if defined(__x86_64__)
+    else {
+        float unit[WHOLE_QUERIES] = {0};
+        for (int64_t i = 0; i < count; i++)
+            unit[i] = query->units[at[i]];
+        by_whole(shorts, unit, m->w, (const int16_t *)panels, row->units + first, half, left, t);
     }
+#endif
 }
 
 /* Improve the k best (n x k, ascending) of the queries at[0 .. n - 1] by the rows they have not met, from[i] ..
  * rows - 1. Neighbours in `at` should have met equally many; with k > 1 none may have met any.
  * `hints` (n x k, or NULL) are different rows likely to be near; none farther than the farthest of them matters.
- * `scratch` holds the shorts of n queries, up to a multiple of HALF_QUERIES; `edges` has room for n. */
+ * `scratch` holds the shorts of n queries, and room for HALF_QUERIES more; `edges` has room for n. */
 void nearest(const Margins *m, const Points *query, const int64_t *at, int64_t n, const Points *row, int64_t rows,
              const int64_t *from, const int64_t *hints, int64_t k, double *best, int64_t *numbers, void *scratch,
              Edge *edges)
 {
     float t[HALF_QUERIES * HALF_BLOCK];
-    int64_t queries = m->h ? HALF_QUERIES : QUERIES, block = m->h ? HALF_BLOCK : BLOCK;
+    const int64_t at_once[] = {QUERIES, HALF_QUERIES, WHOLE_QUERIES}, blocks[] = {BLOCK, HALF_BLOCK, WHOLE_BLOCK};
+    int64_t queries = at_once[m->h], block = blocks[m->h], size = m->w * (m->h == FLOATS ? sizeof(float) : sizeof(uint16_t));
     gather(m, query, at, n, scratch);
     for (int64_t i = 0; i < n; i++) {
         edges[i].worst = hints ? 0 : INFINITY;
@@ -317,31 +349,25 @@ void nearest(const Margins *m, const Points *query, const int64_t *at, int64_t n
         tighten(&(Search){m, query, row, at[i], k, best + i * k, numbers + i * k, edges + i});
     }
     for (int64_t r = 0; r < rows; r += block) {
-        int64_t size = rows - r < block ? (rows - r + PAIR - 1) / PAIR * PAIR : block;
+        int64_t whole = rows - r < block ? (rows - r + PAIR - 1) / PAIR * PAIR : block;
         for (int64_t q = 0; q < n; q += queries) {
             int64_t count = n - q < queries ? n - q : queries, met = rows;
             for (int64_t i = 0; i < count; i++)
                 met = from[q + i] < met ? from[q + i] : met;
-            if (met >= r + size)
+            if (met >= r + whole)
                 continue;
-            int64_t skip = met > r ? (met - r) / PAIR * PAIR : 0, first = r + skip, left = size - skip;
-            if (m->h)
-                isa->halves((const uint16_t *)scratch + q * m->w, m->w, (const uint16_t *)row->panels + first * m->w,
-                            row->half + first, left, t);
-            else
-                isa->bounds((const float *)scratch + q * m->w, count, m->w, m->w,
-                            (const float *)row->panels + first * m->w, m->w * LANES, row->half + first, left, t, block);
+            int64_t skip = met > r ? (met - r) / PAIR * PAIR : 0, first = r + skip, left = whole - skip;
+            products(m, query, at + q, count, (const char *)scratch + q * size, row, first, left, t, block);
             Search search[HALF_QUERIES];
-            float least[HALF_QUERIES][LANES];
             int64_t place[HALF_QUERIES];
             for (int64_t i = 0; i < count; i++) {
                 search[i] = (Search){m, query, row, at[q + i], k, best + (q + i) * k, numbers + (q + i) * k, edges + q + i};
-                place[i] = nearest_bound(search + i, t + i * block, left, least[i]);
+                place[i] = nearest_bound(search + i, t + i * block, left);
                 if (place[i] >= 0)
                     fetch(row->full + (first + place[i]) * m->d, m->d);
             }
             for (int64_t i = 0; i < count; i++)
-                settle(search + i, first, left, t + i * block, least[i], place[i]);
+                settle(search + i, first, left, t + i * block, place[i]);
         }
     }
 }
@@ -366,22 +392,21 @@ static double met(const Margins *m, const Points *pool, int64_t x, int64_t p, do
 /* Bring the pool's values up to date with its point x, chosen now. */
 static void absorb(const Margins *m, const Points *pool, int64_t x, int64_t padded, double *values, float *starts)
 {
-    float t[BLOCK], least[LANES], limit = -(float)(pool->norms[x] / 2);
+    float t[BLOCK], limit = -(float)(pool->norms[x] / 2);
+    int32_t where[BLOCK];
     for (int64_t r = 0; r < padded; r += BLOCK) {
         int64_t size = padded - r < BLOCK ? padded - r : BLOCK;
         isa->bounds((const float *)pool->shorts + x * m->w, 1, m->w, m->w, (const float *)pool->panels + r * m->w,
                     m->w * LANES, starts + r, size, t, BLOCK);
-        isa->columns(t, size, least);
-        for (int64_t lane = 0; lane < LANES; lane++)
-            for (int64_t at = lane; least[lane] <= limit && at < size; at += LANES)
-                if (t[at] <= limit) {
-                    int64_t p = r + at;
-                    double value = met(m, pool, x, p, values[p]);
-                    if (value < values[p]) {
-                        values[p] = value;
-                        starts[p] = start(m, pool, p, value);
-                    }
-                }
+        int64_t near = isa->below(t, size, limit, where);
+        for (int64_t i = 0; i < near; i++) {
+            int64_t p = r + where[i];
+            double value = met(m, pool, x, p, values[p]);
+            if (value < values[p]) {
+                values[p] = value;
+                starts[p] = start(m, pool, p, value);
+            }
+        }
     }
 }
 

@@ -1,9 +1,48 @@
-/* Product bounds of shorts in bfloat16, included by _kernels.c: out[i][row] = half[row] + <q_i, row>, the queries'
- * signs turned, for HALF_QUERIES queries and a multiple of PAIR rows; a row of `out` is HALF_BLOCK long.
+/* Product bounds of shorts in 16 bits, included by _kernels.c. A panel holds coordinates 0 and 1 of its 16 rows, then 2
+ * and 3, ...; rows are a multiple of PAIR.
  *
- * Products of two bfloat16 numbers are exact in float32, and only their sum rounds, so the margins are those of the
- * float32 product. w is a multiple of 32. A panel holds coordinates 0 and 1 of its 16 rows, then 2 and 3, ...
+ * In bfloat16: out[i][row] = half[row] + <q_i, row>, the queries' signs turned, for HALF_QUERIES queries; a row of `out`
+ * is HALF_BLOCK long and w a multiple of 32. Products of two bfloat16 numbers are exact in float32, and only their sum
+ * rounds, so the margins are those of the float32 product.
+ *
+ * In whole numbers: out[i][row] = half[row] - unit_i unit_row <q_i, row>, for WHOLE_QUERIES queries; a row of `out` is
+ * WHOLE_BLOCK long and w even. Every short is shorter than 2^15 + w of its units, so that its products with others,
+ * and each part of them, fit into 32 bits, where they are exact.
  */
+#if defined(__x86_64__)
+__attribute__((target("avx2,fma"))) static void by_whole(const int16_t *q, const float *unit, int64_t w,
+    const int16_t *panels, const float *units, const float *half, int64_t rows, float *out)
+{
+    enum { AT_ONCE = 6, LOW = 8 };
+    for (int64_t r = 0; r < rows; r += LANES)
+        for (int64_t i = 0; i < WHOLE_QUERIES; i += AT_ONCE) {
+            __m256i sum[AT_ONCE][2];
+            for (int j = 0; j < AT_ONCE; j++)
+                sum[j][0] = sum[j][1] = _mm256_setzero_si256();
+            for (int64_t k = 0; k < w; k += 2) {
+                const __m256i *row = (const __m256i *)(panels + r * w + k * LANES);
+                __m256i low = _mm256_loadu_si256(row), high = _mm256_loadu_si256(row + 1);
+                for (int j = 0; j < AT_ONCE; j++) {
+                    int32_t both;
+                    memcpy(&both, q + (i + j) * w + k, sizeof both);
+                    __m256i x = _mm256_set1_epi32(both);
+                    sum[j][0] = _mm256_add_epi32(sum[j][0], _mm256_madd_epi16(x, low));
+                    sum[j][1] = _mm256_add_epi32(sum[j][1], _mm256_madd_epi16(x, high));
+                    /* Compilers otherwise give each sum a new register, and copy all of them back every time. */
+                    __asm__("" : "+x"(sum[j][0]), "+x"(sum[j][1]));
+                }
+            }
+            for (int j = 0; j < AT_ONCE; j++)
+                for (int p = 0; p < 2; p++) {
+                    int64_t at = r + p * LOW;
+                    __m256 counts = _mm256_mul_ps(_mm256_set1_ps(unit[i + j]), _mm256_loadu_ps(units + at));
+                    __m256 product = _mm256_mul_ps(counts, _mm256_cvtepi32_ps(sum[j][p]));
+                    _mm256_storeu_ps(out + (i + j) * WHOLE_BLOCK + at, _mm256_sub_ps(_mm256_loadu_ps(half + at), product));
+                }
+        }
+}
+#endif
+
 #if defined(HALVES)
 __attribute__((target("avx512f,avx512bf16"))) static void by_registers(const uint16_t *q, int64_t w,
     const uint16_t *panels, const float *half, int64_t rows, float *out)

@@ -2,8 +2,8 @@
  *
  * The includer defines NAME(x), TARGET (a function attribute), WIDTH (floats in a register), DOUBLES, TILE (queries of a
  * product tile), SIDE (registers of rows of a tile), WIDE (the same for one query),
- *WIDEN(p) (DOUBLES floats as doubles)
- * and SMALLER(a, b) of each lane.
+ * WIDEN(p) (DOUBLES floats as doubles), SMALLER(a, b) of each lane, and BELOW(p, limit), a bit for each of WIDTH floats
+ * that is at most the limit.
  */
 #define V NAME(vector)
 typedef float V __attribute__((vector_size(4 * WIDTH), aligned(4)));
@@ -94,22 +94,31 @@ TARGET static void NAME(bounds)(const float *q, int64_t n, int64_t qstep, int64_
     }
 }
 
-/* least[j] = smallest of t[j], t[j + 16], t[j + 32], ... (n a multiple of 16); returns the smallest of all. */
-TARGET static float NAME(columns)(const float *t, int64_t n, float *least)
+/* The smallest of n values (a multiple of 16). */
+TARGET static float NAME(least)(const float *t, int64_t n)
 {
-    for (int j = 0; j < LANES; j += WIDTH) {
-        V m = *(const V *)(t + j);
-        for (int64_t i = LANES; i < n; i += LANES)
-            m = SMALLER(*(const V *)(t + i + j), m);
-        *(V *)(least + j) = m;
-    }
-    float half[LANES / 2];
-    for (int j = 0; j < LANES / 2; j++)
-        half[j] = least[j] < least[j + LANES / 2] ? least[j] : least[j + LANES / 2];
-    for (int n = LANES / 4; n; n /= 2)
-        for (int j = 0; j < n; j++)
-            half[j] = half[j] < half[j + n] ? half[j] : half[j + n];
-    return half[0];
+    V m[LANES / WIDTH];
+    for (int j = 0; j < LANES / WIDTH; j++)
+        m[j] = *(const V *)(t + j * WIDTH);
+    for (int64_t i = LANES; i < n; i += LANES)
+        for (int j = 0; j < LANES / WIDTH; j++)
+            m[j] = SMALLER(*(const V *)(t + i + j * WIDTH), m[j]);
+    for (int j = 1; j < LANES / WIDTH; j++)
+        m[0] = SMALLER(m[j], m[0]);
+    float smallest = m[0][0];
+    for (int j = 1; j < WIDTH; j++)
+        smallest = m[0][j] < smallest ? m[0][j] : smallest;
+    return smallest;
+}
+
+/* Where the values of t (n of them, a multiple of 16) are at most `limit`, ascending; returns how many. */
+TARGET static int64_t NAME(below)(const float *t, int64_t n, float limit, int32_t *where)
+{
+    int64_t count = 0;
+    for (int64_t i = 0; i < n; i += WIDTH)
+        for (unsigned found = BELOW(t + i, limit); found; found &= found - 1)
+            where[count++] = (int32_t)(i + __builtin_ctz(found));
+    return count;
 }
 
 /* Position of the first of the largest of n values. */
@@ -192,7 +201,7 @@ TARGET static double NAME(squares)(const float *x, int64_t n)
     return norm;
 }
 
-static const Isa NAME(isa) = {NAME(exact), NAME(bounds), NAME(columns), NAME(argmax), NAME(apart), NAME(centre),
+static const Isa NAME(isa) = {NAME(exact), NAME(bounds), NAME(least), NAME(below), NAME(argmax), NAME(apart), NAME(centre),
                              NAME(squares), 0};
 #undef V
 #undef D
@@ -205,3 +214,4 @@ static const Isa NAME(isa) = {NAME(exact), NAME(bounds), NAME(columns), NAME(arg
 #undef WIDE
 #undef WIDEN
 #undef SMALLER
+#undef BELOW

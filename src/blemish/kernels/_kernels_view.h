@@ -1,7 +1,7 @@
 /* Short vectors of patches, included by _kernels.c; docs/kernels.md, "The bound", has the proofs. */
 typedef struct {
     int64_t d, m;                 /* the patches' dimension; axes in panels, a multiple of PAIR */
-    int64_t axes, width, halves;  /* of the short vectors: axes used, numbers kept, whether in bfloat16 */
+    int64_t axes, width, halves;  /* of the short vectors: axes used, numbers kept, and their kind */
     int64_t sketch_axes, sketch;  /* of the sketches; 0: none */
     double scale, eta, step;      /* step: the rounding of one projection, relative to the norm of y */
     const double *mean;
@@ -10,6 +10,7 @@ typedef struct {
 
 #define UNIT 0x1p-24
 #define FAR 0x1p60
+#define ROUNDER 0x1.8p23f /* added to a float below 2^22 and taken away, it leaves a whole number */
 
 /* total[i][axis] = <y, axis>, y = (patch i - mean) * scale; norms[i] = |y|^2; for at most QUERIES patches.
  * Sums of CHUNK terms are rounded into the total, so the error is that of CHUNK + d / CHUNK + 1 roundings.
@@ -58,10 +59,27 @@ static double halve(float *x, int64_t width, uint16_t *out, float *moved)
     return sqrt(isa->squares(moved, width)) * (1 + 0x1p-30);
 }
 
-/* Short vectors (n x width, floats or bfloat16), sketches (n x sketch), slips and squared norms of the shorts. Patches
+/* Round to whole numbers of a unit, a power of two of which the vector is 2^14 to 2^15 long; `x` becomes the rounded
+ * numbers. Returns how far the vector was moved. */
+static double number(float *x, int64_t width, int16_t *out, float *unit, float *moved)
+{
+    int exponent;
+    frexp(fmax(sqrt(isa->squares(x, width)), 0x1p-100), &exponent);
+    *unit = (float)ldexp(1, exponent - 15);
+    float units = (float)ldexp(1, 15 - exponent);
+    for (int64_t j = 0; j < width; j++) {
+        float whole = (x[j] * units + ROUNDER) - ROUNDER;
+        whole = whole > 0x7FFF ? 0x7FFF : whole < -0x7FFF ? -0x7FFF : whole;
+        float rounded = whole * *unit;
+        moved[j] = rounded - x[j], x[j] = rounded, out[j] = (int16_t)whole;
+    }
+    return sqrt(isa->squares(moved, width)) * (1 + 0x1p-30);
+}
+
+/* Short vectors (n x width, of the kind asked for) with their units where they are whole numbers, sketches (n x sketch), slips and squared norms of the shorts. Patches
  * beyond all proportion get zeros and an infinite slip. `scratch` holds QUERIES x (d + 2 m) + m + 2 width floats. */
-void view(const Axes *a, const float *patches, int64_t n, void *shorts, float *sketches, double *slips, double *norms,
-          float *scratch)
+void view(const Axes *a, const float *patches, int64_t n, void *shorts, float *units, float *sketches, double *slips,
+          double *norms, float *scratch)
 {
     float *total = scratch, *one = total + QUERIES * a->m, *moved = one + a->width;
     for (int64_t i = 0; i < n; i += QUERIES) {
@@ -77,8 +95,10 @@ void view(const Axes *a, const float *patches, int64_t n, void *shorts, float *s
             slips[q] = shorten(a, projected, norms[q], a->axes, a->width, out);
             if (a->sketch)
                 slips[q] = fmax(slips[q], shorten(a, projected, norms[q], a->sketch_axes, a->sketch, sketches + q * a->sketch));
-            if (a->halves)
+            if (a->halves == BFLOAT16)
                 slips[q] += halve(out, a->width, (uint16_t *)shorts + q * a->width, moved);
+            if (a->halves == WHOLE)
+                slips[q] += number(out, a->width, (int16_t *)shorts + q * a->width, units + q, moved);
             if (far)
                 slips[q] = INFINITY;
             norms[q] = isa->squares(out, a->width);

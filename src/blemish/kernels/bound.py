@@ -8,14 +8,14 @@ p = V'y and s = sqrt((1 + eta) |y|^2 - |p|^2), the short vector (p, s) satisfies
 so short vectors whose distance is large belong to patches whose distance is large. Every rounding
 on the way is bounded: of the short vectors themselves by their `slips`, of products by `Margins`.
 
-Where the processor multiplies bfloat16, short vectors are kept in that (`halves`): rounding them once more adds to
-their slips, and a product is then several times cheaper.
+Where the processor multiplies numbers of 16 bits faster, short vectors are kept in those: rounding them once more adds
+to their slips, and a product is then two to several times cheaper.
 """
 
 import numpy as np
 
 from blemish.arrays import Doubles, Floats
-from blemish.kernels.points import CHUNK, HALVES_STEP, LANES, NO_VALUES, PAIR, UNIT, Axes, Margins, Points, in_panels
+from blemish.kernels.points import CHUNK, LANES, NO_VALUES, PAIR, UNIT, Axes, Kind, Margins, Points, in_panels
 from blemish.kernels.protocol import Kernels
 
 __all__ = ["Bound"]
@@ -26,12 +26,18 @@ SAMPLE = 2048
 class Bound:
     """Axes that bound distances of patches like the given ones, `axes` of them for products.
 
-    With `sketch` > 0, that many axes make a second, sharper bound. With `halves`, short vectors are bfloat16. Any
+    With `sketch` > 0, that many axes make a second, sharper bound. Short vectors are of the `kind` asked for. Any
     axes are correct; leading principal axes of the sample rule out most.
     """
 
     def __init__(
-        self, sample_ND: Floats, *, kernels: Kernels, axes: int = 64, sketch: int = 0, halves: bool = False
+        self,
+        sample_ND: Floats,
+        *,
+        kernels: Kernels,
+        axes: int = 63,
+        sketch: int = 0,
+        kind: Kind = Kind.FLOAT32,
     ) -> None:
         dimension = sample_ND.shape[1]
         sample = sample_ND[:: max(1, len(sample_ND) // SAMPLE)].astype(np.float64)
@@ -52,8 +58,8 @@ class Bound:
             scale=scale,
             panels=in_panels(axes_MD, -(-count // PAIR) * PAIR),
             axes=axes,
-            width=-(-(axes + 1) // HALVES_STEP) * HALVES_STEP if halves else axes + 1,
-            halves=halves,
+            width=-(-(axes + 1) // kind.step) * kind.step,
+            kind=kind,
             sketch_axes=count if sketch else 0,
             sketch=-(-(count + 1) // LANES) * LANES if sketch else 0,
             eta=max(0.0, float(np.abs(square).sum(axis=1).max()) - 1) + 1e-12,
@@ -72,7 +78,7 @@ class Bound:
             d=dimension,
             w=axes.width,
             s=axes.sketch,
-            h=int(axes.halves),
+            kind=axes.kind,
             scale=axes.scale * float(np.sqrt(1 + axes.eta)) * (1 + 2.0**-30),
             slip=float(rows.slips.max()),
             norm=float(np.sqrt(rows.norms.max())) * (1 + 2.0**-30),

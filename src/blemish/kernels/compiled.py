@@ -7,21 +7,23 @@ from types import ModuleType
 import numpy as np
 
 from blemish.arrays import Array, Doubles, Floats, Ints
-from blemish.kernels.points import LANES, Axes, Margins, Points
+from blemish.kernels.points import LANES, Axes, Kind, Margins, Points
 from blemish.system.stream import available_threads
 
 __all__ = ["Compiled"]
 
 QUERIES, HALF_QUERIES = 12, 32
 
-POINTS = ("full", "shorts", "panels", "half", "sketches", "slips", "norms")
-SIZES, FACTORS = ("d", "w", "s", "h"), ("scale", "slip", "norm", "rounding", "sharpness")
+POINTS = ("full", "shorts", "panels", "units", "half", "sketches", "slips", "norms")
+SIZES, FACTORS = ("d", "w", "s", "kind"), ("scale", "slip", "norm", "rounding", "sharpness")
 
-AXES_SIZES = ("axes", "width", "halves", "sketch_axes", "sketch")
+AXES_SIZES = ("axes", "width", "kind", "sketch_axes", "sketch")
 AXES_FACTORS = ("scale", "eta", "step")
 
 ISAS = ("plain", "AVX2", "AVX-512", "AVX-512 with bfloat16", "AVX-512 with bfloat16 and tiles")
 """Instruction sets by their number in the extension."""
+KINDS = (Kind.FLOAT32, Kind.INT16, Kind.FLOAT32, Kind.BFLOAT16, Kind.BFLOAT16)
+"""The short vectors whose products each of them is fastest at."""
 
 
 class _Points(Structure):
@@ -67,7 +69,7 @@ class Compiled:
         library.use_isa.argtypes, library.use_isa.restype = [c_int], c_int
         library.exact_pairs.argtypes = [c_void_p, c_void_p, *[c_int64] * 3, c_void_p]
         library.exact_pairs.restype = None
-        library.view.argtypes = [POINTER(_Axes), c_void_p, c_int64, *[c_void_p] * 5]
+        library.view.argtypes = [POINTER(_Axes), c_void_p, c_int64, *[c_void_p] * 6]
         library.view.restype = None
         library.nearest.argtypes = [
             *(pair, points, c_void_p, c_int64, points, c_int64, c_void_p, c_void_p, c_int64),
@@ -77,7 +79,7 @@ class Compiled:
         library.greedy_pool.argtypes = [pair, points, c_int64, c_void_p, c_double, c_int64, c_int64, *[c_void_p] * 4]
         library.greedy_pool.restype = c_int64
         self.isa = int(library.use_isa(isa))
-        self.halves = self.isa >= 3
+        self.kind = KINDS[self.isa]
         self.described = f"compiled C, {ISAS[self.isa]} instructions"
 
     def workers(self, threads: int | None) -> int:
@@ -89,16 +91,17 @@ class Compiled:
         self._library.exact_pairs(_at(left_ND), _at(right_ND), step, *left_ND.shape, _at(out))
         return out
 
-    def view(self, axes: Axes, patches_ND: Floats) -> tuple[Array, Floats, Doubles, Doubles]:
+    def view(self, axes: Axes, patches_ND: Floats) -> tuple[Array, Floats, Floats, Doubles, Doubles]:
         rows, dimension = patches_ND.shape
         padded = axes.panels.shape[0] * LANES
-        shorts_NW = np.empty((rows, axes.width), np.uint16 if axes.halves else np.float32)
+        shorts_NW = np.empty((rows, axes.width), axes.kind.dtype)
+        units_N = np.empty(rows if axes.kind is Kind.INT16 else 0, np.float32)
         sketches_NS = np.empty((rows, axes.sketch), np.float32)
         slips_N, norms_N = np.empty(rows), np.empty(rows)
         scratch = np.empty(QUERIES * (dimension + 2 * padded) + padded + 2 * axes.width, np.float32)
-        addresses = map(_at, (shorts_NW, sketches_NS, slips_N, norms_N, scratch))
+        addresses = map(_at, (shorts_NW, units_N, sketches_NS, slips_N, norms_N, scratch))
         self._library.view(byref(_Axes(axes, dimension, padded)), _at(patches_ND), rows, *addresses)
-        return shorts_NW, sketches_NS, slips_N, norms_N
+        return shorts_NW, units_N, sketches_NS, slips_N, norms_N
 
     def nearest(
         self,
@@ -111,7 +114,7 @@ class Compiled:
         best_QK: Doubles,
         numbers_QK: Ints,
     ) -> None:
-        scratch = np.zeros((len(at_Q) + HALF_QUERIES, margins.w), np.uint16 if margins.h else np.float32)
+        scratch = np.zeros((len(at_Q) + HALF_QUERIES, margins.w), margins.kind.dtype)
         edges = np.empty((len(at_Q), 3))
         hints = None if hints_QK is None else _at(hints_QK)
         self._library.nearest(

@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from blemish.arrays import Array, Doubles, Floats, Ints
-from blemish.kernels.points import Axes, Margins, Points
+from blemish.kernels.points import Axes, Kind, Margins, Points
 
 __all__ = ["Kernels"]
 
@@ -14,8 +14,8 @@ class Kernels(Protocol):
     name: str
     described: str
     """Name and instructions, for people."""
-    halves: bool
-    """Whether `nearest` takes, and is faster with, short vectors in bfloat16."""
+    kind: Kind
+    """The short vectors with which `nearest` is fastest."""
 
     def workers(self, threads: int | None) -> int:
         """How many may call it at once: `threads`, or one for each core this process may use."""
@@ -23,8 +23,8 @@ class Kernels(Protocol):
     def exact_pairs(self, left_ND: Floats, right_ND: Floats) -> Doubles:
         """Squared distance of each row to the same row on the right, or to its only row; shape (N,)."""
 
-    def view(self, axes: Axes, patches_ND: Floats) -> tuple[Array, Floats, Doubles, Doubles]:
-        """Short vectors, sketches, slips and squared norms of the shorts, as in Points."""
+    def view(self, axes: Axes, patches_ND: Floats) -> tuple[Array, Floats, Floats, Doubles, Doubles]:
+        """Short vectors, their units, sketches, slips and squared norms of the shorts, as in Points."""
 
     def nearest(
         self,

@@ -4,7 +4,7 @@ import numpy as np
 
 from blemish.arrays import Array, Bools, Doubles, Floats, Ints
 from blemish.kernels.distance import squared_distances
-from blemish.kernels.points import TINY, UNIT, Axes, Margins, Points
+from blemish.kernels.points import NO_VALUES, TINY, UNIT, Axes, Kind, Margins, Points
 
 __all__ = ["Pure"]
 
@@ -17,7 +17,7 @@ class Pure:
 
     name = "numpy"
     described = "NumPy (no compiled extension is installed; the results are the same, slower)"
-    halves = False
+    kind = Kind.FLOAT32
 
     def workers(self, threads: int | None) -> int:
         """One: NumPy's own library shares its work among threads."""
@@ -26,7 +26,7 @@ class Pure:
     def exact_pairs(self, left_ND: Floats, right_ND: Floats) -> Doubles:
         return squared_distances(left_ND, right_ND)
 
-    def view(self, axes: Axes, patches_ND: Floats) -> tuple[Array, Floats, Doubles, Doubles]:
+    def view(self, axes: Axes, patches_ND: Floats) -> tuple[Array, Floats, Floats, Doubles, Doubles]:
         axes_MD = axes.panels.transpose(0, 2, 1).reshape(-1, patches_ND.shape[1]).astype(np.float64)
         with np.errstate(over="ignore", invalid="ignore"):
             centred_ND = (patches_ND - axes.mean_D) * axes.scale
@@ -41,7 +41,7 @@ class Pure:
             slips_N = np.maximum(slips_N, more_N)
         slips_N[far_N] = np.inf
         squares_N = np.einsum("nw,nw->n", shorts_NW, shorts_NW, dtype=np.float64)
-        return shorts_NW, sketches_NS, slips_N, squares_N
+        return shorts_NW, NO_VALUES, sketches_NS, slips_N, squares_N
 
     def nearest(
         self,

@@ -84,7 +84,7 @@ class ArrayShard:
         self._pool = ThreadPoolExecutor(self._kernels.workers(threads), thread_name_prefix="blemish-coreset")
         step = max(1, len(patches_ND) // 2048)
         self._bound = Bound(
-            self._checked(np.arange(0, len(patches_ND), step)), kernels=self._kernels, halves=self._kernels.halves
+            self._checked(np.arange(0, len(patches_ND), step)), kernels=self._kernels, kind=self._kernels.kind
         )
         self._held = self._hold() if in_memory else None
         if self._held is None:
@@ -160,7 +160,7 @@ class ArrayShard:
         list(self._pool.map(work, [stale[i : i + PART] for i in range(0, len(stale), PART)]))
 
     def _hold(self) -> Points:
-        return Points.joined(list(self._pool.map(self._shorts, self._blocks())), self._patches_ND)
+        return Points.joined(self._pool.map(self._shorts, self._blocks()), self._patches_ND)
 
     def _shorts(self, where: Ints) -> Points:
         # Without its copy of the patches: together the blocks would hold all of them a second time.

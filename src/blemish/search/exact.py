@@ -11,6 +11,7 @@ from blemish.arrays import Array, Doubles, Floats, Ints
 from blemish.errors import OptionError
 from blemish.kernels.best import best_kernels
 from blemish.kernels.bound import Bound
+from blemish.kernels.points import Kind
 from blemish.kernels.protocol import Kernels
 
 __all__ = ["ExactSearch", "bound_axes"]
@@ -25,12 +26,14 @@ MEDIUM, LONG = 256, 768
 """Dimensions from which the bound takes more axes."""
 
 
-def bound_axes(dimension: int, *, halves: bool) -> tuple[int, int]:
+def bound_axes(dimension: int, kind: Kind) -> tuple[int, int]:
     """Axes of the product bound, and of a second, sharper bound or 0, chosen by measurement (docs/kernels.md).
 
-    Products of halves are so cheap that many axes leave nothing for a second bound to do.
+    Products of bfloat16 are so cheap that many axes leave nothing for a second bound to do.
     """
-    if halves:
+    if kind is Kind.INT16:
+        return (79 if dimension < MEDIUM else 95 if dimension < LONG else 127), (256 if dimension >= LONG else 0)
+    if kind is Kind.BFLOAT16:
         return (127 if dimension < MEDIUM else 159 if dimension < LONG else 255), 0
     return (64 if dimension < MEDIUM else 128), (256 if dimension >= LONG else 0)
 
@@ -49,9 +52,8 @@ class ExactSearch:
         self._workers = self._kernels.workers(threads)
         self.bank_KD: Floats = _checked(bank_KD)
         dimension = self.bank_KD.shape[1]
-        halves = self._kernels.halves
-        axes, sketch = bound_axes(dimension, halves=halves)
-        self._bound = Bound(self.bank_KD, kernels=self._kernels, axes=axes, sketch=sketch, halves=halves)
+        axes, sketch = bound_axes(dimension, kind := self._kernels.kind)
+        self._bound = Bound(self.bank_KD, kernels=self._kernels, axes=axes, sketch=sketch, kind=kind)
         self._rows = self._bound.view(self.bank_KD).packed()
         self._margins = self._bound.margins(self._rows)
 
