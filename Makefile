@@ -39,7 +39,7 @@ campaigns: .venv/ready
 	PYTHONPATH=tests:benchmarks $(CORE)/python tests/campaigns/threads.py --keep
 	PYTHONPATH=tests:benchmarks $(CORE)/python tests/campaigns/model_files.py --keep
 
-.venv/ready: pyproject.toml constraints.txt $(wildcard setup.py)
+.venv/ready: pyproject.toml constraints.txt $(wildcard setup.py src/blemish/kernels/_kernels*.[ch])
 	$(PYTHON) -m venv .venv
 	$(CORE)/python $(PIP) --editable '.[dev,demo]'
 	touch $@
@@ -52,7 +52,7 @@ campaigns: .venv/ready
 	$(CORE)/python -m pip wheel --quiet --disable-pip-version-check --constraint constraints.txt --wheel-dir $(@D) .
 	touch $@
 
-.venv-torch/ready: pyproject.toml constraints.txt $(wildcard setup.py)
+.venv-torch/ready: pyproject.toml constraints.txt $(wildcard setup.py src/blemish/kernels/_kernels*.[ch])
 	$(PYTHON) -m venv .venv-torch
 	$(TORCH)/python $(PIP) --editable '.[dev,torch,builtin]'
 	touch $@

@@ -1,5 +1,6 @@
 """The compiled kernels against those in NumPy: the same bits on every instruction set."""
 
+import ctypes
 import importlib
 import subprocess
 import sys
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 from blemish.kernels.best import best_kernels
-from blemish.kernels.compiled import Compiled
+from blemish.kernels.compiled import Compiled, check_layout
 from blemish.kernels.distance import squared_distances
 from blemish.kernels.protocol import Kernels
 from blemish.kernels.pure import Pure
@@ -109,6 +110,12 @@ def test_patches_of_any_size_find_their_nearest_row(compiled: Compiled, dimensio
     exact = ((queries.astype(np.float32).astype(np.float64)[:, None] - bank) ** 2).sum(axis=2)
     distances, _ = ExactSearch(bank, kernels=compiled).query(queries.astype(np.float32), k=2)
     np.testing.assert_allclose(distances, np.sqrt(np.sort(exact, axis=1)[:, :2]), rtol=1e-6)
+
+
+def test_an_extension_of_another_version_is_refused() -> None:
+    """It would take arguments for what they are not, and write over memory."""
+    with pytest.raises(ImportError, match="install blemish again"):
+        check_layout(ctypes.PyDLL(None))
 
 
 CHOOSING = """

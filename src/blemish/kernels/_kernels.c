@@ -126,6 +126,9 @@ static const Isa tiles_isa = AVX512_WITH(by_tiles);
  * before and after. */
 static const Isa *isa = &plain_isa;
 
+/* Changes with the arguments of these functions and the structures below, as LAYOUT in compiled.py does. */
+int layout(void) { return 2; }
+
 /* Use the widest instruction set the processor has, up to `limit`; returns it.
  * 0 plain, 1 AVX2, 2 AVX-512, 3 AVX-512 with bfloat16, 4 the same with tiles. */
 int use_isa(int limit)

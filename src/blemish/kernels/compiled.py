@@ -22,6 +22,8 @@ AXES_FACTORS = ("scale", "eta", "step")
 
 ISAS = ("plain", "AVX2", "AVX-512", "AVX-512 with bfloat16", "AVX-512 with bfloat16 and tiles")
 """Instruction sets by their number in the extension."""
+LAYOUT = 2
+"""What the extension must say of its functions; another one would read memory that is not there."""
 KINDS = (Kind.FLOAT32, Kind.INT16, Kind.FLOAT32, Kind.BFLOAT16, Kind.BFLOAT16)
 """The short vectors whose products each of them is fastest at."""
 
@@ -58,6 +60,12 @@ def _at(array: Array) -> int:
     return address
 
 
+def check_layout(library: ctypes.CDLL) -> None:
+    """Raise ImportError for an extension that was compiled from another version of the sources."""
+    if not hasattr(library, "layout") or library.layout() != LAYOUT:
+        raise ImportError("The compiled kernels are of another version than the rest; install blemish again.")
+
+
 class Compiled:
     """The kernels of the extension module, with at most the instruction set ISAS[isa]."""
 
@@ -65,6 +73,7 @@ class Compiled:
 
     def __init__(self, module: ModuleType, *, isa: int = 4) -> None:
         self._library = library = ctypes.CDLL(str(module.__file__))
+        check_layout(library)
         pair, points = POINTER(_Margins), POINTER(_Points)
         library.use_isa.argtypes, library.use_isa.restype = [c_int], c_int
         library.exact_pairs.argtypes = [c_void_p, c_void_p, *[c_int64] * 3, c_void_p]
