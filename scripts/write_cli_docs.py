@@ -32,6 +32,9 @@ COMMANDS = (
     ("backbone", "info"),
     ("backbone", "export"),
     ("backbone", "import"),
+    ("serve",),
+    ("audit",),
+    ("audit", "verify"),
 )
 DOCS = Path(__file__).parent.parent / "docs"
 TARGETS = {"en": DOCS / "cli.md", "ja": DOCS / "cli.ja.md"}

@@ -19,6 +19,7 @@ from blemish.cli import (
     report,
     reproduce,
     scan,
+    serve,
     sign,
     tune,
 )
@@ -108,8 +109,10 @@ app.command("info")(info.info)
 app.command("sign")(sign.sign)
 app.command("doctor")(doctor.doctor)
 app.command("demo")(demo.demo)
+app.command("serve")(serve.serve)
 app.add_typer(feedback.app, name="feedback")
 app.add_typer(backbone.app, name="backbone")
+app.add_typer(serve.audit, name="audit")
 
 
 def main() -> NoReturn:

@@ -1,0 +1,141 @@
+"""What is checked before any route: host, origin, size and pace of the body; and the headers of every answer."""
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, TypeAlias
+from urllib.parse import urlsplit
+
+from blemish.service.clock import new_id
+from blemish.service.problems import Problem
+from blemish.service.settings import StationSettings
+
+__all__ = ["Guard", "problem_answer"]
+
+Scope: TypeAlias = MutableMapping[str, Any]
+Message: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+
+log = logging.getLogger("blemish.service")
+SAFE = {"GET", "HEAD", "OPTIONS"}
+LOOPBACK = {"localhost", "127.0.0.1", "[::1]"}
+HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' blob: data:; object-src 'none'; base-uri 'none'; "
+    "form-action 'self'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+class Guard:
+    """The outermost layer of the application (ASGI)."""
+
+    def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]], settings: StationSettings) -> None:
+        self._app, self._settings = app, settings
+        self._hosts = LOOPBACK | {host.lower() for host in settings.hosts}
+        self._most = settings.max_body_mb * 1_000_000
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        call = scope["state"] = dict(scope.get("state") or {}) | {"request_id": new_id()}
+        began = False
+
+        async def answer(message: Message) -> None:
+            nonlocal began
+            if message["type"] == "http.response.start":
+                began = True
+                message["headers"] = [*message.get("headers", []), *self._headers(scope["path"], call["request_id"])]
+            await send(message)
+
+        try:
+            self._check(scope["method"], headers)
+            await self._app(scope, _Body(receive, self._most, self._settings.body_seconds).receive, answer)
+        except Problem as problem:  # of the body, or of ours
+            if not began:
+                await _send(answer, problem, scope["path"], call["request_id"])
+        except Exception:
+            log.exception("request %s: %s %s", call["request_id"], scope["method"], scope["path"])
+            if not began:
+                broken = Problem("broken", "The station made a mistake; the log has the details.")
+                await _send(answer, broken, scope["path"], call["request_id"])
+
+    def _check(self, method: str, headers: dict[str, str]) -> None:
+        """Raise Problem for a host name that is not ours, another site's call, and a body that is too large."""
+        host = headers.get("host", "").lower()
+        name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
+        if name not in self._hosts:
+            raise Problem("wrong-host", f"The station does not answer to the host name {name!r}.")
+        if method not in SAFE and not headers.get("authorization"):
+            _check_origin(headers, host)
+        length = headers.get("content-length", "0")
+        if not length.isascii() or not length.isdigit():
+            raise Problem("malformed", "Content-Length is no number.")
+        if int(length) > self._most:
+            raise _too_large(self._most)
+
+    def _headers(self, path: str, request_id: str) -> list[tuple[bytes, bytes]]:
+        own = {"X-Request-Id": request_id}
+        if not path.startswith("/static/"):
+            own["Cache-Control"] = "no-store"
+        if self._settings.secure:
+            own["Strict-Transport-Security"] = "max-age=31536000"
+        return [(name.encode(), value.encode()) for name, value in (HEADERS | own).items()]
+
+
+def _check_origin(headers: dict[str, str], host: str) -> None:
+    """Raise Problem where a browser says that another site sent this; programs say nothing, and have no cookie."""
+    site = headers.get("sec-fetch-site")
+    origin = headers.get("origin")
+    if site is not None and site not in ("same-origin", "none"):
+        raise Problem("cross-site", "Another site sent this call.")
+    if origin is not None and urlsplit(origin).netloc.lower() != host:
+        raise Problem("cross-site", "Another site sent this call.")
+
+
+class _Body:
+    """A body that is given up where it is too large or comes too slowly."""
+
+    def __init__(self, receive: Receive, most: int, seconds: float) -> None:
+        self._receive, self._most, self._seconds = receive, most, seconds
+        self._size, self._whole = 0, False
+        self._began = time.monotonic()
+
+    async def receive(self) -> Message:
+        if self._whole:
+            return await self._receive()
+        try:
+            message = await asyncio.wait_for(self._receive(), self._seconds)
+        except TimeoutError:
+            raise Problem("too-slow", f"No more of the body came for {self._seconds:g} s.") from None
+        self._size += len(message.get("body", b""))
+        self._whole = not message.get("more_body", False)
+        if self._size > self._most:
+            raise _too_large(self._most)
+        return message
+
+
+def _too_large(most: int) -> Problem:
+    return Problem("too-large", f"A call may have {most // 1_000_000} MB; send less in one, or raise max_body_mb.")
+
+
+def problem_answer(problem: Problem, path: str, request_id: str) -> tuple[int, bytes, dict[str, str]]:
+    """Status, body and headers of a problem."""
+    body = problem.to_dict() | {"instance": path, "request_id": request_id}
+    headers = {"Content-Type": "application/problem+json", **problem.headers}
+    return problem.kind.status, json.dumps(body, ensure_ascii=True).encode(), headers
+
+
+async def _send(send: Send, problem: Problem, path: str, request_id: str) -> None:
+    status, body, headers = problem_answer(problem, path, request_id)
+    plain = [(name.encode(), value.encode("latin-1", "replace")) for name, value in headers.items()]
+    plain += [(b"Content-Length", str(len(body)).encode()), (b"Connection", b"close")]
+    await send({"type": "http.response.start", "status": status, "headers": plain})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,71 @@
+"""Whether the station lives and serves, its figures, what happens in it, and the pages of problems."""
+
+from html import escape
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Response
+from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
+
+from blemish.service.api.answers import API
+from blemish.service.api.depends import At, documented
+from blemish.service.problems import KINDS, Problem
+
+__all__ = ["pages", "router"]
+
+router = APIRouter(tags=["health"], prefix=API)
+pages = APIRouter(tags=["health"])
+
+
+@router.get("/live")
+async def live() -> dict[str, bool]:
+    """The process answers."""
+    return {"live": True}
+
+
+@router.get(
+    "/ready", responses={503: {"description": "Something is not in order; `reasons` says what. The rest serves."}}
+)
+def ready(station: At) -> JSONResponse:
+    """Whether all that is on line can be served; `reasons` names what cannot, and the rest serves on."""
+    reasons = station.reasons()
+    body: dict[str, Any] = {"ready": not reasons, "reasons": reasons, "waiting": station.inspectors.waiting}
+    return JSONResponse(body, 503 if reasons else 200)
+
+
+@router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+def metrics(station: At) -> Response:
+    """Figures for Prometheus."""
+    text = station.metrics.text(
+        parts=station.inspectors.waiting,
+        writes=station.store.writer.waiting,
+        pictures=station.keeper.waiting,
+        lost=station.keeper.lost,
+    )
+    return Response(text, media_type="text/plain; version=0.0.4")
+
+
+@router.get(
+    "/events",
+    response_class=StreamingResponse,
+    responses={200: {"description": "Server-sent events without an end.", "content": {"text/event-stream": {}}}},
+)
+async def events(
+    station: At, last_event_id: Annotated[str | None, Header(pattern=r"^\d{1,18}$")] = None
+) -> StreamingResponse:
+    """What happens: inspection, job, version, label. Goes on after Last-Event-ID; `missed` says: look again."""
+    after = int(last_event_id) if last_event_id else None
+    headers = {"X-Accel-Buffering": "no"}
+    return StreamingResponse(station.events.listen(after), media_type="text/event-stream", headers=headers)
+
+
+@pages.get("/errors/{name}", response_class=HTMLResponse, responses=documented("not-found"))
+async def error_page(name: str) -> HTMLResponse:
+    """What a problem means and what to do."""
+    kind = KINDS.get(name)
+    if kind is None:
+        raise Problem("not-found", f"There is no problem of the name {name!r}.")
+    remedy = escape(kind.remedy).replace("`", "")
+    return HTMLResponse(
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(kind.title)}</title>'
+        f"<h1>{escape(kind.title)}</h1><p>{remedy}</p><p>Type <code>{escape(name)}</code>, status {kind.status}.</p>"
+    )

@@ -1,0 +1,263 @@
+"""Past verdicts: search, one by one, their pictures, what people said of them, and export."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Annotated, Any, Literal
+
+import cv2
+import numpy as np
+from fastapi import APIRouter, Depends, Query, Response
+from fastapi.responses import StreamingResponse
+from pydantic import AfterValidator
+
+from blemish.errors import ImageError
+from blemish.result import Result
+from blemish.service.api.answers import API, Named
+from blemish.service.api.depends import At, Who, documented
+from blemish.service.api.shapes import InspectionOut, LabelPut, Page
+from blemish.service.clock import later, moment
+from blemish.service.problems import Problem
+from blemish.service.station import Station
+from blemish.service.store.history import Filter, count_hours, each_inspection, list_inspections
+from blemish.service.store.inspections import Inspection, find_inspection
+from blemish.service.store.labels import label_inspection, list_labels
+from blemish.service.store.pictures import MEDIA
+from blemish.service.store.recipes import find_recipe, recipe_of_id
+from blemish.service.store.versions import version_of_id
+
+__all__ = ["router"]
+
+router = APIRouter(tags=["history"], prefix=API)
+Verdict = Literal["OK", "NG", "REVIEW", "ERROR"]
+Label = Literal["good", "bad", "unsure", "any", "none"]
+Time = Annotated[str | None, AfterValidator(lambda value: None if value is None else moment(value)), Query()]
+Short = Annotated[str | None, Query(max_length=200)]
+_PICTURE: dict[int | str, dict[str, Any]] = {
+    200: {"content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in MEDIA.values()}},
+    **documented("unknown-id", "expired", "conflict", "not-ready"),
+}
+EXPORTED = [
+    "id",
+    "at",
+    "recipe",
+    "version_number",
+    "verdict",
+    "score",
+    "threshold",
+    "times_threshold",
+    "percentile",
+    "serial",
+    "group",
+    "trigger",
+    "name",
+    "late",
+    "error",
+    "note",
+    "label",
+    "source",
+    "model_sha256",
+    "image_sha256",
+]
+
+
+def wanted_rows(
+    station: At,
+    recipe: Short = None,
+    verdict: Verdict | None = None,
+    since: Time = None,
+    until: Time = None,
+    serial: Short = None,
+    version: Short = None,
+    label: Label | None = None,
+    min_score: Annotated[float | None, Query(allow_inf_nan=False)] = None,
+) -> Filter:
+    """What a search asks for."""
+    id = find_recipe(station.store.read, recipe).id if recipe is not None else None
+    return Filter(id, verdict, since, until, serial, version, label, min_score)
+
+
+Wanted = Annotated[Filter, Depends(wanted_rows)]
+
+
+@router.get("/inspections", response_model=Page, responses=documented("unknown-recipe"))
+def search(
+    station: At,
+    wanted: Wanted,
+    cursor: Annotated[str | None, Query(pattern=r"^\d{1,18}$")] = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+) -> dict[str, Any]:
+    """Past verdicts, the newest first; `next` is the cursor of the next page."""
+    before = int(cursor) if cursor is not None else None
+    rows = list_inspections(station.store.read, replace(wanted, before=before), limit)
+    named = Named(station)
+    following = str(rows[-1].seq) if len(rows) == limit else None
+    return {"items": [named.inspection(row) for row in rows], "next": following}
+
+
+@router.get("/inspections:hours", responses=documented("unknown-recipe"))
+def hours(station: At, recipe: Short = None, since: Time = None, until: Time = None) -> list[dict[str, Any]]:
+    """How many parts had each verdict, hour by hour; the last day where nothing is said."""
+    id = find_recipe(station.store.read, recipe).id if recipe is not None else None
+    return count_hours(station.store.read, id, since or later(-86_400), until or later(0))
+
+
+@router.get(
+    "/inspections:export",
+    response_class=StreamingResponse,
+    responses={
+        200: {"description": "All rows that the filter lets through.", "content": {"text/csv": {}}},
+        **documented("unknown-recipe", "wrong-media"),
+    },
+)
+def export(station: At, wanted: Wanted, format: Literal["csv", "jsonl", "parquet"] = "csv") -> StreamingResponse:
+    """All rows that the filter lets through, the newest first, as a stream. Parquet needs pyarrow."""
+    if format == "parquet":
+        from blemish.service.api.parquet import parquet
+
+        content: Iterator[bytes] = parquet(_plain(station, wanted), EXPORTED)
+    else:
+        content = _csv(station, wanted) if format == "csv" else _jsonl(station, wanted)
+    media = {"csv": "text/csv; charset=utf-8", "jsonl": "application/x-ndjson"}.get(format, "application/octet-stream")
+    headers = {"Content-Disposition": f'attachment; filename="inspections.{format}"'}
+    return StreamingResponse(content, media_type=media, headers=headers)
+
+
+@router.get("/inspections/{inspection}", response_model=InspectionOut, responses=documented("unknown-id"))
+def one(inspection: str, station: At) -> dict[str, Any]:
+    """One verdict, whole."""
+    return Named(station).inspection(find_inspection(station.store.read, inspection), detail="full")
+
+
+@router.get("/inspections/{inspection}/image", response_class=Response, responses=_PICTURE)
+def image(inspection: str, station: At) -> Response:
+    """The picture as it came."""
+    data, suffix = _kept(station, find_inspection(station.store.read, inspection))
+    return Response(data, media_type=MEDIA[suffix], headers=_inline(f"{inspection}{suffix}"))
+
+
+@router.get("/inspections/{inspection}/overlay", response_class=Response, responses=_PICTURE)
+def overlay(inspection: str, station: At, caption: bool = False) -> Response:
+    """The picture with heat and outlines, drawn again by the version that judged."""
+    result = _again(station, inspection)
+    drawn = cv2.cvtColor(result.overlay(caption=caption), cv2.COLOR_RGB2BGR)
+    data = cv2.imencode(".jpg", drawn, [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes()
+    return Response(data, media_type="image/jpeg", headers=_inline(f"{inspection}.jpg"))
+
+
+@router.get("/inspections/{inspection}/map.png", response_class=Response, responses=_PICTURE)
+def map_png(inspection: str, station: At) -> Response:
+    """The anomaly map, 16 bit: 0 is no deviation, 32,768 the threshold of regions."""
+    result = _again(station, inspection)
+    if result.anomaly_map is None:
+        raise Problem("conflict", "This method makes no map.")
+    row = find_inspection(station.store.read, inspection)
+    scale = 32_768 / max(row.threshold or result.threshold, 1e-9)
+    plain = np.clip(np.nan_to_num(result.anomaly_map) * scale, 0, 65_535).astype(np.uint16)
+    data = cv2.imencode(".png", plain)[1].tobytes()
+    return Response(data, media_type="image/png", headers=_inline(f"{inspection}.png"))
+
+
+@router.get("/inspections/{inspection}/nearest/{place}", response_class=Response, responses=_PICTURE)
+def nearest(inspection: str, place: int, station: At) -> Response:
+    """The training picture nearest to region number `place` (0 is the first)."""
+    row = find_inspection(station.store.read, inspection)
+    near = row.regions[place]["nearest"] if 0 <= place < len(row.regions) else []
+    if not near:
+        raise Problem("unknown-id", f"The inspection has no region {place} with a nearest good part.")
+    sha256, _, suffix = near[0]["path"].partition(".")
+    data = station.store.pictures.get(sha256, f".{suffix}") if _is_sha(sha256) and f".{suffix}" in MEDIA else None
+    if data is None:
+        raise Problem("expired", "The nearest good picture is not kept here; the model was taught elsewhere.")
+    return Response(data, media_type=MEDIA[f".{suffix}"], headers=_inline(f"{sha256}.{suffix}"))
+
+
+@router.put("/inspections/{inspection}/label", response_model=InspectionOut, responses=documented("unknown-id"))
+def put_label(inspection: str, said: LabelPut, station: At, who: Who) -> dict[str, Any]:
+    """Good after all, really bad, or not sure; what was said before is kept."""
+    return _label(station, who.name, inspection, said.label, said.note)
+
+
+@router.delete("/inspections/{inspection}/label", response_model=InspectionOut, responses=documented("unknown-id"))
+def delete_label(inspection: str, station: At, who: Who) -> dict[str, Any]:
+    """Take the label back."""
+    return _label(station, who.name, inspection, None, "")
+
+
+@router.get("/inspections/{inspection}/labels", responses=documented("unknown-id"))
+def labels(inspection: str, station: At) -> list[dict[str, Any]]:
+    """All that was said of a verdict, oldest first."""
+    find_inspection(station.store.read, inspection)
+    return list_labels(station.store.read, inspection)
+
+
+def _label(station: Station, who: str, id: str, label: str | None, note: str) -> dict[str, Any]:
+    station.store.write(lambda connection: label_inspection(connection, who, id, label, note))
+    row = find_inspection(station.store.read, id)
+    answer = Named(station).inspection(row)
+    station.events.tell("label", {"id": id, "recipe": answer["recipe"], "label": label, "by": who})
+    return answer
+
+
+def _kept(station: Station, row: Inspection) -> tuple[bytes, str]:
+    """The bytes of a part's picture, and its suffix. Raises Problem where they are not there."""
+    listed = station.store.read.execute("SELECT suffix FROM picture WHERE sha256 = ?", [row.image_sha]).fetchone()
+    data = station.store.pictures.get(row.image_sha, listed["suffix"]) if listed is not None else None
+    if data is None:
+        raise Problem("expired", f"The picture of {row.id} is not there ({row.image_state}).")
+    return data, str(listed["suffix"])
+
+
+def _again(station: Station, id: str) -> Result:
+    """The result of a part, made again by the version that judged it."""
+    row = find_inspection(station.store.read, id)
+    data, _ = _kept(station, row)
+    version = version_of_id(station.store.read, row.version)
+    if version is None:
+        raise Problem("expired", "The version that judged this is not there any more.")
+    served = station.registry.of_version(recipe_of_id(station.store.read, row.recipe), version)
+    try:
+        return served.detector.inspect((row.name, data))
+    except ImageError as error:
+        raise Problem("conflict", f"There is nothing to draw: {error}") from None
+
+
+def _plain(station: Station, wanted: Filter) -> Iterator[dict[str, Any]]:
+    named = Named(station)
+    for row in each_inspection(station.store.read, wanted):
+        answer = named.inspection(row, detail="verdict")
+        yield {name: answer[name] for name in EXPORTED}
+
+
+def _csv(station: Station, wanted: Filter) -> Iterator[bytes]:
+    table = io.StringIO()
+    rows = csv.DictWriter(table, EXPORTED)
+    rows.writeheader()
+    yield "\ufeff".encode()
+    for plain in _plain(station, wanted):
+        rows.writerow({name: _cell(value) for name, value in plain.items()})
+        if table.tell() > 1 << 16:
+            yield table.getvalue().encode()
+            table.seek(0)
+            table.truncate()
+    yield table.getvalue().encode()
+
+
+def _cell(value: Any) -> Any:
+    """A cell that no spreadsheet takes for a formula."""
+    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
+
+
+def _jsonl(station: Station, wanted: Filter) -> Iterator[bytes]:
+    for plain in _plain(station, wanted):
+        yield json.dumps(plain, ensure_ascii=False).encode() + b"\n"
+
+
+def _is_sha(text: str) -> bool:
+    return len(text) == 64 and all(c in "0123456789abcdef" for c in text)
+
+
+def _inline(name: str) -> dict[str, str]:
+    return {"Content-Disposition": f'inline; filename="{name}"'}

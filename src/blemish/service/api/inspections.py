@@ -1,0 +1,187 @@
+"""Parts are judged: one a call, or a batch that answers line by line."""
+
+import asyncio
+import hashlib
+import json
+import time
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query, Request
+from fastapi.responses import JSONResponse, StreamingResponse
+from starlette.datastructures import UploadFile
+
+from blemish.service.api.answers import API, Detail, Named
+from blemish.service.api.depends import At, Who, documented
+from blemish.service.api.shapes import InspectionOut
+from blemish.service.people.access import Caller
+from blemish.service.problems import Problem
+from blemish.service.station import Station
+from blemish.service.store.inspections import Inspection, repeated
+from blemish.service.work.part import REST, SOON, Part, Ticket
+from blemish.service.work.registry import Served
+
+__all__ = ["router", "served", "verdict"]
+
+router = APIRouter(tags=["inspections"], prefix=API)
+MOST = 64
+"""Pictures of one batch."""
+RAW = ("image/", "application/octet-stream")
+Short = Annotated[str | None, Query(max_length=200)]
+_PICTURE: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
+_FORM: dict[str, Any] = {
+    "schema": {"type": "object", "required": ["image"], "properties": {"image": _PICTURE["schema"]}}
+}
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            **{f"image/{kind}": _PICTURE for kind in ("png", "jpeg", "tiff", "bmp")},
+            "application/octet-stream": _PICTURE,
+            "multipart/form-data": _FORM,
+        },
+    }
+}
+_BATCH = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["images"],
+                    "properties": {"images": {"type": "array", "maxItems": MOST, "items": _PICTURE["schema"]}},
+                }
+            }
+        },
+    }
+}
+
+
+@router.post(
+    "/recipes/{recipe}/inspections",
+    response_model=InspectionOut,
+    responses=documented(
+        "unknown-recipe", "not-on-line", "idempotency-conflict", "wrong-media", "busy", "not-ready", "unknown-id"
+    ),
+    openapi_extra=_BODY,
+)
+async def inspect_part(
+    recipe: str,
+    request: Request,
+    station: At,
+    who: Who,
+    serial: Short = None,
+    group: Short = None,
+    trigger: Short = None,
+    version: Annotated[str | None, Query(max_length=64)] = None,
+    detail: Detail = "regions",
+    idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
+) -> JSONResponse:
+    """Judge one part. A picture that cannot be judged is 200 with the verdict ERROR, and is recorded as well.
+
+    The body is the picture itself, or multipart with a field `image`. `Idempotency-Key` makes a repeated call safe:
+    the same picture gets the same answer.
+    """
+    name, data = await _picture(request)
+    judging = await served(station, recipe, version)
+    ticket = Ticket(name, "api", who.name, serial, group, trigger, idempotency_key)
+    if idempotency_key is not None:
+        sha256 = hashlib.sha256(data).hexdigest()
+        before = repeated(station.store.read, judging.recipe.id, idempotency_key, sha256)
+        if before is not None:
+            return JSONResponse(Named(station).inspection(before, detail=detail))
+    row, recorded = await verdict(station, Part(judging, data, ticket, SOON))
+    return JSONResponse(_named(station, judging).inspection(row, recorded=recorded, detail=detail))
+
+
+@router.post(
+    "/recipes/{recipe}/inspections:batch",
+    responses={
+        200: {"description": "One answer a line, in order.", "content": {"application/x-ndjson": {}}},
+        **documented("unknown-recipe", "not-on-line", "wrong-media", "not-ready"),
+    },
+    response_class=StreamingResponse,
+    openapi_extra=_BATCH,
+)
+async def inspect_batch(
+    recipe: str, request: Request, station: At, who: Who, detail: Detail = "regions"
+) -> StreamingResponse:
+    """Judge up to 64 pictures, after parts that come singly; answers one line each, in their order."""
+    pictures = await _pictures(request)
+    judging = await served(station, recipe, None)
+    return StreamingResponse(_lines(station, judging, pictures, who, detail), media_type="application/x-ndjson")
+
+
+async def _lines(
+    station: Station, judging: Served, pictures: list[tuple[str, bytes]], who: Caller, detail: Detail
+) -> AsyncIterator[str]:
+    named = _named(station, judging)
+    parts = [Part(judging, data, Ticket(name, "batch", who.name), REST) for name, data in pictures]
+    waiting = [asyncio.ensure_future(verdict(station, part)) for part in parts]
+    for each in waiting:
+        row, recorded = await each
+        yield json.dumps(named.inspection(row, recorded=recorded, detail=detail), ensure_ascii=False) + "\n"
+
+
+async def served(station: Station, recipe: str, version: str | None) -> Served:
+    """What judges; loading it does not stop other calls. Raises Problem."""
+    if version is not None:
+        return await asyncio.to_thread(station.registry.version_named, recipe, version)
+    ready = station.registry.ready(recipe)
+    return await asyncio.to_thread(station.registry.take, recipe) if ready is None else ready
+
+
+async def verdict(station: Station, part: Part) -> tuple[Inspection, bool]:
+    """The row of a part and whether it is on the disk; it is not waited for longer than the settings say."""
+    waiting = asyncio.wrap_future(station.inspectors.submit(part))
+    patience = station.settings.record_within_ms / 1000
+    while not waiting.done():
+        await asyncio.wait({waiting}, timeout=patience)
+        if not waiting.done() and part.row is not None and time.monotonic() - part.judged > patience:
+            return _unrecorded(part, part.row), False
+    row, recorded = waiting.result()
+    return (row, True) if recorded else (_unrecorded(part, row), False)
+
+
+def _unrecorded(part: Part, row: Inspection) -> Inspection:
+    """The verdict; ERROR where the recipe does not take one that is not recorded."""
+    if not part.served.recipe.settings.require_record:
+        return row
+    return replace(row, verdict="ERROR", error="The verdict could not be recorded, which this recipe requires.")
+
+
+def _named(station: Station, judging: Served) -> Named:
+    named = Named(station)
+    named.know(judging.recipe, judging.version)
+    return named
+
+
+async def _picture(request: Request) -> tuple[str, bytes]:
+    """The name and the bytes of the picture in a call."""
+    kind = request.headers.get("content-type", "").lower()
+    if kind.startswith(RAW):
+        return "picture", await request.body()
+    if not kind.startswith("multipart/form-data"):
+        raise Problem("wrong-media", f"Send a picture (image/png) or multipart/form-data, not {kind[:80]!r}.")
+    async with request.form(max_files=1, max_fields=8) as form:
+        sent = form.get("image")
+        if not isinstance(sent, UploadFile):
+            raise Problem("invalid", "The form has no file named image.", errors=[{"pointer": "/image"}])
+        return _name(sent), await sent.read()
+
+
+async def _pictures(request: Request) -> list[tuple[str, bytes]]:
+    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
+        raise Problem("wrong-media", "Send the pictures as multipart/form-data, each as a file named images.")
+    async with request.form(max_files=MOST, max_fields=8) as form:
+        files = [each for each in form.getlist("images") if isinstance(each, UploadFile)]
+        if not files:
+            raise Problem("invalid", "The form has no files named images.", errors=[{"pointer": "/images"}])
+        return [(_name(each), await each.read()) for each in files]
+
+
+def _name(sent: UploadFile) -> str:
+    """The name of a file as text: it is never used as a path."""
+    return "".join(c for c in (sent.filename or "picture") if c.isprintable())[:200] or "picture"

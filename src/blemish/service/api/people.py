@@ -1,0 +1,215 @@
+"""Log in and out; users, tokens, and the audit log."""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import SecretStr, StringConstraints
+
+from blemish.service.api.answers import API
+from blemish.service.api.depends import At, Who, documented
+from blemish.service.api.shapes import Strict
+from blemish.service.people.access import COOKIE
+from blemish.service.people.passwords import hashed, is_right
+from blemish.service.problems import Problem
+from blemish.service.station import Station
+from blemish.service.store.audit import list_audit, record
+from blemish.service.store.users import (
+    SESSION_DAYS,
+    add_session,
+    add_token,
+    add_user,
+    change_user,
+    end_session,
+    find_user,
+    list_tokens,
+    list_users,
+    remove_user,
+    revoke_token,
+)
+
+__all__ = ["begin_session", "login_once", "login_with_password", "router"]
+
+router = APIRouter(tags=["people"], prefix=API)
+UserName = Annotated[str, StringConstraints(min_length=1, max_length=100, strip_whitespace=True)]
+Role = Literal["viewer", "operator", "engineer"]
+Lang = Literal["en", "ja"]
+
+
+class Login(Strict):
+    """Name and password."""
+
+    name: Annotated[str, StringConstraints(max_length=100)]
+    password: SecretStr
+
+
+class UserAdd(Strict):
+    """A new user."""
+
+    name: UserName
+    role: Role
+    password: SecretStr
+    lang: Lang = "en"
+
+
+class UserChange(Strict):
+    """What is to be changed of a user."""
+
+    role: Role | None = None
+    password: SecretStr | None = None
+    lang: Lang | None = None
+
+
+class OwnChange(Strict):
+    """What everybody may change of themselves."""
+
+    password: SecretStr | None = None
+    lang: Lang | None = None
+
+
+class TokenAdd(Strict):
+    """A new token."""
+
+    name: UserName
+    scope: Literal["inspect", "read", "admin"]
+
+
+@router.post("/login", responses=documented("unauthenticated", "too-many-tries"))
+def login(asked: Login, request: Request, response: Response, station: At) -> dict[str, Any]:
+    """Begin a session: the answer sets a cookie. Programs use tokens instead."""
+    address = request.client.host if request.client else "?"
+    user = login_with_password(station, asked.name, asked.password.get_secret_value(), address)
+    begin_session(station, response, user["id"])
+    return {"name": user["name"], "role": user["role"], "lang": user["lang"]}
+
+
+@router.post("/logout", status_code=204, response_class=Response)
+def logout(request: Request, station: At) -> Response:
+    """End this session."""
+    secret = request.cookies.get(COOKIE, "")
+    station.store.write(lambda connection: end_session(connection, secret))
+    response = Response(status_code=204)
+    response.delete_cookie(COOKIE)
+    return response
+
+
+@router.get("/me")
+def me(who: Who) -> dict[str, Any]:
+    """Who calls."""
+    return {"name": who.name, "grant": who.grant, "user": who.user, "lang": who.lang}
+
+
+@router.patch("/me", responses=documented("conflict"))
+def change_me(asked: OwnChange, station: At, who: Who) -> dict[str, Any]:
+    """Change one's own password or language; a new password ends all of one's sessions."""
+    if who.user is None:
+        raise Problem("conflict", "A token has neither password nor language.")
+    return _change(station, who.name, who.user, asked)
+
+
+@router.get("/users")
+def users(station: At) -> list[dict[str, Any]]:
+    """Everybody who may log in."""
+    return list_users(station.store.read)
+
+
+@router.post("/users", status_code=201, responses=documented("conflict"))
+def users_add(asked: UserAdd, station: At, who: Who) -> dict[str, Any]:
+    """A new user."""
+    password = hashed(asked.password.get_secret_value())
+    return station.store.write(
+        lambda connection: add_user(
+            connection, who.name, name=asked.name, role=asked.role, password=password, lang=asked.lang
+        )
+    )
+
+
+@router.patch("/users/{user}", responses=documented("unknown-id", "conflict"))
+def users_change(user: str, asked: UserChange, station: At, who: Who) -> dict[str, Any]:
+    """Change role, password or language; the first two end the user's sessions."""
+    return _change(station, who.name, user, asked)
+
+
+@router.delete(
+    "/users/{user}", status_code=204, response_class=Response, responses=documented("unknown-id", "conflict")
+)
+def users_remove(user: str, station: At, who: Who) -> None:
+    """Remove a user; what they did stays in the audit log."""
+    station.store.write(lambda connection: remove_user(connection, who.name, user))
+
+
+@router.get("/tokens")
+def tokens(station: At) -> list[dict[str, Any]]:
+    """All tokens, without their secrets."""
+    return list_tokens(station.store.read)
+
+
+@router.post("/tokens", status_code=201)
+def tokens_add(asked: TokenAdd, station: At, who: Who) -> dict[str, Any]:
+    """A new token; `secret` is told this once."""
+    return station.store.write(lambda connection: add_token(connection, who.name, name=asked.name, scope=asked.scope))
+
+
+@router.delete("/tokens/{token}", status_code=204, response_class=Response, responses=documented("unknown-id"))
+def tokens_revoke(token: str, station: At, who: Who) -> None:
+    """End a token, from the next call on."""
+    station.store.write(lambda connection: revoke_token(connection, who.name, token))
+
+
+@router.get("/audit")
+def audit(
+    station: At,
+    cursor: Annotated[int | None, Query(ge=1, le=1 << 62)] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> dict[str, Any]:
+    """Who changed what, the newest first; `blemish audit verify` checks that nothing was changed afterwards."""
+    rows = list_audit(station.store.read, cursor, limit)
+    return {"items": rows, "next": rows[-1]["seq"] if len(rows) == limit else None}
+
+
+def login_with_password(station: Station, name: str, password: str, address: str) -> dict[str, Any]:
+    """The user with this name and password. Raises Problem, after too many tries without looking."""
+    keys = f"name {name.casefold()}", f"address {address}"
+    station.tries.check(*keys)
+    user = find_user(station.store.read, name)
+    if not is_right(password, user["password"] if user else None) or user is None:
+        station.tries.failed(*keys)
+        raise Problem("unauthenticated", "Name or password is wrong.")
+    return dict(user)
+
+
+def login_once(station: Station, secret: str) -> dict[str, Any]:
+    """Log in by the link printed at the start, once, as an engineer. Raises Problem."""
+    if not station.once or not secret or secret != station.once:
+        raise Problem("unauthenticated", "This link was used already; start the station again for a new one.")
+    station.once = None
+    user = find_user(station.store.read, "engineer")
+    if user is not None:
+        return dict(user)
+    return station.store.write(
+        lambda connection: add_user(connection, "login link", name="engineer", role="engineer", password=None)
+    )
+
+
+def begin_session(station: Station, response: Response, user: str) -> None:
+    """A new session, whatever cookie came; its secret goes into a cookie that no script can read."""
+
+    def begin(connection: Any) -> str:
+        record(connection, user, "login", user)
+        return add_session(connection, user)
+
+    secret = station.store.write(begin)
+    response.set_cookie(
+        COOKIE,
+        secret,
+        max_age=SESSION_DAYS * 86_400,
+        httponly=True,
+        samesite="lax",
+        secure=station.settings.secure,
+    )
+
+
+def _change(station: Station, who: str, user: str, asked: UserChange | OwnChange) -> dict[str, Any]:
+    update = {key: value for key, value in asked.model_dump(exclude_unset=True).items() if value is not None}
+    if asked.password is not None:
+        update["password"] = hashed(asked.password.get_secret_value())
+    return station.store.write(lambda connection: change_user(connection, who, user, update))

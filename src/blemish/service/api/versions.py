@@ -1,0 +1,157 @@
+"""Versions: list, make by a job, upload, download, preview of what would change."""
+
+import asyncio
+import os
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import FileResponse
+
+from blemish.service.api.answers import API, version_answer
+from blemish.service.api.depends import At, Who, documented
+from blemish.service.api.shapes import JobOut, PreviewAsk, VersionAsk, VersionOut
+from blemish.service.clock import new_id
+from blemish.service.problems import Problem
+from blemish.service.station import Station
+from blemish.service.store.jobs import Job
+from blemish.service.store.recipes import Recipe, find_recipe
+from blemish.service.store.training import list_training
+from blemish.service.store.versions import find_version, list_versions, model_path
+
+__all__ = ["router"]
+
+router = APIRouter(tags=["versions"], prefix=API)
+ASKED = ("false_rejects", "confidence", "review", "threshold")
+
+
+@router.get("/recipes/{recipe}/versions", response_model=list[VersionOut], responses=documented("unknown-recipe"))
+def list_all(recipe: str, station: At) -> list[dict[str, Any]]:
+    """All versions, the newest first."""
+    found = find_recipe(station.store.read, recipe)
+    return [version_answer(found, version) for version in list_versions(station.store.read, found.id)]
+
+
+@router.post(
+    "/recipes/{recipe}/versions",
+    response_model=JobOut,
+    status_code=202,
+    responses=documented("unknown-recipe", "unknown-id", "conflict"),
+)
+def make(recipe: str, asked: VersionAsk, station: At, who: Who, response: Response) -> dict[str, Any]:
+    """Make a new version by a job: fit, add, remove, calibrate; or measure which looks are best: tune."""
+    found = find_recipe(station.store.read, recipe)
+    ask = asked.model_dump(exclude={"kind", *ASKED})
+    given = {name: getattr(asked, name) for name in ASKED if getattr(asked, name) is not None}
+    ask["options"] = {**asked.options, **given}
+    if asked.kind in ("fit", "tune"):
+        if not list_training(station.store.read, found.id):
+            raise Problem("conflict", f"{recipe} has no training pictures yet; send good ones first.")
+        ask["parent"] = None
+    else:
+        ask["parent"] = _parent(station, found, asked.parent)
+        _check_named(asked)
+    return _queued(station, station.bench.queue(who.name, found, asked.kind, ask), found, response)
+
+
+@router.post(
+    "/recipes/{recipe}/versions:upload",
+    response_model=JobOut,
+    status_code=202,
+    responses=documented("unknown-recipe", "disk-full"),
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+        }
+    },
+)
+async def upload(
+    recipe: str,
+    request: Request,
+    station: At,
+    who: Who,
+    response: Response,
+    why: Annotated[str, Query(max_length=500)] = "",
+    promote: bool = False,
+) -> dict[str, Any]:
+    """A model file made elsewhere, as a new version; it is checked whole by a job first."""
+    data = await request.body()
+    return await asyncio.to_thread(_upload, station, who.name, recipe, data, {"why": why, "promote": promote}, response)
+
+
+@router.get(
+    "/recipes/{recipe}/versions/{version}",
+    response_model=VersionOut,
+    responses=documented("unknown-recipe", "unknown-id"),
+)
+def one(recipe: str, version: str, station: At) -> dict[str, Any]:
+    """One version, by its id or number."""
+    found = find_recipe(station.store.read, recipe)
+    return version_answer(found, find_version(station.store.read, found, version))
+
+
+@router.get(
+    "/recipes/{recipe}/versions/{version}/model",
+    response_class=FileResponse,
+    responses={
+        200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}},
+        **documented("unknown-recipe", "unknown-id", "not-ready"),
+    },
+)
+def download(recipe: str, version: str, station: At) -> FileResponse:
+    """The model file: `blemish inspect` judges by it on any machine."""
+    found = find_recipe(station.store.read, recipe)
+    made = find_version(station.store.read, found, version)
+    path = model_path(station.store.models, made)
+    if not path.is_file():
+        raise Problem("not-ready", f"The model file of version {made.number} is missing; restore it from a backup.")
+    return FileResponse(path, media_type="application/octet-stream", filename=f"{found.name}-{made.number}.blemish")
+
+
+@router.post(
+    "/recipes/{recipe}/versions/{version}:preview",
+    response_model=JobOut,
+    status_code=202,
+    responses=documented("unknown-recipe", "unknown-id"),
+)
+def preview(recipe: str, version: str, asked: PreviewAsk, station: At, who: Who, response: Response) -> dict[str, Any]:
+    """Let a version judge the last results again; its job tells which verdicts would be others."""
+    found = find_recipe(station.store.read, recipe)
+    made = find_version(station.store.read, found, version)
+    job = station.bench.queue(who.name, found, "preview", {"parent": made.id, "last": asked.last})
+    return _queued(station, job, found, response)
+
+
+def _check_named(asked: VersionAsk) -> None:
+    """Raise Problem where a job would have nothing to do."""
+    if asked.kind == "add" and not (asked.inspections or asked.pictures):
+        raise Problem("invalid", "Name good parts to add.", errors=[{"pointer": "/inspections"}])
+    if asked.kind == "remove" and not asked.images:
+        raise Problem("invalid", "Name pictures of the model to remove.", errors=[{"pointer": "/images"}])
+
+
+def _parent(station: Station, recipe: Recipe, version: str | None) -> str:
+    """The version to start from, by its id."""
+    if version is None and recipe.champion is None:
+        raise Problem("conflict", f"{recipe.name} has no version on line to start from; name one.")
+    return find_version(station.store.read, recipe, version or recipe.champion or "").id
+
+
+def _upload(
+    station: Station, who: str, name: str, data: bytes, ask: dict[str, Any], response: Response
+) -> dict[str, Any]:
+    recipe = find_recipe(station.store.read, name)
+    folder = station.store.folder / "uploads"
+    file = new_id()
+    try:
+        folder.mkdir(exist_ok=True)
+        (folder / file).write_bytes(data)
+    except OSError as error:
+        (folder / file).unlink(missing_ok=True)
+        raise Problem("disk-full", f"The model could not be written: {os.strerror(error.errno or 0)}.") from None
+    return _queued(station, station.bench.queue(who, recipe, "upload", ask | {"file": file}), recipe, response)
+
+
+def _queued(station: Station, job: Job, recipe: Recipe, response: Response) -> dict[str, Any]:
+    response.headers["Location"] = f"{API}/jobs/{job.id}"
+    return job.to_dict() | {"recipe": recipe.name}

@@ -1,0 +1,1 @@
+"""The pages: routes (router, and ACCESS: what each route needs), templates/ (Jinja2), static/ (served as /static/)."""

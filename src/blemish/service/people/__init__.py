@@ -1,0 +1,1 @@
+"""Who may do what: roles and scopes, passwords, the one table of routes."""

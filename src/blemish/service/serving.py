@@ -1,0 +1,158 @@
+"""Start a station: its folder, its socket, its login link; and end it in order."""
+
+import asyncio
+import contextlib
+import ipaddress
+import logging
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from starlette.staticfiles import StaticFiles
+
+from blemish.errors import DataError, OptionError
+from blemish.service.api.app import make_app
+from blemish.service.pages.routes import ACCESS, STATIC, router
+from blemish.service.settings import StationSettings, read_settings
+from blemish.service.station import Station
+from blemish.service.store.users import list_tokens, someone_can_log_in
+
+__all__ = ["application", "serve"]
+
+GRACE = 5
+"""Seconds that calls have to end when the station does."""
+KEEP_ALIVE = 75
+
+
+def serve(
+    folder: Path,
+    *,
+    host: str | None = None,
+    port: int | None = None,
+    adopt: bool = False,
+    link: bool = False,
+    say: Callable[[str], None] = print,
+    **settings: Any,
+) -> None:
+    """Serve a station until it is told to stop.
+
+    Args:
+        folder: The station's folder; it is made where there is none.
+        host: The address to listen at; as blemish.toml says by default.
+        port: The port; 0 for any that is free.
+        adopt: Start with an empty database though there are pictures.
+        link: Print a login link though somebody has a password.
+        say: Called with each line for the person who started it.
+        **settings: Others of blemish.toml, to take the place of what stands there.
+
+    Raises:
+        DataError: The folder or the address cannot be used.
+        OptionError: The address is open to others, but nobody has a password yet.
+    """
+    given = {"host": host, "port": port, **settings}
+    found = read_settings(folder).model_copy(update={key: value for key, value in given.items() if value is not None})
+    logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
+    station = Station(folder, found, adopt=adopt)
+    try:
+        _check_open(station, found.host)
+        with _listening(found.host, found.port) as listening:
+            _say_where(station, found, listening, say, link=link)
+            server = _Server(_config(application(station), found), station)
+            asyncio.run(server.serve(sockets=[listening]))
+    finally:
+        station.close()
+
+
+def application(station: Station) -> Any:
+    """The application with its pages."""
+    app = make_app(station, router, ACCESS)
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    return app
+
+
+class _Server(uvicorn.Server):
+    """Ends streams of events first, as they would never end by themselves; and a signal is a wish, not an error."""
+
+    def __init__(self, config: uvicorn.Config, station: Station) -> None:
+        super().__init__(config)
+        self._station = station
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._station.events.close()
+        await super().shutdown(sockets)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        caught = (signal.SIGINT, signal.SIGTERM)
+        before = {each: signal.signal(each, self.handle_exit) for each in caught}
+        try:
+            yield
+        finally:
+            for each, handler in before.items():
+                signal.signal(each, handler)
+
+
+def _config(app: Any, settings: StationSettings) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http="h11",
+        ws="none",
+        loop="asyncio",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=settings.behind_tls,
+        timeout_keep_alive=KEEP_ALIVE,
+        timeout_graceful_shutdown=GRACE,
+        ssl_certfile=settings.tls_cert,
+        ssl_keyfile=settings.tls_key,
+    )
+
+
+def _check_open(station: Station, host: str) -> None:
+    """Raise OptionError where others could reach the station, but it knows nobody."""
+    if _is_loopback(host):
+        return
+    connection = station.store.read
+    if not someone_can_log_in(connection) and not any(token["revoked"] is None for token in list_tokens(connection)):
+        raise OptionError(
+            f"host={host} is open to other machines, but nobody has a password yet. Start without --host first, log in "
+            f"by the link, and set a password under Settings."
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return False
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """A socket that listens. Raises DataError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        raise DataError(
+            f"{host}:{port} cannot be listened at ({error.strerror or error}); choose another --port."
+        ) from None
+
+
+def _say_where(
+    station: Station, settings: StationSettings, listening: socket.socket, say: Callable[[str], None], *, link: bool
+) -> None:
+    scheme = "https" if settings.tls_cert else "http"
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    address = f"{scheme}://{host}:{listening.getsockname()[1]}"
+    say(f"The station is at {address} (stop it with Ctrl-C).")
+    if link and station.once is None:
+        station.new_login_link()
+    if station.once is not None:
+        say(f"Log in, once: {address}/login/once?secret={station.once}")

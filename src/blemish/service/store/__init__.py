@@ -1,0 +1,1 @@
+"""The store: one SQLite file, models, pictures (store.py opens it)."""

@@ -1,0 +1,111 @@
+"""One folder that holds all of a station: database, models, pictures. One process at a time works in it."""
+
+import os
+import shutil
+import sqlite3
+import sys
+from concurrent.futures import Future
+from contextlib import suppress
+from pathlib import Path
+from typing import TypeVar
+
+from blemish.errors import DataError
+from blemish.service.store.database import DATABASE, Database
+from blemish.service.store.inspections import lose_pending
+from blemish.service.store.jobs import interrupt_running
+from blemish.service.store.pictures import Pictures
+from blemish.service.store.writer import Change, Writer
+
+if sys.platform != "win32":
+    import fcntl
+
+__all__ = ["Store"]
+
+T = TypeVar("T")
+BALLAST = 64 << 20
+"""Bytes that are given up when the disk is full, so that verdicts can still be recorded."""
+
+
+class Store:
+    """Opens the folder, repairs what a kill left, and gives access: `read` from any thread, `write` through one.
+
+    Args:
+        folder: The station's folder; it is made where there is none.
+        adopt: Start with an empty database though there are pictures already.
+        ballast: Bytes to keep for a full disk.
+
+    Raises:
+        DataError: The folder cannot be used; the message says why.
+    """
+
+    def __init__(self, folder: Path, *, adopt: bool = False, ballast: int = BALLAST) -> None:
+        self.folder, self._ballast = folder, folder / "ballast"
+        self._lock = _locked(folder)
+        if not adopt and not (folder / DATABASE).exists() and any((folder / "images").glob("??/*")):
+            raise DataError(
+                f"{folder} holds pictures but no {DATABASE}: was it lost? Restore a backup of it; or start with "
+                f"--adopt, which keeps the pictures and forgets what they were."
+            )
+        self.database = Database(folder)
+        self.models, self.work = folder / "models", folder / "work"
+        shutil.rmtree(self.work, ignore_errors=True)  # half-made models
+        for each in (self.models, self.work, folder / "images"):
+            each.mkdir(exist_ok=True)
+        self.pictures = Pictures(folder / "images")
+        self.pictures.sweep()
+        self.full = False
+        """Whether the disk did not take the last thing that was written."""
+        self._fill_ballast(ballast)
+        self.writer = Writer(lambda: self.database.connect(writing=True), self._give_up_ballast)
+        self.lost = self.write(lose_pending)
+        """Inspections whose picture was not yet written when the station was killed."""
+        self.interrupted = self.write(interrupt_running)
+
+    @property
+    def read(self) -> sqlite3.Connection:
+        """This thread's connection for reading."""
+        return self.database.reader
+
+    def write(self, change: Change[T]) -> T:
+        """Make a change and wait until it is on the disk. Raises what it raises, and Problem (disk-full)."""
+        return self.writer.write(change)
+
+    def submit(self, change: Change[T]) -> "Future[T]":
+        """Make a change; the future is done when it is on the disk."""
+        return self.writer.submit(change)
+
+    def close(self) -> None:
+        """Write what waits, and let the folder go."""
+        self.writer.close()
+        self.database.close()
+        os.close(self._lock)
+
+    def _fill_ballast(self, size: int) -> None:
+        if size and not self._ballast.exists() and shutil.disk_usage(self.folder).free > 4 * size:
+            with self._ballast.open("wb") as file:
+                os.posix_fallocate(file.fileno(), 0, size) if hasattr(os, "posix_fallocate") else file.truncate(size)
+
+    def _give_up_ballast(self) -> bool:
+        self.full = True
+        with suppress(OSError):
+            self._ballast.unlink()
+            return True
+        return False
+
+
+def _locked(folder: Path) -> int:
+    """Hold the folder, which is made where there is none. Raises DataError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise DataError(
+            f"{folder} cannot be written ({error.strerror or error}); a station needs its folder."
+        ) from None
+    if sys.platform != "win32":
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(descriptor)
+            raise DataError(f"Another blemish serve is at work in {folder}; stop it first.") from None
+    return descriptor

@@ -1,0 +1,119 @@
+"""The one thread that writes: what waits is committed together, and each caller learns when it is on the disk."""
+
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, TypeAlias, TypeVar
+
+from blemish.service.problems import Problem
+
+__all__ = ["Change", "Writer", "is_full"]
+
+T = TypeVar("T")
+Change: TypeAlias = Callable[[sqlite3.Connection], T]
+"""What is to be written, in the transaction that it is given."""
+
+GROUP = 256
+"""Changes of one commit."""
+
+
+class Writer:
+    """Runs changes one after the other, in groups of one commit (SQLite, WAL, synchronous=FULL).
+
+    `on_full` is called when the disk is full, and tells whether it could make room: then the group is tried again.
+    """
+
+    def __init__(self, connect: Callable[[], sqlite3.Connection], on_full: Callable[[], bool]) -> None:
+        self._connect, self._on_full = connect, on_full
+        self._queue: queue.SimpleQueue[tuple[Change[Any], Future[Any]] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
+        self._thread.start()
+
+    def submit(self, change: Change[T]) -> "Future[T]":
+        """Queue a change; the future is done when it is on the disk, or has failed."""
+        future: Future[T] = Future()
+        self._queue.put((change, future))
+        return future
+
+    def write(self, change: Change[T]) -> T:
+        """Make a change and wait until it is on the disk. Raises what the change raises, and Problem (disk-full)."""
+        return self.submit(change).result()
+
+    @property
+    def waiting(self) -> int:
+        """How many changes wait."""
+        return self._queue.qsize()
+
+    def close(self) -> None:
+        """Write what waits, and end."""
+        self._queue.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        connection = self._connect()
+        try:
+            while (first := self._queue.get()) is not None:
+                group, last = [first], False
+                while len(group) < GROUP and not self._queue.empty():
+                    more = self._queue.get()
+                    if more is None:
+                        last = True
+                        break
+                    group.append(more)
+                self._commit(connection, group)
+                if last:
+                    return
+        finally:
+            connection.close()
+
+    def _commit(self, connection: sqlite3.Connection, group: list[tuple[Change[Any], Future[Any]]]) -> None:
+        for attempt in range(2):
+            try:
+                done = _transaction(connection, group)
+            except sqlite3.Error as error:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                if attempt == 0 and is_full(error) and self._on_full():
+                    continue
+                failure = _failure(error)
+                done = [(future, None, failure) for _, future in group]
+            break
+        for future, value, failed in done:
+            if failed is not None:
+                future.set_exception(failed)
+            else:
+                future.set_result(value)
+
+
+def _transaction(
+    connection: sqlite3.Connection, group: list[tuple[Change[Any], Future[Any]]]
+) -> list[tuple[Future[Any], Any, Exception | None]]:
+    """Run a group in one transaction; a change that fails by itself is undone alone. Raises sqlite3.Error."""
+    done: list[tuple[Future[Any], Any, Exception | None]] = []
+    connection.execute("BEGIN IMMEDIATE")
+    for change, future in group:
+        connection.execute("SAVEPOINT one")
+        try:
+            done.append((future, change(connection), None))
+        except Exception as error:
+            if isinstance(error, sqlite3.Error) and not isinstance(error, sqlite3.IntegrityError):
+                raise
+            connection.execute("ROLLBACK TO one")
+            done.append((future, None, error))
+        connection.execute("RELEASE one")
+    connection.execute("COMMIT")
+    return done
+
+
+def is_full(error: sqlite3.Error) -> bool:
+    """Whether the disk has no room, or does not take what is written."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
+
+
+def _failure(error: sqlite3.Error) -> Exception:
+    if is_full(error):
+        return Problem("disk-full", f"The station's disk does not take what is written ({error}); free some space.")
+    return error

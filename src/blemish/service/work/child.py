@@ -1,0 +1,148 @@
+"""What runs in the child process of a job: it reads one order, reports, and ends. Its death is a failed job.
+
+The order is a line of JSON on stdin, which stays open: where it closes, the station has ended, and so does the child.
+Every line on stdout is JSON: {"progress": [step, done, total]}, then {"done": ...} or {"error": sentence}.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+import threading
+from pathlib import Path
+from typing import Any, TextIO
+
+from blemish.system.progress import Progress
+
+__all__ = ["main", "run"]
+
+NICE = 10
+MODEL = "model.blemish"
+
+
+def run(order: dict[str, Any], report: Progress) -> dict[str, Any]:
+    """Carry out an order in its folder, which becomes the working folder; gives what the station keeps of it.
+
+    Raises BlemishError for what the user can mend.
+    """
+    os.chdir(order["folder"])
+    for path, name in order.get("links", []):
+        _link(Path(path), Path(name))
+    if order["kind"] == "preview":
+        return _preview(order, report)
+    if order["kind"] == "tune":
+        return _tune(order, report)
+    detector = _made(order, report)
+    detector.save(MODEL)
+    return {
+        "model": detector.model.version,
+        "sha256": hashlib.sha256(Path(MODEL).read_bytes()).hexdigest(),
+        "info": _info(detector),
+    }
+
+
+def _made(order: dict[str, Any], report: Progress) -> Any:
+    """The detector that an order asks for."""
+    from blemish.calibrating import calibrate
+    from blemish.detector import load
+    from blemish.fitting import fit
+
+    names, parts, who = order.get("images", []), order.get("parts"), order.get("who")
+    if order["kind"] == "fit":
+        return fit(names, groups=parts, progress=report, **order.get("options", {}))
+    detector = load(order["parent"])
+    if order["kind"] == "add":
+        report("add", 0, len(names))
+        return detector.add(names, groups=parts, who=who)
+    if order["kind"] == "remove":
+        return detector.remove(names, who=who)
+    if order["kind"] == "calibrate":
+        return calibrate(detector, names or None, groups=parts, who=who, progress=report, **order.get("options", {}))
+    return detector  # of a model that was uploaded: loading has checked it
+
+
+def _info(detector: Any) -> dict[str, Any]:
+    manifest = detector.model.manifest
+    return {
+        "method": manifest.method,
+        "images": manifest.in_memory,
+        "threshold": manifest.calibration.threshold,
+        "calibration": manifest.calibration.to_dict(),
+        "promise": str(manifest.calibration),
+        "size": [manifest.transform.height, manifest.transform.width],
+        "notes": list(detector.notes),
+        "suspects": [{"name": image.path, "score": image.suspect} for image in detector.suspects],
+        "held_out": sorted(float(score) for score in detector.model.held_out.scores_M),
+    }
+
+
+def _preview(order: dict[str, Any], report: Progress) -> dict[str, Any]:
+    """Judge past pictures again: which verdicts would be others."""
+    from blemish.detector import load
+
+    detector = load(order["parent"], max_pixels=order["max_pixels"])
+    past = order["past"]
+    changes, errors = [], 0
+    for number, (result, before) in enumerate(
+        zip(detector.inspect_many([each["file"] for each in past]), past, strict=True), 1
+    ):
+        errors += result.error is not None
+        if str(result.verdict) != before["verdict"]:
+            score = None if result.error else result.score
+            changes.append(before | {"new_verdict": str(result.verdict), "new_score": score})
+        report("preview", number, len(past))
+    return {"judged": len(past), "errors": errors, "threshold": detector.threshold, "changes": changes}
+
+
+def _tune(order: dict[str, Any], report: Progress) -> dict[str, Any]:
+    from blemish.tuning.run import tune
+
+    tuned = tune(order["images"], defective=order["defective"] or None, progress=report)
+    return {"tuned": tuned.to_dict()}
+
+
+def _link(path: Path, name: Path) -> None:
+    """Give a picture a name in this folder, without a copy where the system can."""
+    if name.exists():
+        return
+    try:
+        os.link(path, name)
+    except OSError:
+        shutil.copyfile(path, name)
+
+
+def _tell(stream: TextIO, **said: Any) -> None:
+    stream.write(json.dumps(said) + "\n")
+    stream.flush()
+
+
+def _end_with_the_station() -> None:
+    sys.stdin.read()
+    os._exit(3)
+
+
+def main() -> None:
+    """Read an order, carry it out, and report."""
+    from blemish.errors import BlemishError
+
+    said = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # whatever else prints, prints to the log
+    if hasattr(os, "nice"):
+        os.nice(NICE)
+    order = json.loads(sys.stdin.readline())
+    threading.Thread(target=_end_with_the_station, daemon=True).start()
+
+    def report(step: str, done: int, total: int) -> None:
+        _tell(said, progress=[step, done, total])
+
+    try:
+        _tell(said, done=run(order, report))
+    except BlemishError as error:
+        _tell(said, error=str(error))
+    except MemoryError:
+        _tell(said, error="There is not enough memory for this; use fewer or smaller pictures.")
+
+
+if __name__ == "__main__":
+    main()

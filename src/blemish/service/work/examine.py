@@ -1,0 +1,61 @@
+"""What the doctor says of training pictures."""
+
+from pathlib import Path
+from typing import Any
+
+from blemish.data.samples import Sample
+from blemish.diagnosis import checks
+from blemish.diagnosis.finding import Finding, Seen
+from blemish.errors import ImageError
+from blemish.images.glance import Look, look_at
+from blemish.service.store.store import Store
+from blemish.service.store.training import Training, list_training
+from blemish.system.stream import available_threads, stream
+
+__all__ = ["examine"]
+
+
+def examine(store: Store, recipe: str) -> list[dict[str, Any]]:
+    """Look at every training picture of a recipe, whole."""
+    pictures = list_training(store.read, recipe)
+    looks = list(stream(lambda each: _look(store, each), pictures, threads=available_threads()))
+    seen = [_seen(each, look) for each, look in zip(pictures, looks, strict=True) if isinstance(look, Look)]
+    unreadable = [look for look in looks if isinstance(look, ImageError)]
+    found = [
+        *checks.too_few(len({each.sample.group for each in seen})),
+        *checks.unreadable(unreadable),
+        *checks.black_and_white(seen),
+        *checks.pixel_types(seen),
+        *checks.sizes(seen),
+        *checks.copies(seen),
+        *checks.blurred(seen),
+        *checks.exposures(seen),
+    ]
+    names = {_file(each): each for each in pictures}
+    return [_told(finding, names) for finding in found]
+
+
+def _look(store: Store, picture: Training) -> Look | ImageError:
+    data = store.pictures.get(picture.sha256, picture.suffix)
+    if data is None:
+        return ImageError(f"The file of {picture.name} is missing.")
+    return look_at((_file(picture), data))
+
+
+def _seen(picture: Training, look: Look) -> Seen:
+    return Seen(Sample(Path(_file(picture)), 0, "good", None, picture.part or picture.sha256, "train"), look)
+
+
+def _told(finding: Finding, names: dict[str, Training]) -> dict[str, Any]:
+    sentence = finding.sentence
+    for file, picture in names.items():
+        sentence = sentence.replace(file, picture.name)
+    files = [
+        [{"sha256": names[file].sha256, "name": names[file].name} for file in group if file in names]
+        for group in finding.files
+    ]
+    return {"name": finding.name, "mend": finding.mend, "sentence": sentence, "pictures": files}
+
+
+def _file(picture: Training) -> str:
+    return f"{picture.sha256}{picture.suffix}"

@@ -1,0 +1,102 @@
+"""Threads that judge: verdict, then row, then answer, then picture."""
+
+import itertools
+import math
+import queue
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from functools import partial
+
+from blemish.service.problems import Problem
+from blemish.service.store.inspections import Inspection, add_inspection
+from blemish.service.store.store import Store
+from blemish.service.work.part import REST, Part, judge
+
+__all__ = ["Inspectors"]
+
+MOST_BYTES = 512 << 20
+"""Of pictures that wait for their verdict."""
+GENTLE = 0.1
+"""How much of the mean time of an inspection the newest one makes."""
+
+
+class Inspectors:
+    """As many threads as processors, each judging one part at a time.
+
+    Args:
+        store: Where rows are written.
+        threads: How many.
+        after: Called with each part once it is answered, in the thread that wrote its row; must not wait.
+    """
+
+    def __init__(self, store: Store, threads: int, after: Callable[[Part, Inspection, bool], None]) -> None:
+        self._store, self._after = store, after
+        self._queue: queue.PriorityQueue[tuple[int, int, Part | None]] = queue.PriorityQueue()
+        self._numbers = itertools.count()
+        self._lock = threading.Lock()
+        self._bytes = 0
+        self.seconds = 0.0
+        """Mean of an inspection."""
+        self._threads = [
+            threading.Thread(target=self._run, name=f"inspector-{number}", daemon=True) for number in range(threads)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def waiting(self) -> int:
+        """Parts in the queue."""
+        return self._queue.qsize()
+
+    def submit(self, part: Part) -> "Future[tuple[Inspection, bool]]":
+        """Queue a part. Raises Problem where it could not be judged in time: then nothing is recorded."""
+        wait = self.seconds * (self.waiting + 1) / len(self._threads)
+        with self._lock:
+            if wait > part.deadline or (part.priority < REST and self._bytes + len(part.data) > MOST_BYTES):
+                raise Problem(
+                    "busy",
+                    f"{self.waiting} parts wait, so this one would come after its deadline; repeat the call.",
+                    headers={"Retry-After": str(max(1, math.ceil(wait)))},
+                )
+            self._bytes += len(part.data)
+        self._queue.put((part.priority, next(self._numbers), part))
+        return part.answer
+
+    def close(self) -> None:
+        """Judge what waits, and end."""
+        for _ in self._threads:
+            self._queue.put((REST + 1, next(self._numbers), None))
+        for thread in self._threads:
+            thread.join()
+
+    def _run(self) -> None:
+        while (part := self._queue.get()[2]) is not None:
+            try:
+                self._judge(part)
+            except BaseException as error:  # a mistake of ours is told to who waits, and the thread goes on
+                if not part.answer.done():
+                    part.answer.set_exception(error)
+            finally:
+                with self._lock:
+                    self._bytes -= len(part.data)
+
+    def _judge(self, part: Part) -> None:
+        began = time.monotonic()
+        row = judge(part)
+        self.seconds += (time.monotonic() - began - self.seconds) * (GENTLE if self.seconds else 1)
+        part.judged = time.monotonic()
+        part.row = row
+        written = self._store.submit(partial(add_inspection, row=row))
+        written.add_done_callback(partial(self._answer, part, row))
+
+    def _answer(self, part: Part, row: Inspection, written: "Future[Inspection]") -> None:
+        error = written.exception()
+        if isinstance(error, Problem) and error.name != "disk-full":
+            part.answer.set_exception(error)
+            return
+        stored = row if error is not None else written.result()
+        part.answer.set_result((stored, error is None))
+        if stored.id == row.id:
+            self._after(part, stored, error is None)

@@ -1,0 +1,165 @@
+"""Writes pictures after their verdicts were answered, and takes away those that are kept no longer."""
+
+import logging
+import queue
+import shutil
+import sqlite3
+import threading
+import time
+from functools import partial
+
+from blemish.service.clock import later
+from blemish.service.store.inspections import picture_stored
+from blemish.service.store.recipes import Recipe, list_recipes
+from blemish.service.store.store import Store
+
+__all__ = ["Keeper"]
+
+log = logging.getLogger("blemish.service")
+MOST_BYTES = 256 << 20
+"""Of pictures that wait to be written; beyond it, their rows say `lost`."""
+LOW, EMPTY = 0.10, 0.02
+"""Shares of the disk: below the first, pictures are taken away ahead of time; below the second, none is written."""
+SWEEP_SECONDS = 600.0
+AT_ONCE = 500
+"""Pictures that one transaction unlists."""
+
+
+class Keeper:
+    """One thread that writes pictures, and every ten minutes takes the oldest away."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._queue: queue.SimpleQueue[tuple[str, bytes] | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._bytes = 0
+        self.lost = 0
+        """Pictures that could not be kept since the start."""
+        self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
+        self._thread.start()
+
+    @property
+    def waiting(self) -> int:
+        """Pictures that wait to be written."""
+        return self._queue.qsize()
+
+    def keep(self, id: str, data: bytes) -> None:
+        """Queue the picture of an inspection; never waits."""
+        with self._lock:
+            full = self._bytes + len(data) > MOST_BYTES
+            self._bytes += 0 if full else len(data)
+        if full:
+            self._lose(id)
+        else:
+            self._queue.put((id, data))
+
+    def close(self) -> None:
+        """Write what waits, and end."""
+        self._queue.put(None)
+        self._thread.join()
+
+    def sweep(self) -> int:
+        """Take away what its recipe keeps no longer; on a disk that is nearly full, the oldest too. Tells how many."""
+        gone = sum(self._sweep_recipe(recipe) for recipe in list_recipes(self._store.read, archived=True))
+        while self._free() < LOW and (more := self._expire(later(0), "verdict = 'OK'", [])):
+            gone += more
+        return gone
+
+    def _run(self) -> None:
+        swept = time.monotonic()
+        while True:
+            try:
+                item = self._queue.get(timeout=SWEEP_SECONDS)
+            except queue.Empty:
+                item = ("", b"")
+            if item is None:
+                return
+            try:
+                if item[0]:
+                    self._write(*item)
+                if time.monotonic() - swept > SWEEP_SECONDS:
+                    swept = time.monotonic()
+                    self.sweep()
+            except Exception:  # a picture is worth less than the thread that keeps the others
+                log.exception("a picture of %s could not be kept", item[0])
+                self._lose(item[0])
+
+    def _write(self, id: str, data: bytes) -> None:
+        try:
+            if self._free() < EMPTY:
+                self._lose(id)
+                return
+            with self._store.pictures.lock:
+                sha256, suffix = self._store.pictures.put(data)
+                self._store.write(partial(picture_stored, id=id, sha256=sha256, suffix=suffix, size=len(data)))
+        except OSError as error:
+            log.warning("the picture of %s could not be written: %s", id, error.strerror or error)
+            self._lose(id)
+        finally:
+            with self._lock:
+                self._bytes -= len(data)
+
+    def _lose(self, id: str) -> None:
+        self.lost += 1
+        self._store.submit(
+            lambda connection: connection.execute("UPDATE inspection SET image_state = 'lost' WHERE id = ?", [id])
+        )
+
+    def _free(self) -> float:
+        usage = shutil.disk_usage(self._store.folder)
+        return usage.free / usage.total
+
+    def _sweep_recipe(self, recipe: Recipe) -> int:
+        settings = recipe.settings
+        gone = 0
+        for days, verdicts in (
+            (settings.keep_ok_days, "verdict = 'OK'"),
+            (settings.keep_other_days, "verdict <> 'OK'"),
+        ):
+            while more := self._expire(later(-86_400 * days), f"recipe = ? AND {verdicts}", [recipe.id]):
+                gone += more
+        old = later(-86_400 * settings.keep_rows_days)
+        self._store.write(partial(_forget_rows, recipe=recipe.id, old=old))
+        return gone
+
+    def _expire(self, old: str, where: str, values: list[str]) -> int:
+        """Unlist the oldest pictures, then delete their files; tells of how many inspections."""
+        with self._store.pictures.lock:
+            expired, gone = self._store.write(partial(_unlist, old=old, where=where, values=values))
+            for sha256, suffix in gone:
+                self._store.pictures.delete(sha256, suffix)
+        return expired
+
+
+def _unlist(
+    connection: sqlite3.Connection, *, old: str, where: str, values: list[str]
+) -> tuple[int, list[tuple[str, str]]]:
+    """Mark inspections as expired; pictures that nothing needs any more are taken off the list and returned."""
+    rows = connection.execute(
+        f"SELECT seq, image_sha FROM inspection WHERE image_state = 'stored' AND label IS NULL AND at < ? AND {where} "
+        "ORDER BY seq LIMIT ?",
+        [old, *values, AT_ONCE],
+    ).fetchall()
+    connection.executemany(
+        "UPDATE inspection SET image_state = 'expired' WHERE seq = ?", [[row["seq"]] for row in rows]
+    )
+    gone = []
+    for sha256 in {row["image_sha"] for row in rows}:
+        needed = connection.execute(
+            "SELECT 1 FROM training WHERE sha256 = :sha UNION ALL SELECT 1 FROM golden WHERE sha256 = :sha UNION ALL "
+            "SELECT 1 FROM inspection WHERE image_sha = :sha AND image_state IN ('stored', 'pending') LIMIT 1",
+            {"sha": sha256},
+        ).fetchone()
+        if needed is None:
+            listed = connection.execute("DELETE FROM picture WHERE sha256 = ? RETURNING suffix", [sha256]).fetchall()
+            gone += [(sha256, row["suffix"]) for row in listed]
+    return len(rows), gone
+
+
+def _forget_rows(connection: sqlite3.Connection, *, recipe: str, old: str) -> None:
+    """Delete old rows of OK parts that nobody labelled and whose picture is not kept; their hours are counted."""
+    connection.execute(
+        "DELETE FROM inspection WHERE recipe = ? AND verdict = 'OK' AND label IS NULL AND at < ? "
+        "AND image_state NOT IN ('stored', 'pending')",
+        [recipe, old],
+    )
