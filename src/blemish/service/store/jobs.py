@@ -101,7 +101,8 @@ def end_job(
 ) -> Job:
     """A job is done, failed or cancelled; one that has ended stays as it is."""
     connection.execute(
-        "UPDATE job SET state = ?, error = ?, result = ?, version = ?, ended = ? "
+        "UPDATE job SET state = ?, error = ?, result = ?, version = ?, ended = ?, "
+        "done = iif(?1 = 'done', total, done) "
         "WHERE id = ? AND state IN ('queued', 'running')",
         [state, error, None if result is None else json.dumps(result, ensure_ascii=False), version, now(), id],
     )
