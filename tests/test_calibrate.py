@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from blemish.arrays import Bools, Doubles
+from blemish.calibration.cross_fit import thresholds_of
 from blemish.calibration.held_out import HeldOut, check_unseen, cross_scores, divide, group_scores, hold_out
 from blemish.calibration.thresholds import Calibration, Mode, Wanted, set_thresholds
 from blemish.errors import DataError, OptionError
@@ -232,3 +233,16 @@ def test_scores_of_0_betray_twins() -> None:
 def test_percentiles_count_the_images_that_score_no_higher() -> None:
     held_out = HeldOut(np.arange(4), np.array([1.0, 2, 2, 3]), np.zeros(4))
     assert [held_out.percentile(score) for score in (0.5, 1, 2, 2.5, 9)] == [0, 25, 75, 75, 100]
+
+
+def test_regions_draw_in_by_as_far_as_the_floor_of_an_image_lies_above_that_of_good_ones() -> None:
+    scores = np.linspace(1, 20, 20)
+    held_out = HeldOut(np.arange(20), scores, scores, np.linspace(0, 1.9, 20))
+    asked = Wanted(false_rejects=0.05, confidence=0.95, review=0)
+    found = thresholds_of(held_out, parts(20), asked, "cross")
+    assert found.map_floor == pytest.approx(1.7), "two of twenty lie above it"
+    assert found.rise(1.5) == 0
+    assert found.rise(2.2) == pytest.approx(2)
+    scores_only = HeldOut(held_out.image_M, scores, scores)
+    assert thresholds_of(scores_only, parts(20), asked, "cross", was=found).map_floor == found.map_floor
+    assert thresholds_of(scores_only, parts(20), asked, "cross").rise(100) == 0, "models of earlier versions"

@@ -72,3 +72,32 @@ def test_a_lower_extent_outlines_more_of_what_passes_the_threshold_and_adds_noth
     np.testing.assert_array_equal(np.argwhere(mask).max(axis=0), (6, 7))
     assert find_regions(image_map, 3.0)[0].sum() == 1
     assert not find_regions(image_map, 5.0, 1.0)[0].any()
+
+
+def test_where_all_of_an_image_deviates_regions_draw_in_towards_their_peak() -> None:
+    """One blob of level 2 holds two peaks, of 9 and 5: with a rise of 3 each has an outline of its own."""
+    image_map = np.full((9, 30), 2, np.float32)
+    image_map[3:6, 3:8] = [[6], [9], [6]]
+    image_map[4, 20:23] = 5
+    image_map[4, 26] = 4.5
+    mask, regions = find_regions(image_map, 4.0, 1.0)
+    assert mask.all()
+    assert len(regions) == 1
+    mask, regions = find_regions(image_map, 4.0, 1.0, 3.0)
+    assert [(region.score, region.area) for region in regions] == [(9, 15), (5, 3), (4.5, 1)]
+    np.testing.assert_array_equal(mask, image_map > 4)
+
+
+def test_no_region_draws_in_to_nothing() -> None:
+    """However high the rise, what lies within a tenth of the way below the peak stays."""
+    image_map = np.array([[2, 10, 9.2, 8, 2]], np.float32)
+    mask, regions = find_regions(image_map, 4.0, 1.0, 1e6)
+    np.testing.assert_array_equal(mask, [[False, True, True, False, False]])
+    assert [region.score for region in regions] == [10]
+
+
+def test_a_peak_below_the_threshold_stays_without_region_when_its_blob_falls_apart() -> None:
+    image_map = np.array([[6, 2, 3.5, 2, 2]], np.float32)
+    mask, regions = find_regions(image_map, 4.0, 1.0, 2.0)
+    np.testing.assert_array_equal(mask, [[True, False, False, False, False]])
+    assert len(regions) == 1

@@ -77,7 +77,8 @@ def calibrate(
             new = _unseen_images(detector, sources, groups, report)
             held_out, mode = _score_unseen(detector, sources, report), "split"
     groups_N = [image.group for image in (*manifest.images, *new)]
-    calibration = thresholds_of(held_out, groups_N, wanted, mode)
+    was = manifest.calibration if good is None else None
+    calibration = thresholds_of(held_out, groups_N, wanted, mode, was=was)
     return detector.with_model(recalibrated(detector.model, new, held_out, calibration, who))
 
 
@@ -131,7 +132,7 @@ def _score_unseen(detector: Detector, sources: Sequence[Source], progress: Progr
     """Their scores; they will be listed after the images there are."""
     answers = []
     for scores in detector.score_many(sources):
-        answers.append((scores.image, scores.peak))
+        answers.append(scores.numbers)
         progress("threshold", len(answers), len(sources))
     first = len(detector.model.manifest.images)
     return _held_out(np.arange(first, first + len(sources)), answers)

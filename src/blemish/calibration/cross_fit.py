@@ -9,7 +9,7 @@ from blemish.arrays import Bools, Ints
 from blemish.calibration.held_out import HeldOut, check_unseen, cross_scores, divide
 from blemish.calibration.thresholds import Calibration, Mode, Wanted, set_thresholds
 from blemish.features.patches import Features
-from blemish.methods.method import KEPT, FitsAcross, Fitted, Learner, Method
+from blemish.methods.method import KEPT, FitsAcross, Fitted, Learner, Method, Numbers
 from blemish.options.settings import Settings
 from blemish.system.progress import Progress
 from blemish.system.stream import stream
@@ -38,7 +38,7 @@ def fit_and_hold_out(
     def score(held_N: Bools, fitted: Fitted) -> HeldOut:
         image_M = np.flatnonzero(held_N)
         features = learner.features(fitted, [int(image) for image in image_M])
-        answers = stream(partial(_score_and_peak, fitted.method, threads), features, threads=at_once)
+        answers = stream(partial(_numbers, fitted.method, threads), features, threads=at_once)
         return _held_out(image_M, answers)
 
     if isinstance(learner, FitsAcross) and learner.across and (learner.spares or not held_N.any()):
@@ -58,17 +58,23 @@ def fit_and_hold_out(
     return learner.fit(None, progress), held_out
 
 
-def _score_and_peak(method: Method, threads: int, features: Features) -> tuple[float, float]:
+def _numbers(method: Method, threads: int, features: Features) -> Numbers:
     return method.score(features, threads=threads).numbers
 
 
-def _held_out(image_M: Ints, answers: Iterable[tuple[float, float]]) -> HeldOut:
-    scores, peaks = zip(*answers, strict=True)
-    return HeldOut(image_M, np.array(scores), np.array(peaks))
+def _held_out(image_M: Ints, answers: Iterable[Numbers]) -> HeldOut:
+    scores, peaks, floors = zip(*answers, strict=True)
+    return HeldOut(image_M, np.array(scores), np.array(peaks), np.array(floors))
 
 
-def thresholds_of(held_out: HeldOut, groups: Sequence[str], wanted: Wanted, mode: Mode) -> Calibration:
-    """Set the thresholds; `groups` names that of every image there is. Raises DataError where none was unseen."""
+def thresholds_of(
+    held_out: HeldOut, groups: Sequence[str], wanted: Wanted, mode: Mode, *, was: Calibration | None = None
+) -> Calibration:
+    """Set the thresholds; `groups` names that of every image there is. Raises DataError where none was unseen.
+
+    `was` is the calibration on the same images before, whose floor of the map stays: models keep no other.
+    """
     check_unseen(held_out.scores_M)
     groups_M = [groups[image] for image in held_out.image_M]
-    return set_thresholds(held_out.scores_M, held_out.peaks_M, groups_M, wanted, mode=mode)
+    floor = was.map_floor if was else held_out.floor
+    return set_thresholds(held_out.scores_M, held_out.peaks_M, groups_M, wanted, mode=mode, map_floor=floor)

@@ -27,11 +27,19 @@ class HeldOut:
     scores_M: Doubles
     peaks_M: Doubles
     """The highest value of each map; the score again where the method draws none."""
+    floors_M: Doubles | None = None
+    """What a twentieth of each map does not exceed (`Scores.floor`); None where a model file told, which keeps one."""
+
+    @property
+    def floor(self) -> float | None:
+        """What nine in ten of the floors do not exceed."""
+        return None if self.floors_M is None else float(np.sort(self.floors_M)[-1 - len(self.floors_M) // 10])
 
     def only(self, images_N: Bools) -> "HeldOut":
         """The scores of the images marked, of all images of the fit."""
         kept_M = images_N[self.image_M]
-        return HeldOut(self.image_M[kept_M], self.scores_M[kept_M], self.peaks_M[kept_M])
+        floors_M = None if self.floors_M is None else self.floors_M[kept_M]
+        return HeldOut(self.image_M[kept_M], self.scores_M[kept_M], self.peaks_M[kept_M], floors_M)
 
     def percentile(self, score: float) -> float:
         """The share, in per cent, of these images that score no higher than `score`."""
@@ -92,12 +100,14 @@ def cross_scores(
     """What all good images score, each fold by a memory of the others."""
     fold_of = divide(groups, folds, seed)
     count = int(fold_of.max()) + 1
-    scores, peaks = np.empty(len(groups)), np.empty(len(groups))
+    scores, peaks, floors = np.empty(len(groups)), np.empty(len(groups)), np.full(len(groups), np.nan)
     for fold in range(count):
         unseen = score(fold_of == fold)
         scores[unseen.image_M], peaks[unseen.image_M] = unseen.scores_M, unseen.peaks_M
+        if unseen.floors_M is not None:
+            floors[unseen.image_M] = unseen.floors_M
         progress("threshold", fold + 1, count)
-    return HeldOut(np.arange(len(groups)), scores, peaks)
+    return HeldOut(np.arange(len(groups)), scores, peaks, None if np.isnan(floors).any() else floors)
 
 
 def check_unseen(scores: Doubles) -> None:

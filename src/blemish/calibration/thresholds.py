@@ -24,6 +24,9 @@ from blemish.language.numbers import at_most, percent
 from blemish.options.settings import Settings, checked
 from blemish.result import Verdict
 
+RISE = 4.0
+"""How far regions draw in where all of an image deviates: so many times as far as its floor lies above that of good."""
+
 __all__ = [
     "Calibration",
     "Mode",
@@ -108,6 +111,8 @@ class Calibration(BaseModel):
     map_extent: float
     """How far regions reach: to where the map passes what nine in ten of the groups never do, or the map threshold."""
     images_with_region: int
+    map_floor: float | None = None
+    """What a twentieth of the map does not exceed, in nine of ten good images (`floor`); None in older models."""
     left_out: int = 0
     """Groups of which scores were taken out after they had been seen, as those of suspects are."""
 
@@ -132,6 +137,14 @@ class Calibration(BaseModel):
     def estimate(self) -> float:
         """The share of good parts that is NG on average, over all calibrations on this number of parts."""
         return (self.above + 1) / (self.groups + 1)
+
+    def rise(self, floor: float) -> float:
+        """By how much the extent of regions rises in an image of this floor (`Scores.floor`).
+
+        Where even the calmest part of an image lies above that of good ones, all of it deviates (its light, its whole
+        surface), and what passes the extent of good parts is the image, not the defect.
+        """
+        return 0.0 if self.map_floor is None else RISE * max(0.0, floor - self.map_floor)
 
     def verdict(self, score: float) -> Verdict:
         """OK up to the review threshold, REVIEW up to the threshold, NG above it."""
@@ -192,7 +205,14 @@ class Calibration(BaseModel):
 
 
 def set_thresholds(
-    scores: Doubles, peaks: Doubles, groups: Sequence[str], wanted: Wanted, *, mode: Mode, left_out: int = 0
+    scores: Doubles,
+    peaks: Doubles,
+    groups: Sequence[str],
+    wanted: Wanted,
+    *,
+    mode: Mode,
+    map_floor: float | None = None,
+    left_out: int = 0,
 ) -> Calibration:
     """Thresholds from the image scores and map peaks of unseen good images, at the operating point wanted.
 
@@ -217,6 +237,7 @@ def set_thresholds(
         map_threshold=map_threshold,
         map_extent=min(map_extent, map_threshold),
         images_with_region=int((peaks > map_threshold).sum()),
+        map_floor=map_floor,
         left_out=left_out,
     )
 

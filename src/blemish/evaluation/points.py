@@ -72,15 +72,15 @@ def part_scores(
 def tabulate(detector: Detector, parts: PartScores | None, *, miss_cost: float) -> list[Point]:
     """The operating point in use, and others that the same scores would give; the last two chosen by the defects."""
     now = detector.model.manifest.calibration
-    images = [image.group for image in detector.model.manifest.images]
+    held_out, images = detector.model.held_out, [image.group for image in detector.model.manifest.images]
     others = [
-        thresholds_of(detector.model.held_out, images, now.wanted.changed(false_rejects=rate, review=0.0), now.mode)
+        thresholds_of(held_out, images, now.wanted.changed(false_rejects=rate, review=0.0), now.mode, was=now)
         for rate in RATES
     ]
     rows = [_point("in use", now, parts)]
     if now.wanted.review == 0:
         wanted = now.wanted.changed(review=min(BAND, (1 - now.wanted.false_rejects) / 2))
-        banded = thresholds_of(detector.model.held_out, images, wanted, now.mode)
+        banded = thresholds_of(held_out, images, wanted, now.mode, was=now)
         rows.append(_point(f"in use, {percent(wanted.review)} REVIEW", banded, parts))
     rows += [_point(f"at most {percent(each.wanted.false_rejects)} NG", each, parts) for each in others]
     if parts:

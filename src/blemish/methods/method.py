@@ -34,12 +34,20 @@ __all__ = [
     "Learns",
     "Method",
     "MethodKind",
+    "Numbers",
     "Scores",
     "TensorKind",
 ]
 
 TensorKind: TypeAlias = tuple[type[np.generic] | tuple[type[np.generic], ...], str]
 """Type (or types) and axes of a tensor in the model file, one letter an axis; axes of one letter have one length."""
+
+
+Numbers: TypeAlias = tuple[float, float, float]
+"""Image score, peak and floor of the map of one image."""
+
+CALM = 0.05
+"""The share of an image's map that its floor is taken from: the calmest twentieth."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +67,20 @@ class Scores:
         return self.image if self.map_HW is None else float(self.map_HW.max())
 
     @property
-    def numbers(self) -> tuple[float, float]:
-        """Image score and peak: what thresholds rest on."""
-        return self.image, self.peak
+    def floor(self) -> float:
+        """What a twentieth of the map does not exceed; the image score where there is none.
+
+        A defect leaves most of the image as it was. Where even its calmest part lies high, all of it deviates.
+        """
+        if self.map_HW is None:
+            return self.image
+        place = int(CALM * (self.map_HW.size - 1))
+        return float(np.partition(self.map_HW, place, axis=None)[place])
+
+    @property
+    def numbers(self) -> Numbers:
+        """Image score, peak and floor: what thresholds rest on."""
+        return self.image, self.peak, self.floor
 
 
 class Method(Protocol):
@@ -147,8 +166,8 @@ class FitsAcross(Protocol):
     folds: int
     """Parts that the good images are held out in, where settings do not say."""
 
-    def fit_across(self, fold_of_N: Ints, progress: Progress = silent) -> tuple[Fitted, list[tuple[float, float]]]:
-        """Fit on all images; and image score and peak of each by what is learnt of the images outside its fold.
+    def fit_across(self, fold_of_N: Ints, progress: Progress = silent) -> tuple[Fitted, list[Numbers]]:
+        """Fit on all images; and image score, peak and floor of each by what is learnt of the images outside its fold.
 
         Images of fold KEPT are not fitted on.
         """

@@ -34,7 +34,7 @@ from blemish.memory.spill import patch_store, take_rows
 from blemish.memory.training import TrainingPatches, gather
 from blemish.methods.gaussian import Scatter, cross_lengths, packed, strips, whitening
 from blemish.methods.good_images import GoodImages
-from blemish.methods.method import Fitted, Scores
+from blemish.methods.method import Fitted, Numbers, Scores
 from blemish.methods.state import State, Tensor
 from blemish.options.settings import Settings
 from blemish.scoring.heatmap import anomaly_map, on_grid
@@ -174,7 +174,7 @@ class PaDiMLearner:
         )
         return Fitted(method, self.graph)
 
-    def fit_across(self, fold_of_N: Ints, progress: Progress = silent) -> tuple[Fitted, list[tuple[float, float]]]:
+    def fit_across(self, fold_of_N: Ints, progress: Progress = silent) -> tuple[Fitted, list[Numbers]]:
         """Fit on all images, and score each by the Gaussians of those outside its fold; both in one pass."""
         good, estimates = self._good, Estimates.room_for(self.patches)
         lengths_NP = np.empty((len(fold_of_N), len(estimates.mean_PD)), np.float32)

@@ -21,7 +21,7 @@ from blemish.memory.training import Gathering, TrainingPatches
 from blemish.methods.good_images import GoodImages
 from blemish.methods.look import Look
 from blemish.methods.look_tensors import look_of, look_tensor_kinds
-from blemish.methods.method import KEPT, Fitted, Scores, TensorKind
+from blemish.methods.method import KEPT, Fitted, Numbers, Scores, TensorKind
 from blemish.methods.patchcore import PatchCore, compare, reductions
 from blemish.options.settings import Settings
 from blemish.system.progress import Progress, silent
@@ -103,7 +103,7 @@ class PatchCoreLearner:
             method = method.with_looks([self._scaled(method, look, numbers) for look in range(len(method.looks))])
         return Fitted(method, self.graph)
 
-    def fit_across(self, fold_of_N: Ints, progress: Progress = silent) -> tuple[Fitted, list[tuple[float, float]]]:
+    def fit_across(self, fold_of_N: Ints, progress: Progress = silent) -> tuple[Fitted, list[Numbers]]:
         """Fit on all images but those of fold KEPT; and what each scores by the banks without the rows of its fold.
 
         No fold is fitted anew: the rows of the others stay as they were chosen. So a bank of many folds, each a small
@@ -114,7 +114,7 @@ class PatchCoreLearner:
         assert isinstance(method, PatchCore), "fitted by this learner"
         without = {fold: method.without(np.flatnonzero(fold_of_N == fold)) for fold in np.unique(fold_of_N).tolist()}
 
-        def score(image: int) -> tuple[float, float]:
+        def score(image: int) -> Numbers:
             features = {name: patches.of_image(image) for name, patches in self.patches.items()}
             scores: Scores = without[fold_of_N[image]].score(features, threads=1)
             return scores.numbers

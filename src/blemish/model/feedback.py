@@ -216,7 +216,13 @@ def _thresholds(
     groups = [images[number].group for number in unseen["image"]]
     was = manifest.calibration
     return set_thresholds(
-        unseen["scores"], unseen["peaks"], groups, was.wanted, mode=was.mode, left_out=was.left_out + more
+        unseen["scores"],
+        unseen["peaks"],
+        groups,
+        was.wanted,
+        mode=was.mode,
+        map_floor=was.map_floor,
+        left_out=was.left_out + more,
     )
 
 

@@ -92,6 +92,8 @@ def _calibration(field: str, calibration: Calibration) -> Iterator[tuple[str, st
     for name in ("threshold", "review_threshold", "map_threshold", "map_extent"):
         if abs(getattr(calibration, name)) > LARGEST_SCORE:
             yield f"{field}.{name}", f"{getattr(calibration, name)} is beyond float32, which maps are of"
+    if calibration.map_floor is not None and abs(calibration.map_floor) > LARGEST_SCORE:
+        yield f"{field}.map_floor", f"{calibration.map_floor} is beyond float32, which maps are of"
     if calibration.review_threshold > calibration.threshold:
         yield f"{field}.review_threshold", f"{calibration.review_threshold} is above the threshold"
     if calibration.map_extent > calibration.map_threshold:

@@ -42,7 +42,7 @@ def calibration_without(model: Model) -> Calibration:
     """The thresholds that the scores of all images but the suspects would give."""
     images, now = model.manifest.images, model.manifest.calibration
     rest = model.held_out.only(~_suspected(model))
-    return thresholds_of(rest, [image.group for image in images], now.wanted, now.mode)
+    return thresholds_of(rest, [image.group for image in images], now.wanted, now.mode, was=now)
 
 
 def tell_suspects(model: Model) -> str:

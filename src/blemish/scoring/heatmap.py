@@ -1,8 +1,8 @@
 """The anomaly map: drawn from patch scores, joined over looks, its regions outlined and explained by good patches."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import cv2
 import numpy as np
@@ -25,6 +25,9 @@ __all__ = [
 ]
 
 JoinRule = Literal["soft", "largest", "mean"]
+
+WITHIN = 0.9
+"""Regions never draw in farther than this share of the way from the extent to their own peak."""
 
 SHOWN = 3
 """The number of good patches that stand for a region."""
@@ -98,11 +101,14 @@ def shares(weights: Sequence[float]) -> Doubles:
     return np.asarray(weights_L / weights_L.sum())
 
 
-def find_regions(map_HW: Floats, threshold: float, extent: float | None = None) -> tuple[Bools, list[Region]]:
+def find_regions(
+    map_HW: Floats, threshold: float, extent: float | None = None, rise: float = 0.0
+) -> tuple[Bools, list[Region]]:
     """Blobs of a map that pass its threshold, highest score first; NaN is never above.
 
     A blob is connected (8 neighbours) and reaches as far as the map stays above `extent`, by default the threshold;
-    as in the hysteresis of Canny's edges (1986), a lower extent adds no blob and outlines more of each.
+    as in the hysteresis of Canny's edges (1986), a lower extent adds no blob and outlines more of each. `rise` draws
+    each blob in: it ends so much above the extent, but at most WITHIN of the way from there to its own peak.
     """
     extent = threshold if extent is None else extent
     seen_HW = np.isfinite(map_HW)
@@ -110,22 +116,47 @@ def find_regions(map_HW: Floats, threshold: float, extent: float | None = None) 
     if not np.greater(map_HW, threshold, where=seen_HW, out=mask_HW).any():
         return mask_HW, []
     np.greater(map_HW, extent, where=seen_HW, out=mask_HW)
-    count, labels_HW, stats, _ = cv2.connectedComponentsWithStats(mask_HW.astype(np.uint8), connectivity=8)
+    if rise > 0:
+        for blob in _blobs(map_HW, mask_HW):
+            level = extent + min(rise, WITHIN * (blob.score - extent))
+            mask_HW[blob.part][blob.inside & (map_HW[blob.part] <= level)] = False
     regions = []
+    for blob in _blobs(map_HW, mask_HW):
+        if blob.score > threshold:
+            regions.append(blob.region())
+        else:
+            mask_HW[blob.part][blob.inside] = False
+    return mask_HW, sorted(regions, key=lambda region: -region.score)
+
+
+class _Blob(NamedTuple):
+    """Connected pixels of a mask."""
+
+    box: Box
+    area: int
+    part: tuple[slice, slice]
+    """Its box, as places of the map."""
+    inside: Bools
+    """Its pixels in that box."""
+    score: float
+    """The highest value of the map there."""
+
+    def region(self) -> Region:
+        """The blob as a region, with its outline."""
+        marked, offset = self.inside.astype(np.uint8), (self.box.x, self.box.y)
+        contours, _ = cv2.findContours(marked, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE, offset=offset)
+        outline = [(int(point[0][0]), int(point[0][1])) for point in contours[0]]
+        return Region(self.box, self.area, self.score, outline)
+
+
+def _blobs(map_HW: Floats, mask_HW: Bools) -> Iterator[_Blob]:
+    """The connected parts of a mask; each stays what it is while others are taken out."""
+    count, labels_HW, stats, _ = cv2.connectedComponentsWithStats(mask_HW.astype(np.uint8), connectivity=8)
     for label in range(1, count):
         x, y, width, height, area = (int(value) for value in stats[label])
         part = np.s_[y : y + height, x : x + width]
         inside = labels_HW[part] == label
-        score = float(map_HW[part][inside].max())
-        if score <= threshold:
-            mask_HW[part][inside] = False
-            continue
-        contours, _ = cv2.findContours(
-            inside.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE, offset=(x, y)
-        )
-        outline = [(int(point[0][0]), int(point[0][1])) for point in contours[0]]
-        regions.append(Region(Box(x, y, width, height), area, score, outline))
-    return mask_HW, sorted(regions, key=lambda region: -region.score)
+        yield _Blob(Box(x, y, width, height), area, part, inside, float(map_HW[part][inside].max()))
 
 
 class Reasons:
