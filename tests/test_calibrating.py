@@ -104,7 +104,7 @@ def test_what_cannot_calibrate(detector: Detector, tmp_path: Path) -> None:
 def test_a_table_of_points_shows_both_sides(calibrated: Detector) -> None:
     parts = part_scores(calibrated, [scratched_part(1).grey, stained_part(2).grey, good_part(900)])
     rows = tabulate(calibrated, parts, miss_cost=10)
-    assert [row.name for row in rows][:3] == ["in use", "in use, 5.0 % REVIEW", "at most 0.5 % NG"]
+    assert [row.name for row in rows][:3] == ["in use", "in use, 5.0 % REVIEW", "asked for 0.5 % NG"]
     assert rows[0].misses is not None
     assert (rows[0].misses.count, rows[0].misses.of) == (1, 3)  # a good part among the defects is missed
     assert (rows[0].needs, rows[2].needs) == (None, 598)

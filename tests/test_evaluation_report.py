@@ -11,11 +11,13 @@ from parts import good_part, save_image, scratched_part, stained_part
 from shell import RunCli
 from test_html import Reader
 
+from blemish.calibrating import calibrate
 from blemish.data.samples import Sample
 from blemish.detector import Detector
 from blemish.errors import DataError, OptionError
 from blemish.evaluation.evaluation import Evaluation
 from blemish.evaluation.run import evaluate
+from blemish.fitting import fit
 from blemish.reports.html import LONGEST_SIDE
 from blemish.reports.report import SHOWN, write_report
 from blemish.reports.reporting import report
@@ -164,3 +166,39 @@ def test_the_command(tmp_path: Path, model: Path, run_cli: RunCli) -> None:
     assert '<html lang="ja">' in (tmp_path / "報告.html").read_text(encoding="utf-8")
     assert "give en or ja" in run_cli("report", model, tmp_path, "--lang", "xx").sentence
     assert "does not exist" in run_cli("report", model, tmp_path, "-o", tmp_path / "no" / "r.html").sentence
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_review_has_a_figure_and_a_line(
+    tmp_path: Path, detector: Detector, evaluation: Evaluation, model: Path, language: str
+) -> None:
+    words = Words(language)
+    page = written(tmp_path / "r.html", detector, evaluation, model, language)
+    assert words("for review") not in page, "the model has no band"
+    assert 'class="review-line"' not in page
+    banded = calibrate(detector, threshold=1000, review=0.5)  # so high that defects are REVIEW
+    samples = [
+        Sample(Path(each.path), each.label, each.defect, None, each.path, "test") for each in evaluation.predictions
+    ]
+    judged = evaluate(banded, samples, resamples=20)
+    page = written(tmp_path / "r.html", banded, judged, model, language)
+    confusion = judged.confusion
+    assert confusion.defective_review == 8
+    assert 'class="review-line"' in page
+    counts = words("of both").format(
+        good=confusion.good_review, good_of=confusion.good, bad=confusion.defective_review, bad_of=confusion.defective
+    )
+    assert counts in Reader(page).text
+
+
+def test_a_method_without_maps_says_so(tmp_path: Path, folder: Path, evaluation: Evaluation, model: Path) -> None:
+    """Its overlays had looked like maps of perfect parts, and its crops were smears."""
+    whole = fit(folder / "fit", method="1-nn", size=64, progress=False)
+    text = Reader(written(tmp_path / "r.html", whole, evaluation, model)).text
+    words = Words("en")
+    assert words("no map") in text
+    assert words("nearest image") in text
+    assert not any(words(name) in text for name in ("cases say", "remembered", "deviates"))
+    result = whole.inspect(folder / "line" / "scratch.png")
+    mapped = replace(result, anomaly_map=np.zeros(result.image().shape[:2], np.float32))
+    assert result.overlay().shape[0] > mapped.overlay().shape[0], "one line more: there is no map"

@@ -16,7 +16,15 @@ from blemish.errors import OptionError
 from blemish.fitting import fit
 from blemish.images.training_image import TrainingImage
 from blemish.images.transform import Transform, Viewer
-from blemish.reports.reconstruction import GoodPictures, as_remembered, pairs, reasons_sheet
+from blemish.reports.reconstruction import (
+    CROP_SIDE,
+    GAP,
+    WORDS_HEIGHT,
+    GoodPictures,
+    as_remembered,
+    pairs,
+    reasons_sheet,
+)
 from blemish.result import Box, Matches, Region
 from blemish.scoring.heatmap import SHOWN, Reasons
 
@@ -193,6 +201,18 @@ def test_inspect_draws_reasons(model: Path, folder: Path, tmp_path: Path, run_cl
     with Image.open(tmp_path / "理由" / "scratch.png.png") as sheet:
         assert sheet.width > 2 * WIDTH
         assert sheet.height > HEIGHT + 160
+
+
+def test_a_sheet_of_reasons_says_what_it_shows(detector: Detector, folder: Path) -> None:
+    """Words stand right of each pair and below the pictures above; without them the sheet is a riddle."""
+    result = detector.inspect(folder / "line" / "scratch.png")
+    sheet = reasons_sheet(result.image(), result, GoodPictures(detector.model.manifest))
+    height, width = result.image().shape[:2]
+    below = sheet[height : height + WORDS_HEIGHT, : 2 * width]
+    beside = sheet[height + WORDS_HEIGHT + GAP :][:CROP_SIDE, 2 * (CROP_SIDE + GAP) :]
+    for words in (below, beside):
+        assert ((words < 120).all(axis=2)).any(), "ink"
+        assert ((words == 255).all(axis=2)).mean() > 0.5, "on paper"
 
 
 def test_inspect_says_where_reasons_are_missing(tmp_path: Path, folder: Path, run_cli: RunCli) -> None:

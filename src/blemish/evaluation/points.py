@@ -82,7 +82,7 @@ def tabulate(detector: Detector, parts: PartScores | None, *, miss_cost: float) 
         wanted = now.wanted.changed(review=min(BAND, (1 - now.wanted.false_rejects) / 2))
         banded = thresholds_of(held_out, images, wanted, now.mode, was=now)
         rows.append(_point(f"in use, {percent(wanted.review)} REVIEW", banded, parts))
-    rows += [_point(f"at most {percent(each.wanted.false_rejects)} NG", each, parts) for each in others]
+    rows += [_point(f"asked for {percent(each.wanted.false_rejects)} NG", each, parts) for each in others]
     if parts:
         rows.append(_oracle("zero miss (oracle)", zero_miss(parts)))
         rows.append(_oracle("least cost (oracle)", least_cost(parts, miss_cost)))

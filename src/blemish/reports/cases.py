@@ -36,6 +36,8 @@ class Cases:
 
     def __post_init__(self) -> None:
         self.timings: list[dict[str, float]] = []
+        self.without_maps = False
+        """Whether the method draws none, as those do that score an image as a whole."""
         self._good = GoodPictures(self.detector.model.manifest)
 
     @property
@@ -59,18 +61,17 @@ class Cases:
         self.timings.append(result.timings)
         image = result.image()
         shown = [(picture(image, self.words("image")), self.words("image"))]
-        shown.append(
-            (
-                picture(result.overlay(caption=False), self.words("overlay")),
-                self.words("overlay"),
-            )
-        )
+        if result.anomaly_map is None:
+            self.without_maps = True
+        else:
+            shown.append((picture(result.overlay(caption=False), self.words("overlay")), self.words("overlay")))
         if prediction.path in self.masked:
             known = _marked(image, self.masked[prediction.path])
             shown.append((picture(known, self.words("known")), self.words("known")))
         if result.matches is not None:
             remembered = as_remembered(image, result.matches, self._good)
-            shown.append((picture(remembered, self.words("remembered")), self.words("remembered")))
+            name = self.words("nearest image" if _as_a_whole(result) else "remembered")
+            shown.append((picture(remembered, name), name))
         return element(
             "figure",
             element("figcaption", verdict(result), " ", *self._named(prediction)),
@@ -85,6 +86,8 @@ class Cases:
 
     def _why(self, image: Bytes, result: Result) -> Html | None:
         """The most anomalous patch of each region, or of the image where it has none, beside the nearest good one."""
+        if _as_a_whole(result):
+            return None
         nearest = [region.nearest[0] for region in result.regions[:REGIONS] if region.nearest]
         if not nearest and result.nearest is not None:
             nearest = [result.nearest]
@@ -95,6 +98,11 @@ class Cases:
                 label = f"{self.words('nearest good')} ({self.words('distance')} {each.nearest.distance:.3g})"
                 shown.append((picture(each.good_SS3, f"{label}: {Path(each.nearest.path).name}"), label))
         return _row(shown) if shown else None
+
+
+def _as_a_whole(result: Result) -> bool:
+    """Whether the image was compared with good ones as a whole, not patch by patch."""
+    return result.matches is not None and result.matches.grid == (1, 1)
 
 
 def _marked(image: Bytes, sample: Sample) -> Bytes:
@@ -109,4 +117,4 @@ def verdict(result: Result) -> Html:
 
 def _row(pictures: Sequence[tuple[Html, str]]) -> Html:
     cells = (element("div", drawn, element("span", label)) for drawn, label in pictures)
-    return element("div", *cells, class_="pictures")
+    return element("div", *cells, class_=f"pictures of-{len(pictures)}")

@@ -8,9 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import ceil
+from pathlib import Path
+from textwrap import wrap
 
 import cv2
 import numpy as np
+from PIL import Image, ImageDraw, ImageFont
 
 from blemish.arrays import Bytes, Floats
 from blemish.errors import ImageError, OptionError
@@ -33,6 +36,9 @@ CROP_SIDE = 160
 
 SHEET_SIDE, GAP = 480, 6
 """The longest side of an image on a sheet, and the gap between pictures, in pixels."""
+WORDS_WIDTH, WORDS_HEIGHT = 300, 22
+"""The width of the words beside a pair, and the height of those below a picture, in pixels."""
+INK = (28, 33, 38)
 
 
 class GoodPictures:
@@ -170,7 +176,7 @@ def _crop(image_HW3: Bytes, middle: tuple[int, int], patch: tuple[float, float])
 
 
 def reasons_sheet(image_HW3: Bytes, result: Result, pictures: GoodPictures) -> Bytes:
-    """One picture of why: the image with its regions outlined and the image as remembered; below, pair by pair.
+    """One picture of why, in words: the image with its regions outlined and the image as remembered; below, the pairs.
 
     Raises OptionError for a result of a method that keeps no good patches.
     """
@@ -179,14 +185,41 @@ def reasons_sheet(image_HW3: Bytes, result: Result, pictures: GoodPictures) -> B
             "Reasons are pictures of the nearest good patches, which only patchcore keeps; leave them out."
         )
     shown = outlined(image_HW3, result.regions), as_remembered(image_HW3, result.matches, pictures)
-    rows = [_row([_fitted(picture) for picture in shown])]
-    for pair in pairs(image_HW3, result.regions, pictures):
+    named = zip(map(_fitted, shown), ("The image and its regions", "The image from good patches"), strict=True)
+    rows = [_row([_above_words(picture, words) for picture, words in named])]
+    for number, pair in enumerate(pairs(image_HW3, result.regions, pictures), start=1):
         good = np.full_like(pair.image_SS3, UNSEEN[0]) if pair.good_SS3 is None else pair.good_SS3
-        rows.append(_row([pair.image_SS3, good]))
+        rows.append(_row([pair.image_SS3, good, _words_of(pair, number)]))
     width = max(row.shape[1] for row in rows)
     return np.concatenate(
         [np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0)), constant_values=255) for row in rows]
     )
+
+
+def _words_of(pair: Pair, number: int) -> Bytes:
+    """What a pair shows, as high as its pictures."""
+    near = pair.nearest
+    name = f"{Path(near.path).name}{'' if pair.good_SS3 is not None else ' (not there any more)'}"
+    lines = [
+        f"Region {number}.",
+        f"Left: what deviates most, at {near.at[0]},{near.at[1]}.",
+        "Right: the good patch nearest to it,",
+        f"at {near.x},{near.y}, distance {near.distance:.3g}, of",
+        *wrap(name, WORDS_WIDTH // 8),
+    ]
+    return _written("\n".join(lines), (WORDS_WIDTH, CROP_SIDE))
+
+
+def _above_words(picture_HW3: Bytes, words: str) -> Bytes:
+    """The picture above a line that says what it is."""
+    return np.concatenate([picture_HW3, _written(words, (picture_HW3.shape[1], WORDS_HEIGHT))])
+
+
+def _written(text: str, size: tuple[int, int]) -> Bytes:
+    """Words on white, of a width and height in pixels."""
+    sheet = Image.new("RGB", size, "white")
+    ImageDraw.Draw(sheet).multiline_text((2, 2), text, INK, ImageFont.load_default(size=14.0))
+    return np.asarray(sheet)
 
 
 def _fitted(image_HW3: Bytes) -> Bytes:

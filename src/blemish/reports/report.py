@@ -18,7 +18,7 @@ from blemish.data.samples import Sample
 from blemish.detector import Detector
 from blemish.diagnosis.installation import machine, package_versions
 from blemish.errors import DataError
-from blemish.evaluation.evaluation import Estimate, Evaluation, Prediction
+from blemish.evaluation.evaluation import Confusion, Estimate, Evaluation, Prediction
 from blemish.evaluation.metrics import sweep
 from blemish.language.numbers import percent
 from blemish.reports import charts
@@ -55,7 +55,7 @@ def write_report(
     scored = [each for each in evaluation.predictions if each.verdict is not Verdict.ERROR]
     if not scored:
         raise DataError(f"None of the {len(evaluation.predictions)} images of {data} could be inspected: no report.")
-    scores = _Scores(evaluation, detector.model.held_out.scores_M, scored)
+    scores = _Scores(detector, evaluation, scored)
     cases = Cases(detector, words, {str(each.path): each for each in samples if each.label and each.mask})
     good = sorted((each for each in scored if not each.label), key=lambda each: -each.score)
     defective = sorted((each for each in scored if each.label), key=lambda each: each.score)
@@ -68,7 +68,7 @@ def write_report(
         _section(words("operating point"), _operating_point(words, scores)),
         _section(words("by defect"), _by_defect(words, evaluation, scores)) if defective else None,
         _section(words("curves"), _curves(words, scores)) if good and defective else None,
-        _section(words("worst misses"), _says(f"{words('cases say')} {words('cases say why')}"), misses),
+        _section(words("worst misses"), _says(_about_cases(words, cases)), misses),
         _section(words("worst false alarms"), alarms),
         _section(words("speed"), _speed(words, cases)),
         _section(words("versions"), _versions(words, detector)),
@@ -80,9 +80,10 @@ def write_report(
 class _Scores:
     """The scores that the movable threshold divides."""
 
-    def __init__(self, evaluation: Evaluation, held_out: Doubles, scored: list[Prediction]) -> None:
+    def __init__(self, detector: Detector, evaluation: Evaluation, scored: list[Prediction]) -> None:
         self.threshold = evaluation.threshold
-        self.held_out = held_out
+        self.review = detector.model.manifest.calibration.review_threshold
+        self.held_out = detector.model.held_out.scores_M
         self.good = np.array([each.score for each in scored if not each.label])
         self.of_defect = {
             kind.defect: np.array([each.score for each in scored if each.label and each.defect == kind.defect])
@@ -130,6 +131,7 @@ def _head(words: Words, evaluation: Evaluation, title: str) -> Html:
         (words("image AUROC"), percent(auroc.value if auroc else None), _interval(words, auroc)),
         (words("false rejects"), percent(confusion.false_reject_rate), rejected),
         (words("misses"), percent(confusion.miss_rate), missed),
+        *_for_review(words, confusion),
         (words("threshold"), f"{evaluation.threshold:.4g}", words("own threshold")),
         (words("time"), f"{1000 * evaluation.seconds_per_image:.0f} ms", words("waited")),
     ]
@@ -144,6 +146,17 @@ def _head(words: Words, evaluation: Evaluation, title: str) -> Html:
         element("p", written, class_="quiet"),
         element("div", *cells, class_="key"),
     )
+
+
+def _for_review(words: Words, confusion: Confusion) -> list[tuple[str, str, str]]:
+    """How many images are for people to look at; nothing where there are none."""
+    count, whole = confusion.good_review + confusion.defective_review, confusion.good + confusion.defective
+    if not count:
+        return []
+    of_each = words("of both").format(
+        good=confusion.good_review, good_of=confusion.good, bad=confusion.defective_review, bad_of=confusion.defective
+    )
+    return [(words("for review"), percent(count / whole), of_each)]
 
 
 def _data(words: Words, evaluation: Evaluation, data: str, seed: int) -> Html:
@@ -162,7 +175,7 @@ def _data(words: Words, evaluation: Evaluation, data: str, seed: int) -> Html:
     ]
     if pixels:
         rows.append((words("pixel AUROC"), percent(pixels.auroc)))
-        rows.append((f"{words('AUPRO')} {pixels.limit:g}", percent(pixels.aupro)))
+        rows.append((words("AUPRO").format(pixels.limit), percent(pixels.aupro)))
     return facts([*rows, (words("seed"), seed)])
 
 
@@ -196,7 +209,7 @@ def _file(words: Words, model: Path) -> list[tuple[object, object]]:
 
 def _counts(words: Words, images: int, parts: int) -> str:
     """The number of images, and that of parts where it is another one."""
-    counted = [f"{images} {words('images')}"] + ([f"{parts} {words('parts')}"] if parts != images else [])
+    counted = [words("images").format(images)] + ([words("parts").format(parts)] if parts != images else [])
     return ", ".join(counted)
 
 
@@ -209,11 +222,16 @@ def _operating_point(words: Words, scores: _Scores) -> Html:
         strips.append(charts.strip(words("defective tested"), scores.defective, scores.axis, "bad"))
     at = f"--at:{100 * scores.axis.share(scores.threshold):.2f}%"
     ng = element("div", element("span", Verdict.NG), class_="above")
+    review = None
+    if scores.review < scores.threshold:
+        line = f"left:{100 * scores.axis.share(scores.review):.2f}%"
+        review = element("div", element("span", Verdict.REVIEW), class_="review-line", style=line)
     return packed(
         [
             _says(words("operating point says")),
+            None if review is None else _says(words("review says").format(review=f"{scores.review:.4g}")),
             charts.hatching(),
-            element("div", *strips, ng, class_="scores", style=at),
+            element("div", *strips, review, ng, class_="scores", style=at),
             _slider(words, scores),
             charts.ticks(scores.axis),
             _controls(words, scores),
@@ -282,6 +300,11 @@ def _curves(words: Words, scores: _Scores) -> Html:
     )
     pr = charts.curve(words("PR"), words("PR axes"), "pr", charts.pr_points(swept), (found, precision), chance=False)
     return packed([element("div", roc, pr, class_="curves"), _says(words("circle"))])
+
+
+def _about_cases(words: Words, cases: Cases) -> str:
+    """What the pictures show; a method that scores whole images draws no map."""
+    return words("no map") if cases.without_maps else f"{words('cases say')} {words('cases say why')}"
 
 
 def _speed(words: Words, cases: Cases) -> Html:

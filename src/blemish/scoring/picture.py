@@ -109,6 +109,7 @@ def captioned(picture_HW3: Bytes, result: Result) -> Bytes:
         f"{result.verdict} {result.score:.4g}",
         f"{result.times_threshold:.2f} x threshold",
         f"{percent(result.percentile / 100)} of good score no higher",
+        *(["no map: the method scores whole images"] if result.anomaly_map is None else []),
     ]
     text = _wrapped(phrases, width, font)
     left, top, _, bottom = ImageDraw.Draw(Image.new("RGB", (1, 1))).multiline_textbbox((0, 0), text, font=font)
