@@ -60,6 +60,7 @@ class Kills:
     """Fits over a model file that were killed, and what they left."""
 
     fits: int
+    """Fits that were alive when they were killed."""
     while_writing: int
     """Killed with a temporary file under way."""
     left: int
@@ -69,7 +70,7 @@ class Kills:
     broken: int
     """Model files that could not be read whole."""
     finished: int
-    """Fits that ended before they were killed."""
+    """Fits beside them that ended before they could be killed."""
 
 
 def models(folder: Path) -> list[Detector]:
@@ -135,31 +136,33 @@ def _read(path: Path, detectors: list[Detector], reads: int) -> int:
 def kill_fits(folder: Path, fits: int, seed: int) -> Kills:
     """Fit over one model file again and again, kill -9 each fit, and run `blemish feedback log` after it.
 
-    Every second fit is killed at a random moment of its run, the others at a random moment of their writing.
+    Every second fit is killed at a random moment of its run, the others at a random moment of their writing, until so
+    many `fits` were alive when they were killed.
     """
     images, path = folder / "good", folder / "part.blemish"
-    for seed in range(3):
-        save_image(images / f"{seed}.png", good_part(seed))
+    for number in range(3):
+        save_image(images / f"{number}.png", good_part(number))
     assert _run(*_fit(images, path)) == 0
     draw = random.Random(seed)
     seconds = _seconds_to_fit(images, path)
-    while_writing = left = after = broken = finished = 0
-    for number in range(fits):
+    killed = while_writing = left = after = broken = finished = 0
+    while killed < fits:
         process = WARM.Process(target=_run, args=_fit(images, path))
         process.start()
-        if number % 2:
+        if (killed + finished) % 2:
             process.join(draw.uniform(0, seconds))
         else:
             _wait_for_writing(process, folder)
             time.sleep(draw.uniform(0, 0.02))
-        finished += process.exitcode is not None
         process.kill()
         process.join()
+        ended = (process.exitcode or 0) >= 0  # by itself: a kill makes it negative
+        finished, killed = finished + ended, killed + (not ended)
         now = _temporary(folder)
         left, while_writing = left + now, while_writing + bool(now)
         broken += _run("feedback", "log", str(path)) != 0  # it reads the model, and checks all of it
         after += _temporary(folder)
-    return Kills(fits, while_writing, left, after, broken, finished)
+    return Kills(killed, while_writing, left, after, broken, finished)
 
 
 def _fit(images: Path, path: Path) -> tuple[str, ...]:
@@ -214,8 +217,8 @@ def campaign(reads: int, fits: int, seed: int) -> str:
         kills = kill_fits(Path(folder), fits, seed)
     table = markdown_table(("saving", "reads", "saved", "damaged"), rows)
     header = (
-        "fits",
-        "killed while writing",
+        "fits killed",
+        "of them while writing",
         "ended before",
         "files left",
         "left after the next command",
@@ -227,7 +230,8 @@ def campaign(reads: int, fits: int, seed: int) -> str:
         "Reads of one model file while others save it; each read is compared with what they wrote, to the last byte."
         f"\n\n{table}\n\n"
         "`kill -9` of `blemish fit` over a model, every second one at a random moment of its run, the others at a "
-        f"random moment of its writing; after each, `blemish feedback log`.\n\n{killed}"
+        f"random moment of its writing; after each, `blemish feedback log`. Fits that ended before "
+        f"their kill are beside the {kills.fits}.\n\n{killed}"
     )
 
 

@@ -98,10 +98,9 @@ def main() -> None:
             began = time.monotonic()
             outcomes.append(outcome := bench.outcome(case, lacking))
             print(f"{case.name} ({case.data}): {outcome}, {time.monotonic() - began:.0f} s", file=sys.stderr)
-    text = report(outcomes, abouts, arguments)
-    print(text)
-    if arguments.output:
-        arguments.output.write_text(text, encoding="utf-8")
+            if arguments.output:  # after each, so that a run that is stopped leaves what it found
+                arguments.output.write_text(report(outcomes, abouts, arguments), encoding="utf-8")
+    print(report(outcomes, abouts, arguments))
     raise SystemExit(any(outcome.differs for outcome in outcomes))
 
 
