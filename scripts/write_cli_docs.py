@@ -23,6 +23,7 @@ COMMANDS = (
     ("evaluate",),
     ("report",),
     ("reproduce",),
+    ("export",),
     ("info",),
     ("sign",),
     ("doctor",),

@@ -15,6 +15,8 @@ from blemish.cli.next_step import say_misses_unknown
 from blemish.cli.options import AcceptDamaged, Config, Force, MaxPixels, Recursive, Trusted
 
 if TYPE_CHECKING:
+    from blemish.detector import Detector
+    from blemish.export.artefact import Artefact
     from blemish.model.manifest import ModelManifest
     from blemish.options.recipe import InspectOptions
     from blemish.result import Result, Verdict
@@ -30,7 +32,7 @@ class Writer(Protocol):
 
 
 def inspect(
-    model: Annotated[Path, typer.Argument(help="A model file made by blemish fit.")],
+    model: Annotated[Path, typer.Argument(help="A model made by blemish fit, or its export (.onnx).")],
     images: Annotated[list[str], typer.Argument(help="Images to inspect: files, folders or patterns.")],
     csv: Annotated[Path | None, typer.Option(help="Write one row an image to this CSV file.")] = None,
     regions: Annotated[Path | None, typer.Option(help="Write one row a region to this CSV file.")] = None,
@@ -56,6 +58,7 @@ def inspect(
     path, boxes of the highest regions.
     """
     from blemish.detector import load
+    from blemish.export.artefact import Artefact
     from blemish.options.recipe import InspectOptions, read_recipe
     from blemish.options.settings import checked
     from blemish.result import Verdict
@@ -68,16 +71,20 @@ def inspect(
     asked = read_recipe(config).inspect if config else {}
     wanted = checked(InspectOptions, asked | {name: value for name, value in typed.items() if value is not None})
     apart = _claim(wanted, Outputs([model, *filter(None, [config]), *paths], force=force), paths)
-    detector = load(
-        model,
-        provider=wanted.provider,
-        threads=wanted.threads,
-        accept_damaged=wanted.accept_damaged,
-        max_pixels=wanted.max_pixels,
-        trusted=trusted,
-    )
+    if model.suffix.lower() == ".onnx":
+        detector: Detector | Artefact = _artefact(model, wanted, trusted)
+    else:
+        detector = load(
+            model,
+            provider=wanted.provider,
+            threads=wanted.threads,
+            accept_damaged=wanted.accept_damaged,
+            max_pixels=wanted.max_pixels,
+            trusted=trusted,
+        )
     with ExitStack() as stack:
-        writers = _open(wanted, paths, detector.model.manifest, apart, stack)
+        manifest = None if isinstance(detector, Artefact) else detector.model.manifest
+        writers = _open(wanted, paths, manifest, apart, stack)
         progress = stack.enter_context(progress_bar())
         counts: Counter[Verdict] = Counter()
         rows: list[dict[str, Any]] = []
@@ -92,8 +99,21 @@ def inspect(
         print_json(rows)
     else:
         say(", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict]))
-        say_misses_unknown(model)
+        if manifest:
+            say_misses_unknown(model)
     raise SystemExit(exit_code(counts))
+
+
+def _artefact(path: Path, wanted: "InspectOptions", trusted: list[Path] | None) -> "Artefact":
+    """An export to inspect by. Raises OptionError for what takes the model itself."""
+    from blemish.errors import OptionError
+    from blemish.export.artefact import Artefact
+
+    asked: dict[str, object] = {"reasons": wanted.reasons, "trusted": trusted, "max_pixels": wanted.max_pixels}
+    asked |= {"provider": wanted.provider if wanted.provider != "cpu" else None}
+    if names := [name for name, value in asked.items() if value is not None]:
+        raise OptionError(f"Option {names[0]} cannot be used with {path}, an export; use the model it was made from.")
+    return Artefact.load(path, threads=wanted.threads, accept_damaged=wanted.accept_damaged)
 
 
 def _claim(wanted: "InspectOptions", outputs: "Outputs", paths: list[Path]) -> bool:
@@ -110,7 +130,7 @@ def _claim(wanted: "InspectOptions", outputs: "Outputs", paths: list[Path]) -> b
 
 
 def _open(
-    wanted: "InspectOptions", paths: list[Path], manifest: "ModelManifest", apart: bool, stack: ExitStack
+    wanted: "InspectOptions", paths: list[Path], manifest: "ModelManifest | None", apart: bool, stack: ExitStack
 ) -> list[Writer]:
     """The writers of all that is wanted."""
     from blemish.reports.folders import MaskFolder, OverlayFolder, ReasonsFolder
@@ -125,7 +145,7 @@ def _open(
         writers.append(stack.enter_context(JsonLines(wanted.jsonl)))
     if wanted.overlays:
         writers.append(OverlayFolder(wanted.overlays, paths, apart=apart))
-    if wanted.reasons:
+    if wanted.reasons and manifest:
         writers.append(because := ReasonsFolder(wanted.reasons, paths, manifest, apart=apart))
         stack.callback(_say_missing, because.missing)
     if wanted.masks:

@@ -12,6 +12,7 @@ from blemish.cli import (
     demo,
     doctor,
     evaluate,
+    export,
     feedback,
     fit,
     info,
@@ -105,6 +106,7 @@ app.command("calibrate")(calibrate.calibrate)
 app.command("evaluate")(evaluate.evaluate)
 app.command("report")(report.report)
 app.command("reproduce")(reproduce.reproduce)
+app.command("export")(export.export)
 app.command("info")(info.info)
 app.command("sign")(sign.sign)
 app.command("doctor")(doctor.doctor)

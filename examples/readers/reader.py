@@ -1,0 +1,45 @@
+"""Judge images by an export of blemish with numpy, Pillow and onnxruntime alone: reader.py part.onnx image ..."""
+
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from PIL import Image, ImageOps
+
+content = Path(sys.argv[1]).read_bytes()
+assert content[-64:].decode() == hashlib.sha256(content[:-84]).hexdigest(), "changed after it was exported"
+session = onnxruntime.InferenceSession(content)
+document = json.loads(session.get_modelmeta().custom_metadata_map["blemish"])
+how, ends = document["input"], document["thresholds"]
+height, width, letterbox = how["height"], how["width"], how["resize"] == "letterbox"
+assert (how["pixels"], document["places"]) == ("uint8", None), "see docs/export.md"
+assert how["resize"] != "crop", "see docs/export.md"
+
+
+def cells(count: int, side: int, start: int, length: int) -> np.ndarray:
+    """Along one side, the cell whose score each cell shows: of those off the image, the nearest one on it."""
+    centres = (np.arange(count) + 0.5) * side / count
+    on = np.flatnonzero((centres >= start) & (centres < start + length))
+    if not len(on):
+        on = np.abs(centres - (start + length / 2)).argmin().reshape(1)
+    return np.clip(np.arange(count), on[0], on[-1])
+
+
+for path in sys.argv[2:]:
+    image = ImageOps.exif_transpose(Image.open(path)).convert("RGB")
+    scale = min(height / image.height, width / image.width)
+    h, w = (
+        max(1, round(side * scale)) if letterbox else to for side, to in ((image.height, height), (image.width, width))
+    )
+    y, x = (height - h) // 2, (width - w) // 2
+    sized = np.asarray(image.resize((w, h), Image.Resampling.BILINEAR))
+    feeds = {"image": np.pad(sized, ((y, height - h - y), (x, width - w - x), (0, 0)), mode="edge")}
+    for grid in document["cells"]:
+        rows, columns = cells(grid["rows"], height, y, h), cells(grid["columns"], width, x, w)
+        feeds[grid["name"]] = (rows[:, None] * grid["columns"] + columns).astype(np.int32)
+    score = float(session.run(["score"], feeds)[0][0])
+    verdict = "NG" if score > ends["threshold"] else "REVIEW" if score > ends["review_threshold"] else "OK"
+    print(verdict, score, path)

@@ -1,0 +1,44 @@
+"""blemish export: a model as one ONNX file that other programs run, or as a page that judges in the browser."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from blemish.cli.console import say
+from blemish.cli.images import found_images
+from blemish.cli.options import Force, Trusted
+
+__all__ = ["export"]
+
+
+def export(
+    model: Annotated[Path, typer.Argument(help="A model file made by blemish fit.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The ONNX file to write; a .json goes beside it.")],
+    check: Annotated[
+        list[str] | None,
+        typer.Option(help="Images, a folder or a pattern: run export and model on them, and say how far they differ."),
+    ] = None,
+    force: Force = False,
+    trusted: Trusted = None,
+) -> None:
+    """Write a model as one ONNX file of standard operators: sized pixels in; score, map and nearest rows out.
+
+    What a reader needs beside it (sizes, thresholds, licences) is in its metadata and in a JSON file beside it;
+    docs/export.md says how to read it. Exit code 1: --check found differences above 1e-5, or of a verdict.
+    """
+    from blemish.detector import load
+    from blemish.export.artefact import Artefact
+    from blemish.export.compare import compare
+    from blemish.export.exporting import export_bytes
+    from blemish.export.writing import claim_export, write_export
+
+    images = found_images(check) if check else []
+    claim_export(output, [model, *images], force=force)
+    detector = load(model, trusted=trusted)
+    write_export(output, export_bytes(detector.model))
+    say(f"{output}: {output.stat().st_size:,} bytes, model {detector.model.version}; read docs/export.md.")
+    if images:
+        agreement = compare(detector, Artefact.load(output), images)
+        say(str(agreement))
+        raise SystemExit(0 if agreement.good else 1)

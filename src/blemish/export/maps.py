@@ -1,0 +1,57 @@
+"""From the scores of a grid's cells to the map, and from several maps to one, as operators.
+
+Resizing bilinearly and blurring are linear, along rows and along columns apart: a map is A S B^T for the scores S of a
+grid and two constant matrices. They are made by drawing single rows and columns with the product's own routine, so a
+runtime needs no resizing of its own, and none of its rules for edges can differ.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from blemish.arrays import Floats
+from blemish.export.operators import Operators
+from blemish.scoring.heatmap import JoinRule, anomaly_map, shares
+
+__all__ = ["drawn", "joined", "largest", "scaled"]
+
+
+def drawn(
+    ops: Operators, scores: str, grid: tuple[int, int], size: tuple[int, int], sigma: float, name: str = ""
+) -> str:
+    """The map (H x W) of scores on a grid (h x w), blurred by `sigma` pixels."""
+    down_Hh, across_Ww = (_along(cells, side, sigma) for cells, side in zip(grid, size, strict=True))
+    return ops("MatMul", ops("MatMul", down_Hh, scores), across_Ww.T, name=name)
+
+
+def _along(cells: int, side: int, sigma: float) -> Floats:
+    """What each cell along one side gives to each pixel along it."""
+    rows = [
+        anomaly_map(np.repeat(row[:, None], 2, axis=1), side, 2, sigma)[:, 0] for row in np.eye(cells, dtype=np.float32)
+    ]
+    return np.stack(rows, axis=1)
+
+
+def scaled(ops: Operators, values: str, scale: tuple[float, float]) -> str:
+    """Less the mean of a scale, and over its deviation."""
+    if scale == (0.0, 1.0):
+        return values
+    mean, deviation = scale
+    return ops("Div", ops("Sub", values, np.float32(mean)), np.float32(deviation))
+
+
+def joined(ops: Operators, looks: Sequence[str], weights: Sequence[float], rule: JoinRule) -> str:
+    """Maps or peaks of several looks as one, as `join_maps` and `join_peaks` join them."""
+    if rule == "mean":
+        parts = [ops("Mul", each, np.float32(share)) for each, share in zip(looks, shares(weights), strict=True)]
+        return ops("Sum", *parts)
+    highest = ops("Max", *looks)
+    if rule == "largest":
+        return highest
+    exponentials = [ops("Exp", ops("Sub", each, highest)) for each in looks]
+    return ops("Add", highest, ops("Log", ops("Sum", *exponentials)))
+
+
+def largest(ops: Operators, values: str, name: str = "") -> str:
+    """The largest of all values, as one number (1)."""
+    return ops.reshaped(ops("ReduceMax", values, keepdims=0), [1], name)

@@ -1,0 +1,48 @@
+"""The nearest row of a bank as operators: products say which row, differences how far.
+
+|q - b|^2 = |q|^2 - 2 (q b - |b|^2 / 2) is smallest where q b - |b|^2 / 2 is largest. Where q and b are long and near,
+that product has no digits left for their distance; so it only chooses the row, and the distance is measured anew as the
+length of q - b. Both are taken about the bank's mean, which keeps them short.
+"""
+
+import numpy as np
+
+from blemish.arrays import Array, Floats
+from blemish.export.operators import FLOAT, Operators, Value, numbers
+
+__all__ = ["CHUNK", "nearest_rows"]
+
+CHUNK = 4096
+"""Rows that are compared at once: all products of a large bank would take more memory than the model."""
+
+
+def nearest_rows(ops: Operators, queries: str, count: int, bank_KD: Array) -> tuple[str, str]:
+    """Of each of `count` queries (Q, d) the number of its nearest row (Q; int64) and the distance (Q; float32)."""
+    bank: Value = np.asarray(bank_KD)
+    if bank_KD.dtype != np.float32:
+        bank = ops("Cast", bank, to=FLOAT)
+    bank = ops.named(bank)
+    mean_D: Floats = bank_KD.mean(axis=0, dtype=np.float64).astype(np.float32)
+    about = ops("Sub", queries, mean_D)
+    with_one = ops("Concat", about, np.ones((count, 1), np.float32), axis=1)
+    starts = range(0, len(bank_KD), CHUNK)
+    answers = [_of_chunk(ops, queries, with_one, bank, mean_D, (start, start + CHUNK)) for start in starts]
+    if len(answers) == 1:
+        return answers[0]
+    found, distances = (ops("Concat", *(ops.reshaped(each[i], [-1, 1]) for each in answers), axis=1) for i in (0, 1))
+    best = ops("ArgMin", distances, axis=1)
+    chosen = [ops.reshaped(ops("GatherElements", each, best, axis=1), [-1]) for each in (found, distances)]
+    return chosen[0], chosen[1]
+
+
+def _of_chunk(
+    ops: Operators, queries: str, with_one: str, bank: str, mean_D: Floats, part: tuple[int, int]
+) -> tuple[str, str]:
+    """The nearest row among those of one part of the bank; all but the products is computed once, on loading."""
+    rows = ops("Slice", bank, numbers(part[0]), numbers(part[1]), numbers(0))
+    about = ops("Sub", rows, mean_D)
+    squares = ops("ReduceSum", ops("Mul", about, about), numbers(1), keepdims=1)
+    columns = ops("Transpose", ops("Concat", about, ops("Mul", squares, np.float32(-0.5)), axis=1), perm=[1, 0])
+    found = ops("ArgMax", ops("MatMul", with_one, columns), axis=1, keepdims=0)
+    distance = ops.length(ops("Sub", queries, ops("Gather", rows, found)))
+    return (ops("Add", found, numbers(part[0])) if part[0] else found), distance

@@ -1,0 +1,63 @@
+"""Write a graph of standard ONNX operators, one call an operator."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+
+from blemish.arrays import Array
+
+__all__ = ["DOUBLE", "FLOAT", "INT32", "INT64", "Operators", "Value", "numbers"]
+
+DOUBLE, FLOAT = onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOAT
+INT32, INT64 = onnx.TensorProto.INT32, onnx.TensorProto.INT64
+
+PREFIX = "blemish/export/"
+"""Starts every name made here, so that none collides with the network's."""
+
+Value = str | Array | np.float32
+"""What an operator reads: a tensor by name, or a constant."""
+
+
+def numbers(*values: int) -> Array:
+    """A constant of whole numbers: axes, shapes and places."""
+    return np.array(values, np.int64)
+
+
+class Operators:
+    """Nodes and constants, in the order in which they were asked for."""
+
+    def __init__(self, prefix: str = PREFIX) -> None:
+        self._prefix = prefix
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: list[onnx.TensorProto] = []
+
+    def __call__(self, operator: str, *inputs: Value, name: str = "", **attributes: object) -> str:
+        """Add an operator with one output; returns its name, `name` where that is given."""
+        made = name or f"{self._prefix}{len(self.nodes)}/{operator}"
+        self.nodes.append(helper.make_node(operator, [self.named(value) for value in inputs], [made], **attributes))
+        return made
+
+    def two(self, operator: str, *inputs: Value, **attributes: object) -> tuple[str, str]:
+        """Add an operator with two outputs."""
+        made = [f"{self._prefix}{len(self.nodes)}/{operator}/{number}" for number in (0, 1)]
+        self.nodes.append(helper.make_node(operator, [self.named(value) for value in inputs], made, **attributes))
+        return made[0], made[1]
+
+    def named(self, value: Value) -> str:
+        """The name of a tensor; a constant gets one."""
+        if isinstance(value, str):
+            return value
+        name = f"{self._prefix}constant{len(self.constants)}"
+        self.constants.append(numpy_helper.from_array(np.asarray(value, order="C"), name))
+        return name
+
+    def reshaped(self, value: Value, shape: Sequence[int], name: str = "") -> str:
+        """The same numbers in another shape; -1 for what is left."""
+        return self("Reshape", value, numbers(*shape), name=name)
+
+    def length(self, difference: Value) -> str:
+        """The Euclidean length of each row (Q, d) -> (Q)."""
+        squares = self("Mul", difference, difference)
+        return self("Sqrt", self("ReduceSum", squares, numbers(1), keepdims=0))

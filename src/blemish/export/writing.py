@@ -1,0 +1,45 @@
+"""Write an export to disk: the ONNX file, and beside it what it says of itself as a file of its own."""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+import onnx
+
+from blemish.errors import ModelFileError, OptionError
+from blemish.export.seal import unbroken
+from blemish.system.outputs import Kind, Outputs, begins
+from blemish.system.whole_file import write_whole
+
+__all__ = ["EXPORT", "claim_export", "json_beside", "write_export"]
+
+BESIDE = begins("a file beside an export", '{"onnx":', '{\n  "onnx":')
+EXPORT = Kind("an export", lambda path: unbroken(path.read_bytes()) is not None)
+"""What a command may write an export over."""
+
+
+def json_beside(path: Path) -> Path:
+    """Where the document of an export lies."""
+    return path.with_name(path.name + ".json")
+
+
+def claim_export(path: Path, inputs: Iterable[Path], *, force: bool = False) -> None:
+    """Refuse a name that is not .onnx, and to write over what is no export. Raises OptionError, DataError."""
+    if path.suffix.lower() != ".onnx":
+        raise OptionError(f"Option output={path} cannot be used: an export is a file named .onnx.")
+    outputs = Outputs(inputs, force=force)
+    outputs.claim(path, EXPORT)
+    outputs.claim(json_beside(path), BESIDE)
+
+
+def write_export(path: Path, content: bytes) -> None:
+    """Write the file whole, then the JSON beside it. Raises ModelFileError."""
+    properties = {entry.key: entry.value for entry in onnx.load_from_string(content).metadata_props}
+    document = json.loads(properties["blemish"])
+    named = {"onnx": {"file": path.name, "sha256": hashlib.sha256(content).hexdigest()}, **document}
+    try:
+        write_whole(path.resolve(), content)
+        write_whole(json_beside(path).resolve(), json.dumps(named, ensure_ascii=False, indent=2).encode() + b"\n")
+    except OSError as error:
+        raise ModelFileError(f"{path} could not be written: {error.strerror or error}.") from None

@@ -1,0 +1,54 @@
+"""The readers in examples/readers/ say what the model says, without blemish."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from parts import good_part, save_image
+
+from blemish.detector import Detector
+from blemish.export.exporting import export_bytes
+
+READERS = Path(__file__).parent.parent / "examples" / "readers"
+
+
+@pytest.fixture(scope="module")
+def export(detector: Detector, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("export") / "part.onnx"
+    path.write_bytes(export_bytes(detector.model))
+    return path
+
+
+@pytest.fixture(scope="module")
+def images(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    odd = tmp_path_factory.mktemp("odd")
+    sizes = {"tall": (180, 60), "wide": (40, 200), "large": (301, 451)}
+    drawn = [save_image(odd / f"{name}.png", good_part(7, *size)) for name, size in sizes.items()]
+    return [*sorted((folder / "line").glob("*.png")), *drawn]
+
+
+def check(said: str, detector: Detector, images: list[Path]) -> None:
+    """Each line: verdict, score, path."""
+    lines = said.splitlines()
+    assert len(lines) == len(images)
+    for line, image in zip(lines, images, strict=True):
+        verdict, score, path = line.split(" ", 2)
+        ours = detector.inspect(image)
+        assert (Path(path).stem, verdict) == (image.stem, str(ours.verdict))
+        assert float(score) == pytest.approx(ours.score, rel=1e-5)
+
+
+def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
+
+
+def test_python(export: Path, images: list[Path], detector: Detector, tmp_path: Path) -> None:
+    ended = run(sys.executable, READERS / "reader.py", export, *images)
+    assert ended.returncode == 0, ended.stderr
+    check(ended.stdout, detector, images)
+    broken = tmp_path / "broken.onnx"
+    content = bytearray(export.read_bytes())
+    content[1000] ^= 1
+    broken.write_bytes(content)
+    assert "changed after it was exported" in run(sys.executable, READERS / "reader.py", broken, images[0]).stderr
