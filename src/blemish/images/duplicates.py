@@ -1,37 +1,40 @@
 """Which images show the same part: exact copies, and shots that differ in light, crop or noise alone.
 
-What many images share is the product: its look, its kinds, where and how it lies. That is taken away first, and what
-is left is a part's own. Two images go together where it is alike in both, after shifting one over the other.
-N images, P values of a fingerprint, C directions in which many images differ.
+What all images share is the product; it is taken away first. Two images go together where the fine structure that is
+left is alike in both, after shifting one over the other, and more alike than either is to any third: cells of one
+wafer are alike too, but then one is like the next and that like another, without a gap.
+N images, P values of a fingerprint.
 """
 
 from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import product
 
 import cv2
 import numpy as np
 
 from blemish.arrays import Array, Floats
-from blemish.images.glance import SIDE
+from blemish.images.glance import SIDE, STEPS
 
 __all__ = ["FEWEST", "Groups", "near_duplicates"]
 
-ALIKE = 0.6
-"""Correlation from which two images are taken for the same part; chosen on Magnetic Tile, whose tiles are known."""
-SHARED, DIRECTIONS = 20, 30
-"""One direction per SHARED images, and at most DIRECTIONS, count as what all images of the product share."""
-SOME = 1000
-"""The number of images, evenly spread, from which is found what many share."""
+ALIKE = 0.5
+"""Correlation from which two images may be of one part. This, GAP and the bands of a fingerprint were chosen on
+Magnetic Tile, whose tiles are known, and on solar cells, of which each is another."""
+GAP = 0.5
+"""What is missing to full correlation within a part, over what is missing between it and the next."""
+SMALL, BLUR = 16, 3.0
+"""Side and blur of the prints by which the pairs to compare are found: so small that a shift does not count."""
 NEIGHBOURS = 12
 """The number of most similar images that are compared closely with each image."""
-SHIFT = SIDE // 8
+SHIFT = SIDE // 16
 """Crops of one part may lie so far apart, in pixels of the fingerprint."""
 MEMBERS = 8
 """The largest number of members that speak for a group."""
 FEWEST = 10
 """With fewer images, what they share cannot be told from what sets them apart."""
-PLAIN = SIDE / 4
-"""Length below which a fingerprint holds too little structure to compare; evenly textured ones have about SIDE."""
+PLAIN = SIDE / 4 * STEPS
+"""Length below which a fingerprint holds too little structure to compare; even texture has SIDE * STEPS."""
 ROWS = 256
 """Images compared with all others at once."""
 
@@ -66,59 +69,99 @@ class Groups:
         return sorted({id(members): sorted(members) for members in self._members}.values())
 
 
-def near_duplicates(prints_NP: Floats, groups: Groups) -> None:
-    """Join into `groups` the images that show the same part, most similar first.
-
-    Two groups become one where their members are alike on average, so that a chain of chances does not join all.
-    """
+def near_duplicates(prints_NP: Array, groups: Groups) -> None:
+    """Join into `groups` the images that show the same part."""
     if len(prints_NP) < FEWEST:
         return
-    own_NP = _own(prints_NP)
-    likeness: dict[tuple[int, int], float] = {}
+    likeness = _Likeness(prints_NP)
+    for part in _standing_out(_tree(likeness, groups)):
+        for member in part.members:
+            groups.join(part.members[0], member)
 
-    def alike(one: int, other: int) -> float:
+
+class _Likeness:
+    """How alike the parts of two images are; each pair is compared once."""
+
+    def __init__(self, prints_NP: Array) -> None:
+        self._prints_NP = prints_NP
+        self._mean_P = prints_NP.mean(axis=0, dtype=np.float32)
+        self._known: dict[tuple[int, int], float] = {}
+        self._plain_N = [float(np.linalg.norm(print_P.astype(np.float32))) < PLAIN for print_P in prints_NP]
+
+    def __call__(self, one: int, other: int) -> float:
         pair = min(one, other), max(one, other)
-        if pair not in likeness:
-            likeness[pair] = correlation(own_NP[pair[0]], own_NP[pair[1]])
-        return likeness[pair]
+        if pair not in self._known:
+            plain = self._plain_N[one] or self._plain_N[other]
+            self._known[pair] = 0.0 if plain else correlation(self._own(pair[0]), self._own(pair[1]))
+        return self._known[pair]
 
-    close = sorted({(-alike(*pair), pair) for pair in _candidates(own_NP)})
-    for negative, (one, other) in close:
-        if -negative < ALIKE:
-            break
-        ours, theirs = groups.of(one), groups.of(other)
+    def between(self, ours: Sequence[int], theirs: Sequence[int]) -> float:
+        """The mean over two groups."""
+        return float(np.mean([self(*pair) for pair in product(ours[:MEMBERS], theirs[:MEMBERS])]))
+
+    def closest(self) -> list[tuple[float, tuple[int, int]]]:
+        """The pairs worth comparing, the most alike first."""
+        small_NP = np.stack([_small(self._own(image)) for image in range(len(self._prints_NP))])
+        pairs = {(self(*pair), pair) for pair in _candidates(small_NP)}
+        return sorted(pairs, key=lambda each: (-each[0], each[1]))
+
+    def _own(self, image: int) -> Floats:
+        """What sets an image apart from the product."""
+        return np.asarray(self._prints_NP[image] - self._mean_P, np.float32)
+
+
+@dataclass(eq=False)
+class _Node:
+    """Images that are alike, made of two halves or given."""
+
+    members: list[int]
+    within: float = 1.0
+    """How alike its halves are."""
+    halves: tuple["_Node", ...] = ()
+    beyond: float = 0.0
+    """How alike it is to the next of the others."""
+
+
+def _tree(likeness: _Likeness, groups: Groups) -> list[_Node]:
+    """Groups joined by twos, the most alike first, as long as their members are alike on average.
+
+    A chain of chances so does not join all.
+    """
+    node_of = {member: node for node in map(_Node, groups.all()) for member in node.members}
+    for alike, (one, other) in likeness.closest():
+        ours, theirs = node_of[one], node_of[other]
         if ours is theirs:
             continue
-        if np.mean([alike(*pair) for pair in product(ours[:MEMBERS], theirs[:MEMBERS])]) >= ALIKE:
-            groups.join(one, other)
+        if alike >= ALIKE:
+            alike = likeness.between(ours.members, theirs.members)
+        ours.beyond, theirs.beyond = max(ours.beyond, alike), max(theirs.beyond, alike)
+        if alike >= ALIKE:
+            joined = _Node(ours.members + theirs.members, alike, (ours, theirs))
+            node_of.update(dict.fromkeys(joined.members, joined))
+    return list({id(node): node for node in node_of.values()}.values())
+
+
+def _standing_out(nodes: list[_Node]) -> Iterator[_Node]:
+    """The largest nodes whose halves are much more alike than they are to anything else."""
+    while nodes:
+        node = nodes.pop()
+        if not node.halves or 1 - node.within <= GAP * (1 - node.beyond):
+            yield node
+        else:
+            nodes.extend(node.halves)
 
 
 def correlation(one_P: Floats, other_P: Floats) -> float:
-    """The correlation of two fingerprints of length 1, at the shift where it is largest."""
-    padded = np.pad(one_P.reshape(SIDE, SIDE), SHIFT)
-    return float(cv2.matchTemplate(padded, other_P.reshape(SIDE, SIDE), cv2.TM_CCORR).max())
+    """The correlation of two fingerprints at the shift where it is largest, over what both then show."""
+    inner = other_P.reshape(SIDE, SIDE)[SHIFT:-SHIFT, SHIFT:-SHIFT]
+    return float(cv2.matchTemplate(one_P.reshape(SIDE, SIDE), inner, cv2.TM_CCORR_NORMED).max())
 
 
-def _own(prints_NP: Floats) -> Floats:
-    """What sets each image apart from the product, at length 1; an image without anything of its own stays 0."""
-    own_NP = prints_NP - prints_NP.mean(axis=0)
-    directions_CP = _directions(own_NP[:: -(-len(own_NP) // SOME)], min(DIRECTIONS, len(own_NP) // SHARED))
-    own_NP -= (own_NP @ directions_CP.T) @ directions_CP
-    own_NP[np.linalg.norm(prints_NP, axis=1) < PLAIN] = 0
-    return _at_length_1(own_NP)
-
-
-def _directions(some_SP: Floats, count: int) -> Floats:
-    """The first principal directions of some fingerprints, C x P, by way of their S x S products."""
-    if count == 0:
-        return some_SP[:0]
-    _, vectors_SS = np.linalg.eigh(some_SP @ some_SP.T)
-    return _at_length_1(vectors_SS[:, ::-1][:, :count].T @ some_SP)
-
-
-def _at_length_1(rows_NP: Floats) -> Floats:
-    lengths_N = np.linalg.norm(rows_NP, axis=1, keepdims=True)
-    return np.asarray(rows_NP / np.maximum(lengths_N, 1e-6), np.float32)
+def _small(own_P: Floats) -> Floats:
+    """A fingerprint at length 1 in which a small shift does not count."""
+    blurred = cv2.GaussianBlur(own_P.reshape(SIDE, SIDE), (0, 0), BLUR)
+    small_P = cv2.resize(blurred, (SMALL, SMALL), interpolation=cv2.INTER_AREA).ravel()
+    return np.asarray(small_P / max(float(np.linalg.norm(small_P)), 1e-6), np.float32)
 
 
 def _candidates(own_NP: Floats) -> Iterator[tuple[int, int]]:

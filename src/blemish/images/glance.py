@@ -16,9 +16,11 @@ from blemish.images.read import USUAL, ImageKind, PixelType, Source, image_name,
 
 __all__ = ["SIDE", "Look", "look_at"]
 
-SIDE = 64
+SIDE = 128
 """Side of a fingerprint: 16 KB an image."""
-FINE, COARSE = 1.0, 3.0
+STEPS = 32
+"""A fingerprint counts contrast in so many steps."""
+FINE, COARSE = 0.5, 2.0
 """A fingerprint keeps what lies between these two blurs, in its own pixels: no light, no grain."""
 
 
@@ -35,9 +37,9 @@ class Look:
     """Whether its three channels differ."""
     digest: bytes
     """Of the decoded pixels: two files of one picture agree, however they are compressed without loss."""
-    print_P: Floats
-    """The fingerprint, SIDE x SIDE in a row: structure at even contrast, so that exposure does not count; empty where
-    it was not asked for."""
+    print_P: Array
+    """The fingerprint, SIDE x SIDE int8 in a row: structure at even contrast, so that exposure does not count; empty
+    where it was not asked for."""
     stops: float
     """Mean brightness as a power of 2 of the brightest value."""
     clipped: float
@@ -69,7 +71,7 @@ def look_at(source: Source, rules: Rules = USUAL, *, prints: bool = True) -> Loo
         pixels=cast(PixelType, str(image.dtype)),
         coloured=image.ndim == 3 and bool((image != image[:, :, :1]).any()),
         digest=hashlib.blake2b(f"{image.shape}{image.dtype}".encode() + image.tobytes(), digest_size=16).digest(),
-        print_P=fingerprint(grey) if prints else np.empty(0, np.float32),
+        print_P=fingerprint(grey) if prints else np.empty(0, np.int8),
         stops=float(np.log2(max(float(grey.mean()), 1e-6) / 255)),
         clipped=_clipped(image),
         sharpness=_sharpness(grey),
@@ -78,13 +80,13 @@ def look_at(source: Source, rules: Rules = USUAL, *, prints: bool = True) -> Loo
     )
 
 
-def fingerprint(grey: Floats) -> Floats:
+def fingerprint(grey: Floats) -> Array:
     """The band of an image that tells parts apart: finer than the light, coarser than the grain, at even contrast."""
     small = np.asarray(Image.fromarray(grey).resize((SIDE, SIDE), Image.Resampling.BILINEAR))
     band = cv2.GaussianBlur(small, (0, 0), FINE) - cv2.GaussianBlur(small, (0, 0), COARSE)
     # One grey level is what is left of a camera's noise: where there is no more than that, there is nothing to compare.
     contrast = np.sqrt(cv2.GaussianBlur(band * band, (0, 0), COARSE) + 1)
-    return np.asarray(band / contrast, np.float32).ravel()
+    return np.asarray(np.clip(np.rint(band / contrast * STEPS), -127, 127), np.int8).ravel()
 
 
 def _grey(image: Array) -> Floats:
