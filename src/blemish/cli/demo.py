@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from blemish.cli.console import in_language, print_json, progress_bar, say, tell
+from blemish.cli.next_step import tell_trades
 from blemish.cli.options import Force
 from blemish.language.numbers import percent
 
@@ -54,12 +55,13 @@ def _whole_job(output: Path, force: bool, json: bool) -> None:
     for name, kind in FILES.items():
         outputs.claim_below(output, [output / name], kind)
     with progress_bar() as progress:
-        numbers = run_demo(output, progress=progress)
+        numbers, found = run_demo(output, progress=progress)
     if json:
         print_json(numbers)
         return
     for name, value in numbers.items():
         print(f"{in_language(name):<28} {_figure(name, value)}")
+    tell_trades(found, output / "solar-cells.blemish")
     say(f"Open {output / 'index.html'} in a browser to see the overlays.")
 
 

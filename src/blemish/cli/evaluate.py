@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from blemish.cli.console import in_language, print_json, progress_bar, tell
+from blemish.cli.next_step import tell_trades
 from blemish.cli.options import AcceptDamaged, MaxPixels
 
 __all__ = ["evaluate"]
@@ -33,13 +34,15 @@ def evaluate(
     from blemish.data.samples import labelled_samples
     from blemish.detector import load
     from blemish.evaluation.run import evaluate as measure
+    from blemish.evaluation.trades import trades
 
     samples = labelled_samples(data, good, defective, masks)
     detector = load(model, provider=provider, threads=threads, accept_damaged=accept_damaged, max_pixels=max_pixels)
     with progress_bar() as progress:
         evaluation = measure(detector, samples, seed=seed, progress=progress)
+    found = trades(detector, evaluation)
     if json:
-        print_json(evaluation.to_dict())
+        print_json({**evaluation.to_dict(), "points": [each.to_dict() for each in found]})
         return
     table = Table(*map(in_language, ("measure", "value", "")))
     for row in evaluation.rows():
@@ -47,3 +50,4 @@ def evaluate(
     Console().print(table)
     for note in evaluation.notes:
         tell(note)
+    tell_trades(found, model)

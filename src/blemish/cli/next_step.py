@@ -6,21 +6,42 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from blemish.cli.console import say
+from blemish.cli.console import in_language, say
 
 if TYPE_CHECKING:
     from blemish.detector import Detector
+    from blemish.evaluation.trades import Trade
     from blemish.images.training_image import TrainingImage
 
-__all__ = ["on_terminal", "say_misses_unknown", "settle_suspects"]
+__all__ = ["on_terminal", "say_misses_unknown", "settle_suspects", "tell_trades"]
 
 
 def say_misses_unknown(model: Path) -> None:
     """Say that a threshold from good parts does not tell how many defects pass, and how to learn it."""
-    say(
-        f"How many defects pass is not known yet: put images of some into ng/ and run: "
-        f"blemish calibrate {_typed(model)} --defective ng/"
-    )
+    from blemish.evaluation.trades import misses_unknown
+
+    say(misses_unknown(_typed(model)))
+
+
+def tell_trades(found: "list[Trade]", model: Path) -> None:
+    """Print false rejects against misses, and what a REVIEW band would do; say what is missing where nothing is known.
+
+    `found` is what `trades` answers for the model and an evaluation.
+    """
+    from rich.console import Console
+    from rich.table import Column, Table
+
+    from blemish.evaluation.trades import HEADS, band_in_words
+
+    if not found:
+        say_misses_unknown(model)
+        return
+    table = Table(Column(in_language(HEADS[0]), no_wrap=True), *map(in_language, HEADS[1:]))
+    for each in found:
+        table.add_row(*map(in_language, each.cells()))
+    Console().print(table)
+    if sentence := band_in_words(found, _typed(model)):
+        say(sentence)
 
 
 def settle_suspects(detector: "Detector", output: Path, *, ask: bool) -> "Detector":

@@ -14,6 +14,7 @@ import numpy as np
 from blemish.data.protocols.solar_cells import solar_cells
 from blemish.data.samples import Sample
 from blemish.evaluation.run import evaluate
+from blemish.evaluation.trades import Trade, trades
 from blemish.fitting import fit
 from blemish.model.file import MODEL_FILE
 from blemish.reports.html import PAGE
@@ -35,8 +36,8 @@ GOOD_TO_FIT, GOOD_TO_TEST, DEFECTIVE_TO_TEST = 200, 100, 150
 SHOWN = 12
 
 
-def run_demo(folder: Path, *, progress: Progress = silent) -> dict[str, Any]:
-    """Fit, save, evaluate and draw; returns the numbers it also leaves in `folder`."""
+def run_demo(folder: Path, *, progress: Progress = silent) -> tuple[dict[str, Any], list[Trade]]:
+    """Fit, save, evaluate and draw; returns the numbers and the operating points that it also leaves in `folder`."""
     cells = solar_cells()
     folder.mkdir(parents=True, exist_ok=True)
     random = np.random.default_rng(0)
@@ -63,8 +64,9 @@ def run_demo(folder: Path, *, progress: Progress = silent) -> dict[str, Any]:
     }
     _write_numbers(folder / "numbers.csv", numbers)
     shown = [*defective[:SHOWN], *good[:SHOWN]]
-    write_page(folder / "index.html", detector, shown, title="Solar cells", numbers=numbers)
-    return numbers
+    found = trades(detector, evaluation)
+    write_page(folder / "index.html", detector, shown, title="Solar cells", numbers=numbers, points=found)
+    return numbers, found
 
 
 def _write_numbers(path: Path, numbers: dict[str, Any]) -> None:

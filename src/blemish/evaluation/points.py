@@ -10,7 +10,7 @@ import numpy as np
 from blemish.calibration.cross_fit import thresholds_of
 from blemish.calibration.held_out import group_scores
 from blemish.calibration.promise import Share, parts_needed
-from blemish.calibration.thresholds import Calibration
+from blemish.calibration.thresholds import Calibration, Wanted
 from blemish.detector import Detector
 from blemish.evaluation.operating import OperatingPoint, PartScores, least_cost, zero_miss
 from blemish.images.parts import named_parts
@@ -18,7 +18,7 @@ from blemish.images.read import Source
 from blemish.language.numbers import at_most, counted, percent
 from blemish.system.progress import Progress, silent
 
-__all__ = ["Point", "part_scores", "tabulate"]
+__all__ = ["Point", "operating_points", "part_scores", "tabulate"]
 
 RATES = (0.005, 0.01, 0.02, 0.05, 0.1)
 """Shares of false rejects that a table of operating points shows beside the point in use."""
@@ -69,20 +69,25 @@ def part_scores(
     return PartScores(good, group_scores(np.array(scores), named_parts(defective, groups)))
 
 
-def tabulate(detector: Detector, parts: PartScores | None, *, miss_cost: float) -> list[Point]:
-    """The operating point in use, and others that the same scores would give; the last two chosen by the defects."""
+def operating_points(detector: Detector) -> list[tuple[str, Calibration]]:
+    """The operating point in use, the same with a REVIEW band where it has none, and others that scores would give."""
     now = detector.model.manifest.calibration
     held_out, images = detector.model.held_out, [image.group for image in detector.model.manifest.images]
-    others = [
-        thresholds_of(held_out, images, now.wanted.changed(false_rejects=rate, review=0.0), now.mode, was=now)
-        for rate in RATES
-    ]
-    rows = [_point("in use", now, parts)]
+
+    def at(wanted: Wanted) -> Calibration:
+        return thresholds_of(held_out, images, wanted, now.mode, was=now)
+
+    points = [("in use", now)]
     if now.wanted.review == 0:
-        wanted = now.wanted.changed(review=min(BAND, (1 - now.wanted.false_rejects) / 2))
-        banded = thresholds_of(held_out, images, wanted, now.mode, was=now)
-        rows.append(_point(f"in use, {percent(wanted.review)} REVIEW", banded, parts))
-    rows += [_point(f"asked for {percent(each.wanted.false_rejects)} NG", each, parts) for each in others]
+        banded = at(now.wanted.changed(review=min(BAND, (1 - now.wanted.false_rejects) / 2)))
+        points.append((f"in use, {percent(banded.wanted.review)} REVIEW", banded))
+    others = [at(now.wanted.changed(false_rejects=rate, review=0.0)) for rate in RATES]
+    return [*points, *((f"asked for {percent(each.wanted.false_rejects)} NG", each) for each in others)]
+
+
+def tabulate(detector: Detector, parts: PartScores | None, *, miss_cost: float) -> list[Point]:
+    """The operating point in use, and others that the same scores would give; the last two chosen by the defects."""
+    rows = [_point(name, calibration, parts) for name, calibration in operating_points(detector)]
     if parts:
         rows.append(_oracle("zero miss (oracle)", zero_miss(parts)))
         rows.append(_oracle("least cost (oracle)", least_cost(parts, miss_cost)))

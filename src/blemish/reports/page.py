@@ -6,17 +6,24 @@ from pathlib import Path
 from typing import Any
 
 from blemish.detector import Detector
+from blemish.evaluation.trades import HEADS, Trade
 from blemish.language.numbers import percent
-from blemish.reports.html import Html, element, facts, picture, write_page_file
+from blemish.reports.html import Html, element, facts, picture, table, write_page_file
 from blemish.result import Result
 
 __all__ = ["write_page"]
 
 
 def write_page(
-    path: Path, detector: Detector, images: Sequence[Path], *, title: str, numbers: Mapping[str, Any]
+    path: Path,
+    detector: Detector,
+    images: Sequence[Path],
+    *,
+    title: str,
+    numbers: Mapping[str, Any],
+    points: Sequence[Trade] = (),
 ) -> None:
-    """Inspect `images` and write them with their overlays, most anomalous first, under a list of numbers."""
+    """Inspect `images` and write them with their overlays, most anomalous first, under numbers and operating points."""
     results = sorted(detector.inspect_many(images), key=_most_anomalous_first)
     says = (
         "Left: the image. Right: its overlay; magenta to yellow where the map is above a level that nine in ten good "
@@ -27,6 +34,7 @@ def write_page(
         title,
         element("h1", title),
         facts((name, _figure(value)) for name, value in numbers.items()),
+        table(HEADS, [each.cells() for each in points]) if points else None,
         element("p", says),
         element("main", *(_case(result) for result in results), class_="gallery"),
     )

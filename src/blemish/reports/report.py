@@ -20,6 +20,7 @@ from blemish.diagnosis.installation import machine, package_versions
 from blemish.errors import DataError
 from blemish.evaluation.evaluation import Confusion, Estimate, Evaluation, Prediction
 from blemish.evaluation.metrics import sweep
+from blemish.evaluation.trades import HEADS, band_in_words, misses_unknown, trades
 from blemish.language.numbers import percent
 from blemish.reports import charts
 from blemish.reports.basis import basis
@@ -66,6 +67,7 @@ def write_report(
         _section(words("data"), _data(words, evaluation, data, seed)),
         _section(words("model"), _model(words, detector, model)),
         _section(words("operating point"), _operating_point(words, scores)),
+        _section(words("other points"), _other_points(words, detector, evaluation, model)),
         _section(words("by defect"), _by_defect(words, evaluation, scores)) if defective else None,
         _section(words("curves"), _curves(words, scores)) if good and defective else None,
         _section(words("worst misses"), _says(_about_cases(words, cases)), misses),
@@ -239,6 +241,17 @@ def _operating_point(words: Words, scores: _Scores) -> Html:
             scores.data(),
         ]
     )
+
+
+def _other_points(words: Words, detector: Detector, evaluation: Evaluation, model: Path | None) -> Html:
+    """False rejects against misses; or what to do to know of misses."""
+    found, name = trades(detector, evaluation), model.name if model else "MODEL"
+    if not found:
+        return element("p", words.sentence(misses_unknown(name)))
+    rows = [[words.sentence(cell) for cell in each.cells()] for each in found]
+    drawn = table([words.sentence(head) for head in HEADS], rows)
+    band = band_in_words(found, name)
+    return packed([_says(words("other points say")), drawn, element("p", words.sentence(band)) if band else None])
 
 
 def _slider(words: Words, scores: _Scores) -> Html:

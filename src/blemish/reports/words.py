@@ -88,6 +88,11 @@ WORDS: dict[str, Label] = {
     "count": Label("Images", "枚数"),
     "held out above": Label("Good, held out at calibration, above it", "しきい値を超えた良品(しきい値の決定に使用)"),
     "not NG": Label("Defective not called NG (OK or REVIEW)", "NGにならなかった不良品(OKまたはREVIEW)"),
+    "other points": Label("False rejects against misses", "過検出と見逃し"),
+    "other points say": Label(
+        "What other operating points of this model would do to the parts tested; blemish calibrate moves the line.",
+        "このモデルのしきい値を変えた場合の、評価部品に対する結果です。しきい値は blemish calibrate で変更できます。",
+    ),
     # Curves
     "curves": Label("Curves", "曲線"),
     "ROC": Label("ROC", "ROC曲線"),
