@@ -17,9 +17,11 @@ from machine import data_folder, markdown_table, publish
 
 import blemish
 from blemish.arrays import Bools, Doubles, Floats
+from blemish.calibration.thresholds import Calibration
 from blemish.data.protocols.magnetic_tile import read_magnetic_tile
 from blemish.data.samples import Sample
 from blemish.images.mask import read_mask
+from blemish.methods.method import Scores
 from blemish.scoring.heatmap import find_regions
 
 RATES = (0.01, 0.05, 0.1)
@@ -35,6 +37,10 @@ class Inspected:
 
     map_HW: Floats
     mask_HW: Bools
+
+    @property
+    def floor(self) -> float:
+        return Scores(0.0, self.map_HW).floor
 
 
 @dataclass(frozen=True)
@@ -59,9 +65,11 @@ def main() -> None:
     rows = []
     for rate in RATES:
         calibration = blemish.calibrate(detector, false_rejects=rate).model.manifest.calibration
-        whole = quality(inspected, calibration.map_threshold, calibration.map_extent)
+        whole = quality(inspected, calibration.map_threshold, calibration.map_extent, calibration)
+        flat = quality(inspected, calibration.map_threshold, calibration.map_extent)
         cut = quality(inspected, calibration.map_threshold, calibration.map_threshold)
         rows.append(row(f"false rejects {rate:.0%}", calibration.map_threshold, calibration.map_extent, whole))
+        rows.append(row("the same, never drawn in", calibration.map_threshold, calibration.map_extent, flat))
         rows.append(row("the same, ending there", calibration.map_threshold, calibration.map_threshold, cut))
     tried = [(threshold, quality(inspected, threshold, threshold)) for threshold in steps(inspected)]
     for name, (threshold, best) in {
@@ -88,11 +96,14 @@ def steps(inspected: Sequence[Inspected]) -> Doubles:
     return np.linspace(middle, max(float(each.map_HW.max()) for each in inspected), STEPS, endpoint=False)
 
 
-def quality(inspected: Sequence[Inspected], threshold: float, extent: float) -> Quality:
+def quality(
+    inspected: Sequence[Inspected], threshold: float, extent: float, drawn_in_by: Calibration | None = None
+) -> Quality:
     hits = alarms = missed = 0
     overlaps, good = [], []
     for each in inspected:
-        found_HW, regions = find_regions(each.map_HW, threshold, extent)
+        rise = drawn_in_by.rise(each.floor) if drawn_in_by else 0.0
+        found_HW, regions = find_regions(each.map_HW, threshold, extent, rise)
         both = int((found_HW & each.mask_HW).sum())
         hits, alarms = hits + both, alarms + int(found_HW.sum()) - both
         missed += int(each.mask_HW.sum()) - both
