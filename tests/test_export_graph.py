@@ -57,7 +57,8 @@ def test_every_image_score_agrees_on_odd_images(detector: Detector, tmp_path: Pa
 
 def test_nearest_rows_and_regions_agree(detector: Detector, tmp_path: Path) -> None:
     artefact = exported(detector, tmp_path)
-    for part in PARTS:
+    colours = np.stack([good_part(1), good_part(2), good_part(3)], axis=2)
+    for part in [*PARTS, colours]:
         ours, theirs = detector.inspect(part), artefact.inspect(part)
         assert ours.matches is not None
         assert theirs.matches is not None

@@ -1,7 +1,7 @@
 """blemish export: a model as one ONNX file that other programs run, or as a page that judges in the browser."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -14,7 +14,14 @@ __all__ = ["export"]
 
 def export(
     model: Annotated[Path, typer.Argument(help="A model file made by blemish fit.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The ONNX file to write; a .json goes beside it.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The ONNX file or the folder to write.")],
+    to: Annotated[
+        Literal["onnx", "web"],
+        typer.Option(help="onnx: one file, a .json beside it. web: a folder with a page for browsers."),
+    ] = "onnx",
+    runtime: Annotated[
+        Path, typer.Option(help="For the page: the folder dist of the npm package onnxruntime-web.")
+    ] = Path("node_modules/onnxruntime-web/dist"),
     check: Annotated[
         list[str] | None,
         typer.Option(help="Images, a folder or a pattern: run export and model on them, and say how far they differ."),
@@ -31,14 +38,23 @@ def export(
     from blemish.export.artefact import Artefact
     from blemish.export.compare import compare
     from blemish.export.exporting import export_bytes
+    from blemish.export.web import check_web, write_web
     from blemish.export.writing import claim_export, write_export
 
     images = found_images(check) if check else []
-    claim_export(output, [model, *images], force=force)
+    if to == "web":
+        check_web(output, runtime, force=force)
+    else:
+        claim_export(output, [model, *images], force=force)
     detector = load(model, trusted=trusted)
-    write_export(output, export_bytes(detector.model))
-    say(f"{output}: {output.stat().st_size:,} bytes, model {detector.model.version}; read docs/export.md.")
+    content, file = export_bytes(detector.model), output
+    if to == "web":
+        size, file = write_web(output, runtime, content), output / "model.onnx"
+    else:
+        write_export(output, content)
+        size = len(content)
+    say(f"{output}: {size:,} bytes, model {detector.model.version}; read docs/export.md.")
     if images:
-        agreement = compare(detector, Artefact.load(output), images)
+        agreement = compare(detector, Artefact.load(file), images)
         say(str(agreement))
         raise SystemExit(0 if agreement.good else 1)

@@ -36,6 +36,13 @@ class Thresholds(_Part):
     """Regions begin where the map is above it."""
     map_extent: float
     """They reach as far as the map is above this."""
+    map_floor: float | None
+    """Where the map of an image is above it even at its calmest, regions end higher by `rise` times as much."""
+    rise: float
+
+    def drawn_in(self, floor: float) -> float:
+        """By how much regions end higher, for the calmest part of a map."""
+        return 0.0 if self.map_floor is None else self.rise * max(0.0, floor - self.map_floor)
 
     def verdict(self, score: float) -> Verdict:
         """As the model's own calibration decides."""
@@ -85,6 +92,8 @@ class Document(_Part):
     precision: Literal["float32", "bfloat16", "int8"] = "float32"
     input: Transform
     """From decoded pixels to the input `image`."""
+    pillow: str
+    """The version of Pillow that resized on export: from 13 on it may begin with the columns (docs/export.md)."""
     cells: list[CellsInput]
     """Its other inputs."""
     grid: tuple[int, int]

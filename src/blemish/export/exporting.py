@@ -7,6 +7,7 @@ import numpy as np
 import onnx
 
 from blemish.backbones.backbone import Manifest
+from blemish.calibration.thresholds import RISE
 from blemish.errors import OptionError
 from blemish.export.document import CellsInput, Document, GoodImage, Licence, Memory, Thresholds
 from blemish.export.graph import Exported, export_graph
@@ -58,11 +59,12 @@ def document_of(model: Model, exported: Exported) -> Document:
         created=manifest.created,
         opset=next(entry.version for entry in exported.graph.opset_import if entry.domain in ("", "ai.onnx")),
         input=manifest.transform,
+        pillow=version("pillow"),
         cells=[CellsInput(name=name, rows=grid[0], columns=grid[1]) for grid, name in exported.cells.items()],
         grid=manifest.grid,
         only_cells=_only_cells(model),
         places=manifest.places,
-        thresholds=Thresholds(**calibration.model_dump(include=set(Thresholds.model_fields))),
+        thresholds=Thresholds(**calibration.model_dump(include=set(Thresholds.model_fields)), rise=RISE),
         unit=(
             "standard deviations of the peaks of good images, joined over looks"
             if several

@@ -1,0 +1,168 @@
+"""The page of an export in a real browser: it says what the model says, and asks nobody but the server it came from.
+
+A script in a frame around the page waits until all pictures are judged, and sends what it read back to the server. It
+needs Chromium, and in BLEMISH_ORT_WEB the folder dist of the npm package onnxruntime-web.
+"""
+
+import functools
+import http.server
+import json
+import os
+import queue
+import shutil
+import subprocess
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from parts import good_part, save_image, scratched_part, stained_part
+from shell import RunCli
+
+from blemish.detector import Detector
+from blemish.export.web import WANTED
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+RUNTIME = os.environ.get("BLEMISH_ORT_WEB", "")
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+PROBE = """<!doctype html><iframe></iframe><script>
+const frame = document.querySelector("iframe");
+frame.src = "index.html" + location.hash;
+const wait = setInterval(() => {
+  const page = frame.contentDocument;
+  if (!page?.documentElement.dataset.ready) return;
+  clearInterval(wait);
+  const results = [...page.querySelectorAll("[data-result]")].map((each) => JSON.parse(each.dataset.result));
+  const asked = frame.contentWindow.performance.getEntriesByType("resource").map((each) => each.name);
+  const canvases = page.querySelectorAll("canvas").length, about = page.getElementById("about").textContent;
+  fetch("/result", {method: "POST", body: JSON.stringify({results, asked, canvases, about})});
+}, 50);
+</script>"""
+
+in_browser = pytest.mark.skipif(
+    CHROMIUM is None or not RUNTIME,
+    reason="needs Chromium, and BLEMISH_ORT_WEB: the folder dist of the npm package onnxruntime-web",
+)
+
+
+class _Handler(http.server.SimpleHTTPRequestHandler):
+    extensions_map = {  # noqa: RUF012
+        **http.server.SimpleHTTPRequestHandler.extensions_map,
+        ".mjs": "text/javascript",
+        ".wasm": "application/wasm",
+    }
+    answers: "queue.Queue[dict[str, Any]]"
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(204)
+        self.end_headers()
+        self.answers.put(json.loads(body))
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+def looked_at(folder: Path, names: list[str], profile: Path) -> tuple[dict[str, Any], str]:
+    """What the page made of these pictures, and the address it was served from."""
+    (folder / "probe.html").write_text(PROBE, encoding="utf-8")
+    answers: queue.Queue[dict[str, Any]] = queue.Queue()
+    handler = type("Handler", (_Handler,), {"answers": answers})
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(handler, directory=str(folder))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        own = f"http://127.0.0.1:{server.server_port}/"
+        words = [str(CHROMIUM), *FLAGS, f"--user-data-dir={profile}", f"{own}probe.html#{','.join(names)}"]
+        browser = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            return answers.get(timeout=180), own
+        finally:
+            browser.terminate()
+            browser.wait(30)
+            server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Files named as the runtime's, for tests that do not run them."""
+    folder = tmp_path_factory.mktemp("dist")
+    for name in WANTED:
+        (folder / name).write_bytes(b"runtime")
+    return folder
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    folder = tmp_path / "pictures"
+    save_image(folder / "good.png", good_part(100))
+    save_image(folder / "scratch.png", scratched_part(102).grey)
+    save_image(folder / "stain.png", stained_part(103).grey)
+    save_image(folder / "tall.png", good_part(104, 180, 60))
+    save_image(folder / "colour.png", np.stack([good_part(1), good_part(2), good_part(3)], axis=2))
+    save_image(folder / "large.png", good_part(105, 301, 451))
+    return folder
+
+
+@in_browser
+def test_the_page_says_what_the_model_says(
+    detector: Detector, model: Path, pictures: Path, tmp_path: Path, run_cli: RunCli
+) -> None:
+    folder = tmp_path / "page"
+    ended = run_cli("export", model, "--to", "web", "-o", folder, "--runtime", RUNTIME)
+    assert ended.code == 0, ended
+    assert sum(path.stat().st_size for path in folder.rglob("*")) < 40e6
+    shutil.copytree(pictures, folder, dirs_exist_ok=True)
+    (folder / "none.png").write_bytes(b"no picture")
+    names = [*sorted(path.name for path in pictures.iterdir()), "none.png"]
+    seen, own = looked_at(folder, names, tmp_path / "profile")
+    assert [each["name"] for each in seen["results"]] == names
+    assert all(address.startswith((own, "blob:")) for address in seen["asked"])
+    assert seen["canvases"] == len(names) - 1
+    assert seen["results"][-1]["verdict"] == "ERROR"
+    for each in seen["results"][:-1]:
+        ours = detector.inspect(folder / each["name"])
+        assert each["verdict"] == str(ours.verdict), each
+        assert each["score"] == pytest.approx(ours.score, rel=1e-5), each
+        assert ours.anomaly_map is not None
+        assert each["peak"] == pytest.approx(float(ours.anomaly_map.max()), rel=1e-5)
+        assert each["regions"] == len(ours.regions)
+        if ours.regions:
+            box = ours.regions[0].box
+            assert each["box"] == [box.x, box.y, box.width, box.height], (each, ours.regions, ours)
+
+
+@in_browser
+def test_the_page_refuses_a_model_that_was_changed(model: Path, tmp_path: Path, run_cli: RunCli) -> None:
+    folder = tmp_path / "page"
+    assert run_cli("export", model, "--to", "web", "-o", folder, "--runtime", RUNTIME).code == 0
+    content = bytearray((folder / "model.onnx").read_bytes())
+    content[1000] ^= 1
+    (folder / "model.onnx").write_bytes(content)
+    seen, _ = looked_at(folder, [], tmp_path / "profile")
+    assert "was changed after it was exported" in seen["about"]
+
+
+def test_the_folder_is_whole_and_bad_ones_are_refused(
+    model: Path, runtime: Path, tmp_path: Path, run_cli: RunCli
+) -> None:
+    folder = tmp_path / "page"
+    for _ in range(2):
+        assert run_cli("export", model, "--to", "web", "-o", folder, "--runtime", runtime).code == 0
+    assert {path.name for path in folder.iterdir()} == {
+        "index.html", "page.css", "page.js", "reader.js", "model.onnx", "model.onnx.json", "ort",
+    }  # fmt: skip
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "letter.txt").write_text("mine")
+    words = "export", model, "--to", "web", "--runtime"
+    assert "no page of an export" in run_cli(*words, runtime, "-o", tmp_path / "mine").sentence
+    assert "npm install onnxruntime-web" in run_cli(*words, tmp_path, "-o", tmp_path / "new").sentence
+    assert not (tmp_path / "new").exists()
