@@ -1,4 +1,5 @@
 # make demo   the whole job on real solar cells
+# make page   the scripts of the pages of a station, which need Node 20 and npm; the wheel takes what is built
 # make test   lint, types, import rules and all tests
 # make campaigns   files under load and kills, models replaced under load, damaged model files, about an hour; results in tests/campaigns/results
 # All set up what they need in .venv and .venv-torch.
@@ -8,7 +9,7 @@ CORE = .venv/bin
 TORCH = .venv-torch/bin
 PIP = -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test check core-test torch-test docs campaigns clean
+.PHONY: demo page test check core-test torch-test docs campaigns clean
 
 demo: .venv/ready
 	$(CORE)/blemish demo --output demo-out
@@ -20,6 +21,9 @@ check: .venv/ready
 	$(CORE)/ruff format --check .
 	$(CORE)/mypy
 	$(CORE)/lint-imports --no-logo
+
+page:
+	cd page && npm ci --no-audit --no-fund && npm run build
 
 core-test: .venv/ready .venv/wheelhouse/ready
 	$(CORE)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir .venv/wheelhouse .

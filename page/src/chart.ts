@@ -1,0 +1,48 @@
+// Parts an hour, as bars: all, and those among them that were not OK.
+import { make } from "./station";
+
+interface Hour { hour: string; verdict: string; count: number }
+
+class HoursChart extends HTMLElement {
+  async connectedCallback(): Promise<void> {
+    const hours: Hour[] = JSON.parse(this.querySelector("script")?.textContent ?? "[]");
+    const place = make("div", { class: "chart", role: "img", "aria-label": this.getAttribute("title") ?? "" });
+    const [{ default: uPlot }] = await Promise.all([import("uplot"), import("uplot/dist/uPlot.min.css")]);
+    if (!this.isConnected) return;
+    this.append(place);
+    const colours = getComputedStyle(document.documentElement);
+    const colour = (name: string) => colours.getPropertyValue(`--${name}`).trim();
+    const data = stacked(hours);
+    const bars = uPlot.paths.bars!({ size: [0.8, 40], align: 1 });
+    const series = (label: string, name: string, verdicts: string[]) => ({
+      label, fill: colour(name), stroke: colour(name), width: 0, paths: bars, points: { show: false },
+      value: (_: unknown, __: number, ___: number, at: number | null) => (at === null ? "" : String(counted(hours, data[0]![at]!, verdicts))),
+    });
+    const axis = { stroke: colour("quiet"), grid: { stroke: colour("line"), width: 1 }, ticks: { show: false } };
+    const chart = new uPlot({
+      title: this.getAttribute("title") ?? "", width: this.clientWidth, height: 150,
+      series: [{}, series("OK", "bar", ["OK"]), series("REVIEW", "review", ["REVIEW"]), series("NG", "ng", ["NG", "ERROR"])],
+      axes: [axis, { ...axis, size: 44 }], cursor: { drag: { x: false, y: false } },
+      scales: { y: { range: (_: unknown, __: number, most: number) => [0, Math.max(1, most * 1.1)] },
+        x: { range: (_: unknown, low: number, high: number) => [low, Math.max(high + 3600, low + 12 * 3600)] } },
+    }, data as any, place);
+    new ResizeObserver(() => chart.setSize({ width: this.clientWidth, height: 150 })).observe(this);
+  }
+}
+
+function second(hour: string): number {
+  return Date.parse(`${hour}:00:00Z`) / 1000;
+}
+
+function counted(hours: Hour[], at: number, verdicts: string[]): number {
+  return hours.filter((each) => second(each.hour) === at && verdicts.includes(each.verdict)).reduce((sum, each) => sum + each.count, 0);
+}
+
+/** Bars that stand before one another: all parts; those not OK; those NG or ERROR. */
+function stacked(hours: Hour[]): number[][] {
+  const times = [...new Set(hours.map((each) => second(each.hour)))].sort((a, b) => a - b);
+  const of = (...verdicts: string[]) => times.map((at) => counted(hours, at, verdicts));
+  return [times, of("OK", "REVIEW", "NG", "ERROR"), of("REVIEW", "NG", "ERROR"), of("NG", "ERROR")];
+}
+
+customElements.define("hours-chart", HoursChart);

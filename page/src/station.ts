@@ -1,0 +1,105 @@
+// What all elements use: sentences in the reader's language, calls of the API, and events of the station.
+
+const words: Record<string, string> = JSON.parse(document.getElementById("says")?.textContent || "{}");
+
+/** A sentence in the reader's language; `{name}` in it is filled from `values`. */
+export function say(english: string, values: Record<string, string | number> = {}): string {
+  return (words[english] ?? english).replace(/\{(\w+)\}/g, (hole, name: string) => String(values[name] ?? hole));
+}
+
+/** What the station said, in the reader's language: it knows all sentences, and pages know only their own. */
+export async function said(text: string): Promise<string> {
+  if (document.documentElement.lang === "en" || !text) return text;
+  const answer = await fetch(`/sentence?text=${encodeURIComponent(text.slice(0, 2000))}`);
+  return answer.ok ? answer.text() : text;
+}
+
+export interface Part {
+  id: string;
+  recipe: string;
+  verdict: string;
+  score: number | null;
+  threshold: number | null;
+  times_threshold: number | null;
+  percentile: number | null;
+  serial: string | null;
+  name: string;
+  error: string | null;
+  label: string | null;
+  links: Record<"self" | "image" | "overlay", string>;
+}
+
+export interface Job {
+  id: string;
+  kind: string;
+  state: "queued" | "running" | "done" | "failed" | "cancelled";
+  step: string;
+  done: number;
+  total: number;
+  error: string | null;
+  version: string | null;
+  result: any;
+}
+
+/** Call the API; gives what it answers. Throws Error with the sentence of the problem. */
+export async function call<T>(method: string, address: string, body?: unknown, headers: HeadersInit = {}): Promise<T> {
+  const plain = body === undefined || body instanceof FormData || body instanceof Blob;
+  let answer: Response;
+  try {
+    answer = await fetch(address, {
+      method,
+      headers: plain ? headers : { ...headers, "Content-Type": "application/json" },
+      body: plain ? (body as BodyInit | undefined) : JSON.stringify(body),
+    });
+  } catch {
+    throw new Error(say("The station does not answer; is it running, and the network in order?"));
+  }
+  if (answer.ok) return answer.status === 204 ? (undefined as T) : answer.json();
+  const problem = await answer.json().catch(() => ({ detail: `${answer.status} ${answer.statusText}` }));
+  const places = (problem.errors ?? []).map((each: { pointer?: string; detail?: string }) =>
+    `${(each.pointer ?? "").split("/").pop()}: ${each.detail ?? ""}`).join("; ");
+  throw new Error((await said(problem.detail)) + (places ? ` ${places}` : ""));
+}
+
+/** Make an element with its attributes and what stands in it; text is only ever text. */
+export function make(tag: string, attributes: Record<string, string> = {}, ...inside: (Node | string)[]): HTMLElement {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  made.append(...inside);
+  return made;
+}
+
+/** The mark and the word of a verdict, as the templates have them. */
+export function verdict(name: string): HTMLElement {
+  const shape = { OK: "●", NG: "✕", REVIEW: "▲" }[name] ?? "■";
+  return make("span", { class: `verdict ${name}` }, make("span", { "aria-hidden": "true" }, `${shape} `), name);
+}
+
+/** Say something in an element and show it; hide it where there is nothing to say. */
+export function tell(place: HTMLElement | null, text: string): void {
+  if (!place) return;
+  place.textContent = text;
+  place.hidden = !text;
+}
+
+let stream: EventSource | undefined;
+
+/** Hear of events of a kind; `missed` says that some were not heard, so look again. Gives what ends it. */
+export function listen(kind: string, hear: (data: any) => void): () => void {
+  stream ??= new EventSource("/api/v1/events");
+  const hears = (event: MessageEvent) => hear(JSON.parse(event.data));
+  stream.addEventListener(kind, hears);
+  stream.addEventListener("missed", hears);
+  return () => {
+    stream?.removeEventListener(kind, hears);
+    stream?.removeEventListener("missed", hears);
+  };
+}
+
+addEventListener("pagehide", () => stream?.close());
+
+/** Whether a key was meant for a page and not for a field of it. */
+export function isForThePage(event: KeyboardEvent): boolean {
+  const at = event.target as HTMLElement;
+  return !event.ctrlKey && !event.altKey && !event.metaKey && !at.closest("input, select, textarea, dialog[open]");
+}

@@ -1,0 +1,46 @@
+// A version is tried: pictures are judged one after the other and shown with what was found.
+import { pictures } from "./files";
+import { call, make, said, say, tell, verdict, type Part } from "./station";
+
+class TryOut extends HTMLElement {
+  connectedCallback(): void {
+    pictures(this, (files) => void this.#judge(files));
+  }
+
+  async #judge(files: File[]): Promise<void> {
+    let done = 0;
+    for (const file of files) {
+      const form = new FormData();
+      form.append("image", file, file.name);
+      const address = `/api/v1/recipes/${this.getAttribute("recipe")}/inspections?version=${this.getAttribute("version")}`;
+      try {
+        await this.#show(await call<Part>("POST", address, form));
+      } catch (error) {
+        tell(this.querySelector("[role=status]"), `${file.name}: ${(error as Error).message}`);
+        return;
+      }
+      done += 1;
+      tell(this.querySelector("[role=status]"), say("{count} of {all} judged", { count: done, all: files.length }));
+    }
+  }
+
+  async #show(part: Part): Promise<void> {
+    const link = make("a", { href: `/results/${part.id}` }, verdict(part.verdict));
+    const inside = part.error
+      ? make("p", {}, await said(part.error))
+      : make("img", { loading: "lazy", src: part.verdict === "OK" ? part.links.image : part.links.overlay, alt: "" });
+    if (inside instanceof HTMLImageElement) again(inside);
+    this.querySelector(".tried")!.prepend(make("li", {}, inside, link, make("span", {}, part.name)));
+  }
+}
+
+/** A picture is kept a moment after its verdict is told: ask again where it is not there yet. */
+function again(image: HTMLImageElement): void {
+  const address = image.src;
+  let left = 5;
+  image.addEventListener("error", () => {
+    if (left-- > 0) setTimeout(() => (image.src = `${address}?${left}`), 300);
+  });
+}
+
+customElements.define("try-out", TryOut);

@@ -1,0 +1,52 @@
+"""What pages say: a verdict in words, and the sentences of the scripts, which a test compares with their source."""
+
+from collections.abc import Callable
+from typing import Any
+
+__all__ = ["SCRIPT_SAYS", "in_words"]
+
+
+def in_words(say: Callable[..., str], told: dict[str, Any]) -> list[str]:
+    """The score of a part as sentences that need no knowledge of scores."""
+    if told["error"] is not None:
+        return [say(told["error"])]
+    said = []
+    if told["percentile"] is not None:
+        said.append(say("Stranger than {count} of 100 good parts.", count=f"{told['percentile']:.4g}"))
+    if told["times_threshold"] is not None:
+        said.append(say("Its score is {times} times the threshold.", times=f"{told['times_threshold']:.3g}"))
+    return said + ([say(told["note"])] if told["note"] else [])
+
+
+SCRIPT_SAYS: tuple[str, ...] = (
+    "An area needs three corners or more.",
+    "Close",
+    "Copy this token now; it is not shown again:",
+    "Draw areas",
+    "Go on without them",
+    "Kept.",
+    "New verdict",
+    "Not saved yet.",
+    "Part",
+    "See what teaching these {count} would change",
+    "Stranger than {count} of 100 good parts.",
+    "Taken back.",
+    "Teach them: put this version on line",
+    "That was the last one.",
+    "The doctor finds nothing wrong with them.",
+    "The doctor says:",
+    "The station does not answer; is it running, and the network in order?",
+    "Verdict",
+    "Waiting for its turn",
+    "What would change",
+    "Zoom",
+    "{at} of {all}, {count} answered",
+    "{count} answers wait in this page:",
+    "{count} min ago",
+    "{count} of the last {all} parts would get another verdict; the threshold would be {threshold}.",
+    "{count} of {all} judged",
+    "{count} of {all} sent",
+    "{count} parts that people called really bad would pass.",
+    "{count} pictures were not taken:",
+    "{count} s ago",
+)

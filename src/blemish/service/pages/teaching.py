@@ -1,0 +1,178 @@
+"""Pages for those who teach: recipes, pictures and areas, corrections, versions."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import HTMLResponse
+
+from blemish.calibration.promise import highest_rate, parts_needed
+from blemish.language.numbers import at_most, percent
+from blemish.service.api.answers import Named, recipe_answer, version_answer
+from blemish.service.api.depends import At
+from blemish.service.pages.histogram import histogram
+from blemish.service.pages.show import show
+from blemish.service.station import Station
+from blemish.service.store.history import Filter, list_inspections
+from blemish.service.store.inspections import Inspection
+from blemish.service.store.jobs import Job, list_jobs
+from blemish.service.store.recipes import Recipe, find_recipe, list_recipes
+from blemish.service.store.training import list_golden, list_training
+from blemish.service.store.versions import Version, find_version, list_versions, version_of_id
+
+__all__ = ["router"]
+
+router = APIRouter(tags=["page"], default_response_class=HTMLResponse)
+RATES = (0.005, 0.01, 0.02, 0.05, 0.1)
+"""Shares of good parts that may be rejected, to choose from."""
+USUAL_RATE, CONFIDENCE, HELD_OUT = 0.01, 0.95, 0.2
+JOBS = 20
+COLLECTED = 500
+
+
+@router.get("/recipes")
+def recipes(request: Request, station: At) -> Response:
+    """All recipes, and the form for a new one."""
+    told = [recipe_answer(station, each) for each in list_recipes(station.store.read)]
+    return show(request, "recipes", {"recipes": told})
+
+
+@router.get("/recipes/{recipe}/teach")
+def teach(request: Request, recipe: str, station: At) -> Response:
+    """Good pictures, areas, operating point, and the job that learns from them."""
+    found = find_recipe(station.store.read, recipe)
+    pictures = list_training(station.store.read, found.id)
+    said = {
+        "pictures": pictures,
+        "rates": [_rate(rate, len({each.part or each.sha256 for each in pictures})) for rate in RATES],
+        "usual": found.settings.options.get("false_rejects", USUAL_RATE),
+        "job": _running(station, found, "fit"),
+        "ready": _ready(station, found, "fit"),
+    }
+    return show(request, "teach", _about(station, found) | said)
+
+
+@router.get("/recipes/{recipe}/correct")
+def correct(request: Request, recipe: str, station: At) -> Response:
+    """Parts that are good after all, which the version on line has not learnt."""
+    found = find_recipe(station.store.read, recipe)
+    named = Named(station)
+    said = {
+        "collected": [named.inspection(row, detail="verdict") for row in _collected(station, found)],
+        "bad": [named.inspection(row, detail="verdict") for row in _labelled(station, found, "bad")],
+        "job": _running(station, found, "add", "preview"),
+        "offer": _offer(station, found),
+        "golden": list_golden(station.store.read, found.id),
+        "previous": _previous(station, found),
+    }
+    return show(request, "correct", _about(station, found) | said)
+
+
+@router.get("/recipes/{recipe}/versions")
+def versions(request: Request, recipe: str, station: At) -> Response:
+    """All versions, which is on line, and the way back."""
+    found = find_recipe(station.store.read, recipe)
+    made = [version_answer(found, each) for each in list_versions(station.store.read, found.id)]
+    said = {"versions": made, "jobs": list_jobs(station.store.read, found.id, JOBS)}
+    return show(request, "versions", _about(station, found) | said | {"previous": _previous(station, found)})
+
+
+@router.get("/recipes/{recipe}/versions/{version}")
+def version(request: Request, recipe: str, version: str, station: At) -> Response:
+    """What a version promises, what good parts score with it, and a place to try it."""
+    found = find_recipe(station.store.read, recipe)
+    made = find_version(station.store.read, found, version)
+    parent = version_of_id(station.store.read, made.parent) if made.parent else None
+    said = {
+        "version": version_answer(found, made),
+        "parent": parent,
+        "chart": histogram(made.info.get("held_out", []), made.info.get("threshold")),
+        "kept": {each.name for each in list_training(station.store.read, found.id)},
+        "shas": {f"{each.sha256}{each.suffix}": each for each in list_training(station.store.read, found.id)},
+    }
+    return show(request, "version", _about(station, found) | said)
+
+
+def _about(station: Station, recipe: Recipe) -> dict[str, Any]:
+    """What every page of a recipe says."""
+    return {"recipe": recipe_answer(station, recipe), "etag": recipe.etag}
+
+
+def _rate(rate: float, pictures: int) -> dict[str, Any]:
+    """A share of good parts to reject at most, with what so many pictures can promise of it."""
+    needed = parts_needed(rate, CONFIDENCE)
+    unseen = int(pictures * HELD_OUT)
+    return {
+        "rate": rate,
+        "text": percent(rate),
+        "needed": needed,
+        "pictures": int(needed / HELD_OUT),
+        "unseen": unseen,
+        "firm": unseen >= needed,
+        "possible": at_most(highest_rate(0, unseen, CONFIDENCE)) if unseen else None,
+    }
+
+
+def _running(station: Station, recipe: Recipe, *kinds: str) -> Job | None:
+    """The job of such a kind that waits or runs."""
+    jobs = list_jobs(station.store.read, recipe.id, JOBS)
+    return next((each for each in jobs if each.kind in kinds and each.state in ("queued", "running")), None)
+
+
+def _ready(station: Station, recipe: Recipe, kind: str) -> Version | None:
+    """The newest version, where it was made so and was never on line."""
+    newest = next(iter(list_versions(station.store.read, recipe.id)), None)
+    if newest is None or newest.kind != kind:
+        return None
+    rows = station.store.read.execute("SELECT 1 FROM promotion WHERE version = ? LIMIT 1", [newest.id])
+    return newest if rows.fetchone() is None else None
+
+
+def _offer(station: Station, recipe: Recipe) -> Job | None:
+    """The preview of a correction that nobody has decided on yet: it was seen in a browser that is closed now."""
+    version = _ready(station, recipe, "add")
+    jobs = list_jobs(station.store.read, recipe.id, JOBS)
+    seen = (each for each in jobs if each.kind == "preview" and each.state == "done")
+    return next((each for each in seen if version and each.ask["parent"] == version.id), None)
+
+
+def _previous(station: Station, recipe: Recipe) -> Version | None:
+    """What was on line before, where there was something."""
+    row = station.store.read.execute(
+        "SELECT previous FROM promotion WHERE recipe = ? AND version = ? ORDER BY seq DESC LIMIT 1",
+        [recipe.id, recipe.champion],
+    ).fetchone()
+    return version_of_id(station.store.read, row["previous"]) if row and row["previous"] else None
+
+
+def _labelled(station: Station, recipe: Recipe, label: str) -> list[Inspection]:
+    return list_inspections(station.store.read, Filter(recipe.id, label=label), COLLECTED)
+
+
+def _collected(station: Station, recipe: Recipe) -> list[Inspection]:
+    """Rejected parts that people call good, and that the version on line has not learnt."""
+    chain = list(_ancestors(station, recipe))
+    made = {each.id for each in chain}
+    jobs = list_jobs(station.store.read, recipe.id, COLLECTED)
+    learnt = {id for job in jobs if job.version in made for id in job.ask.get("inspections", [])}
+    fitted = {
+        each.sha256
+        for each in list_training(station.store.read, recipe.id)
+        if chain and chain[-1].kind == "fit" and each.at <= chain[-1].at
+    }
+    return [
+        row
+        for row in _labelled(station, recipe, "good")
+        if row.verdict in ("NG", "REVIEW")
+        and row.image_state == "stored"
+        and row.id not in learnt
+        and row.image_sha not in fitted
+    ]
+
+
+def _ancestors(station: Station, recipe: Recipe) -> Iterator[Version]:
+    """The version on line, the one it was made of, and so on."""
+    at = recipe.champion
+    while at is not None and (found := version_of_id(station.store.read, at)) is not None:
+        yield found
+        at = found.parent

@@ -1,0 +1,44 @@
+"""The pages speak Japanese as well: every label of the templates and every sentence of their scripts."""
+
+import re
+from pathlib import Path
+
+from blemish.language.translation import translated
+from blemish.service.pages.said import SCRIPT_SAYS
+
+ROOT = Path(__file__).parent.parent
+PAGES = ROOT / "src/blemish/service/pages"
+JAPANESE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
+NAMES = {"CSV", "JSON Lines", "Parquet", "pending"}
+"""Pairs in the templates that are no sentences."""
+
+
+def _template_says() -> set[str]:
+    """What stands in `say("...")`, and in the tables of words that `say` chooses from."""
+    text = "".join(path.read_text("utf-8") for path in (PAGES / "templates").glob("*.html"))
+    chosen = "".join(re.findall(r"\{(?:\"good\"|\"fit\"): [^}]*\}", text))
+    pairs = re.findall(r'\("\w*", (?:"\w", )?"([^"]{2,})"\)', text)
+    pairs += re.findall(r'\("/\w*", "([^"]+)", "[^"]*"\)', text)
+    return {
+        *re.findall(r"""say\((?:"([^"]+)")""", text),
+        *re.findall(r"""say\((?:'([^']+)')""", text),
+        *re.findall(r': "([^"]+)"', chosen),
+        *pairs,
+    }
+
+
+def test_every_label_of_the_pages_is_there_in_japanese() -> None:
+    said = _template_says() | set(re.findall(r'say\(\s*"([^"]+)"', (PAGES / "said.py").read_text("utf-8")))
+    assert len(said) > 100
+    assert {each for each in said | set(SCRIPT_SAYS) if not JAPANESE.search(translated(each))} - NAMES == set()
+
+
+def test_the_scripts_are_given_every_sentence_they_say() -> None:
+    scripts = "".join(path.read_text("utf-8") for path in (ROOT / "page/src").glob("*.ts"))
+    assert set(re.findall(r'say\(\s*"([^"]+)"', scripts)) == set(SCRIPT_SAYS)
+
+
+def test_roles_and_scopes_have_japanese_names() -> None:
+    from blemish.service.people.access import ROLES, SCOPES
+
+    assert all(JAPANESE.search(translated(each)) for each in (*ROLES, *SCOPES))
