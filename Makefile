@@ -36,6 +36,7 @@ torch-test: .venv-torch/ready
 docs: .venv/docs
 	$(CORE)/python scripts/write_options.py
 	$(CORE)/python scripts/write_cli_docs.py
+	$(CORE)/python scripts/write_station_docs.py
 	NO_MKDOCS_2_WARNING=1 $(CORE)/mkdocs build --strict
 
 campaigns: .venv/ready

@@ -20,7 +20,7 @@ def serve(
         str | None, typer.Option(help="Address to listen at; 127.0.0.1 by default. Others need a password first.")
     ] = None,
     port: Annotated[
-        int | None, typer.Option(min=0, max=65535, help="Port to listen at; 8765 by default, 0 for any that is free.")
+        int | None, typer.Option(help="Port to listen at; 8765 by default, 0 for any that is free.")
     ] = None,
     tls_cert: Annotated[Path | None, typer.Option(help="Certificate for https, PEM.")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="Its private key, PEM.")] = None,

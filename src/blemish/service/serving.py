@@ -7,6 +7,7 @@ import logging
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from blemish.service.settings import StationSettings, read_settings
 from blemish.service.station import Station
 from blemish.service.store.users import list_tokens, someone_can_log_in
 
-__all__ = ["application", "serve"]
+__all__ = ["application", "listening", "serve", "server_of"]
 
 GRACE = 5
 """Seconds that calls have to end when the station does."""
@@ -54,15 +55,17 @@ def serve(
         OptionError: The address is open to others, but nobody has a password yet.
     """
     given = {"host": host, "port": port, **settings}
+    if port is not None and not 0 <= port < 1 << 16:
+        raise OptionError(f"Option port={port} cannot be used: give a number from 0 to 65535.")
     found = read_settings(folder).model_copy(update={key: value for key, value in given.items() if value is not None})
     logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
     station = Station(folder, found, adopt=adopt)
     try:
         _check_open(station, found.host)
-        with _listening(found.host, found.port) as listening:
-            _say_where(station, found, listening, say, link=link)
-            server = _Server(_config(application(station), found), station)
-            asyncio.run(server.serve(sockets=[listening]))
+        with listening(found.host, found.port) as open_socket:
+            _say_where(station, found, open_socket, say, link=link)
+            server = server_of(application(station), station)
+            asyncio.run(server.serve(sockets=[open_socket]))
     finally:
         station.close()
 
@@ -72,6 +75,11 @@ def application(station: Station) -> Any:
     app = make_app(station, router, ACCESS)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     return app
+
+
+def server_of(app: Any, station: Station) -> uvicorn.Server:
+    """What serves the application of a station."""
+    return _Server(_config(app, station.settings), station)
 
 
 class _Server(uvicorn.Server):
@@ -87,6 +95,9 @@ class _Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
         caught = (signal.SIGINT, signal.SIGTERM)
         before = {each: signal.signal(each, self.handle_exit) for each in caught}
         try:
@@ -134,7 +145,7 @@ def _is_loopback(host: str) -> bool:
     return False
 
 
-def _listening(host: str, port: int) -> socket.socket:
+def listening(host: str, port: int) -> socket.socket:
     """A socket that listens. Raises DataError."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:

@@ -20,6 +20,8 @@ Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 
 log = logging.getLogger("blemish.service")
+DRAIN_SECONDS, DRAINED = 2.0, 2
+"""How long, and how many times the largest body, a refused call is still read."""
 SAFE = {"GET", "HEAD", "OPTIONS"}
 LOOPBACK = {"localhost", "127.0.0.1", "[::1]"}
 HEADERS = {
@@ -47,21 +49,29 @@ class Guard:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         call = scope["state"] = dict(scope.get("state") or {}) | {"request_id": new_id()}
         began = False
+        body = _Body(receive, self._most, self._settings.body_seconds)
 
         async def answer(message: Message) -> None:
             nonlocal began
             if message["type"] == "http.response.start":
+                if body.problem is not None and not began and message["status"] == 400:
+                    raise body.problem  # which the parser of the body took for its own
                 began = True
                 message["headers"] = [*message.get("headers", []), *self._headers(scope["path"], call["request_id"])]
             await send(message)
 
         try:
             self._check(scope["method"], headers)
-            await self._app(scope, _Body(receive, self._most, self._settings.body_seconds).receive, answer)
+            await self._app(scope, body.receive, answer)
         except Problem as problem:  # of the body, or of ours
             if not began:
+                await _drain(receive, self._most)
                 await _send(answer, problem, scope["path"], call["request_id"])
         except Exception:
+            if body.problem is not None and not began:
+                await _drain(receive, self._most)
+                await _send(answer, body.problem, scope["path"], call["request_id"])
+                return
             log.exception("request %s: %s %s", call["request_id"], scope["method"], scope["path"])
             if not began:
                 broken = Problem("broken", "The station made a mistake; the log has the details.")
@@ -106,6 +116,8 @@ class _Body:
     def __init__(self, receive: Receive, most: int, seconds: float) -> None:
         self._receive, self._most, self._seconds = receive, most, seconds
         self._size, self._whole = 0, False
+        self.problem: Problem | None = None
+        """Why the body was given up."""
         self._began = time.monotonic()
 
     async def receive(self) -> Message:
@@ -114,16 +126,32 @@ class _Body:
         try:
             message = await asyncio.wait_for(self._receive(), self._seconds)
         except TimeoutError:
-            raise Problem("too-slow", f"No more of the body came for {self._seconds:g} s.") from None
+            self.problem = Problem("too-slow", f"No more of the body came for {self._seconds:g} s.")
+            raise self.problem from None
         self._size += len(message.get("body", b""))
         self._whole = not message.get("more_body", False)
         if self._size > self._most:
-            raise _too_large(self._most)
+            self.problem = _too_large(self._most)
+            raise self.problem
         return message
 
 
 def _too_large(most: int) -> Problem:
     return Problem("too-large", f"A call may have {most // 1_000_000} MB; send less in one, or raise max_body_mb.")
+
+
+async def _drain(receive: Receive, most: int) -> None:
+    """Read what a caller is still sending, for a moment: who is cut off while sending never sees the answer."""
+    size = 0
+    try:
+        async with asyncio.timeout(DRAIN_SECONDS):
+            while size < DRAINED * most:
+                message = await receive()
+                size += len(message.get("body", b""))
+                if not message.get("more_body", False):
+                    return
+    except TimeoutError:
+        return
 
 
 def problem_answer(problem: Problem, path: str, request_id: str) -> tuple[int, bytes, dict[str, str]]:

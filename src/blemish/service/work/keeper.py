@@ -53,6 +53,11 @@ class Keeper:
         else:
             self._queue.put((id, data))
 
+    def flush(self) -> None:
+        """Wait until no picture waits to be written."""
+        while self._bytes:
+            time.sleep(0.01)
+
     def close(self) -> None:
         """Write what waits, and end."""
         self._queue.put(None)

@@ -1,0 +1,111 @@
+"""What a station adds to `Detector.inspect`: closed loop over HTTP, Magnetic Tile pictures, the durable row included.
+
+PYTHONPATH=tests python benchmarks/station.py --keep
+"""
+
+import argparse
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import httpx
+import numpy as np
+from machine import data_folder, figure, markdown_table, publish
+from station_bench import API
+from station_process import Served, prepared
+
+from blemish.detector import Detector
+from blemish.fitting import fit
+
+SHOTS = 150
+"""Parts of one run."""
+ROUNDS = 4
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--keep", action="store_true", help="write the result below benchmarks/results")
+    given = parser.parse_args()
+    pictures = sorted((data_folder() / "mtd").rglob("MT_Free/**/*.jpg"))
+    with tempfile.TemporaryDirectory() as folder:
+        detector = fit(pictures[:200], threads=1, progress=False)
+        model = Path(folder, "mtd.blemish")
+        detector.save(model)
+        token = prepared(Path(folder, "station"), model, ["mtd"])
+        served = Served(Path(folder, "station"), token)
+        try:
+            body = _measured(served, detector, [path.read_bytes() for path in pictures[200 : 200 + SHOTS]])
+        finally:
+            served.stop()
+    publish("station", f"{__doc__}\n{body}", seed="none", keep=given.keep)
+
+
+def _measured(served: Served, detector: Detector, shots: list[bytes]) -> str:
+    """Rounds of: inside the process, one caller, two callers; so that all share the machine's mood."""
+    inside: list[float] = []
+    added: list[float] = []
+    alone: list[float] = []
+    rates: list[float] = []
+    _calls(served, shots[:20])
+    for _ in range(ROUNDS):
+        inside += _inspected(detector, shots)
+        one, extra, took = _calls(served, shots)
+        alone += one
+        added += extra
+        rates.append(took / _two_callers(served, shots))
+    rows = [
+        [name, *(figure(1000 * float(np.quantile(values, q))) for q in (0.5, 0.99))]
+        for name, values in (
+            ("Detector.inspect in this process", inside),
+            ("the answer at the caller", alone),
+            ("the answer, without the steps of the inspection itself", added),
+        )
+    ]
+    told = markdown_table(["milliseconds", "median", "99 %"], rows)
+    ratio = f"Two callers against one, parts a second: {figure(float(np.median(rates)))} times ({ROUNDS} rounds)."
+    return f"{told}\n\n{ratio}\n"
+
+
+def _inspected(detector: Detector, shots: list[bytes]) -> list[float]:
+    seconds = []
+    for data in shots:
+        began = time.perf_counter()
+        detector.inspect(data)
+        seconds.append(time.perf_counter() - began)
+    return seconds
+
+
+def _calls(served: Served, shots: list[bytes]) -> tuple[list[float], list[float], float]:
+    """Seconds of each answer, the part of them that is not the inspection, and of all."""
+    whole, added = [], []
+    start = time.perf_counter()
+    with served.client() as client:
+        for data in shots:
+            began = time.perf_counter()
+            answer = _call(client, data)
+            whole.append(time.perf_counter() - began)
+            steps = sum(value for name, value in answer["timings_ms"].items() if name != "queue")
+            added.append(whole[-1] - steps / 1000)
+    return whole, added, time.perf_counter() - start
+
+
+def _two_callers(served: Served, shots: list[bytes]) -> float:
+    """Seconds that two callers need for as many parts as one had, together."""
+    halves = [threading.Thread(target=_calls, args=(served, shots[n::2])) for n in range(2)]
+    began = time.perf_counter()
+    for thread in halves:
+        thread.start()
+    for thread in halves:
+        thread.join()
+    return time.perf_counter() - began
+
+
+def _call(client: httpx.Client, data: bytes) -> dict[str, dict[str, float]]:
+    answer = client.post(f"{API}/recipes/mtd/inspections", content=data, headers={"Content-Type": "image/jpeg"})
+    found: dict[str, dict[str, float]] = answer.raise_for_status().json()
+    return found
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+"""A real station in a process of its own, which can be killed, and started again over the same folder."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+from station_bench import API, SETTINGS, wait_for
+
+from blemish.service.settings import StationSettings
+from blemish.service.station import Station
+from blemish.service.store.users import add_token
+
+__all__ = ["Served", "prepared"]
+
+START = "import sys; sys.argv[0] = 'blemish'; from blemish.cli import main; main()"
+
+
+class Served:
+    """`blemish serve` over a folder. `seconds` is how long the last start took until it was ready."""
+
+    def __init__(self, folder: Path, token: str) -> None:
+        self.folder, self._token = folder, token
+        self.seconds = 0.0
+        self.process: subprocess.Popen[str] | None = None
+        self.address = ""
+        self.start()
+
+    def start(self) -> None:
+        """Start, and wait until it is ready."""
+        began = time.monotonic()
+        words = [sys.executable, "-c", START, "serve", str(self.folder), "--port", "0"]
+        self.process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout is not None
+        said = self.process.stdout.readline()
+        found = re.search(r"http://\S+", said)
+        assert found, f"the station did not start: {said}"
+        self.address = found.group()
+        with self.client() as client:
+            assert client.get(f"{API}/ready").json()["ready"]
+        self.seconds = time.monotonic() - began
+
+    def client(self) -> httpx.Client:
+        """A client with a token that may do everything."""
+        headers = {"Authorization": f"Bearer {self._token}"}
+        return httpx.Client(base_url=self.address, headers=headers, timeout=120, trust_env=False)
+
+    def kill(self) -> None:
+        """End it as a power cut does."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """End it in order."""
+        self._end(signal.SIGTERM)
+
+    def _end(self, by: signal.Signals) -> None:
+        assert self.process is not None
+        assert self.process.stdout is not None
+        os.kill(self.process.pid, by)
+        self.process.wait()
+        self.process.stdout.close()
+
+
+def prepared(folder: Path, model: Path, names: list[str], **settings: Any) -> str:
+    """A folder whose recipes have a model on line; the secret of a token for everything."""
+    station = Station(folder, StationSettings())
+    try:
+        token = station.store.write(lambda connection: add_token(connection, "test", name="all", scope="admin"))
+    finally:
+        station.close()
+    served = Served(folder, token["secret"])
+    try:
+        with served.client() as client:
+            for name in names:
+                _teach(client, name, model, settings)
+    finally:
+        served.stop()
+    return str(token["secret"])
+
+
+def _teach(client: httpx.Client, name: str, model: Path, settings: dict[str, Any]) -> None:
+    added = client.post(f"{API}/recipes", json={"name": name, "settings": SETTINGS | settings})
+    assert added.status_code == 201, added.text
+    sent = client.post(f"{API}/recipes/{name}/versions:upload?promote=true", content=model.read_bytes())
+    job = wait_for(client, sent.json()["id"])
+    assert job["state"] == "done", job
