@@ -46,7 +46,7 @@ def errors_page() -> str:
     intro = (
         "Calls that cannot be carried out are answered as RFC 9457 has it: `type` is `/errors/NAME`, which the station "
         "shows as a page, `detail` is one sentence on this very call, and the log of the station has more under "
-        "`request_id`. A part that cannot be judged is none of these: it is answered with status 200 and verdict ERROR.\n"
+        "`request_id`. A part that cannot be judged is none of these: it gets status 200 and the verdict ERROR.\n"
     )
     return "\n".join(["# Problems of a station\n", HEAD, intro, *kinds])
 
