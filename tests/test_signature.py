@@ -78,6 +78,21 @@ def test_commands_refuse_what_nobody_trusted_has_signed(
     assert "第3ライン" in run_cli("info", signed, "--trusted", trusted).stdout
 
 
+@pytest.mark.parametrize("command", ["evaluate", "report"])
+def test_measuring_refuses_what_nobody_trusted_has_signed(
+    command: str, trusted: Path, model: Path, folder: Path, tmp_path: Path, run_cli: RunCli
+) -> None:
+    page = ["-o", tmp_path / "page.html"] if command == "report" else []
+    images = ["--good", folder / "fit", "--defective", folder / "line"]
+    assert "is not signed" in run_cli(command, model, *images, *page, "--trusted", trusted).sentence
+    assert not (tmp_path / "page.html").exists()
+
+
+@pytest.mark.parametrize("name", ["calibrate", "evaluate", "export", "info", "inspect", "report"])
+def test_every_command_that_loads_a_model_takes_trusted_keys(name: str, run_cli: RunCli) -> None:
+    assert "--trusted" in run_cli(name, "--help").stdout
+
+
 def test_a_change_ends_the_signature_and_says_so(signed: Path, folder: Path, trusted: Path, run_cli: RunCli) -> None:
     done = run_cli("feedback", "add", signed, folder / "line" / "good2.png", "--trusted", trusted)
     assert "the signature of 第3ライン has ended, since the model changed" in done.stderr + done.stdout

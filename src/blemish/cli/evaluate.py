@@ -7,7 +7,7 @@ import typer
 
 from blemish.cli.console import in_language, print_json, progress_bar, tell
 from blemish.cli.next_step import tell_trades
-from blemish.cli.options import AcceptDamaged, MaxPixels
+from blemish.cli.options import AcceptDamaged, MaxPixels, Trusted
 
 __all__ = ["evaluate"]
 
@@ -24,6 +24,7 @@ def evaluate(
     seed: Annotated[int, typer.Option(min=0, help="Draws the bootstrap samples.")] = 0,
     accept_damaged: AcceptDamaged = False,
     max_pixels: MaxPixels = None,
+    trusted: Trusted = None,
     provider: Annotated[str, typer.Option(help="Hardware that runs the network.")] = "cpu",
     threads: Annotated[int | None, typer.Option(min=1, help="Processors to use; all by default.")] = None,
 ) -> None:
@@ -37,7 +38,14 @@ def evaluate(
     from blemish.evaluation.trades import trades
 
     samples = labelled_samples(data, good, defective, masks)
-    detector = load(model, provider=provider, threads=threads, accept_damaged=accept_damaged, max_pixels=max_pixels)
+    detector = load(
+        model,
+        provider=provider,
+        threads=threads,
+        accept_damaged=accept_damaged,
+        max_pixels=max_pixels,
+        trusted=trusted,
+    )
     with progress_bar() as progress:
         evaluation = measure(detector, samples, seed=seed, progress=progress)
     found = trades(detector, evaluation)

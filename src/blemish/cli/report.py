@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from blemish.cli.console import progress_bar, report_language, say
-from blemish.cli.options import AcceptDamaged, Force, MaxPixels
+from blemish.cli.options import AcceptDamaged, Force, MaxPixels, Trusted
 
 __all__ = ["report"]
 
@@ -24,6 +24,7 @@ def report(
     force: Force = False,
     accept_damaged: AcceptDamaged = False,
     max_pixels: MaxPixels = None,
+    trusted: Trusted = None,
     provider: Annotated[str, typer.Option(help="Hardware that runs the network.")] = "cpu",
     threads: Annotated[int | None, typer.Option(min=1, help="Processors to use; all by default.")] = None,
 ) -> None:
@@ -40,7 +41,14 @@ def report(
     samples = labelled_samples(data, good, defective, masks)
     inputs = [model, *filter(None, [data]), *(path for s in samples for path in (s.path, s.mask) if path)]
     Outputs(inputs, force=force).claim(output, PAGE)
-    detector = load(model, provider=provider, threads=threads, accept_damaged=accept_damaged, max_pixels=max_pixels)
+    detector = load(
+        model,
+        provider=provider,
+        threads=threads,
+        accept_damaged=accept_damaged,
+        max_pixels=max_pixels,
+        trusted=trusted,
+    )
     folders = {"good": good, "defective": defective, "masks": masks}
     with progress_bar() as progress:
         found = write(
