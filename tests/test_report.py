@@ -185,6 +185,16 @@ def test_the_faintest_heat_is_seen_on_any_grey(grey: int) -> None:
     assert np.linalg.norm(lab(drawn[hot]) - lab(image[hot]), axis=1).min() > 40
 
 
+def test_where_all_of_an_image_deviates_heat_begins_where_regions_end() -> None:
+    image, result = np.full((40, 60, 3), 128, np.uint8), heated()
+    assert result.anomaly_map is not None
+    for rise in (1.0, 50.0):
+        hot = (overlay(image, result, SCALE, rise) != image).any(axis=2)
+        found, _ = find_regions(result.anomaly_map, SCALE.map_threshold, SCALE.map_extent, rise)
+        np.testing.assert_array_equal(hot, found)
+        assert hot.any()
+
+
 def test_the_scale_is_the_models_not_the_images() -> None:
     """A calm part looks calm, however its own values spread."""
     calm = replace(heated(), anomaly_map=np.tile(np.linspace(0, 0.4, 60, dtype=np.float32), (40, 1)))

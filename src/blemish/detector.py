@@ -9,8 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from blemish.arrays import Bools, Floats
-from blemish.calibration.thresholds import Calibration
 from blemish.errors import BackboneError, DataError, ImageError, ModelFileError, OptionError
 from blemish.features.patches import AnyExtractor, Clock, Look, look
 from blemish.features.tiles import Extractors
@@ -29,7 +27,7 @@ from blemish.model.model import Model, undone
 from blemish.model.signature import Trusted
 from blemish.model.suspects import suspects, without_suspects
 from blemish.model.trial import try_out
-from blemish.result import Region, Result, Verdict
+from blemish.result import Result, Verdict
 from blemish.scoring.heatmap import Reasons, find_regions
 from blemish.scoring.picture import InspectedImage
 from blemish.system.stream import available_threads, stream
@@ -322,7 +320,9 @@ class Detector:
         verdict = calibration.verdict(answer.image)
         note = self.usual.doubt(view.end)
         map_HW = None if answer.map_HW is None else view.to_image(answer.map_HW)
-        mask_HW, regions = (None, []) if map_HW is None else _regions(map_HW, calibration, answer)
+        rise = calibration.rise(answer.floor) if answer.peak > calibration.map_threshold else 0.0
+        levels = calibration.map_threshold, calibration.map_extent, rise
+        mask_HW, regions = (None, []) if map_HW is None else find_regions(map_HW, *levels)
         clock.lap("map")
         if not np.isfinite(answer.image):
             raise ImageError(f"{image_name(image)} scores {answer.image}, which is not finite; it cannot be judged.")
@@ -340,7 +340,7 @@ class Detector:
             nearest=reasons.nearest() if reasons else None,
             matches=answer.matches,
             timings=clock.seconds,
-            picture=InspectedImage(seen.kept, manifest.transform, calibration, self.viewer.rules),
+            picture=InspectedImage(seen.kept, manifest.transform, calibration, self.viewer.rules, rise),
             model=model.version,
             unmeasured=view.unmeasured,
             note=note,
@@ -360,14 +360,6 @@ class Detector:
             raise ImageError(f"{image_name(image)} {error}") from None
         clock.lap("search")
         return answer, seen
-
-
-def _regions(map_HW: Floats, calibration: Calibration, answer: Scores) -> tuple[Bools, list[Region]]:
-    """What stands out of the map of an image, and how far it reaches."""
-    if answer.peak <= calibration.map_threshold:
-        return np.zeros(map_HW.shape, np.bool_), []
-    rise = calibration.rise(answer.floor)
-    return find_regions(map_HW, calibration.map_threshold, calibration.map_extent, rise)
 
 
 def load(

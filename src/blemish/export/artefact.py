@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from blemish.arrays import Array, Bools, Floats
+from blemish.arrays import Array
 from blemish.backbones.runtime import onnxruntime as ort
 from blemish.calibration.held_out import HeldOut
 from blemish.errors import ImageError, ModelFileError
@@ -26,7 +26,7 @@ from blemish.images.sources import Images, each_source
 from blemish.images.training_image import TrainingImage
 from blemish.images.transform import View, Viewer
 from blemish.methods.method import Scores
-from blemish.result import Matches, Region, Result, Verdict
+from blemish.result import Matches, Result, Verdict
 from blemish.scoring.heatmap import Reasons, find_regions
 from blemish.scoring.picture import InspectedImage
 from blemish.system.stream import available_threads
@@ -102,7 +102,9 @@ class Artefact:
         thresholds, note = document.thresholds, usual.doubt(view.end)
         verdict = thresholds.verdict(answer.image)
         map_HW = None if answer.map_HW is None else view.to_image(answer.map_HW)
-        mask_HW, regions = (None, []) if map_HW is None else self._regions(map_HW, answer)
+        rise = thresholds.drawn_in(answer.floor) if answer.peak > thresholds.map_threshold else 0.0
+        levels = thresholds.map_threshold, thresholds.map_extent, rise
+        mask_HW, regions = (None, []) if map_HW is None else find_regions(map_HW, *levels)
         clock.lap("map")
         reasons = Reasons(answer.matches, view, self.viewer, self._images) if answer.matches else None
         return Result(
@@ -118,7 +120,7 @@ class Artefact:
             nearest=reasons.nearest() if reasons else None,
             matches=answer.matches,
             timings=clock.seconds,
-            picture=InspectedImage(kept, document.input, thresholds, self.viewer.rules),
+            picture=InspectedImage(kept, document.input, thresholds, self.viewer.rules, rise),
             model=document.model[:12],
             unmeasured=view.unmeasured,
             note=note,
@@ -157,13 +159,6 @@ class Artefact:
         if not all(np.isfinite(answer).all() for answer in answers.values()):
             raise ImageError(f"{view.name} makes the network answer NaN or infinity; leave it out.")
         return Scores(float(answers["score"][0]), answers.get("map"), self._matches(answers, view))
-
-    def _regions(self, map_HW: Floats, answer: Scores) -> tuple[Bools, list[Region]]:
-        thresholds = self.document.thresholds
-        if answer.peak <= thresholds.map_threshold:
-            return np.zeros(map_HW.shape, np.bool_), []
-        rise = thresholds.drawn_in(answer.floor)
-        return find_regions(map_HW, thresholds.map_threshold, thresholds.map_extent, rise)
 
     @cached_property
     def _good(self) -> HeldOut:

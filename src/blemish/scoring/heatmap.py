@@ -14,6 +14,7 @@ from blemish.result import Box, Matches, Nearest, Region
 
 __all__ = [
     "SHOWN",
+    "WITHIN",
     "Reasons",
     "anomaly_map",
     "find_regions",

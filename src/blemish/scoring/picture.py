@@ -17,6 +17,7 @@ from blemish.images.transform import Transform
 from blemish.language.numbers import percent
 from blemish.result import Region, Result, Verdict
 from blemish.scoring.colours import heat_colours
+from blemish.scoring.heatmap import WITHIN
 
 __all__ = ["OUTLINE", "UNSEEN", "InspectedImage", "Levels", "captioned", "displayable", "outlined", "overlay"]
 
@@ -53,6 +54,8 @@ class InspectedImage:
     transform: Transform
     levels: Levels
     rules: Rules
+    rise: float = 0.0
+    """By how much heat and regions begin higher, where all of the image deviates."""
 
     def image(self) -> Bytes:
         """The pixels, uint8 RGB (H x W x 3)."""
@@ -60,7 +63,7 @@ class InspectedImage:
 
     def heat(self, result: Result) -> Bytes:
         """Heat and outlines over them."""
-        return overlay(self.image(), result, self.levels)
+        return overlay(self.image(), result, self.levels, self.rise)
 
     def overlay(self, result: Result) -> Bytes:
         """The same above a strip that says verdict and score."""
@@ -88,16 +91,20 @@ def displayable(image: Array, transform: Transform) -> Bytes:
     return image if image.ndim == 3 else np.repeat(image[:, :, None], 3, axis=2)
 
 
-def overlay(image_HW3: Bytes, result: Result, levels: Levels) -> Bytes:
+def overlay(image_HW3: Bytes, result: Result, levels: Levels, rise: float = 0.0) -> Bytes:
     """Heat over the image, magenta to yellow, from where the map passes what nine in ten good parts never do; regions.
 
-    Regions reach to the same level, so their outlines hold the heat of what was found.
+    Regions reach to the same level, so their outlines hold the heat of what was found; where all of an image deviates,
+    both rise, as `find_regions` has it.
     """
     drawn = image_HW3.copy()
     if result.anomaly_map is not None:
+        if rise > 0:
+            rise = min(rise, WITHIN * (float(np.nanmax(result.anomaly_map)) - levels.map_extent))
+        faint, full = levels.map_extent + rise, FULL * levels.map_threshold + rise
         for top in range(0, len(drawn), BAND):
             rows = slice(top, top + BAND)
-            drawn[rows] = _heat(drawn[rows], result.anomaly_map[rows], levels)
+            drawn[rows] = _heat(drawn[rows], result.anomaly_map[rows], faint, full)
     return outlined(drawn, result.regions)
 
 
@@ -132,9 +139,9 @@ def _wrapped(phrases: list[str], width: int, font: ImageFont.FreeTypeFont | Imag
     return "\n".join(lines)
 
 
-def _heat(image_HW3: Bytes, map_HW: Floats, levels: Levels) -> Bytes:
+def _heat(image_HW3: Bytes, map_HW: Floats, faint: float, full: float) -> Bytes:
+    """The image with the colours of levels from `faint`, where there is no heat yet, to `full`."""
     seen_HW = np.isfinite(map_HW)
-    faint, full = levels.map_extent, FULL * levels.map_threshold
     # Good images that are all alike have a threshold of 0; then whatever deviates is at full heat.
     level_HW = np.clip((np.where(seen_HW, map_HW, faint) - faint) / max(full - faint, 1e-6), 0, 1)
     colours = heat_colours()[np.rint(level_HW * 255).astype(np.uint8)]
