@@ -1,11 +1,15 @@
 """The readers in examples/readers/ say what the model says, without blemish."""
 
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import onnxruntime
 import pytest
 from parts import good_part, save_image
+from PIL import Image
 
 from blemish.detector import Detector
 from blemish.export.exporting import export_bytes
@@ -52,3 +56,38 @@ def test_python(export: Path, images: list[Path], detector: Detector, tmp_path: 
     content[1000] ^= 1
     broken.write_bytes(content)
     assert "changed after it was exported" in run(sys.executable, READERS / "reader.py", broken, images[0]).stderr
+
+
+LIBRARY = next(iter(sorted(Path(onnxruntime.__file__).parent.glob("capi/libonnxruntime.so.*"))), None)
+
+
+@pytest.mark.skipif(
+    shutil.which("g++") is None or LIBRARY is None, reason="needs g++, and ONNX Runtime's library for Linux"
+)
+def test_cpp(export: Path, images: list[Path], detector: Detector, tmp_path: Path) -> None:
+    assert LIBRARY is not None
+    # The library is linked by the name that it is looked for by.
+    (tmp_path / "libonnxruntime.so.1").symlink_to(LIBRARY)
+    program = tmp_path / "reader"
+    library = tmp_path / "libonnxruntime.so.1"
+    built = run("g++", "-O1", "-std=c++17", "-Wall", "-Werror", READERS / "reader.cpp", library, "-o", program)
+    assert built.returncode == 0, built.stderr
+    environment = os.environ | {"LD_LIBRARY_PATH": str(tmp_path)}
+    pictures = []
+    for image in images:
+        pictures.append(tmp_path / f"{image.stem}.ppm")
+        Image.open(image).convert("RGB").save(pictures[-1])
+
+    def reader(*words: Path) -> subprocess.CompletedProcess[str]:
+        words = (program, *words)
+        return subprocess.run(words, capture_output=True, text=True, check=False, timeout=120, env=environment)
+
+    ended = reader(export, *pictures)
+    assert ended.returncode == 0, ended.stderr
+    check(ended.stdout, detector, images)
+    broken = tmp_path / "broken.onnx"
+    content = bytearray(export.read_bytes())
+    content[1000] ^= 1
+    broken.write_bytes(content)
+    assert "was changed after it was exported" in reader(broken, pictures[0]).stderr
+    assert "is no PGM or PPM" in reader(export, images[0]).stderr
