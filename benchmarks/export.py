@@ -81,7 +81,7 @@ def main() -> None:
         print(f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f}")
         return
     images = sorted((data_folder() / "mtd").glob("MT_Free/Imgs/*.jpg"))
-    np.random.default_rng(SEED).shuffle(images)  # type: ignore[arg-type]
+    np.random.default_rng(SEED).shuffle(images)
     detector = fit(images[:FITTED], threads=1, progress=False, effort="quick", coreset=100)
     with tempfile.TemporaryDirectory() as folder:
         rows = [row(detector, each, images, Path(folder) / "part.onnx") for each in ROWS]
