@@ -100,8 +100,13 @@ def _print_points(points: Sequence["Point"], *, with_defects: bool) -> None:
     from rich.console import Console
     from rich.table import Column, Table
 
-    heads = ("threshold", "good parts NG", "needs", *(("missed", "", "REVIEW") if with_defects else ()))
-    table = Table(Column(in_language("operating point"), no_wrap=True), *map(in_language, heads))
+    heads = ("operating point", "threshold", "good parts NG", "needs")
+    columns = [Column(in_language(head), no_wrap=True) for head in heads]
+    columns += [Column(in_language(head)) for head in ("missed (95 %)", "REVIEW") if with_defects]
+    table = Table(*columns, box=None, padding=(0, 1, 0, 0), pad_edge=False)
     for point in points:
-        table.add_row(*map(in_language, point.cells()[: len(heads) + 1]))
+        *what, missed, interval, reviewed = map(in_language, point.cells())
+        # Intervals and counts stand below their shares: beside them, the table would not fit into 80 columns.
+        below = f"{missed}\n{interval.split(': ')[-1]}", reviewed.replace("(", "\n(", 1).replace(" \n", "\n")
+        table.add_row(*what, *(below if with_defects else ()))
     Console().print(table)
