@@ -2,7 +2,8 @@
 
 PYTHONPATH=tests:benchmarks python tests/campaigns/export_agreement.py --keep
 
-The banks are small and learn from few images: agreement is asked, not detection. All test images are inspected.
+The banks are small and learn from few images: agreement is asked, not detection. All images are inspected, or with
+`--every N` each Nth of them; `--good N` are fitted on.
 """
 
 import argparse
@@ -21,8 +22,6 @@ from blemish.export.compare import Agreement, compare
 from blemish.export.exporting import export_bytes
 from blemish.fitting import fit
 
-GOOD = 60
-"""Good images that are fitted on, evenly spread."""
 QUICK: dict[str, Any] = {"effort": "quick", "coreset": 1000}
 STANDARD: dict[str, Any] = {"effort": "standard", "coreset": 1000}
 
@@ -60,27 +59,29 @@ def _below(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.suffix in {".png", ".jpg"})
 
 
-def measured(case: Case) -> Agreement:
-    """Fit, export, and inspect all images by both."""
-    good = case.good[:: max(1, len(case.good) // GOOD)]
+def measured(case: Case, good_images: int, every: int) -> Agreement:
+    """Fit on some images, evenly spread, export, and inspect by both."""
+    good = case.good[:: max(1, len(case.good) // good_images)][:good_images]
     detector = fit(good, threads=1, progress=False, **case.options)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "part.onnx"
         path.write_bytes(export_bytes(detector.model))
-        return compare(detector, Artefact.load(path, threads=1), case.images)
+        return compare(detector, Artefact.load(path, threads=1), case.images[::every])
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--keep", action="store_true", help="write the result")
     parser.add_argument("--only", help="cases whose name holds this")
+    parser.add_argument("--good", type=int, default=60, help="good images to fit on")
+    parser.add_argument("--every", type=int, default=1, help="inspect each Nth image")
     arguments = parser.parse_args()
     rows = []
     for case in cases(data_folder()):
         if arguments.only and arguments.only not in case.name:
             continue
         began = time.process_time()
-        found = measured(case)
+        found = measured(case, arguments.good, arguments.every)
         print(f"{case.name}: {found} ({time.process_time() - began:.0f} s of processor time)", flush=True)
         figures = f"{found.score:.1e}", f"{found.map:.1e}", str(len(found.verdicts))
         rows.append([case.name, f"{found.images:,}", *figures])
