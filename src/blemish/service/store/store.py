@@ -41,17 +41,24 @@ class Store:
     def __init__(self, folder: Path, *, adopt: bool = False, ballast: int = BALLAST) -> None:
         self.folder, self._ballast = folder, folder / "ballast"
         self._lock = _locked(folder)
-        if not adopt and not (folder / DATABASE).exists() and any((folder / "images").glob("??/*")):
+        try:
+            self._open(adopt=adopt, ballast=ballast)
+        except BaseException:
+            os.close(self._lock)  # so that another try in this process is not refused
+            raise
+
+    def _open(self, *, adopt: bool, ballast: int) -> None:
+        if not adopt and not (self.folder / DATABASE).exists() and any((self.folder / "images").glob("??/*")):
             raise DataError(
-                f"{folder} holds pictures but no {DATABASE}: was it lost? Restore a backup of it; or start with "
+                f"{self.folder} holds pictures but no {DATABASE}: was it lost? Restore a backup of it; or start with "
                 f"--adopt, which keeps the pictures and forgets what they were."
             )
-        self.database = Database(folder)
-        self.models, self.work = folder / "models", folder / "work"
+        self.database = Database(self.folder)
+        self.models, self.work = self.folder / "models", self.folder / "work"
         shutil.rmtree(self.work, ignore_errors=True)  # half-made models
-        for each in (self.models, self.work, folder / "images"):
+        for each in (self.models, self.work, self.folder / "images"):
             each.mkdir(exist_ok=True)
-        self.pictures = Pictures(folder / "images")
+        self.pictures = Pictures(self.folder / "images")
         self.pictures.sweep()
         self.full = False
         """Whether the disk did not take the last thing that was written."""

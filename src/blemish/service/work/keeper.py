@@ -18,8 +18,9 @@ __all__ = ["Keeper"]
 log = logging.getLogger("blemish.service")
 MOST_BYTES = 256 << 20
 """Of pictures that wait to be written; beyond it, their rows say `lost`."""
-LOW, EMPTY = 0.10, 0.02
-"""Shares of the disk: below the first, pictures are taken away ahead of time; below the second, none is written."""
+LOW, EMPTY = (0.10, 8 << 30), (0.02, 1 << 30)
+"""A share of the disk, and at most so many bytes: with less than LOW free, pictures are taken away ahead of time; with
+less than EMPTY, none is written."""
 SWEEP_SECONDS = 600.0
 AT_ONCE = 500
 """Pictures that one transaction unlists."""
@@ -66,7 +67,7 @@ class Keeper:
     def sweep(self) -> int:
         """Take away what its recipe keeps no longer; on a disk that is nearly full, the oldest too. Tells how many."""
         gone = sum(self._sweep_recipe(recipe) for recipe in list_recipes(self._store.read, archived=True))
-        while self._free() < LOW and (more := self._expire(later(0), "verdict = 'OK'", [])):
+        while self._below(*LOW) and (more := self._expire(later(0), "verdict = 'OK'", [])):
             gone += more
         return gone
 
@@ -91,7 +92,7 @@ class Keeper:
 
     def _write(self, id: str, data: bytes) -> None:
         try:
-            if self._free() < EMPTY:
+            if self._below(*EMPTY):
                 self._lose(id)
                 return
             with self._store.pictures.lock:
@@ -110,9 +111,14 @@ class Keeper:
             lambda connection: connection.execute("UPDATE inspection SET image_state = 'lost' WHERE id = ?", [id])
         )
 
-    def _free(self) -> float:
+    def _below(self, share: float, most: int) -> bool:
+        free, total = self._free()
+        return free < min(share * total, most)
+
+    def _free(self) -> tuple[int, int]:
+        """Bytes free and in all, of the disk."""
         usage = shutil.disk_usage(self._store.folder)
-        return usage.free / usage.total
+        return usage.free, usage.total
 
     def _sweep_recipe(self, recipe: Recipe) -> int:
         settings = recipe.settings

@@ -1,0 +1,274 @@
+"""The store: what it refuses to open, what a kill leaves, a full disk, retention, the chained audit log."""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from parts import good_part
+from shell import RunCli
+from station_bench import encoded
+
+from blemish.errors import DataError, OptionError
+from blemish.service.clock import later, new_id, now
+from blemish.service.problems import Problem
+from blemish.service.serving import serve
+from blemish.service.settings import read_settings
+from blemish.service.store.audit import verify
+from blemish.service.store.history import Filter, each_inspection, list_inspections
+from blemish.service.store.inspections import Inspection, add_inspection, find_inspection, picture_stored
+from blemish.service.store.jobs import INTERRUPTED, add_job, find_job, next_job
+from blemish.service.store.labels import label_inspection
+from blemish.service.store.recipes import Recipe, RecipeSettings, add_recipe
+from blemish.service.store.store import Store
+from blemish.service.store.users import list_tokens
+from blemish.service.work.keeper import Keeper
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    opened = Store(tmp_path / "data", ballast=0)
+    yield opened
+    opened.close()
+
+
+def recipe_in(store: Store, **settings: int) -> Recipe:
+    """A recipe."""
+    made = RecipeSettings.model_validate(settings)
+    return store.write(
+        lambda connection: add_recipe(connection, "test", name="part", title="", number=None, settings=made)
+    )
+
+
+def row(
+    recipe: str, *, verdict: str = "OK", sha: str = "0" * 64, at: str | None = None, score: float = 1
+) -> Inspection:
+    """An inspection that nobody made."""
+    return Inspection(
+        id=new_id(),
+        at=at or now(),
+        recipe=recipe,
+        version="v",
+        verdict=verdict,
+        score=score,
+        threshold=2.0,
+        review_threshold=2.0,
+        percentile=1.0,
+        serial=None,
+        part=None,
+        trigger=None,
+        name="picture",
+        kind="api",
+        source="test",
+        late=False,
+        error=None,
+        note=None,
+        regions=[],
+        timings={},
+        image_sha=sha,
+        image_state="pending",
+    )
+
+
+def stored(store: Store, made: Inspection, number: int) -> str:
+    """Write a row and its picture; the id."""
+    data = encoded(good_part(number))
+    sha256, suffix = store.pictures.put(data)
+    made = Inspection(**{**vars(made), "image_sha": sha256})
+    store.write(lambda connection: add_inspection(connection, made))
+    store.write(lambda connection: picture_stored(connection, made.id, sha256, suffix, len(data)))
+    return made.id
+
+
+def test_two_stations_never_share_a_folder(store: Store) -> None:
+    with pytest.raises(DataError, match="is at work"):
+        Store(store.folder)
+
+
+def test_a_newer_database_is_refused_and_stays_as_it_is(tmp_path: Path) -> None:
+    Store(tmp_path, ballast=0).close()
+    connection = sqlite3.connect(tmp_path / "station.db")
+    connection.execute("PRAGMA user_version=99")
+    connection.close()
+    with pytest.raises(DataError, match="newer blemish"):
+        Store(tmp_path, ballast=0)
+    assert sqlite3.connect(tmp_path / "station.db").execute("PRAGMA user_version").fetchone()[0] == 99
+
+
+def test_a_damaged_database_is_named(tmp_path: Path) -> None:
+    (tmp_path / "station.db").write_bytes(b"no database at all" * 1000)
+    with pytest.raises(DataError, match=r"station\.db cannot be opened"):
+        Store(tmp_path, ballast=0)
+
+
+def test_pictures_without_their_database_are_not_taken_for_rubbish(tmp_path: Path) -> None:
+    first = Store(tmp_path, ballast=0)
+    stored(first, row(recipe_in(first).id), 1)
+    first.close()
+    pictures = list((tmp_path / "images").glob("??/*"))
+    for name in ("station.db", "station.db-wal", "station.db-shm"):
+        (tmp_path / name).unlink(missing_ok=True)
+    with pytest.raises(DataError, match="--adopt"):
+        Store(tmp_path, ballast=0)
+    adopted = Store(tmp_path, ballast=0, adopt=True)
+    keeper = Keeper(adopted)
+    keeper.sweep()
+    keeper.close()
+    adopted.close()
+    assert list((tmp_path / "images").glob("??/*")) == pictures
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="to an administrator everything seems writable")
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(DataError, match="cannot be written"):
+        Store(tmp_path / "data")
+    tmp_path.chmod(0o700)
+
+
+def test_a_file_in_the_place_of_the_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("x")
+    with pytest.raises(DataError, match="cannot be written"):
+        Store(tmp_path / "data")
+
+
+def test_after_a_kill_jobs_have_failed_and_pictures_are_lost_or_found(tmp_path: Path) -> None:
+    first = Store(tmp_path, ballast=0)
+    recipe = recipe_in(first)
+    data = encoded(good_part(1))
+    sha256, suffix = first.pictures.put(data)
+    listed, lost = row(recipe.id, sha=sha256), row(recipe.id, sha="1" * 64)
+    stored(first, row(recipe.id), 1)
+    for each in (listed, lost):
+        first.write(lambda connection, each=each: add_inspection(connection, each))  # type: ignore[misc]
+    job = first.write(lambda connection: add_job(connection, "test", recipe.id, "fit", {}))
+    first.write(next_job)
+    (first.work / "half").mkdir()
+    first.pictures.path(sha256, suffix).with_name(".x.part").write_bytes(b"half")
+    first.close()
+    second = Store(tmp_path, ballast=0)
+    assert second.lost == [lost.id]
+    assert find_inspection(second.read, listed.id).image_state == "stored"
+    assert (find_job(second.read, job.id).state, find_job(second.read, job.id).error) == ("failed", INTERRUPTED)
+    assert not list(second.work.iterdir())
+    assert not list((tmp_path / "images").glob("??/.*"))
+    second.close()
+
+
+def test_a_full_disk_gives_up_the_ballast_and_then_says_so(tmp_path: Path) -> None:
+    store = Store(tmp_path, ballast=4096)
+    recipe = recipe_in(store)
+    ballast = tmp_path / "ballast"
+    assert ballast.stat().st_size == 4096
+    pages = store.write(lambda connection: connection.execute("PRAGMA page_count").fetchone()[0])
+    store.write(lambda connection: connection.execute(f"PRAGMA max_page_count={pages}"))
+    big = Inspection(**{**vars(row(recipe.id)), "regions": [{"note": "x" * 100_000}]})
+    with pytest.raises(Problem) as told:
+        store.write(lambda connection: add_inspection(connection, big))
+    assert told.value.name == "disk-full"
+    assert not ballast.exists()
+    assert store.full
+    store.write(lambda connection: connection.execute("PRAGMA max_page_count=1000000"))
+    store.write(lambda connection: add_inspection(connection, big))
+    assert find_inspection(store.read, big.id).id == big.id, "it goes on once there is room"
+    store.close()
+
+
+def test_one_change_that_fails_undoes_itself_alone(store: Store) -> None:
+    recipe = recipe_in(store)
+
+    def fails(connection: sqlite3.Connection) -> None:
+        add_inspection(connection, row(recipe.id))
+        raise Problem("conflict", "no")
+
+    waiting = [store.submit(lambda c: add_inspection(c, row(recipe.id))), store.submit(fails)]
+    assert waiting[0].result().seq
+    assert isinstance(waiting[1].exception(), Problem)
+    assert store.read.execute("SELECT count(*) FROM inspection").fetchone()[0] == 1
+
+
+def test_retention_takes_what_is_old_and_nothing_that_is_needed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Keeper, "_free", lambda self: (50, 100))
+    recipe = recipe_in(store, keep_ok_days=10, keep_other_days=20)
+    old = later(-15 * 86_400)
+    gone = stored(store, row(recipe.id, at=old), 1)
+    kept = [
+        stored(store, row(recipe.id, at=old, verdict="NG"), 2),
+        stored(store, row(recipe.id, at=old), 3),
+        stored(store, row(recipe.id, at=old), 4),
+        stored(store, row(recipe.id), 4),  # the same picture again, today
+    ]
+    store.write(lambda connection: label_inspection(connection, "test", kept[1], "good", ""))
+    (store.folder / "images" / "zz").mkdir()
+    unknown = store.folder / "images" / "zz" / "unknown.png"
+    unknown.write_bytes(b"who put this here?")
+    keeper = Keeper(store)
+    assert keeper.sweep() == 2
+    keeper.close()
+    assert find_inspection(store.read, gone).image_state == "expired"
+    assert store.read.execute("SELECT count(*) FROM picture").fetchone()[0] == 3
+    files = {path.stem for path in store.pictures.folder.glob("??/*")}
+    assert files == {row[0] for row in store.read.execute("SELECT sha256 FROM picture")} | {"unknown"}
+
+
+def test_a_disk_that_is_nearly_full_loses_the_oldest_good_parts_first(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = recipe_in(store)
+    good, bad = stored(store, row(recipe.id), 1), stored(store, row(recipe.id, verdict="NG"), 2)
+    monkeypatch.setattr(Keeper, "_free", lambda self: (5, 100))
+    keeper = Keeper(store)
+    keeper.sweep()
+    keeper.close()
+    assert find_inspection(store.read, good).image_state == "expired"
+    assert find_inspection(store.read, bad).image_state == "stored"
+
+
+def test_history_is_in_order_though_the_clock_jumps(store: Store) -> None:
+    recipe = recipe_in(store)
+    made = [row(recipe.id, at=later(hours * 3600.0), score=hours) for hours in (0, -48, 3, -1)]
+    for each in made:
+        store.write(lambda connection, each=each: add_inspection(connection, each))  # type: ignore[misc]
+    ids = [each.id for each in made]
+    assert [each.id for each in list_inspections(store.read, Filter(), 9)] == ids[::-1]
+    assert [each.id for each in each_inspection(store.read, Filter(recipe=recipe.id))] == ids[::-1]
+    recent = Filter(since=later(-7200), until=later(60))
+    assert [each.id for each in list_inspections(store.read, recent, 9)] == [ids[3], ids[0]]
+    assert [each.id for each in list_inspections(store.read, Filter(min_score=0), 9)] == [ids[2], ids[0]]
+
+
+def test_a_changed_audit_log_is_found_out(store: Store, run_cli: RunCli) -> None:
+    recipe = recipe_in(store)
+    seen = stored(store, row(recipe.id), 1)
+    for label in ("good", "bad", "unsure"):
+        store.write(lambda connection, label=label: label_inspection(connection, "eve", seen, label, ""))  # type: ignore[misc]
+    assert verify(store.read).wrong is None
+    sound = run_cli("audit", "verify", store.folder)
+    assert sound.code == 0
+    head = sound.stdout.split()[-1]
+    assert run_cli("audit", "verify", store.folder, "--expect", head).code == 0
+    store.write(lambda connection: connection.execute("DELETE FROM audit WHERE seq = 4"))
+    assert run_cli("audit", "verify", store.folder).code == 0, "what is cut from the end cannot be seen,"
+    cut = run_cli("audit", "verify", store.folder, "--expect", head)
+    assert cut.code == 2, "but for a hash that was kept elsewhere"
+    store.write(lambda connection: connection.execute("UPDATE audit SET who = 'adam' WHERE seq = 2"))
+    changed = run_cli("audit", "verify", store.folder)
+    assert changed.code == 2
+    assert "row 2" in changed.stderr
+    assert run_cli("audit", "verify", store.folder.parent / "none").code == 2
+
+
+def test_an_address_for_others_needs_somebody_with_a_password(tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="nobody has a password"):
+        serve(tmp_path, host="0.0.0.0", port=0)
+    store = Store(tmp_path, ballast=0)
+    assert list_tokens(store.read) == []
+    store.close()
+
+
+@pytest.mark.parametrize(("text", "said"), [("port = 'x'", "port"), ("hots = []", "hots"), ("port =", "is not TOML")])
+def test_a_wrong_setting_is_named(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "blemish.toml").write_text(text)
+    with pytest.raises(DataError, match=said):
+        read_settings(tmp_path)
