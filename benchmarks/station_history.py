@@ -61,7 +61,7 @@ def fill(database: Path, rows: int) -> None:
 
 
 def _filters(rows: int) -> dict[str, Filter]:
-    old = {"since": "2026-01-05T00:00:00.000Z", "until": "2026-01-06T00:00:00.000Z"}
+    since, until = "2026-01-05T00:00:00.000Z", "2026-01-06T00:00:00.000Z"
     return {
         "all": Filter(),
         "one recipe": Filter(recipe="recipe1"),
@@ -69,8 +69,8 @@ def _filters(rows: int) -> dict[str, Filter]:
         "NG of one recipe": Filter(recipe="recipe1", verdict="NG"),
         "ERROR (there is none)": Filter(verdict="ERROR"),
         "OK of one recipe": Filter(recipe="recipe1", verdict="OK"),
-        "one day, long ago": Filter(**old),
-        "NG of one recipe, one day long ago": Filter(recipe="recipe1", verdict="NG", **old),
+        "one day, long ago": Filter(since=since, until=until),
+        "NG of one recipe, one day long ago": Filter(recipe="recipe1", verdict="NG", since=since, until=until),
         "one serial number": Filter(serial=f"serial{rows // 3}"),
         "an old version": Filter(version="version1"),
         "an old version of a recipe, NG": Filter(version="version1", recipe="recipe1", verdict="NG"),

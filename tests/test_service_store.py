@@ -182,9 +182,9 @@ def test_one_change_that_fails_undoes_itself_alone(store: Store) -> None:
         add_inspection(connection, row(recipe.id))
         raise Problem("conflict", "no")
 
-    waiting = [store.submit(lambda c: add_inspection(c, row(recipe.id))), store.submit(fails)]
-    assert waiting[0].result().seq
-    assert isinstance(waiting[1].exception(), Problem)
+    written, failed = store.submit(lambda c: add_inspection(c, row(recipe.id))), store.submit(fails)
+    assert written.result().seq
+    assert isinstance(failed.exception(), Problem)
     assert store.read.execute("SELECT count(*) FROM inspection").fetchone()[0] == 1
 
 

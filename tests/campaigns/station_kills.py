@@ -28,7 +28,8 @@ __all__ = ["Outcome", "kill_often"]
 
 CALLERS = 3
 LONGEST = 1.5
-"""Seconds until the next kill, at most."""
+"""Seconds until the next kill, at most, once calls are answered."""
+PATIENCE = 120
 
 
 @dataclass
@@ -67,7 +68,8 @@ def kill_often(folder: Path, kills: int, seed: int) -> Outcome:
         thread.start()
     try:
         for _ in range(kills):
-            time.sleep(float(random.uniform(0.05, LONGEST)))
+            _wait_for_answers(outcome)
+            time.sleep(float(random.uniform(0, LONGEST)))
             served.kill()
             outcome.kills += 1
             served.start()
@@ -79,6 +81,16 @@ def kill_often(folder: Path, kills: int, seed: int) -> Outcome:
         served.stop()
     _check(data, outcome)
     return outcome
+
+
+def _wait_for_answers(outcome: Outcome) -> None:
+    """Wait until the callers are answered again, so that every kill has something to lose."""
+    before = len(outcome.acknowledged)
+    until = time.monotonic() + PATIENCE
+    while len(outcome.acknowledged) == before and not outcome.wrong:
+        if time.monotonic() > until:
+            outcome.wrong.append(f"no call was answered for {PATIENCE} s after a start")
+        time.sleep(0.01)
 
 
 def _call(served: Served, pictures: list[bytes], name: str, outcome: Outcome, stop: threading.Event) -> None:
