@@ -115,7 +115,7 @@ def test_patches_of_any_size_find_their_nearest_row(compiled: Compiled, dimensio
 def test_an_extension_of_another_version_is_refused() -> None:
     """It would take arguments for what they are not, and write over memory."""
     with pytest.raises(ImportError, match="install blemish again"):
-        check_layout(ctypes.PyDLL(None))
+        check_layout(ctypes.pythonapi)
 
 
 CHOOSING = """
