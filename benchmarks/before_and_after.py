@@ -25,7 +25,7 @@ from typing import Any, Self
 from against_anomalib import PEERS, lay_out
 from machine import Spread, data_folder, markdown_table, publish
 
-__all__ = ["About", "about", "environment"]
+__all__ = ["About", "Side", "about", "environment", "in_turn", "turns"]
 
 BAR = 1.03
 """The newer version's time over the older one's, at most."""
@@ -54,8 +54,10 @@ class About:
 class Side:
     """A version in a process of its own, by its own Python."""
 
-    def __init__(self, python: str, folder: Path) -> None:
+    def __init__(self, python: str, folder: Path, *, effort: str | None = None) -> None:
+        """`effort` for a version that knows what that is."""
         command: list[str | Path] = [python, PEERS / "one_version_side.py", folder]
+        command += [] if effort is None else ["--effort", effort]
         pipe = subprocess.PIPE
         self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environment())
 
@@ -86,7 +88,7 @@ def main() -> None:
         folder = Path(name)
         lay_out(data_folder() / "mtd", folder, arguments.images, arguments.tests)
         for run in range(arguments.runs):
-            with Side(arguments.before, folder) as old, Side(sys.executable, folder) as new:
+            with Side(arguments.before, folder) as old, Side(sys.executable, folder, effort=arguments.effort) as new:
                 for work in turns(arguments.rounds):
                     pairs[work].append(in_turn(work, old, new, swapped=len(pairs[work]) % 2 == 1))
             print(f"run {run + 1} of {arguments.runs} is done", file=sys.stderr)
@@ -98,6 +100,7 @@ def main() -> None:
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--before", required=True, help="the Python of an environment with the older blemish")
+    parser.add_argument("--effort", help="of the newer one, where the older knows none: quick is what it did")
     parser.add_argument("--images", type=int, default=200, help="good images to fit on")
     parser.add_argument("--tests", type=int, default=200, help="images to inspect, half of them defective")
     parser.add_argument("--runs", type=int, default=5, help="pairs of processes, and so of fits")

@@ -21,7 +21,9 @@ import blemish
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, help="as against_anomalib.lay_out makes it")
-    side = Side(parser.parse_args().folder)
+    parser.add_argument("--effort", help="for a version that knows what that is")
+    arguments = parser.parse_args()
+    side = Side(arguments.folder, {"effort": arguments.effort} if arguments.effort else {})
     for line in sys.stdin:
         print(json.dumps(timed(getattr(side, line.strip()))), flush=True)
 
@@ -41,10 +43,11 @@ def peak_mb() -> float:
 class Side:
     """What can be asked for; each gives the results of the images that it inspects."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, options: dict[str, str]) -> None:
         self.train = folder / "train"
         self.tests = sorted((folder / "test").iterdir())
         self.learn: Callable[..., Any] = blemish.fit  # named here, since that imports it
+        self.options = options
         self.detector: Any = None
 
     def ready(self) -> list[Any]:
@@ -52,8 +55,8 @@ class Side:
         return []
 
     def fit(self) -> list[Any]:
-        """With all defaults, threshold and saving included."""
-        self.detector = self.learn(self.train)
+        """With all other defaults, threshold and saving included."""
+        self.detector = self.learn(self.train, **self.options)
         with tempfile.TemporaryDirectory() as scratch:
             self.detector.save(Path(scratch) / "tile.blemish")
         return []

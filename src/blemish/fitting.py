@@ -21,6 +21,7 @@ from blemish.errors import DataError, ImageError
 from blemish.features.looks import PlannedLook
 from blemish.images.decode import Rules
 from blemish.images.glance import Look
+from blemish.images.held import Held
 from blemish.images.parts import joined_parts, look_over, named_parts
 from blemish.images.read import Source, image_name, read_image
 from blemish.images.sources import Images, list_sources
@@ -107,16 +108,18 @@ def _fit(
     named = named_parts(sources, groups)
     threads = resources.threads or available_threads()
     rules = Rules.of(accept_damaged=resources.accept_damaged, max_pixels=resources.max_pixels, nodata=settings.nodata)
-    looks = readable(look_over(sources, rules, threads=threads, progress=progress))
+    held = Held(resources.memory)
+    looks = readable(look_over(sources, rules, threads=threads, progress=progress, held=held))
     part_of = joined_parts(looks, named, stated=groups is not None)
     kinds = [look.kind for look in looks]
     good = good_images(
-        sources, kinds, settings, resources, progress, size_asked=size_asked, groups=part_of, rules=rules
+        sources, kinds, settings, resources, progress, size_asked=size_asked, groups=part_of, rules=rules, held=held
     )
     settings = good.settings
     check_varied(looks)
     viewer = good.viewer
-    motions = list(stream(partial(_motion, viewer), sources, threads=threads))
+    decoded = (held.seen(number, source) for number, source in enumerate(sources))
+    motions = list(stream(partial(_motion, viewer), decoded, threads=threads))
     learner = find_method(settings.method).learn(good)
     held_N = hold_out(part_of, settings, refits=learner.refits)
     fitted, seen = fit_and_hold_out(learner, part_of, held_N, settings, *good.transform.share(threads), progress)

@@ -14,7 +14,7 @@ from blemish.images.decode import Rules
 from blemish.images.lacking import constant_end, count_nodata
 from blemish.images.read import USUAL, ImageKind, PixelType, Source, image_name, read_image
 
-__all__ = ["SIDE", "Look", "look_at"]
+__all__ = ["SIDE", "Look", "look_at", "read_and_look"]
 
 SIDE = 128
 """Side of a fingerprint: 16 KB an image."""
@@ -61,13 +61,23 @@ class Look:
 
 def look_at(source: Source, rules: Rules = USUAL, *, prints: bool = True) -> Look | ImageError:
     """Read one image whole; what cannot be read answers with the error that inspection would give."""
+    return read_and_look(source, rules, prints=prints)[0]
+
+
+def read_and_look(source: Source, rules: Rules, *, prints: bool) -> tuple[Look | ImageError, Array | None]:
+    """The same, with the pixels for those who need them next."""
     try:
         image = read_image(source, rules=rules)
     except ImageError as error:
-        return error
+        return error, None
+    return glance_at(image, image_name(source), prints=prints), image
+
+
+def glance_at(image: Array, name: str, *, prints: bool = True) -> Look:
+    """What stays of an image that was read."""
     grey = _grey(image)
     return Look(
-        name=image_name(source),
+        name=name,
         height=image.shape[0],
         width=image.shape[1],
         pixels=cast(PixelType, str(image.dtype)),

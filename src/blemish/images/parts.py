@@ -5,13 +5,15 @@ part by what sets parts of a product apart (images/duplicates.py).
 """
 
 from collections.abc import Collection, Sequence
+from functools import partial
 
 import numpy as np
 
 from blemish.errors import ImageError, OptionError
 from blemish.images.decode import Rules
 from blemish.images.duplicates import Groups, near_duplicates
-from blemish.images.glance import Look, look_at
+from blemish.images.glance import Look, read_and_look
+from blemish.images.held import Held
 from blemish.images.read import Source, image_name
 from blemish.system.progress import Progress, silent
 from blemish.system.stream import stream
@@ -41,12 +43,17 @@ def named_parts(sources: Sequence[Source], groups: Sequence[str] | None, taken: 
 
 
 def look_over(
-    sources: Sequence[Source], rules: Rules, *, threads: int, progress: Progress = silent
+    sources: Sequence[Source], rules: Rules, *, threads: int, progress: Progress = silent, held: Held | None = None
 ) -> list[Look | ImageError]:
-    """What tells each image's part; the error of one that cannot be read. Holds 16 KB an image where few came."""
+    """What tells each image's part; the error of one that cannot be read. Holds 16 KB an image where few came.
+
+    `held` is given the pixels of each, for those who look at them next.
+    """
     prints = len(sources) <= COMPARED
     looks = []
-    for look in stream(lambda source: look_at(source, rules, prints=prints), sources, threads=threads):
+    for look, image in stream(partial(read_and_look, rules=rules, prints=prints), sources, threads=threads):
+        if held is not None and image is not None:
+            held.hold(len(looks), image)
         looks.append(look)
         progress("look", len(looks), len(sources))
     return looks

@@ -1,7 +1,7 @@
 """The good images of a fit: how they are looked at, and what a method may ask of them."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
 
@@ -10,6 +10,7 @@ from blemish.backbones.backbone import Backbone
 from blemish.features.looks import PlannedLook
 from blemish.features.patches import AnyExtractor, Features, look
 from blemish.features.tiles import extractor_for
+from blemish.images.held import Held
 from blemish.images.read import Source, image_name, read_image
 from blemish.images.transform import Transform, View, Viewer, pixels_digest
 from blemish.options.settings import Resources, Settings
@@ -41,6 +42,8 @@ class GoodImages:
     part_N: Ints
     """The number of the part that each image shows."""
     progress: Progress = silent
+    held: Held = field(default_factory=Held)
+    """Those that were decoded already."""
 
     def __len__(self) -> int:
         return len(self.sources)
@@ -56,7 +59,7 @@ class GoodImages:
 
     def sized(self, number: int) -> tuple[Array, View]:
         """The pixels of one image as the graph sees them (height, width, 3), and how the image lies on them."""
-        source = self.sources[number]
+        source = self.held.take(number, self.sources[number])
         return self.viewer(read_image(source, rules=self.viewer.rules), image_name(source))
 
     def digests(self) -> list[str]:
@@ -75,5 +78,5 @@ class GoodImages:
         return stream(partial(self._seen_by, extractor), numbers, threads=at_once)
 
     def _seen_by(self, extractor: AnyExtractor, number: int) -> GoodImage:
-        seen = look(self.sources[number], self.viewer, extractor)
+        seen = look(self.held.take(number, self.sources[number]), self.viewer, extractor)
         return GoodImage(seen.features, pixels_digest(seen.sized))

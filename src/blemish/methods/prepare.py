@@ -9,6 +9,7 @@ from blemish.errors import OptionError
 from blemish.features.looks import plan_looks
 from blemish.images.align import Aligner
 from blemish.images.decode import Rules
+from blemish.images.held import Held
 from blemish.images.places import Places
 from blemish.images.read import USUAL, ImageKind, Source, read_image
 from blemish.images.sizing import choose_transform, looks_of_effort
@@ -31,11 +32,12 @@ def good_images(
     size_asked: bool,
     groups: Sequence[str] | None = None,
     rules: Rules = USUAL,
+    held: Held | None = None,
 ) -> GoodImages:
     """Choose the network, the looks and how all images are looked at.
 
     `size_asked` refuses a size the network would ignore; `groups` names the part of each image, by default its own;
-    `rules` say how images are read.
+    `rules` say how images are read; `held` has some of them decoded.
     """
     kind = find_method(settings.method)
     backbone = load_backbone(settings.backbone) if kind.needs_backbone else None
@@ -48,7 +50,7 @@ def good_images(
     transform = choose_transform(sources, kinds, settings, fixed, kind.stride(settings, backbone), rules)
     viewer = _viewer(sources[0], kinds[0], transform, settings, rules)
     _, part_N = np.unique(range(len(sources)) if groups is None else groups, return_inverse=True)
-    return GoodImages(sources, viewer, settings, resources, backbone, looks, part_N, progress)
+    return GoodImages(sources, viewer, settings, resources, backbone, looks, part_N, progress, held or Held())
 
 
 def _check_size(settings: Settings, backbone: Backbone) -> None:
