@@ -7,7 +7,10 @@ import pytest
 from PIL import Image
 
 from blemish import fit
+from blemish.arrays import Array
 from blemish.images import read
+from blemish.images.decode import Rules
+from blemish.images.encoded import Encoded
 from blemish.images.held import Held
 
 
@@ -33,7 +36,7 @@ def test_fit_decodes_each_file_once_where_memory_allows(
     decoded: list[str] = []
     decode = read.decode
 
-    def counted(encoded: read.Encoded, rules: read.Rules) -> read.Array:
+    def counted(encoded: Encoded, rules: Rules) -> Array:
         decoded.append(encoded.name)
         return decode(encoded, rules)
 
