@@ -9,7 +9,7 @@ from PIL import Image
 from blemish import fit
 from blemish.arrays import Array
 from blemish.images import read
-from blemish.images.decode import Rules
+from blemish.images.decode import Rules, decode
 from blemish.images.encoded import Encoded
 from blemish.images.held import Held
 
@@ -34,7 +34,6 @@ def test_fit_decodes_each_file_once_where_memory_allows(
     for number in range(4):
         Image.fromarray(generator.integers(0, 256, (320, 600, 3), np.uint8)).save(tmp_path / f"{number}.png")
     decoded: list[str] = []
-    decode = read.decode
 
     def counted(encoded: Encoded, rules: Rules) -> Array:
         decoded.append(encoded.name)

@@ -50,7 +50,7 @@ def look_over(
     `held` is given the pixels of each, for those who look at them next.
     """
     prints = len(sources) <= COMPARED
-    looks = []
+    looks: list[Look | ImageError] = []
     for look, image in stream(partial(read_and_look, rules=rules, prints=prints), sources, threads=threads):
         if held is not None and image is not None:
             held.hold(len(looks), image)
