@@ -246,3 +246,15 @@ def test_regions_draw_in_by_as_far_as_the_floor_of_an_image_lies_above_that_of_g
     scores_only = HeldOut(held_out.image_M, scores, scores)
     assert thresholds_of(scores_only, parts(20), asked, "cross", was=found).map_floor == found.map_floor
     assert thresholds_of(scores_only, parts(20), asked, "cross").rise(100) == 0, "models of earlier versions"
+
+
+def test_one_odd_part_does_not_set_where_regions_begin() -> None:
+    """Of 40 parts, one peaks far above all others: an estimate leaves it out of the map, a promise cannot."""
+    peaks = np.append(np.linspace(1, 2, 39), 50)
+    asked = Wanted(false_rejects=0.01, confidence=0.95, review=0)
+    cross, split = (set_thresholds(peaks, peaks, parts(40), asked, mode=mode) for mode in ("cross", "split"))
+    assert split.map_threshold == 50
+    assert 2 < cross.map_threshold < 3
+    assert cross.images_with_region == 1
+    calm = set_thresholds(peaks[:39], peaks[:39], parts(39), asked, mode="cross")
+    assert calm.map_threshold == pytest.approx(2)

@@ -4,7 +4,7 @@ import numpy as np
 
 from blemish.arrays import Doubles, Ints
 
-__all__ = ["CUTOFF", "suspect_places", "suspicion"]
+__all__ = ["CUTOFF", "odd_from", "suspect_places", "suspicion"]
 
 CUTOFF = 3.0
 """Suspicion above which an image is a suspect: 1.5 % of good images are, where their scores fall off exponentially."""
@@ -31,6 +31,13 @@ def suspicion(scores_M: Doubles) -> Doubles:
     if not len(tail):
         return np.zeros_like(excess_M)
     return np.asarray(excess_M * np.log(2) / np.median(tail), np.float64)
+
+
+def odd_from(scores_M: Doubles, *, cutoff: float = CUTOFF) -> float:
+    """The score from which an image is suspicious, by the same rule; infinity where no tail says."""
+    start = float(np.quantile(scores_M, BULK))
+    tail = scores_M[scores_M > start] - start
+    return start + cutoff * float(np.median(tail) / np.log(2)) if len(tail) else np.inf
 
 
 def suspect_places(scores_M: Doubles, *, cutoff: float = CUTOFF) -> Ints:

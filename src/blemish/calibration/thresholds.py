@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from blemish.arrays import Doubles
 from blemish.calibration.held_out import group_scores
 from blemish.calibration.promise import allowed_above, highest_rate, parts_needed, rate_after_leaving_out
+from blemish.calibration.suspects import odd_from
 from blemish.errors import OptionError
 from blemish.language.numbers import at_most, percent
 from blemish.options.settings import Settings, checked
@@ -107,7 +108,8 @@ class Calibration(BaseModel):
     """Scores above it, up to the threshold, are REVIEW; without a band it is the threshold."""
     review_above: int
     map_threshold: float
-    """Where regions begin: as many of the groups may show one as may be REVIEW or NG."""
+    """Where regions begin: as many of the groups may show one as may be REVIEW or NG; in mode cross no higher than
+    where a good part is odd (calibration/suspects.py)."""
     map_extent: float
     """How far regions reach: to where the map passes what nine in ten of the groups never do, or the map threshold."""
     images_with_region: int
@@ -223,6 +225,8 @@ def set_thresholds(
     above, threshold = _reject(of_groups, wanted, mode)
     review_above, review_threshold = _review(of_groups, wanted, mode, above, threshold)
     map_threshold, map_extent = _cut(peaks_of_groups, review_above), _cut(peaks_of_groups, len(of_groups) // 10)
+    if mode == "cross":  # nothing is promised of regions, and one odd part must not hide those of defects
+        map_threshold = min(map_threshold, odd_from(peaks_of_groups))
     if wanted.threshold is not None and (seen := _cut(of_groups, review_above)) > 0:
         map_threshold *= review_threshold / seen
     return Calibration(
