@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,19 +21,23 @@ AXE = Path(__file__).parent.parent / "page/node_modules/axe-core/axe.min.js"
 def running(folder: Path) -> Iterator[str]:
     """A station over a folder, as `blemish serve` runs it; gives the login link."""
     words = [str(Path(sys.executable).with_name("blemish")), "serve", str(folder), "--port", "0", "--link"]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as station:
-        assert station.stdout is not None
+    folder.mkdir(parents=True, exist_ok=True)
+    log = folder / "station.log"
+    with log.open("w") as out, subprocess.Popen(words, stdout=out, stderr=out) as station:
         try:
-            said = ""
-            for line in station.stdout:
-                said += line
-                if found := re.search(r"http://\S+/login/once\?secret=\S+", line):
-                    yield found[0]
-                    return
-            raise AssertionError(f"the station printed no link: {said}")
+            yield _link(station, log)
         finally:
             station.terminate()
             station.wait(20)
+
+
+def _link(station: "subprocess.Popen[bytes]", log: Path) -> str:
+    """The login link, once it is printed."""
+    while station.poll() is None:
+        if found := re.search(r"http://\S+/login/once\?secret=\S+\n", log.read_text("utf-8")):
+            return found[0].strip()
+        time.sleep(0.05)
+    raise AssertionError(f"the station did not start: {log.read_text('utf-8')}")
 
 
 @dataclass
