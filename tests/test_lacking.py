@@ -75,7 +75,7 @@ def test_an_image_of_which_too_little_was_measured_is_an_error() -> None:
     few = heights(60, 0.5)
     result, enough = detector.inspect_many([heights(60, 0.7), few])
     assert result.verdict is Verdict.ERROR
-    assert "29.9% of its pixels" in str(result.error)
+    assert "29.9 % of its pixels" in str(result.error)
     assert enough.verdict is not Verdict.ERROR
     assert enough.unmeasured == np.isnan(few).sum()
     assert enough.to_dict()["unmeasured"] == enough.unmeasured

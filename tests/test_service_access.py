@@ -47,7 +47,7 @@ def test_every_route_lets_those_pass_that_may_and_no_others(bench: Bench) -> Non
                 continue  # it would end the session of those that follow
             status = client.request(method, address, follow_redirects=False).status_code
             passed = needs is Needs.NOTHING or grant in MAY[needs]
-            assert (status in (401, 403)) is not passed or path.endswith("/login"), (method, path, grant, status)
+            assert (status in (401, 403)) is not passed or "/login" in path, (method, path, grant, status)
             assert status < 500, (method, path, grant)
 
 
@@ -148,11 +148,11 @@ def test_the_login_link_works_once(tmp_path: Path) -> None:
     with opened(tmp_path) as bench:
         link = f"/login/once?secret={bench.station.once}"
         client = bench.client()
-        assert client.get("/login/once?secret=guess", follow_redirects=False).headers["Location"].startswith("/login")
+        assert client.get("/login/once?secret=guess", follow_redirects=False).status_code == 401
         assert client.get(link, follow_redirects=False).status_code == 303
         assert client.get(f"{API}/me").json()["grant"] == "engineer"
         again = bench.client().get(link, follow_redirects=False)
-        assert again.headers["Location"].startswith("/login")
+        assert again.status_code == 401
         assert "Set-Cookie" not in again.headers
 
 

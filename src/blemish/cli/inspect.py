@@ -57,7 +57,6 @@ def inspect(
     Each line: verdict, score, score as a multiple of the threshold, share of unseen good images that score no higher,
     path, boxes of the highest regions.
     """
-    from blemish.detector import load
     from blemish.export.artefact import Artefact
     from blemish.options.recipe import InspectOptions, read_recipe
     from blemish.options.settings import checked
@@ -71,17 +70,7 @@ def inspect(
     asked = read_recipe(config).inspect if config else {}
     wanted = checked(InspectOptions, asked | {name: value for name, value in typed.items() if value is not None})
     apart = _claim(wanted, Outputs([model, *filter(None, [config]), *paths], force=force), paths)
-    if model.suffix.lower() == ".onnx":
-        detector: Detector | Artefact = _artefact(model, wanted, trusted)
-    else:
-        detector = load(
-            model,
-            provider=wanted.provider,
-            threads=wanted.threads,
-            accept_damaged=wanted.accept_damaged,
-            max_pixels=wanted.max_pixels,
-            trusted=trusted,
-        )
+    detector = _artefact(model, wanted, trusted) if model.suffix.lower() == ".onnx" else _model(model, wanted, trusted)
     with ExitStack() as stack:
         manifest = None if isinstance(detector, Artefact) else detector.model.manifest
         writers = _open(wanted, paths, manifest, apart, stack)
@@ -102,6 +91,20 @@ def inspect(
         if manifest:
             say_misses_unknown(model)
     raise SystemExit(exit_code(counts))
+
+
+def _model(path: Path, wanted: "InspectOptions", trusted: list[Path] | None) -> "Detector":
+    """The model to inspect by."""
+    from blemish.detector import load
+
+    return load(
+        path,
+        provider=wanted.provider,
+        threads=wanted.threads,
+        accept_damaged=wanted.accept_damaged,
+        max_pixels=wanted.max_pixels,
+        trusted=trusted,
+    )
 
 
 def _artefact(path: Path, wanted: "InspectOptions", trusted: list[Path] | None) -> "Artefact":

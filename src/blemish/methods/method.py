@@ -24,6 +24,7 @@ from blemish.methods.good_images import GoodImages
 from blemish.methods.look import Look
 from blemish.options.settings import Settings
 from blemish.result import Matches
+from blemish.scoring.heatmap import floor_of
 from blemish.system.progress import Progress, silent
 
 __all__ = [
@@ -45,9 +46,6 @@ TensorKind: TypeAlias = tuple[type[np.generic] | tuple[type[np.generic], ...], s
 
 Numbers: TypeAlias = tuple[float, float, float]
 """Image score, peak and floor of the map of one image."""
-
-CALM = 0.05
-"""The share of an image's map that its floor is taken from: the calmest twentieth."""
 
 
 @dataclass(frozen=True)
@@ -72,10 +70,7 @@ class Scores:
 
         A defect leaves most of the image as it was. Where even its calmest part lies high, all of it deviates.
         """
-        if self.map_HW is None:
-            return self.image
-        place = int(CALM * (self.map_HW.size - 1))
-        return float(np.partition(self.map_HW, place, axis=None)[place])
+        return self.image if self.map_HW is None else floor_of(self.map_HW)
 
     @property
     def numbers(self) -> Numbers:

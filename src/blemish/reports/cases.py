@@ -70,7 +70,7 @@ class Cases:
             shown.append((picture(known, self.words("known")), self.words("known")))
         if result.matches is not None:
             remembered = as_remembered(image, result.matches, self._good)
-            name = self.words("nearest image" if _as_a_whole(result) else "remembered")
+            name = self.words("nearest image") if _as_a_whole(result) else self.words("remembered")
             shown.append((picture(remembered, name), name))
         return element(
             "figure",

@@ -18,6 +18,7 @@ __all__ = [
     "Reasons",
     "anomaly_map",
     "find_regions",
+    "floor_of",
     "join_maps",
     "join_peaks",
     "on_grid",
@@ -30,6 +31,8 @@ JoinRule = Literal["soft", "largest", "mean"]
 WITHIN = 0.9
 """Regions never draw in farther than this share of the way from the extent to their own peak."""
 
+CALM = 0.05
+"""The share of an image's map that its floor is taken from: the calmest twentieth."""
 SHOWN = 3
 """The number of good patches that stand for a region."""
 
@@ -64,6 +67,12 @@ def on_scale(map_HW: Floats, scale: tuple[float, float]) -> Floats:
         return map_HW
     mean, deviation = scale
     return np.asarray((map_HW - np.float32(mean)) / np.float32(deviation), np.float32)
+
+
+def floor_of(map_HW: Floats) -> float:
+    """What the calmest twentieth of a map does not exceed."""
+    place = int(CALM * (map_HW.size - 1))
+    return float(np.partition(map_HW, place, axis=None)[place])
 
 
 def join_maps(maps: Sequence[Floats], weights: Sequence[float], rule: JoinRule) -> Floats:

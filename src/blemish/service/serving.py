@@ -17,7 +17,7 @@ from starlette.staticfiles import StaticFiles
 
 from blemish.errors import DataError, OptionError
 from blemish.service.api.app import make_app
-from blemish.service.pages.routes import ACCESS, STATIC, router
+from blemish.service.pages.routes import ACCESS, ROUTERS, STATIC
 from blemish.service.settings import StationSettings, read_settings
 from blemish.service.station import Station
 from blemish.service.store.users import list_tokens, someone_can_log_in
@@ -72,7 +72,7 @@ def serve(
 
 def application(station: Station) -> Any:
     """The application with its pages."""
-    app = make_app(station, router, ACCESS)
+    app = make_app(station, ROUTERS, ACCESS)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     return app
 

@@ -1,7 +1,7 @@
 """The application: all routes, the one table of access over them, and problems for whatever goes wrong."""
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -29,7 +29,7 @@ WRITING = ("cross-site", "disk-full")
 
 
 def make_app(
-    station: Station, pages: APIRouter | None = None, access: Mapping[tuple[str, str], Needs] | None = None
+    station: Station, pages: Sequence[APIRouter] = (), access: Mapping[tuple[str, str], Needs] | None = None
 ) -> FastAPI:
     """The application of a station; `pages` are more routes, and `access` what they need.
 
@@ -47,7 +47,7 @@ def make_app(
     app.state.station = station
     app.state.access = {**ACCESS, **(access or {})}
     rooms = (health, inspections, history, recipes, images, versions, jobs, people, kserve)
-    routers = [*(each.router for each in rooms), health.pages, _description(app), *([pages] if pages else [])]
+    routers = [*(each.router for each in rooms), health.pages, _description(app), *pages]
     for router in routers:
         app.include_router(router)
     app.state.routes = [route for router in routers for route in router.routes if isinstance(route, APIRoute)]

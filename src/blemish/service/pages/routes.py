@@ -1,6 +1,6 @@
 """All pages, and what each needs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from fastapi import APIRouter
 
@@ -8,11 +8,9 @@ from blemish.service.pages import entering, looking, settling, teaching
 from blemish.service.pages.show import STATIC
 from blemish.service.people.access import Needs
 
-__all__ = ["ACCESS", "STATIC", "router"]
+__all__ = ["ACCESS", "ROUTERS", "STATIC"]
 
-router = APIRouter()
-for room in (entering, looking, teaching, settling):
-    router.include_router(room.router)
+ROUTERS: Sequence[APIRouter] = [room.router for room in (entering, looking, teaching, settling)]
 
 ACCESS: Mapping[tuple[str, str], Needs] = {
     ("GET", "/login"): Needs.NOTHING,
