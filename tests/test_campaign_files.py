@@ -21,6 +21,13 @@ def test_readers_never_meet_a_damaged_file_beside_processes(tmp_path: Path) -> N
 
 
 def test_killed_fits_leave_a_whole_model_and_nothing_after_the_next_command(tmp_path: Path) -> None:
-    found = kill_fits(tmp_path, fits=6, seed=0)
-    assert (found.left_after_next, found.broken) == (0, 0)
-    assert found.while_writing, "no fit was killed while it wrote"
+    while_writing = 0
+    for seed in range(4):  # whether a kill meets a fit that writes is chance
+        folder = tmp_path / str(seed)
+        folder.mkdir()
+        found = kill_fits(folder, fits=4, seed=seed)
+        assert (found.left_after_next, found.broken) == (0, 0)
+        while_writing += found.while_writing
+        if while_writing:
+            break
+    assert while_writing, "no fit was killed while it wrote"

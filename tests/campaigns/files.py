@@ -153,7 +153,7 @@ def kill_fits(folder: Path, fits: int, seed: int) -> Kills:
             process.join(draw.uniform(0, seconds))
         else:
             _wait_for_writing(process, folder)
-            time.sleep(draw.uniform(0, 0.02))
+            time.sleep(draw.uniform(0, 0.004))
         process.kill()
         process.join()
         ended = (process.exitcode or 0) >= 0  # by itself: a kill makes it negative
