@@ -3,9 +3,12 @@ import { make } from "./station";
 
 interface Hour { hour: string; verdict: string; count: number }
 
+const HOUR = 3600;
+
 class HoursChart extends HTMLElement {
   async connectedCallback(): Promise<void> {
     const hours: Hour[] = JSON.parse(this.querySelector("script")?.textContent ?? "[]");
+    if (!hours.length) return; // a new station has judged nothing yet
     const place = make("div", { class: "chart", role: "img", "aria-label": this.getAttribute("title") ?? "" });
     const [{ default: uPlot }] = await Promise.all([import("uplot"), import("uplot/dist/uPlot.min.css")]);
     if (!this.isConnected) return;
@@ -13,6 +16,7 @@ class HoursChart extends HTMLElement {
     const colours = getComputedStyle(document.documentElement);
     const colour = (name: string) => colours.getPropertyValue(`--${name}`).trim();
     const data = stacked(hours);
+    const [first, last] = [data[0]![0]!, data[0]!.at(-1)!]; // uPlot would stretch a single hour to years
     const bars = uPlot.paths.bars!({ size: [0.8, 40], align: 1 });
     const series = (label: string, name: string, verdicts: string[]) => ({
       label, fill: colour(name), stroke: colour(name), width: 0, paths: bars, points: { show: false },
@@ -24,7 +28,7 @@ class HoursChart extends HTMLElement {
       series: [{}, series("OK", "bar", ["OK"]), series("REVIEW", "review", ["REVIEW"]), series("NG", "ng", ["NG", "ERROR"])],
       axes: [axis, { ...axis, size: 44 }], cursor: { drag: { x: false, y: false } },
       scales: { y: { range: (_: unknown, __: number, most: number) => [0, Math.max(1, most * 1.1)] },
-        x: { range: (_: unknown, low: number, high: number) => [low, Math.max(high + 3600, low + 12 * 3600)] } },
+        x: { range: () => [first, Math.max(last + HOUR, first + 12 * HOUR)] } },
     }, data as any, place);
     new ResizeObserver(() => chart.setSize({ width: this.clientWidth, height: 150 })).observe(this);
   }
