@@ -197,6 +197,20 @@ def test_what_a_graph_takes_is_told_before_it_runs(detector: Detector) -> None:
     assert 3.5 < twice.multiplications / work.multiplications < 4.5
 
 
+def test_what_a_graph_takes_is_reckoned_once_when_a_model_is_loaded(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reckoned = []
+
+    def counted(*given: Any) -> Any:
+        reckoned.append(given[1])
+        return work_of(*given)
+
+    monkeypatch.setattr("blemish.model.trial.work_of", counted)
+    load(model)
+    assert len(reckoned) == 1
+
+
 def test_sizes_that_a_graph_computes_are_followed() -> None:
     """As exports of networks with positions do: the height, over four, becomes the side of a tensor."""
     nodes = [

@@ -145,7 +145,7 @@ def model_of(content: bytes, name: str, *, trusted: Trusted | None = None) -> Mo
     now = {each: tensor for each, tensor in tensors.items() if not each.startswith(JOURNAL)}
     check_numbers(name, len(manifest.images), [rows * columns for rows, columns in grids.values()], now)
     held_out = HeldOut(tensors["calibration.image"], tensors["calibration.scores"], tensors["calibration.peaks"])
-    model = Model(manifest, _restored(manifest, tensors, name), graph, held_out, signature=signature)
+    model = Model(manifest, _restored(manifest, tensors, name), graph, held_out, signature=signature, work=work)
     return replace(model, history=checked_history(name, model, tensors))
 
 

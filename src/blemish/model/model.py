@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -26,6 +26,9 @@ from blemish.model.manifest import FORMAT, Change, ModelManifest
 from blemish.model.records import WITHOUT_RECORDS, record_tensors
 from blemish.model.signature import Signature
 from blemish.model.tables import Table
+
+if TYPE_CHECKING:
+    from blemish.backbones.shapes import Work
 
 __all__ = [
     "NOTHING",
@@ -61,6 +64,8 @@ class Model:
     """What each change took out, by its number in the journal."""
     signature: Signature | None = None
     """Who has signed this model, or the one it was made from: it is written only with the model it is of."""
+    work: "Work | None" = field(default=None, repr=False)
+    """What one run of the graph takes, where the file was checked for it: reckoned once."""
 
     @cached_property
     def content(self) -> dict[str, Array]:

@@ -67,7 +67,7 @@ def try_out(model: Model, extractor: AnyExtractor, name: str) -> None:
 
     Of a method that compares patch by patch, one patch is scored, so that a large memory costs nothing.
     """
-    work = graph_work(model.graph, model.manifest.transform, name)
+    work = model.work or graph_work(model.graph, model.manifest.transform, name)
     grids = check_grids(work, model.manifest, name)
     answers = _answers(model, extractor, work, name)
     try:
