@@ -26,8 +26,6 @@ from blemish.images.encoded import (
     Encoded,
     Format,
     check_jpeg_2000,
-    check_png,
-    check_whole,
     damaged,
     several_pages,
     webp_size,
@@ -36,6 +34,7 @@ from blemish.images.lacking import NoData, without_nodata
 from blemish.images.netpbm import is_wide_netpbm, wide_netpbm
 from blemish.images.strips import not_supported, own_pixels, pillow_gives
 from blemish.images.tiff import DEFLATE, FLOAT, PLAIN, RGB, WHITE_IS_ZERO, TiffKind, check_tiff, tiff_kind
+from blemish.images.whole import check_png, check_whole
 
 __all__ = ["Header", "PixelType", "Rules", "decode", "header", "orientation", "pixel_type", "pixels_of"]
 
