@@ -30,7 +30,7 @@ class PixelKind(NamedTuple):
 
 def pixel_kinds() -> list[PixelKind]:
     """All of them, the same at every call."""
-    return [*_tiffs(), *_pngs(), *_netpbms(), *_bmps(), *_others()]
+    return [*_tiffs(), *_packed_big_endian(), *_tiffs_with_opacity(), *_pngs(), *_netpbms(), *_bmps(), *_others()]
 
 
 def values(kind: str, channels: int) -> Array:
@@ -120,6 +120,48 @@ def _tiffs() -> Iterator[PixelKind]:
         yield PixelKind(f"TIFF, {_tiff_row(kind, 3, simple=True)}", name, data, _turned(_decoded(data), turn))
 
 
+def _packed_big_endian() -> Iterator[PixelKind]:
+    """Values of 32 bits whose bytes libtiff turns by itself."""
+    forms: tuple[dict[str, Any], ...] = ({}, {"rowsperstrip": 8}, {"tile": (16, 32)})
+    for form, compression, kind in product(forms, ("zlib", "lzw", "packbits"), ("f4", "i2")):
+        pixels = values(kind, 1)
+        data = _tiff(pixels, photometric="minisblack", byteorder=">", compression=compression, **form)
+        row = "other signed, 32-bit unsigned"
+        if kind == "f4":
+            exact = compression == "zlib" and "tile" not in form
+            row = "other float, simple strips" if exact else "other float, in another form"
+        yield PixelKind(f"TIFF, {row}", f"TIFF > {compression} {form} {kind}", data, _decoded(data))
+    data = _tiff(values("f4", 1), photometric="minisblack", byteorder=">", compression="zlib", predictor=3)
+    yield PixelKind("TIFF, other float, in another form", "TIFF > zlib f4, predictor 3", data, _decoded(data))
+
+
+def _tiffs_with_opacity() -> Iterator[PixelKind]:
+    for compression, extra, opaque in product((None, "zlib", "lzw"), (2, 4), (False, True)):
+        pixels = values("u1", extra)
+        if opaque:
+            pixels[:, :, -1] = 255
+        data = _tiff(
+            pixels,
+            photometric="rgb" if extra == 4 else "minisblack",
+            extrasamples=["assocalpha" if extra == 4 else "unassalpha"],
+            planarconfig="contig",
+            compression=compression,
+        )
+        exact = extra == 2 or opaque or compression != "lzw"
+        row = "8-bit and less" if extra == 2 else f"multiplied by opacity{'' if exact else ', packed otherwise'}"
+        yield PixelKind(f"TIFF, {row}", f"TIFF {compression} x {extra} opaque={opaque}", data, _decoded(data))
+    for compression in (None, "zlib"):
+        pixels = np.moveaxis(values("u1", 2), 2, 0)
+        options: dict[str, Any] = {"planarconfig": "separate", "extrasamples": ["unassalpha"]}
+        data = _tiff(pixels, photometric="minisblack", compression=compression, **options)
+        yield PixelKind("TIFF, 8-bit and less", f"TIFF planes u1 x 2 {compression}", data, _decoded(data))
+    for compression, kind in product(("webp", "jpegxl", "lerc"), ("u1", "u2")):
+        if (compression, kind) == ("webp", "u2"):
+            continue
+        data = _tiff(values(kind, 3), photometric="rgb", compression=compression)
+        yield PixelKind("TIFF, other compressions", f"TIFF {compression} {kind}", data, _decoded(data))
+
+
 def _turned(pixels: Array, orientation: int) -> Array:
     """As the standard says: where row 0 and column 0 are shown."""
     match orientation:
@@ -189,6 +231,9 @@ def _bmps() -> Iterator[PixelKind]:
     data = b"BM" + struct.pack("<IHHI", 66 + len(rows), 0, 0, 66) + head + masks + rows
     widened = [np.floor(plane.astype(float) * 255 / most) for plane, most in ((red, 31), (green, 63), (blue, 31))]
     yield PixelKind("BMP, all", "BMP 5-6-5", data, np.stack(widened, axis=2).astype(np.uint8))
+    head = struct.pack("<IiiHHIIiiII", 40, WIDTH, HEIGHT, 1, 2, 0, HEIGHT * 16, 1, 1, 4, 0)
+    data = b"BM" + struct.pack("<IHHI", 70 + HEIGHT * 16, 0, 0, 70) + head + bytes(16 + HEIGHT * 16)
+    yield PixelKind("BMP, 2-bit", "BMP 2-bit", data, np.zeros((HEIGHT, WIDTH), np.uint8))
 
 
 def _pillow_bmp(pixels: Array) -> bytes:

@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import struct
 import zlib
 from itertools import product
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import simplejpeg
 import tifffile
 from parts import TINY, good_part
 from PIL import Image
@@ -52,6 +54,89 @@ def test_a_jpeg_cut_and_closed_is_damaged_unless_that_is_accepted(progressive: b
     assert read_image(cut, rules=Rules(accept_damaged=True)).shape == (96, 144, 3)
 
 
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_a_progressive_jpeg_without_its_last_scans_is_damaged(mode: str) -> None:
+    """Each ends where a scan does, so that no decoder warns of anything."""
+    data = jpeg(good_part(0), mode, progressive=True)
+    scans = [match.start() for match in re.finditer(rb"(?:\xff\xc4..[^\xff]*)?\xff\xda", data, re.S)]
+    assert len(scans) > 4
+    for start in scans[1:]:
+        cut = data[:start] + b"\xff\xd9"
+        simplejpeg.decode_jpeg(cut, "GRAY", strict=True)
+        with pytest.raises(ImageError, match="the last scans, with the finer detail or the colours, are missing"):
+            read_image(cut)
+        assert read_image(cut, rules=Rules(accept_damaged=True)).shape[:2] == (96, 144)
+
+
+def chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def png_of(kind: int, rows: bytes, *before: bytes, bits: int = 8, interlaced: int = 0) -> bytes:
+    """A PNG of 8 x 6 pixels whose sums are all right, whatever it holds."""
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", 8, 6, bits, kind, 0, 0, interlaced))
+    return b"\x89PNG\r\n\x1a\n" + head + b"".join(before) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+ROW = bytes([0, *range(1, 9)])
+PALETTE = chunk(b"PLTE", bytes(range(27)))
+WHOLE_PNGS = [
+    png_of(0, 6 * ROW),
+    png_of(0, 6 * bytes(9)),
+    png_of(3, 6 * ROW, PALETTE),
+    png_of(0, bytes(60), interlaced=1),
+]
+
+
+@pytest.mark.parametrize("number", range(len(WHOLE_PNGS)))
+def test_small_pngs_are_whole(number: int) -> None:
+    assert read_image(WHOLE_PNGS[number]).shape[:2] == (6, 8)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (png_of(0, 4 * ROW), "the last rows of the image are missing"),
+        (png_of(2, 5 * bytes([0, *range(1, 25)])), "the last rows of the image are missing"),
+        (png_of(4, 5 * bytes([0, *range(1, 33)]), bits=16), "the last rows of the image are missing"),
+        (png_of(0, bytes(51), interlaced=1), "the last rows of the image are missing"),
+        (png_of(3, 6 * ROW), "a chunk is missing"),
+        (png_of(3, 6 * ROW, chunk(b"PLTE", bytes(range(24)))), "a colour that is not in its palette"),
+        (png_of(0, 6 * ROW, WHOLE_PNGS[0][8:33]), "its chunks do not make one image"),
+        (png_of(0, 6 * ROW, chunk(b"ABCD", b"")), "its chunks do not make one image"),
+        (png_of(0, 6 * ROW, chunk(b"IDAT", b"x"), chunk(b"tEXt", b"a\0b")), "its chunks do not make one image"),
+    ],
+    ids=range(9),
+)
+def test_pngs_that_contradict_themselves_are_damaged_though_their_sums_are_right(data: bytes, message: str) -> None:
+    with pytest.raises(ImageError, match=message):
+        read_image(data)
+
+
+def test_a_palette_that_lacks_colours_is_damaged_in_every_format() -> None:
+    pixels = np.arange(48, dtype=np.uint8).reshape(6, 8)
+    head = struct.pack("<IiiHHIIiiII", 40, 8, 6, 1, 8, 0, 48, 1, 1, 40, 0)
+    bmp = b"BM" + struct.pack("<IHHI", 54 + 160 + 48, 0, 0, 54 + 160) + head + bytes(range(160)) + pixels.tobytes()
+    buffer = io.BytesIO()
+    tifffile.imwrite(buffer, pixels, photometric="palette", colormap=np.zeros((3, 256), np.uint16))
+    count = struct.pack("<HHI", 320, 3, 768)
+    assert count in buffer.getvalue()
+    short = buffer.getvalue().replace(count, struct.pack("<HHI", 320, 3, 300))
+    for data in (bmp, short):
+        with pytest.raises(ImageError, match="palette"):
+            read_image(data)
+
+
+def test_netpbm_files_of_two_images_and_of_values_above_the_largest_are_refused() -> None:
+    grey, bits = b"P5 8 6 15\n" + bytes(48), b"P4 8 6\n" + bytes(6)
+    for one in (grey, bits, b"P6 8 6 255\n" + bytes(144)):
+        assert read_image(one + b"\n").shape[:2] == (6, 8)
+        with pytest.raises(ImageError, match="2 pages or frames"):
+            read_image(one + one)
+    with pytest.raises(ImageError, match="above the largest, 15"):
+        read_image(b"P5 8 6 15\n" + bytes([*range(48)]))
+
+
 @pytest.mark.parametrize(
     "start", [b"%!PS-Adobe-3.0 EPSF-3.0\n", b"DDS |\0\0\0", b"\0\0\0 ftypavif", b"8BPS\0\1", b"%PDF-1.7"]
 )
@@ -69,14 +154,9 @@ def png(width: int, height: int, bits: int) -> bytes:
     content = (
         b"".join(packer.compress(row) for _ in range(height)) if height < 20_000 else packer.compress(row * height)
     )
-    chunks = (
-        (b"IHDR", struct.pack(">IIBBBBB", width, height, bits, 0, 0, 0, 0)),
-        (b"IDAT", content + packer.flush()),
-        (b"IEND", b""),
-    )
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body)) for kind, body in chunks
-    )
+    head = struct.pack(">IIBBBBB", width, height, bits, 0, 0, 0, 0)
+    chunks = (chunk(b"IHDR", head), chunk(b"IDAT", content + packer.flush()), chunk(b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
 
 
 @pytest.mark.parametrize(("width", "height", "bits"), [(1, 17_000_000, 8), (13_376, 13_376, 1)])

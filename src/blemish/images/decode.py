@@ -32,9 +32,10 @@ from blemish.images.encoded import (
 )
 from blemish.images.lacking import NoData, without_nodata
 from blemish.images.netpbm import is_wide_netpbm, wide_netpbm
-from blemish.images.strips import not_supported, own_pixels, pillow_gives
-from blemish.images.tiff import DEFLATE, FLOAT, PLAIN, RGB, WHITE_IS_ZERO, TiffKind, check_tiff, tiff_kind
-from blemish.images.whole import check_png, check_whole
+from blemish.images.scans import check_scans
+from blemish.images.strips import check_supported, not_supported, opencv_gives, own_pixels, pillow_gives
+from blemish.images.tiff import FLOAT, WHITE_IS_ZERO, TiffKind, check_tiff, tiff_kind
+from blemish.images.whole import check_colours, check_png, check_png_rows, check_whole
 
 __all__ = ["Header", "PixelType", "Rules", "decode", "header", "orientation", "pixel_type", "pixels_of"]
 
@@ -106,6 +107,7 @@ def decode(encoded: Encoded, rules: Rules) -> Array:
     image = _opened(encoded, rules)
     if not rules.accept_damaged:
         check_whole(encoded)
+        check_colours(image, encoded.name)
     if encoded.format == "PNM" and is_wide_netpbm(encoded.data):
         return wide_netpbm(encoded.data, encoded.name)
     return _finite(pixels_of(image, encoded.name), encoded, None, rules)
@@ -174,6 +176,8 @@ def _jpeg(encoded: Encoded, rules: Rules) -> Array:
                 f"save it with 4:4:4, 4:2:2 or 4:2:0."
             ) from None
         raise damaged(encoded.name, str(error)) from None
+    if not rules.accept_damaged:
+        check_scans(encoded.data, encoded.name)
     if space == "CMYK":
         return pixels_of(image, encoded.name)
     return upright(values[:, :, 0] if space == "GRAY" else values, orientation(image))
@@ -183,6 +187,8 @@ def _png(encoded: Encoded, rules: Rules) -> Array:
     image = _opened(encoded, rules)
     if not rules.accept_damaged:
         check_png(encoded.data, encoded.name)
+        check_png_rows(image, encoded)
+        check_colours(image, encoded.name)
     values = pixels_of(image, encoded.name)
     if len(image.getbands()) == 1 or encoded.data[24] != 16:
         return values
@@ -205,6 +211,7 @@ def _tiff(encoded: Encoded, rules: Rules) -> Array:
     kind = tiff_kind(encoded.data, encoded.name)
     rules.bounds.check(kind.width, kind.height, len(encoded.data), encoded.name)
     _check_pages(kind.pages, encoded.name)
+    check_supported(kind, encoded.name)
     if not rules.accept_damaged:
         check_tiff(kind, encoded.data, encoded.name)
     return _finite(_tiff_pixels(kind, encoded), encoded, kind.nodata, rules)
@@ -213,17 +220,19 @@ def _tiff(encoded: Encoded, rules: Rules) -> Array:
 def _tiff_pixels(kind: TiffKind, encoded: Encoded) -> Array:
     """The pixels of the only page, upright."""
     if pillow_gives(kind):
-        values = pixels_of(_opened_tiff(kind, encoded), encoded.name)
+        image = _opened_tiff(kind, encoded)
+        values = pixels_of(image, encoded.name)
+        if kind.premultiplied and image.getextrema()[-1] != (255, 255):  # Pillow divides colours by their alpha
+            raise not_supported(kind, encoded.name)
         # Pillow turns white-is-zero around for 8 bits and less alone.
         turn = kind.photometric == WHITE_IS_ZERO and values.dtype == np.uint16 and kind.bits <= 16
         return np.asarray((1 << kind.bits) - 1 - values, np.uint16) if turn else values
-    packed = kind.compression not in (PLAIN, *DEFLATE) or kind.tiles is not None
-    if packed and kind.bits == 16 and kind.samples in (3, 4) and kind.photometric == RGB and not kind.planar:
+    if opencv_gives(kind):
         _opened_tiff(kind, encoded).load()  # it raises where the file is not whole
         return _by_opencv(encoded)  # which turns TIFF upright by itself
     values = own_pixels(kind, encoded.data, encoded.name)
     if kind.photometric == WHITE_IS_ZERO and kind.sample_format != FLOAT:
-        values = np.asarray(65535 - values, np.uint16)
+        values = np.asarray(np.iinfo(values.dtype).max - values)
     return upright(values, kind.orientation)
 
 

@@ -1,17 +1,42 @@
-"""Netpbm files of more than 8 bits a value, whose values stay as they are written. Source: netpbm's pgm(5), ppm(5)."""
+"""Netpbm files: whether they hold one image, and values of more than 8 bits as they are written.
+
+Source: netpbm's pbm(5), pgm(5), ppm(5).
+"""
 
 import re
 
 import numpy as np
 
 from blemish.arrays import Array
-from blemish.images.encoded import damaged
+from blemish.images.encoded import damaged, several_pages
 
-__all__ = ["is_wide_netpbm", "wide_netpbm"]
+__all__ = ["check_netpbm", "is_wide_netpbm", "wide_netpbm"]
 
 _GAP = rb"(?:\s|#[^\n]*\n)+"
 _HEADER = re.compile(rb"P([2356])" + _GAP + rb"(\d{1,9})" + _GAP + rb"(\d{1,9})" + _GAP + rb"(\d{1,5})(?:#[^\n]*\n)?\s")
+_BITS = re.compile(rb"P4" + _GAP + rb"(\d{1,9})" + _GAP + rb"(\d{1,9})(?:#[^\n]*\n)?\s")
+_NEXT = re.compile(rb"\s*P[1-7]\s")
+"""The beginning of another image."""
 _GREY, _TEXT = b"25", b"23"
+
+
+def check_netpbm(data: bytes, name: str) -> None:
+    """Check that no value is above what the header allows, and that no other image follows. Raises ImageError.
+
+    Files of text are checked where they are read.
+    """
+    if bits := _BITS.match(data):
+        end = bits.end() + -(-int(bits[1]) // 8) * int(bits[2])
+    elif (header := _HEADER.match(data)) and header[1] not in _TEXT:
+        width, height, most = (int(header[group]) for group in (2, 3, 4))
+        values = width * height * (1 if header[1] in _GREY else 3)
+        end = header.end() + values * (1 if most <= 255 else 2)
+        if most < 255 and np.frombuffer(data[header.end() : end], np.uint8).max(initial=0) > most:
+            raise damaged(name, f"a value lies above the largest, {most}, that its header allows")
+    else:
+        return
+    if _NEXT.match(data, end):
+        raise several_pages(2, name)
 
 
 def is_wide_netpbm(data: bytes) -> bool:

@@ -162,6 +162,8 @@ def _kind_of_pillow(image: Image.Image, name: str, rules: Rules) -> ImageKind:
 def _undecodable(name: str, error: Exception) -> ImageError:
     if isinstance(error, MemoryError):
         return ImageError(f"{name} does not fit in memory; tile or shrink it first.")
+    if str(error).lower().startswith("unsupported"):
+        return ImageError(f"{name} is of a kind that is not supported ({error}); convert it to PNG or TIFF.")
     return damaged(name, str(error))
 
 

@@ -9,30 +9,58 @@ from blemish.errors import ImageError
 from blemish.images.tiff import (
     BLACK_IS_ZERO,
     DEFLATE,
+    FAX,
     FLOAT,
+    JPEG,
+    LZMA,
+    LZW,
+    PACKBITS,
     PLAIN,
     RGB,
     SIGNED,
     UNSIGNED,
     WHITE_IS_ZERO,
+    ZSTD,
     TiffKind,
     inflated,
     part_bytes,
 )
 
-__all__ = ["not_supported", "own_pixels", "pillow_gives"]
+__all__ = ["check_supported", "not_supported", "opencv_gives", "own_pixels", "pillow_gives"]
 
 PILLOW_BITS = {UNSIGNED: (1, 2, 4, 8, 12, 16, 32), SIGNED: (16, 32), FLOAT: (32,)}
 """Grey values that Pillow gives exactly."""
-NUMPY_BITS = {UNSIGNED: (16,), FLOAT: (16, 32, 64)}
+NUMPY_BITS = {UNSIGNED: (8, 16), FLOAT: (16, 32, 64)}
 """Values that are taken from the file here, where Pillow would not give them exactly."""
+COMPRESSIONS = frozenset({PLAIN, *FAX, LZW, JPEG, *DEFLATE, PACKBITS, LZMA, ZSTD})
+"""Compressions that some decoder here reads."""
+
+
+def check_supported(kind: TiffKind, name: str) -> None:
+    """Raise ImageError for a compression that no decoder here reads: Pillow would call such a file damaged."""
+    turned = kind.reversed_bits and kind.compression in DEFLATE
+    if kind.compression not in COMPRESSIONS or (kind.compression == JPEG and kind.bits != 8) or turned:
+        raise not_supported(kind, name)
 
 
 def pillow_gives(kind: TiffKind) -> bool:
     """Whether Pillow reads such pixels exactly, or not at all."""
+    if kind.premultiplied and _taken_here(kind):
+        return False
+    if kind.planar and kind.samples == 2:
+        return False
+    if kind.order == ">" and kind.compression != PLAIN and (kind.bits == 32 or kind.sample_format == SIGNED):
+        return False  # libtiff has turned the bytes of these, and Pillow turns them once more
     grey = kind.samples == 1 and kind.photometric in (WHITE_IS_ZERO, BLACK_IS_ZERO)
     small = kind.bits <= 8 and kind.sample_format == UNSIGNED
     return small or (grey and kind.bits in PILLOW_BITS.get(kind.sample_format, ()))
+
+
+def opencv_gives(kind: TiffKind) -> bool:
+    """Whether OpenCV reads such pixels exactly: 16-bit colours that are packed or in tiles."""
+    packed = kind.compression in (LZW, PACKBITS) or (kind.tiles is not None and kind.compression in (PLAIN, *DEFLATE))
+    colours = kind.bits == 16 and kind.samples in (3, 4) and kind.photometric == RGB
+    return packed and colours and not kind.planar and kind.sample_format == UNSIGNED
 
 
 def not_supported(kind: TiffKind, name: str) -> ImageError:
@@ -44,7 +72,7 @@ def not_supported(kind: TiffKind, name: str) -> ImageError:
 
 
 def own_pixels(kind: TiffKind, data: bytes, name: str) -> Array:
-    """uint16 or float pixels (H x W, or H x W x 3), not yet turned upright. Raises ImageError for other kinds."""
+    """uint8, uint16 or float32 pixels (H x W, or H x W x 3), not yet upright. Raises ImageError for other kinds."""
     if not _taken_here(kind):
         raise not_supported(kind, name)
     values = np.concatenate([_part_pixels(kind, part, data, name) for part in range(kind.parts)], axis=0)
@@ -64,6 +92,7 @@ def _taken_here(kind: TiffKind) -> bool:
     return (
         (colours or greys)
         and kind.tiles is None
+        and not kind.reversed_bits
         and kind.compression in (PLAIN, *DEFLATE)
         and kind.bits in NUMPY_BITS.get(kind.sample_format, ())
         and (kind.predictor == 1 or (kind.predictor == 2 and kind.sample_format == UNSIGNED) or kind.compression == 1)

@@ -16,12 +16,18 @@ from blemish.images.encoded import damaged
 __all__ = [
     "BLACK_IS_ZERO",
     "DEFLATE",
+    "FAX",
     "FLOAT",
+    "JPEG",
+    "LZMA",
+    "LZW",
+    "PACKBITS",
     "PLAIN",
     "RGB",
     "SIGNED",
     "UNSIGNED",
     "WHITE_IS_ZERO",
+    "ZSTD",
     "TiffKind",
     "check_tiff",
     "inflated",
@@ -31,12 +37,14 @@ __all__ = [
 
 UNSIGNED, SIGNED, FLOAT = 1, 2, 3
 """Values of the tag SampleFormat."""
-WHITE_IS_ZERO, BLACK_IS_ZERO, RGB = 0, 1, 2
+WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE = 0, 1, 2, 3
 """Values of the tag PhotometricInterpretation."""
 TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 """Bytes of a value, by the type of a tag."""
-PLAIN, JPEG, DEFLATE = 1, 7, (8, 32946)
+PLAIN, FAX, LZW, JPEG, DEFLATE, PACKBITS, LZMA, ZSTD = 1, (2, 3, 4), 5, 7, (8, 32946), 32773, 34925, 50000
 """Values of the tag Compression."""
+HEADER = 8
+"""Bytes that begin every TIFF; no pixels lie there."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +77,10 @@ class TiffKind:
     pages: int
     nodata: str | None
     """The value of pixels that were not measured, as text."""
+    premultiplied: bool = False
+    """Whether 8-bit colours are stored multiplied by their opacity."""
+    reversed_bits: bool = False
+    """Whether the lowest bit of each byte comes first."""
 
     @property
     def planes(self) -> int:
@@ -108,6 +120,8 @@ def tiff_kind(data: bytes, name: str) -> TiffKind:
     formats = _numbers(tags, 339) or (UNSIGNED,)
     if width < 1 or height < 1 or len(set(bits)) > 1 or len(set(formats)) > 1 or bits[0] < 1:
         raise damaged(name, "its size or its pixels are described wrongly")
+    if _number(tags, 262, BLACK_IS_ZERO) == PALETTE and len(_numbers(tags, 320)) < 3 << min(bits[0], 16):
+        raise damaged(name, "its palette is too short")
     tiled = 324 in tags
     tiles = (_number(tags, 323, 0), _number(tags, 322, 0)) if tiled else None
     rows = min(_number(tags, 278, height), height)
@@ -132,6 +146,8 @@ def tiff_kind(data: bytes, name: str) -> TiffKind:
         tables=bytes(tags.get(347, b"")),
         pages=_pages(data),
         nodata=str(tags[42113]).strip("\0 ") if 42113 in tags else None,
+        premultiplied=_numbers(tags, 338)[:1] == (1,) and bits[0] == 8,
+        reversed_bits=_number(tags, 266, 1) == 2,
     )
 
 
@@ -201,8 +217,8 @@ def check_tiff(kind: TiffKind, data: bytes, name: str) -> None:
 
 def _check_part(kind: TiffKind, part: int, piece: bytes, count: int, name: str) -> None:
     """Check one strip or tile."""
-    if len(piece) < count or not count:
-        raise damaged(name, "a strip or tile reaches behind the end of the file")
+    if len(piece) < count or not count or kind.starts[part] < HEADER:
+        raise damaged(name, "a strip or tile lies outside the file's pixels")
     if kind.compression == PLAIN and count < part_bytes(kind, part):
         raise damaged(name, "a strip or tile is too short for its pixels")
     if kind.compression in DEFLATE:

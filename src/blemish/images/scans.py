@@ -1,0 +1,72 @@
+"""JPEG: whether the scans of a file describe all of its image.
+
+A decoder shows what the scans so far describe and warns of nothing: a progressive image without its last scans is
+blurred, one whose colours come in scans of their own is grey. Source: ITU-T T.81, annexes B and G.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from blemish.images.encoded import damaged
+
+__all__ = ["check_scans"]
+
+_BASELINE, _PROGRESSIVE = frozenset({0xC0, 0xC1, 0xC9}), frozenset({0xC2, 0xCA})
+"""Marks of frames whose scans hold all of their channels' detail, and of those whose scans refine it."""
+_START_OF_SCAN, _END = 0xDA, 0xD9
+_ALONE = frozenset({0x01, *range(0xD0, 0xD9)})
+"""Marks without a length behind them."""
+_COEFFICIENTS = 64
+"""Of a block of 8 x 8 pixels."""
+_MARK = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
+"""A mark among the coded pixels that is neither one of their own bytes nor a restart."""
+
+
+class _Segment(NamedTuple):
+    mark: int
+    content: bytes
+
+
+def check_scans(data: bytes, name: str) -> None:
+    """Check that every channel has all of its detail. Raises ImageError where scans are missing."""
+    channels: bytes = b""
+    progressive = False
+    missing: set[tuple[int, int]] = set()
+    for segment in _segments(data):
+        if segment.mark in _BASELINE | _PROGRESSIVE:
+            channels, progressive = segment.content[6::3], segment.mark in _PROGRESSIVE
+            missing = {(channel, at) for channel in channels for at in range(_COEFFICIENTS if progressive else 1)}
+        elif segment.mark == _START_OF_SCAN:
+            missing -= _completed(segment.content, progressive)
+            if channels and not missing:
+                return
+    if missing:
+        raise damaged(name, "the last scans, with the finer detail or the colours, are missing")
+
+
+def _completed(scan: bytes, progressive: bool) -> set[tuple[int, int]]:
+    """The coefficients, by channel, that are complete with this scan: those of which it brings the last bit."""
+    count = scan[0]
+    first, last, bits = scan[1 + 2 * count : 4 + 2 * count]
+    if not progressive:
+        first, last, bits = 0, 0, 0
+    elif bits & 15:
+        return set()
+    return {(channel, at) for channel in scan[1 : 1 + 2 * count : 2] for at in range(first, last + 1)}
+
+
+def _segments(data: bytes) -> Iterator[_Segment]:
+    """The segments up to the end of the image; coded pixels are passed over."""
+    at = 2
+    while at + 4 <= len(data) and data[at] == 0xFF and data[at + 1] != _END:
+        mark = data[at + 1]
+        if mark == 0xFF or mark in _ALONE:  # a filling byte
+            at += 1 if mark == 0xFF else 2
+            continue
+        end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+        yield _Segment(mark, data[at + 4 : end])
+        at = end
+        if mark == _START_OF_SCAN:
+            behind = _MARK.search(data, at)
+            at = behind.start() if behind else len(data)
