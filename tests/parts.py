@@ -53,6 +53,13 @@ def stained_part(seed: int) -> Part:
     return Part(plate, Box(12, 68, 17, 17))
 
 
+def torn_part(seed: int) -> Bytes:
+    """A good part whose last rows hold one value, as a camera leaves them: for review, though its score is good."""
+    plate = good_part(seed).copy()
+    plate[-4:] = int(plate[-4:].mean())
+    return plate
+
+
 def bank_of(detector: Detector) -> Bank:
     """The memory bank of a PatchCore detector."""
     assert isinstance(detector.model.method, PatchCore)

@@ -1,20 +1,18 @@
 """The readers in examples/readers/ say what the model says, without blemish."""
 
-import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-import onnxruntime
 import pytest
-from parts import good_part, save_image
+from other_readers import LIBRARY, READERS, CppReader, read_pfm
+from parts import good_part, save_image, torn_part
 from PIL import Image
 
 from blemish.detector import Detector
+from blemish.export.compare import apart
 from blemish.export.exporting import export_bytes
-
-READERS = Path(__file__).parent.parent / "examples" / "readers"
 
 
 @pytest.fixture(scope="module")
@@ -29,12 +27,14 @@ def images(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]
     odd = tmp_path_factory.mktemp("odd")
     sizes = {"tall": (180, 60), "wide": (40, 200), "large": (301, 451)}
     drawn = [save_image(odd / f"{name}.png", good_part(7, *size)) for name, size in sizes.items()]
+    drawn.append(save_image(odd / "torn.png", torn_part(7)))
     return [*sorted((folder / "line").glob("*.png")), *drawn]
 
 
 def check(said: str, detector: Detector, images: list[Path]) -> None:
     """Each line: verdict, score, path."""
     lines = said.splitlines()
+    assert lines[-1].startswith("REVIEW"), "the torn part"
     assert len(lines) == len(images)
     for line, image in zip(lines, images, strict=True):
         verdict, score, path = line.split(" ", 2)
@@ -58,33 +58,23 @@ def test_python(export: Path, images: list[Path], detector: Detector, tmp_path: 
     assert "changed after it was exported" in run(sys.executable, READERS / "reader.py", broken, images[0]).stderr
 
 
-LIBRARY = next(iter(sorted(Path(onnxruntime.__file__).parent.glob("capi/libonnxruntime.so.*"))), None)
-
-
 @pytest.mark.skipif(
     shutil.which("g++") is None or LIBRARY is None, reason="needs g++, and ONNX Runtime's library for Linux"
 )
 def test_cpp(export: Path, images: list[Path], detector: Detector, tmp_path: Path) -> None:
-    assert LIBRARY is not None
-    # The library is linked by the name that it is looked for by.
-    (tmp_path / "libonnxruntime.so.1").symlink_to(LIBRARY)
-    program = tmp_path / "reader"
-    library = tmp_path / "libonnxruntime.so.1"
-    built = run("g++", "-O1", "-std=c++17", "-Wall", "-Werror", READERS / "reader.cpp", library, "-o", program)
-    assert built.returncode == 0, built.stderr
-    environment = os.environ | {"LD_LIBRARY_PATH": str(tmp_path)}
+    reader = CppReader(tmp_path)
     pictures = []
     for image in images:
         pictures.append(tmp_path / f"{image.stem}.ppm")
         Image.open(image).convert("RGB").save(pictures[-1])
 
-    def reader(*words: Path) -> subprocess.CompletedProcess[str]:
-        words = (program, *words)
-        return subprocess.run(words, capture_output=True, text=True, check=False, timeout=120, env=environment)
-
-    ended = reader(export, *pictures)
+    ended = reader("--maps", tmp_path, export, *pictures)
     assert ended.returncode == 0, ended.stderr
     check(ended.stdout, detector, images)
+    for image, picture in zip(images, pictures, strict=True):
+        ours = detector.inspect(image).anomaly_map
+        assert ours is not None
+        assert apart(ours, read_pfm(picture.with_name(f"{picture.name}.pfm"))) < 1e-5
     broken = tmp_path / "broken.onnx"
     content = bytearray(export.read_bytes())
     content[1000] ^= 1

@@ -4,37 +4,19 @@ A script in a frame around the page waits until all pictures are judged, and sen
 needs Chromium, and in BLEMISH_ORT_WEB the folder dist of the npm package onnxruntime-web.
 """
 
-import functools
-import http.server
-import json
-import os
-import queue
 import shutil
-import subprocess
-import threading
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from parts import good_part, save_image, scratched_part, stained_part
+from other_readers import CHROMIUM, RUNTIME, page_says
+from parts import good_part, save_image, scratched_part, stained_part, torn_part
 from shell import RunCli
 
 from blemish.detector import Detector
 from blemish.export.web import WANTED
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-RUNTIME = os.environ.get("BLEMISH_ORT_WEB", "")
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 PROBE = """<!doctype html><iframe></iframe><script>
 const frame = document.querySelector("iframe");
 frame.src = "index.html" + location.hash;
@@ -55,40 +37,10 @@ in_browser = pytest.mark.skipif(
 )
 
 
-class _Handler(http.server.SimpleHTTPRequestHandler):
-    extensions_map = {  # noqa: RUF012
-        **http.server.SimpleHTTPRequestHandler.extensions_map,
-        ".mjs": "text/javascript",
-        ".wasm": "application/wasm",
-    }
-    answers: "queue.Queue[dict[str, Any]]"
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.send_response(204)
-        self.end_headers()
-        self.answers.put(json.loads(body))
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
-
-
 def looked_at(folder: Path, names: list[str], profile: Path) -> tuple[dict[str, Any], str]:
     """What the page made of these pictures, and the address it was served from."""
     (folder / "probe.html").write_text(PROBE, encoding="utf-8")
-    answers: queue.Queue[dict[str, Any]] = queue.Queue()
-    handler = type("Handler", (_Handler,), {"answers": answers})
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(handler, directory=str(folder))) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        own = f"http://127.0.0.1:{server.server_port}/"
-        words = [str(CHROMIUM), *FLAGS, f"--user-data-dir={profile}", f"{own}probe.html#{','.join(names)}"]
-        browser = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
-            return answers.get(timeout=180), own
-        finally:
-            browser.terminate()
-            browser.wait(30)
-            server.shutdown()
+    return page_says(folder, "probe.html", names, profile)
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +58,7 @@ def pictures(tmp_path: Path) -> Path:
     save_image(folder / "good.png", good_part(100))
     save_image(folder / "scratch.png", scratched_part(102).grey)
     save_image(folder / "stain.png", stained_part(103).grey)
+    save_image(folder / "torn.png", torn_part(0))
     save_image(folder / "tall.png", good_part(104, 180, 60))
     save_image(folder / "colour.png", np.stack([good_part(1), good_part(2), good_part(3)], axis=2))
     save_image(folder / "large.png", good_part(105, 301, 451))
@@ -128,6 +81,7 @@ def test_the_page_says_what_the_model_says(
     assert all(address.startswith((own, "blob:")) for address in seen["asked"])
     assert seen["canvases"] == len(names) - 1
     assert seen["results"][-1]["verdict"] == "ERROR"
+    assert seen["results"][names.index("torn.png")]["verdict"] == "REVIEW"
     for each in seen["results"][:-1]:
         ours = detector.inspect(folder / each["name"])
         assert each["verdict"] == str(ours.verdict), each

@@ -1,5 +1,6 @@
-// Judges pictures by an export of blemish with ONNX Runtime alone: reader part.onnx picture.ppm ...
+// Judges pictures by an export of blemish with ONNX Runtime alone: reader [--maps folder] part.onnx picture.ppm ...
 //
+// --maps writes each map at its picture's size as folder/picture.ppm.pfm: a PFM file, rows from the bottom up.
 // g++ -O2 -std=c++17 reader.cpp libonnxruntime.so -o reader. Pictures are PGM or PPM of 8 bits (P5, P6): decode others
 // with the library of your choice. What is done with them stands in docs/export.md. It declares the few calls of ONNX
 // Runtime's C API that it needs, by their places in its table, which never change; so no header is needed.
@@ -125,6 +126,22 @@ Picture resized(const Picture& from, int to, bool rows) {
   return out;
 }
 
+// The share of the last rows (or columns) that hold one constant value, where there are four or more.
+double constant_end(const Picture& picture, bool columns) {
+  const int lines = columns ? picture.width : picture.height, length = columns ? picture.height : picture.width;
+  const uint8_t* last = picture.pixels.data() + picture.pixels.size() - 3;
+  int count = 0;
+  const auto constant = [&](int line) {
+    for (int i = 0; i < length; i++) {
+      const size_t pixel = columns ? size_t(i) * picture.width + line : size_t(line) * picture.width + i;
+      if (std::memcmp(&picture.pixels[pixel * 3], last, 3)) return false;
+    }
+    return true;
+  };
+  while (count < lines && constant(lines - 1 - count)) count++;
+  return count < 4 ? 0 : double(count) / lines;
+}
+
 // Along one side, the cell whose score each cell shows.
 std::vector<int> cells(int count, int side, int start, int length) {
   int first = -1, last = -1, nearest = 0;
@@ -139,7 +156,35 @@ std::vector<int> cells(int count, int side, int start, int length) {
   return shown;
 }
 
-int judge(int count, char** words) {
+// Where the picture lies in the input.
+struct Place { int x, y, width, height; };
+
+// The map at the picture's size: what shows the picture, resized bilinearly with half-pixel centres.
+void write_map(const std::string& path, const float* map, int input_width, const Place& place, int width, int height) {
+  const auto along = [](int i, int to, int from, int& low) {
+    const double at = std::clamp((i + 0.5) * from / to - 0.5, 0.0, from - 1.0);
+    low = int(at);
+    return at - low;
+  };
+  std::ofstream file(path, std::ios::binary);
+  file << "Pf\n" << width << " " << height << "\n-1.0\n";
+  std::vector<float> line(width);
+  for (int i = height - 1; i >= 0; i--) {
+    int top, left;
+    const double v = along(i, height, place.height, top);
+    const float* upper = map + size_t(top + place.y) * input_width + place.x;
+    const float* lower = map + size_t(std::min(top + 1, place.height - 1) + place.y) * input_width + place.x;
+    for (int j = 0; j < width; j++) {
+      const double u = along(j, width, place.width, left);
+      const int right = std::min(left + 1, place.width - 1);
+      line[j] = float((upper[left] * (1 - u) + upper[right] * u) * (1 - v) + (lower[left] * (1 - u) + lower[right] * u) * v);
+    }
+    file.write(reinterpret_cast<const char*>(line.data()), line.size() * sizeof(float));
+  }
+  if (!file) fail(path + " cannot be written");
+}
+
+int judge(int count, char** words, const std::string& maps) {
   std::ifstream file(words[1], std::ios::binary);
   const Bytes content((std::istreambuf_iterator<char>(file)), {});
   if (content.size() < 84) fail(std::string(words[1]) + " cannot be read");
@@ -163,6 +208,9 @@ int judge(int count, char** words) {
       document.find("\"only_cells\":null") == std::string::npos || field(document, "input", "tiling") != "null" || resize == "\"crop\"")
     fail("this reader judges 8-bit pictures whole: no areas, crop, tiles or PaDiM");
   const double ng = std::stod(field(document, "thresholds", "threshold")), review = std::stod(field(document, "thresholds", "review_threshold"));
+  const size_t own_end = document.rfind("\"end\":") + 6;
+  const bool ends_known = document.compare(own_end, 4, "null") != 0;
+  const double usual_end = ends_known ? std::max(1.0 / 32, 2 * std::atof(document.c_str() + own_end)) : 2;
   const bool newer = std::atoi(document.c_str() + document.find("\"pillow\":\"") + 10) >= 13;
   for (int number = 2; number < count; number++) {
     Picture picture = read(words[number]);
@@ -170,7 +218,9 @@ int judge(int count, char** words) {
     const int h = resize == "\"stretch\"" ? height : std::max(1, int(std::nearbyint(picture.height * scale)));
     const int w = resize == "\"stretch\"" ? width : std::max(1, int(std::nearbyint(picture.width * scale)));
     const int lost = picture.height - h, x = (width - w) / 2, y = (height - h) / 2;
+    const int own_width = picture.width, own_height = picture.height;
     const bool rows_first = newer && lost > 0 && lost > 2 * (picture.width - w);
+    const bool doubted = std::max(constant_end(picture, false), constant_end(picture, true)) >= usual_end;
     picture = rows_first ? resized(resized(picture, h, true), w, false) : resized(resized(picture, w, false), h, true);
     Bytes sized(size_t(height) * width * 3);
     for (int i = 0; i < height; i++)
@@ -195,14 +245,20 @@ int judge(int count, char** words) {
     }
     std::vector<const char*> inputs;
     for (const std::string& name : names) inputs.push_back(name.c_str());
-    const char* outputs[] = {"score"};
-    void* answer = nullptr;
-    float* score;
-    ort(Run, session, (void*)nullptr, inputs.data(), tensors.data(), tensors.size(), outputs, size_t(1), &answer);
-    ort(TensorData, answer, (void**)&score);
+    const char* outputs[] = {"score", "map"};
+    void* answers[] = {nullptr, nullptr};
+    const size_t wanted = maps.empty() ? 1 : 2;
+    float *score, *map;
+    ort(Run, session, (void*)nullptr, inputs.data(), tensors.data(), tensors.size(), outputs, wanted, answers);
+    ort(TensorData, answers[0], (void**)&score);
     if (!std::isfinite(*score)) fail(std::string(words[number]) + " makes the network answer NaN or infinity");
-    std::printf("%s %.9g %s\n", *score > ng ? "NG" : *score > review ? "REVIEW" : "OK", *score, words[number]);
-    ort.release(answer);
+    std::printf("%s %.9g %s\n", *score > ng ? "NG" : *score > review || doubted ? "REVIEW" : "OK", *score, words[number]);
+    if (!maps.empty()) {
+      const std::string path = words[number], name = path.substr(path.find_last_of('/') + 1);
+      ort(TensorData, answers[1], (void**)&map);
+      write_map(maps + "/" + name + ".pfm", map, width, {x, y, w, h}, own_width, own_height);
+    }
+    for (size_t i = 0; i < wanted; i++) ort.release(answers[i]);
     for (void* tensor : tensors) ort.release(tensor);
   }
   return 0;
@@ -210,8 +266,9 @@ int judge(int count, char** words) {
 
 int main(int count, char** words) {
   try {
-    if (count < 3) fail("usage: reader part.onnx picture.ppm ...");
-    return judge(count, words);
+    const bool maps = count > 2 && std::string(words[1]) == "--maps";
+    if (count < (maps ? 5 : 3)) fail("usage: reader [--maps folder] part.onnx picture.ppm ...");
+    return maps ? judge(count - 2, words + 2, words[2]) : judge(count, words, "");
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s\n", error.what());
     return 2;

@@ -28,6 +28,13 @@ def cells(count: int, side: int, start: int, length: int) -> np.ndarray:
     return np.clip(np.arange(count), on[0], on[-1])
 
 
+def constant_end(pixels: np.ndarray) -> float:
+    """The share of the last rows that hold one constant value, where there are four or more."""
+    constant = (pixels == pixels[-1, -1]).all(axis=(1, 2))[::-1]
+    count = int(constant.argmin()) if not constant.all() else len(pixels)
+    return count / len(pixels) if count >= 4 else 0.0
+
+
 for path in sys.argv[2:]:
     image = ImageOps.exif_transpose(Image.open(path)).convert("RGB")
     scale = min(height / image.height, width / image.width)
@@ -41,5 +48,7 @@ for path in sys.argv[2:]:
         rows, columns = cells(grid["rows"], height, y, h), cells(grid["columns"], width, x, w)
         feeds[grid["name"]] = (rows[:, None] * grid["columns"] + columns).astype(np.int32)
     score = float(session.run(["score"], feeds)[0][0])
-    verdict = "NG" if score > ends["threshold"] else "REVIEW" if score > ends["review_threshold"] else "OK"
+    end = max(constant_end(np.asarray(image)), constant_end(np.asarray(image).swapaxes(0, 1)))
+    doubted = document["end"] is not None and end >= max(1 / 32, 2 * document["end"])
+    verdict = "NG" if score > ends["threshold"] else "REVIEW" if score > ends["review_threshold"] or doubted else "OK"
     print(verdict, score, path)

@@ -1,7 +1,8 @@
 """Run an export beside its model on the user's images: the largest differences of score and map, and every verdict."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -10,12 +11,25 @@ from blemish.detector import Detector
 from blemish.errors import DataError, ImageError
 from blemish.export.artefact import Artefact
 from blemish.images.read import Source, image_name
-from blemish.result import Result
+from blemish.result import Result, Verdict
 
-__all__ = ["Agreement", "compare"]
+__all__ = ["Agreement", "Judged", "Tally", "compare"]
 
 MOST = 1e-5
 """The largest relative difference of scores and maps that an export in float32 may have."""
+
+
+class Judged(NamedTuple):
+    """What is compared of one image; the map is at the image's own size, None where a method has none."""
+
+    score: float
+    map: Floats | None
+    verdict: Verdict
+
+    @classmethod
+    def of(cls, result: Result) -> "Judged":
+        """What a detector or an artefact says."""
+        return cls(result.score, result.anomaly_map, result.verdict)
 
 
 @dataclass(frozen=True)
@@ -46,24 +60,42 @@ class Agreement:
         )
 
 
+@dataclass
+class Tally:
+    """Collects an agreement image by image."""
+
+    score: float = 0.0
+    map: float = 0.0
+    count: int = 0
+    refused: int = 0
+    verdicts: list[str] = field(default_factory=list)
+
+    def add(self, name: str, ours: Judged, theirs: Judged) -> None:
+        """Compare what the model (ours) and an export say of one image."""
+        self.count += 1
+        self.score = max(self.score, apart(np.float32(ours.score), np.float32(theirs.score)))
+        if ours.map is not None and theirs.map is not None:
+            self.map = max(self.map, apart(ours.map, theirs.map))
+        if ours.verdict is not theirs.verdict:
+            self.verdicts.append(name)
+
+    def found(self) -> Agreement:
+        """Raises DataError where no image was judged."""
+        if not self.count:
+            raise DataError("No image could be compared: the model refuses all of them.")
+        return Agreement(self.count, self.score, self.map, self.verdicts, self.refused)
+
+
 def compare(detector: Detector, artefact: Artefact, images: Iterable[Source]) -> Agreement:
     """Inspect images by both. Raises DataError for an image that only one of them refuses, and where none is judged."""
-    count = refused = 0
-    score = map_ = 0.0
-    verdicts = []
-    for name, ours, theirs in _both(detector, artefact, images):
+    tally = Tally()
+    for image in images:
+        ours, theirs = _both(detector, artefact, image)
         if ours is None or theirs is None:
-            refused += 1
-            continue
-        count += 1
-        score = max(score, apart(np.float32(ours.score), np.float32(theirs.score)))
-        if ours.anomaly_map is not None and theirs.anomaly_map is not None:
-            map_ = max(map_, apart(ours.anomaly_map, theirs.anomaly_map))
-        if ours.verdict is not theirs.verdict:
-            verdicts.append(name)
-    if not count:
-        raise DataError("No image could be compared: the model refuses all of them.")
-    return Agreement(count, score, map_, verdicts, refused)
+            tally.refused += 1
+        else:
+            tally.add(image_name(image), Judged.of(ours), Judged.of(theirs))
+    return tally.found()
 
 
 def apart(ours: Floats | np.float32, theirs: Floats | np.float32) -> float:
@@ -78,18 +110,15 @@ def apart(ours: Floats | np.float32, theirs: Floats | np.float32) -> float:
     return difference / largest if largest else difference
 
 
-def _both(
-    detector: Detector, artefact: Artefact, images: Iterable[Source]
-) -> Iterator[tuple[str, Result | None, Result | None]]:
-    for image in images:
-        results: list[Result | None] = []
-        sentences = []
-        for inspect in (detector.inspect, artefact.inspect):
-            try:
-                results.append(inspect(image))
-            except ImageError as error:
-                results.append(None)
-                sentences.append(str(error))
-        if len(sentences) == 1:
-            raise DataError(f"Only one of model and export judges {image_name(image)}: {sentences[0]}")
-        yield image_name(image), results[0], results[1]
+def _both(detector: Detector, artefact: Artefact, image: Source) -> tuple[Result | None, Result | None]:
+    results: list[Result | None] = []
+    sentences = []
+    for inspect in (detector.inspect, artefact.inspect):
+        try:
+            results.append(inspect(image))
+        except ImageError as error:
+            results.append(None)
+            sentences.append(str(error))
+    if len(sentences) == 1:
+        raise DataError(f"Only one of model and export judges {image_name(image)}: {sentences[0]}")
+    return results[0], results[1]

@@ -3,6 +3,7 @@ import * as ort from "./ort/ort.wasm.min.mjs";
 
 const CALM = 0.05; // the share of a map that its floor is taken from
 const WITHIN = 0.9; // the most of the way from the extent to its peak that a region is drawn in
+const LEAST_END = 1 / 32, LONGER_END = 2, FEWEST_LINES = 4; // what a constant end is: docs/export.md
 const BITS = 22; // Pillow weighs 8-bit pixels by whole numbers of so many bits
 
 /** Loads model.onnx and what stands beside it; throws an Error with one sentence where it cannot be used. */
@@ -44,12 +45,28 @@ export async function judge({ about, session }, blob) {
   const score = answer.score.data[0];
   if (!Number.isFinite(score)) throw new Error("The network answers NaN or infinity; leave the picture out.");
   const { threshold, review_threshold } = about.thresholds;
-  const verdict = score > threshold ? "NG" : score > review_threshold ? "REVIEW" : "OK";
+  const end = Math.max(constantEnd(picture, false), constantEnd(picture, true));
+  const doubted = about.end !== null && end >= Math.max(LEAST_END, LONGER_END * about.end);
+  const verdict = score > threshold ? "NG" : score > review_threshold || doubted ? "REVIEW" : "OK";
   const map = answer.map && carriedBack(answer.map.data, about.input, place, picture);
   const sorted = answer.map && Float32Array.from(answer.map.data).sort();
   const floor = sorted && sorted[Math.trunc(CALM * (sorted.length - 1))], peak = sorted && sorted[sorted.length - 1];
   const regions = map ? regionsOf(map, picture.width, picture.height, peak, floor, about.thresholds) : [];
   return { verdict, score, map, regions, picture, milliseconds, timesThreshold: score / threshold };
+}
+
+/** The share of the last rows (or columns) that hold one constant value. */
+function constantEnd({ data, width, height }, columns) {
+  const [lines, length, step, across] = columns ? [width, height, 1, width] : [height, width, width, 1];
+  const last = (width * height - 1) * 4;
+  let count = 0;
+  for (; count < lines; count++)
+    for (let i = 0; i < length; i++) {
+      const at = ((lines - 1 - count) * step + i * across) * 4;
+      if (data[at] !== data[last] || data[at + 1] !== data[last + 1] || data[at + 2] !== data[last + 2])
+        return count < FEWEST_LINES ? 0 : count / lines;
+    }
+  return count < FEWEST_LINES ? 0 : 1;
 }
 
 function prepared(about, picture) {

@@ -1,0 +1,109 @@
+"""The readers of exports that are no Python: the C++ program, compiled and run, and the page in Chromium."""
+
+import functools
+import http.server
+import json
+import os
+import queue
+import shutil
+import subprocess
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+
+from blemish.arrays import Floats
+
+__all__ = ["CHROMIUM", "LIBRARY", "READERS", "RUNTIME", "CppReader", "page_says", "read_pfm"]
+
+READERS = Path(__file__).parent.parent / "examples" / "readers"
+LIBRARY = next(iter(sorted(Path(onnxruntime.__file__).parent.glob("capi/libonnxruntime.so.*"))), None)
+"""ONNX Runtime for programs in C; wheels for Linux hold it."""
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+RUNTIME = os.environ.get("BLEMISH_ORT_WEB", "")
+"""The folder dist of the npm package onnxruntime-web."""
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+class CppReader:
+    """examples/readers/reader.cpp, compiled in `folder`."""
+
+    def __init__(self, folder: Path, optimise: str = "-O1") -> None:
+        assert LIBRARY is not None, "callers skip where there is no library"
+        # The library is linked by the name that it is looked for by.
+        library = folder / "libonnxruntime.so.1"
+        library.symlink_to(LIBRARY)
+        self.program = folder / "reader"
+        words: list[str | Path] = ["g++", optimise, "-std=c++17", "-Wall", "-Werror", READERS / "reader.cpp", library]
+        words += ["-o", self.program]
+        built = subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
+        assert built.returncode == 0, built.stderr
+        self._environment = os.environ | {"LD_LIBRARY_PATH": str(folder)}
+
+    def __call__(self, *words: str | Path) -> subprocess.CompletedProcess[str]:
+        """Run it."""
+        command = [self.program, *words]
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=600, env=self._environment)
+
+
+def read_pfm(path: Path) -> Floats:
+    """A map (H x W) that it wrote."""
+    kind, size, order, pixels = path.read_bytes().split(b"\n", 3)
+    assert (kind, order) == (b"Pf", b"-1.0")
+    width, height = map(int, size.split())
+    return np.frombuffer(pixels, "<f4").reshape(height, width)[::-1]
+
+
+class _Handler(http.server.SimpleHTTPRequestHandler):
+    extensions_map = {  # noqa: RUF012
+        **http.server.SimpleHTTPRequestHandler.extensions_map,
+        ".mjs": "text/javascript",
+        ".wasm": "application/wasm",
+    }
+    answers: "queue.Queue[dict[str, Any]]"
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(204)
+        self.end_headers()
+        if self.path == "/result":
+            self.answers.put(json.loads(body))
+        else:
+            Path(self.directory, self.path[1:]).write_bytes(body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+def page_says(
+    folder: Path, page: str, names: Sequence[str], profile: Path, timeout: float = 180
+) -> tuple[dict[str, Any], str]:
+    """Open `page` over a folder in Chromium, with names behind #: what it posts to /result, and where it came from.
+
+    Whatever else it posts is written into the folder.
+    """
+    answers: queue.Queue[dict[str, Any]] = queue.Queue()
+    handler = type("Handler", (_Handler,), {"answers": answers})
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(handler, directory=str(folder))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        own = f"http://127.0.0.1:{server.server_port}/"
+        words = [str(CHROMIUM), *FLAGS, f"--user-data-dir={profile}", f"{own}{page}#{','.join(names)}"]
+        browser = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            return answers.get(timeout=timeout), own
+        finally:
+            browser.terminate()
+            browser.wait(30)
+            server.shutdown()
