@@ -22,6 +22,7 @@ from blemish.data.protocols.magnetic_tile import read_magnetic_tile
 from blemish.data.samples import Sample
 from blemish.images.mask import read_mask
 from blemish.methods.method import Scores
+from blemish.model.inspection import drawn_in
 from blemish.scoring.heatmap import find_regions
 
 RATES = (0.01, 0.05, 0.1)
@@ -102,7 +103,7 @@ def quality(
     hits = alarms = missed = 0
     overlaps, good = [], []
     for each in inspected:
-        rise = drawn_in_by.rise(each.floor) if drawn_in_by else 0.0
+        rise = drawn_in(each.floor, drawn_in_by) if drawn_in_by else 0.0
         found_HW, regions = find_regions(each.map_HW, threshold, extent, rise)
         both = int((found_HW & each.mask_HW).sum())
         hits, alarms = hits + both, alarms + int(found_HW.sum()) - both

@@ -10,6 +10,7 @@ from blemish.calibration.cross_fit import thresholds_of
 from blemish.calibration.held_out import HeldOut, check_unseen, cross_scores, divide, group_scores, hold_out
 from blemish.calibration.thresholds import Calibration, Mode, Wanted, set_thresholds
 from blemish.errors import DataError, OptionError
+from blemish.model.inspection import drawn_in, verdict_of
 from blemish.options.settings import make_settings
 from blemish.result import Verdict
 
@@ -176,7 +177,7 @@ def test_a_review_band_is_as_wide_as_what_people_can_look_at() -> None:
     assert found.images_with_region == 47
     assert found.map_extent == 999  # what nine in ten never pass
     assert found.review_promise == pytest.approx(0.06, abs=1e-3)
-    assert [found.verdict(score) for score in (952, 952.5, 995, 995.5)] == [
+    assert [verdict_of(score, found) for score in (952, 952.5, 995, 995.5)] == [
         Verdict.OK,
         Verdict.REVIEW,
         Verdict.REVIEW,
@@ -192,7 +193,7 @@ def test_without_a_band_there_is_no_review() -> None:
     found = calibrated(np.arange(100.0))
     assert found.review_threshold == found.threshold
     assert "REVIEW" not in str(found)
-    assert {found.verdict(score) for score in np.linspace(0, 200, 999)} == {Verdict.OK, Verdict.NG}
+    assert {verdict_of(score, found) for score in np.linspace(0, 200, 999)} == {Verdict.OK, Verdict.NG}
 
 
 def test_a_threshold_by_hand_is_told_what_it_promises() -> None:
@@ -241,11 +242,11 @@ def test_regions_draw_in_by_as_far_as_the_floor_of_an_image_lies_above_that_of_g
     asked = Wanted(false_rejects=0.05, confidence=0.95, review=0)
     found = thresholds_of(held_out, parts(20), asked, "cross")
     assert found.map_floor == pytest.approx(1.7), "two of twenty lie above it"
-    assert found.rise(1.5) == 0
-    assert found.rise(2.2) == pytest.approx(2)
+    assert drawn_in(1.5, found) == 0
+    assert drawn_in(2.2, found) == pytest.approx(2)
     scores_only = HeldOut(held_out.image_M, scores, scores)
     assert thresholds_of(scores_only, parts(20), asked, "cross", was=found).map_floor == found.map_floor
-    assert thresholds_of(scores_only, parts(20), asked, "cross").rise(100) == 0, "models of earlier versions"
+    assert drawn_in(100, thresholds_of(scores_only, parts(20), asked, "cross")) == 0, "models of earlier versions"
 
 
 def test_one_odd_part_does_not_set_where_regions_begin() -> None:

@@ -3,33 +3,29 @@
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from blemish.errors import BackboneError, DataError, ImageError, ModelFileError, OptionError
-from blemish.features.patches import AnyExtractor, Clock, Look, look
+from blemish.errors import BackboneError, DataError, ModelFileError, OptionError
+from blemish.features.patches import look
 from blemish.features.tiles import Extractors
 from blemish.images.decode import Rules
-from blemish.images.lacking import Usual
 from blemish.images.parts import named_parts
-from blemish.images.read import Channels, Source, image_name, read_image
+from blemish.images.read import Channels, Source, image_name
 from blemish.images.sources import Images, each_source, list_sources
 from blemish.images.training_image import TrainingImage
-from blemish.images.transform import Viewer, pixels_digest
+from blemish.images.transform import Viewer
 from blemish.methods.method import Scores
 from blemish.model.feedback import Seen, added, numbers_of, removed
 from blemish.model.file import model_bytes, model_of, read_model, write_model
+from blemish.model.inspection import Inspector
 from blemish.model.manifest import Change
 from blemish.model.model import Model, undone
 from blemish.model.signature import Trusted
 from blemish.model.suspects import suspects, without_suspects
 from blemish.model.trial import try_out
-from blemish.result import Result, Verdict
-from blemish.scoring.heatmap import Reasons, find_regions
-from blemish.scoring.picture import InspectedImage
+from blemish.result import Result
 from blemish.system.stream import available_threads, stream
 
 __all__ = ["Detector", "load"]
@@ -100,9 +96,8 @@ class Detector:
         return replace(viewer, rules=replace(viewer.rules, accept_damaged=self.accept_damaged))
 
     @cached_property
-    def usual(self) -> Usual:
-        """What the good images lack themselves."""
-        return Usual.of(self.model.manifest.images)
+    def _inspector(self) -> Inspector:
+        return Inspector(self.model, self.viewer)
 
     @property
     def threshold(self) -> float:
@@ -127,7 +122,7 @@ class Detector:
         Raises:
             ImageError: The image cannot be read, or is of another kind than those fitted on.
         """
-        return self._inspect(image, self.extractors.alone, channels)
+        return self._inspector.inspect(image, self.extractors.alone, channels)
 
     def inspect_many(self, images: Images, *, channels: Channels = "RGB", recursive: bool = False) -> Iterator[Result]:
         """Score images one after the other, in order, one per thread (tiled ones on all), holding only a few at a time.
@@ -147,8 +142,12 @@ class Detector:
         Raises:
             DataError: There are no images; at once, or where a generator ends.
         """
-        sources = each_source(images, recursive=recursive)
-        return stream(partial(self._inspect_or_error, channels=channels), sources, threads=self.extractors.at_once)
+        sources, inspector, extractors = each_source(images, recursive=recursive), self._inspector, self.extractors
+        return stream(
+            lambda image: inspector.inspect_or_error(image, extractors.shared, channels),
+            sources,
+            threads=extractors.at_once,
+        )
 
     def score_many(self, images: Iterable[Source]) -> Iterator[Scores]:
         """What the method says of images, without verdicts.
@@ -162,8 +161,8 @@ class Detector:
         Raises:
             ImageError: For the first image that cannot be used.
         """
-        extractors = self.extractors
-        return stream(lambda image: self._score(image, extractors.shared)[0], images, threads=extractors.at_once)
+        inspector, extractors = self._inspector, self.extractors
+        return stream(lambda image: inspector.score(image, extractors.shared)[0], images, threads=extractors.at_once)
 
     def known(self, images: Sequence[Source]) -> list[TrainingImage | None]:
         """Which images of the model show the same pixels as each of these, under whatever name.
@@ -175,7 +174,7 @@ class Detector:
             For each, the image of the model; None where there is none, or the image cannot be read.
         """
         by_pixels = {image.pixels: image for image in reversed(self.model.manifest.images) if image.pixels}
-        digests = stream(self._digest, images, threads=self.extractors.threads)
+        digests = stream(self._inspector.digest, images, threads=self.extractors.threads)
         return [by_pixels.get(digest) for digest in digests]
 
     def add(
@@ -287,79 +286,9 @@ class Detector:
     def __deepcopy__(self, memo: dict[int, Any]) -> "Detector":
         return self
 
-    def _digest(self, image: Source) -> str:
-        """The digest of its pixels as the network sees them; empty where it cannot be read."""
-        try:
-            return pixels_digest(self.viewer(read_image(image, rules=self.viewer.rules), image_name(image))[0])
-        except ImageError:
-            return ""
-
     def _seen(self, source_and_part: tuple[Source, str]) -> Seen:
         source, part = source_and_part
         return Seen.of(look(source, self.viewer, self.extractors.shared), image_name(source), part)
-
-    def _inspect_or_error(self, image: Source, *, channels: Channels) -> Result:
-        try:
-            return self._inspect(image, self.extractors.shared, channels)
-        except ImageError as error:
-            name, version = image_name(image), self.model.version
-            return Result(name, Verdict.ERROR, float("nan"), self.threshold, error=str(error), model=version)
-
-    def _inspect(self, image: Source, extractor: AnyExtractor, channels: Channels) -> Result:
-        try:
-            return self._whole_way(image, extractor, channels)
-        except MemoryError:
-            raise ImageError(f"{image_name(image)} does not fit in memory; tile or shrink it first.") from None
-
-    def _whole_way(self, image: Source, extractor: AnyExtractor, channels: Channels) -> Result:
-        """The whole way of one image: read, size, network, search, map, regions, verdict."""
-        clock, model, manifest = Clock(), self.model, self.model.manifest
-        answer, seen = self._score(image, extractor, channels, clock)
-        view = seen.view
-        calibration = manifest.calibration
-        verdict = calibration.verdict(answer.image)
-        note = self.usual.doubt(view.end)
-        map_HW = None if answer.map_HW is None else view.to_image(answer.map_HW)
-        rise = calibration.rise(answer.floor) if answer.peak > calibration.map_threshold else 0.0
-        levels = calibration.map_threshold, calibration.map_extent, rise
-        mask_HW, regions = (None, []) if map_HW is None else find_regions(map_HW, *levels)
-        clock.lap("map")
-        if not np.isfinite(answer.image):
-            raise ImageError(f"{image_name(image)} scores {answer.image}, which is not finite; it cannot be judged.")
-        reasons = Reasons(answer.matches, view, self.viewer, manifest.images) if answer.matches else None
-        return Result(
-            path=image_name(image),
-            verdict=Verdict.REVIEW if note and verdict is Verdict.OK else verdict,
-            score=answer.image,
-            threshold=calibration.threshold,
-            review_threshold=calibration.review_threshold,
-            percentile=model.held_out.percentile(answer.image),
-            anomaly_map=map_HW,
-            mask=mask_HW,
-            regions=[reasons.explain(region) for region in regions] if reasons else regions,
-            nearest=reasons.nearest() if reasons else None,
-            matches=answer.matches,
-            timings=clock.seconds,
-            picture=InspectedImage(seen.kept, manifest.transform, calibration, self.viewer.rules, rise),
-            model=model.version,
-            unmeasured=view.unmeasured,
-            note=note,
-        )
-
-    def _score(
-        self, image: Source, extractor: AnyExtractor, channels: Channels = "RGB", clock: Clock | None = None
-    ) -> tuple[Scores, Look]:
-        """Read, size, network, search: what the method says of one image, and what was looked at."""
-        clock = clock or Clock()
-        seen = look(image, self.viewer, extractor, channels=channels, clock=clock)
-        view = seen.view
-        self.usual.check_measured(view.unmeasured, view.image_height * view.image_width, view.name)
-        try:
-            answer = self.model.method.score(seen.features, threads=extractor.threads)
-        except ImageError as error:
-            raise ImageError(f"{image_name(image)} {error}") from None
-        clock.lap("search")
-        return answer, seen
 
 
 def load(

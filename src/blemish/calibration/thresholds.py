@@ -23,10 +23,6 @@ from blemish.calibration.suspects import odd_from
 from blemish.errors import OptionError
 from blemish.language.numbers import at_most, percent
 from blemish.options.settings import Settings, checked
-from blemish.result import Verdict
-
-RISE = 4.0
-"""How far regions draw in where all of an image deviates: so many times as far as its floor lies above that of good."""
 
 __all__ = [
     "Calibration",
@@ -36,6 +32,9 @@ __all__ = [
 ]
 
 Mode = Literal["split", "cross"]
+
+RISE = 4.0
+"""How far regions draw in where all of an image deviates: so many times as far as its floor lies above that of good."""
 
 
 class Wanted(BaseModel):
@@ -140,19 +139,10 @@ class Calibration(BaseModel):
         """The share of good parts that is NG on average, over all calibrations on this number of parts."""
         return (self.above + 1) / (self.groups + 1)
 
-    def rise(self, floor: float) -> float:
-        """By how much the extent of regions rises in an image of this floor (`Scores.floor`).
-
-        Where even the calmest part of an image lies above that of good ones, all of it deviates (its light, its whole
-        surface), and what passes the extent of good parts is the image, not the defect.
-        """
-        return 0.0 if self.map_floor is None else RISE * max(0.0, floor - self.map_floor)
-
-    def verdict(self, score: float) -> Verdict:
-        """OK up to the review threshold, REVIEW up to the threshold, NG above it."""
-        if score > self.threshold:
-            return Verdict.NG
-        return Verdict.REVIEW if score > self.review_threshold else Verdict.OK
+    @property
+    def rise(self) -> float:
+        """Where all of an image deviates, its regions end higher: by so many times what its floor lies too high."""
+        return RISE
 
     def to_dict(self) -> dict[str, Any]:
         """Everything, and what follows from it, as plain values."""

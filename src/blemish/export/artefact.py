@@ -20,15 +20,13 @@ from blemish.export.seal import unbroken
 from blemish.features.patches import Clock
 from blemish.images.decode import Rules
 from blemish.images.encoded import Bounds
-from blemish.images.lacking import Usual
 from blemish.images.read import Channels, Source, image_name, keep, read_image
 from blemish.images.sources import Images, each_source
 from blemish.images.training_image import TrainingImage
 from blemish.images.transform import View, Viewer
 from blemish.methods.method import Scores
+from blemish.model.inspection import Usual, judged
 from blemish.result import Matches, Result, Verdict
-from blemish.scoring.heatmap import Reasons, find_regions
-from blemish.scoring.picture import InspectedImage
 from blemish.system.stream import available_threads
 
 __all__ = ["Artefact", "open_document", "session_of"]
@@ -95,35 +93,21 @@ class Artefact:
         kept = keep(image, channels=channels, rules=self.viewer.rules)
         sized, view = self.viewer(read_image(kept, rules=self.viewer.rules), image_name(image))
         usual = Usual(document.end, document.measured)
-        usual.check_measured(view.unmeasured, view.image_height * view.image_width, view.name)
+        usual.check_measured(view)
         clock.lap("read")
         answer = self.score(sized, view)
         clock.lap("network")
-        thresholds, note = document.thresholds, usual.doubt(view.end)
-        verdict = thresholds.verdict(answer.image)
-        map_HW = None if answer.map_HW is None else view.to_image(answer.map_HW)
-        rise = thresholds.drawn_in(answer.floor) if answer.peak > thresholds.map_threshold else 0.0
-        levels = thresholds.map_threshold, thresholds.map_extent, rise
-        mask_HW, regions = (None, []) if map_HW is None else find_regions(map_HW, *levels)
-        clock.lap("map")
-        reasons = Reasons(answer.matches, view, self.viewer, self._images) if answer.matches else None
-        return Result(
-            path=image_name(image),
-            verdict=Verdict.REVIEW if note and verdict is Verdict.OK else verdict,
-            score=answer.image,
-            threshold=thresholds.threshold,
-            review_threshold=thresholds.review_threshold,
-            percentile=self._good.percentile(answer.image),
-            anomaly_map=map_HW,
-            mask=mask_HW,
-            regions=[reasons.explain(region) for region in regions] if reasons else regions,
-            nearest=reasons.nearest() if reasons else None,
-            matches=answer.matches,
-            timings=clock.seconds,
-            picture=InspectedImage(kept, document.input, thresholds, self.viewer.rules, rise),
-            model=document.model[:12],
-            unmeasured=view.unmeasured,
-            note=note,
+        return judged(
+            answer,
+            kept,
+            view,
+            self.viewer,
+            thresholds=document.thresholds,
+            images=self._images,
+            good=self._good,
+            usual=usual,
+            clock=clock,
+            version=document.model[:12],
         )
 
     def inspect_many(self, images: Images, *, recursive: bool = False) -> Iterator[Result]:

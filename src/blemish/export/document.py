@@ -6,7 +6,6 @@ from pydantic import BaseModel, ConfigDict
 
 from blemish.images.places import Places
 from blemish.images.transform import Transform
-from blemish.result import Verdict
 
 __all__ = ["FORMAT", "CellsInput", "Document", "GoodImage", "Licence", "Memory", "Thresholds"]
 
@@ -39,16 +38,6 @@ class Thresholds(_Part):
     map_floor: float | None
     """Where the map of an image is above it even at its calmest, regions end higher by `rise` times as much."""
     rise: float
-
-    def drawn_in(self, floor: float) -> float:
-        """By how much regions end higher, for the calmest part of a map."""
-        return 0.0 if self.map_floor is None else self.rise * max(0.0, floor - self.map_floor)
-
-    def verdict(self, score: float) -> Verdict:
-        """As the model's own calibration decides."""
-        if score > self.threshold:
-            return Verdict.NG
-        return Verdict.REVIEW if score > self.review_threshold else Verdict.OK
 
 
 class GoodImage(_Part):

@@ -7,16 +7,15 @@ import numpy as np
 import onnx
 
 from blemish.backbones.backbone import Manifest
-from blemish.calibration.thresholds import RISE
 from blemish.errors import OptionError
 from blemish.export.document import CellsInput, Document, GoodImage, Licence, Memory, Thresholds
 from blemish.export.graph import Exported, export_graph
 from blemish.export.others import known_cells
 from blemish.export.seal import sealed
-from blemish.images.lacking import Usual
 from blemish.methods.nearest_image import NearestImage
 from blemish.methods.padim import PaDiM
 from blemish.methods.patchcore import PatchCore
+from blemish.model.inspection import Usual
 from blemish.model.model import Model
 
 __all__ = ["DOCUMENT", "export_bytes"]
@@ -64,7 +63,7 @@ def document_of(model: Model, exported: Exported) -> Document:
         grid=manifest.grid,
         only_cells=_only_cells(model),
         places=manifest.places,
-        thresholds=Thresholds(**calibration.model_dump(include=set(Thresholds.model_fields)), rise=RISE),
+        thresholds=Thresholds(**calibration.model_dump(include=set(Thresholds.model_fields)), rise=calibration.rise),
         unit=(
             "standard deviations of the peaks of good images, joined over looks"
             if several

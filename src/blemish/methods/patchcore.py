@@ -7,7 +7,7 @@ The whole way of an image, and where each step lives:
     memory bank       memory/coreset.py, memory/bank.py        greedy k-centre subset of all good patches
     patch scores      `compare` below, search/exact.py         distance to the nearest row of the bank
     image score, map  scoring/score.py, scoring/heatmap.py     one number; one value a pixel
-    verdict           calibration/thresholds.py                thresholds from held-out good images
+    verdict           model/inspection.py                      by thresholds from held-out good images
 
 This file joins the steps in the middle: `fit` makes the bank of each look, `score` compares with them and draws the
 map. A look is one network at one size with its levels; the paper has one, or several networks (section 4.2).
