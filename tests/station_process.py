@@ -42,8 +42,7 @@ class Served:
         assert found, f"the station did not start: {said}"
         self.address = found.group()
         with self.client() as client:
-            while not client.get(f"{API}/ready").json()["ready"]:
-                time.sleep(0.02)
+            assert client.get(f"{API}/ready").json()["ready"]
         self.seconds = time.monotonic() - began
 
     def client(self) -> httpx.Client:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from blemish.arrays import Floats
-from blemish.scoring.score import maximum, reweighted_maximum, top_mean
+from blemish.scoring.score import LEAST, PRIOR, maximum, reweighted_maximum, row_scale, top_mean
 from blemish.search.exact import ExactSearch
 
 
@@ -80,3 +80,24 @@ def test_the_maximum_is_the_largest() -> None:
 def test_the_top_mean_takes_its_share_and_at_least_one(share: float, expected: float) -> None:
     distances = np.random.default_rng(0).permutation(np.arange(1, 11)).astype(np.float32)
     assert top_mean(distances, share) == pytest.approx(expected)
+
+
+def test_the_scale_of_a_row_is_the_root_of_how_far_good_patches_usually_lie_from_it_and_its_neighbours() -> None:
+    random = np.random.default_rng(1)
+    scores, rows = random.uniform(1, 5, 500).astype(np.float32), random.integers(0, 12, 500)
+    around = np.array([[row, (row + 1) % 12, (row + 5) % 12] for row in range(12)])
+    scale = row_scale(scores, rows, around)
+    for row in range(12):
+        near = scores[np.isin(rows, around[row])].astype(np.float64)
+        usual = (near.sum() + PRIOR * scores.mean(dtype=np.float64)) / (len(near) + PRIOR)
+        assert scale[row] == pytest.approx(np.sqrt(usual / scores.mean(dtype=np.float64)), rel=1e-6)
+
+
+def test_rows_that_no_good_patch_came_near_are_usual_and_calm_ones_stay_bounded() -> None:
+    around = np.arange(3)[:, None]
+    scores, rows = np.array([0.0] * 1000 + [8.0] * 1000, np.float32), np.repeat([0, 1], 1000)
+    calm, wild, unknown = row_scale(scores, rows, around).tolist()
+    assert calm == LEAST
+    assert wild == pytest.approx(np.sqrt((8000 + PRIOR * 4) / (1000 + PRIOR) / 4), rel=1e-6)
+    assert unknown == 1
+    assert row_scale(scores * 0, rows, around).tolist() == [1, 1, 1]

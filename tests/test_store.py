@@ -26,8 +26,10 @@ from blemish.model.model import tensor_sha256
 from blemish.model.tensor_checks import OPTIONAL
 from blemish.options.settings import make_settings
 
-TENSORS = {name: kind for name, kind in tensor_kinds(make_settings()).items() if name != "look.scale"}
-"""Those of a model of one look."""
+OF_NAMED = "look.scale", "look.peaks", "bank.scale"
+"""Only looks that were named have these."""
+TENSORS = {name: kind for name, kind in tensor_kinds(make_settings()).items() if name not in OF_NAMED}
+"""Those of a model of one look that was not named."""
 Tensors = dict[str, Array]
 
 

@@ -18,30 +18,33 @@ __all__ = ["patchcore_tail"]
 def patchcore_tail(ops: Operators, method: PatchCore, grids: Grids) -> Tail:
     """All that `PatchCore.score` does. Raises OptionError for a search that has no operators."""
     _check(method)
-    size, several = (method.transform.height, method.transform.width), len(method.looks) > 1
+    size = method.transform.height, method.transform.width
     # Where looks are joined, their maps are half as large until then.
-    part = 2 if several else 1
-    maps, answers = [], []
+    part = 2 if len(method.looks) > 1 else 1
+    maps, peaks, answers = [], [], []
     for look, name in zip(method.looks, grid_names(len(method.looks)), strict=True):
         grid = grids.shapes[name][:2]
         queries = ops.reshaped(name, [grid[0] * grid[1], grids.shapes[name][2]])
         found, distances = nearest_rows(ops, queries, grid[0] * grid[1], look.bank.rows_KD)
         scores = _without_edges(ops, look, distances, grid)
         answers.append((queries, found, distances, scores))
-        laid_out = ops("Gather", scores, grids.cells(grid))
-        sigma = method.settings.sigma * look.reduction / part
-        one = drawn(ops, laid_out, grid, (size[0] // part, size[1] // part), sigma)
+        sigma, drawn_size = method.settings.sigma * look.reduction / part, (size[0] // part, size[1] // part)
+        one = drawn(ops, ops("Gather", scores, grids.cells(grid)), grid, drawn_size, sigma)
         maps.append(scaled(ops, one, look.scale))
+        if look.bank.scale_K is not None:
+            of_rows = ops("Div", scores, ops("Gather", look.bank.scale_K, found))
+            one = drawn(ops, ops("Gather", of_rows, grids.cells(grid)), grid, drawn_size, sigma)
+        peaks.append(scaled(ops, largest(ops, one), look.peak_scale))
     first = grids.shapes[grid_names(len(method.looks))[0]][:2]
     queries, found, distances, scores = answers[0]
     nearest = ops.reshaped(found, first), ops.reshaped(distances, first)
-    if several:
-        weights, rule = [look.weight for look in method.looks], method.settings.join
-        score = joined(ops, [largest(ops, each) for each in maps], weights, rule)
-        half = joined(ops, maps, weights, rule)
+    if method.settings.looks:
+        rule = method.settings.join
+        score = joined(ops, peaks, [look.weight for look in method.looks], rule)
+        half = joined(ops, maps, [look.map_weight for look in method.looks], rule)
         return Tail(score, drawn(ops, half, (size[0] // part, size[1] // part), size, 0), *nearest)
     if method.settings.image_score == "peak":
-        return Tail(largest(ops, maps[0]), maps[0], *nearest)
+        return Tail(peaks[0], maps[0], *nearest)
     seen = grids.seen(ops, first)
     counted = ops("Where", seen, scores, np.float32(-1))
     score = _image_score(ops, method, counted, seen, queries, found, first[0] * first[1])

@@ -29,13 +29,14 @@ ENLARGED = 0.55
 """A look may be larger than the images by less than a factor of two: the network's levels then see finer parts."""
 
 LOOKS = {
-    "standard": ((1.0, "2+3"), (0.5, "2+3:even"), (0.5, "3+4")),
-    "thorough": ((1.0, "2+3"), (1.0, "2+3:even"), (1.0, "3+4"), (0.5, "2+3:even"), (0.5, "3+4")),
+    "standard": ((1.0, "2+3"), (0.5, "2+3:even"), (0.5, "3+4:even")),
+    "thorough": ((1.0, "2+3"), (1.0, "2+3:even"), (1.0, "3+4:even"), (0.5, "2+3:even"), (0.5, "3+4:even")),
 }
 """The looks of each effort: the side as a share of the largest, and the levels.
 
 One look alone is never best everywhere: small inputs see large faint defects, large ones small sharp ones, deep levels
-forms, and even light what brightness hides; raw light is always among them, since brightness can be the defect.
+forms, and even light what brightness hides; raw light is always among them, since brightness can be the defect. Looks
+of one size and one light are answered by one run of the network.
 """
 
 TILE, MARGIN_CELLS = 1024, 8

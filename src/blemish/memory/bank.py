@@ -30,6 +30,8 @@ class Bank:
     radius: float = math.inf
     """How far from the bank a patch of the training images may be; infinite where it was not measured, since the
     coreset was chosen in a projection."""
+    scale_K: Floats | None = None
+    """What distances to each row are divided by (scoring/score.py, `row_scale`); None where nothing is divided."""
 
     @classmethod
     def of(
@@ -55,7 +57,8 @@ class Bank:
     def rows_at(self, kept_K: Bools) -> "Bank":
         """The bank of some of its rows."""
         columns = {name: getattr(self, name)[kept_K] for name in ("rows_KD", "image_K", "cell_K", "radii_K")}
-        return replace(self, **columns)
+        scale_K = None if self.scale_K is None else self.scale_K[kept_K]
+        return replace(self, **columns, scale_K=scale_K)
 
     @property
     def rounding(self) -> float:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -17,7 +17,12 @@ from blemish.options.settings import Settings
 from blemish.scoring.score import edge_scale, no_edges, ring_of_cells, some_cells
 from blemish.search.search import PerTileSearch, Search, make_search
 
-__all__ = ["Look"]
+__all__ = ["PLAIN", "Look", "Scale"]
+
+Scale: TypeAlias = tuple[float, float]
+"""Mean and deviation of what is brought to scale."""
+PLAIN: Scale = 0.0, 1.0
+"""Of what stays as it is."""
 
 EDGE_IMAGES = 8
 """Images, evenly spread, that tell how much stranger good patches are along the edges."""
@@ -39,8 +44,10 @@ class Look:
     """Whether each tile position has a bank of its own."""
     edges_R: Floats = field(default_factory=no_edges)
     """By what scores along the edges are divided, ring by ring."""
-    scale: tuple[float, float] = 0.0, 1.0
+    scale: Scale = PLAIN
     """Mean and deviation of the map's peak among good images that the look has not seen; of a single look 0 and 1."""
+    peak_scale: Scale = PLAIN
+    """The same of the peak that counts for the image, where distances are over the scale of their rows."""
     _tiles: dict[tuple[int, int], PerTileSearch] = field(default_factory=dict)
 
     @classmethod
@@ -65,8 +72,13 @@ class Look:
 
     @property
     def weight(self) -> float:
-        """What it counts in the mean of several looks: the finer one sees more, and where it is."""
+        """What it counts in the mean of several looks' peaks: the finer one sees more."""
         return 1 / self.reduction
+
+    @property
+    def map_weight(self) -> float:
+        """What it counts in the mean of several looks' maps, by the number of its cells: the finer one sees where."""
+        return self.weight**2
 
     def over(self, bank: Bank) -> "Look":
         """The same look over another bank, without candidates."""
@@ -77,9 +89,9 @@ class Look:
         """The same look with these candidates beside its bank."""
         return replace(self, candidates=candidates)
 
-    def scaled(self, edges_R: Floats | None, scale: tuple[float, float]) -> "Look":
-        """The same look with what its scores are divided by along the edges, and what brings its maps to one scale."""
-        return replace(self, edges_R=no_edges() if edges_R is None else edges_R, scale=scale)
+    def scaled(self, scale: Scale, peak_scale: Scale) -> "Look":
+        """The same look with what brings its maps, and its peaks, to one scale with those of others."""
+        return replace(self, scale=scale, peak_scale=peak_scale)
 
     def without(self, images: Ints | Sequence[int]) -> "Look | None":
         """The same look without the rows of some images; None where no row would be left."""
@@ -104,8 +116,11 @@ class Look:
             f"bank{n}.radii": bank.radii_K,
             f"edges{n}.scale": self.edges_R,
         }
-        if self.scale != (0.0, 1.0):
+        if self.scale != PLAIN:
             tensors[f"look{n}.scale"] = np.array(self.scale)
+            tensors[f"look{n}.peaks"] = np.array(self.peak_scale)
+        if bank.scale_K is not None:
+            tensors[f"bank{n}.scale"] = bank.scale_K
         if np.isfinite(bank.radius):
             tensors[f"bank{n}.radius"] = np.array([bank.radius])
         if len(candidates.rows_CD):

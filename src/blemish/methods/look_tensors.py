@@ -1,6 +1,7 @@
 """The looks of PatchCore in the model file: their tensors, and the way back (docs/file-format.md)."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -8,7 +9,7 @@ from blemish.arrays import Array
 from blemish.images.transform import Transform
 from blemish.memory.bank import Bank
 from blemish.memory.candidates import Candidates
-from blemish.methods.look import Look
+from blemish.methods.look import PLAIN, Look, Scale
 from blemish.methods.method import TensorKind
 from blemish.options.settings import Settings
 
@@ -19,12 +20,14 @@ LOOK_TENSORS: Mapping[str, TensorKind] = {
     "bank.image": (np.int64, "K"),
     "bank.cell": (np.int64, "K"),
     "bank.radii": (np.float32, "K"),
+    "bank.scale": (np.float32, "K"),
     "bank.radius": (np.float64, "r"),
     "candidates.rows": (np.float32, "Cd"),
     "candidates.image": (np.int64, "C"),
     "candidates.cell": (np.int64, "C"),
     "edges.scale": (np.float32, "g"),
     "look.scale": (np.float64, "s"),
+    "look.peaks": (np.float64, "s"),
 }
 """Of the first look; those of look number n have n behind the word before the dot: bank1.rows."""
 
@@ -51,9 +54,19 @@ def look_of(
     n = number or ""
     rows, image, cell, radii = (tensors[f"bank{n}.{column}"] for column in ("rows", "image", "cell", "radii"))
     radius = np.inf if settings.projection else radii[-1]
-    bank = Bank(rows, image, cell, radii, float(tensors.get(f"bank{n}.radius", [radius])[0]))
+    radius, scale = float(tensors.get(f"bank{n}.radius", [radius])[0]), tensors.get(f"bank{n}.scale")
+    bank = Bank(rows, image, cell, radii, radius, scale)
     look = Look.of(bank, settings, transform, reduction)
     if f"candidates{n}.rows" in tensors:
         look = look.keeping(Candidates(*(tensors[f"candidates{n}.{column}"] for column in ("rows", "image", "cell"))))
-    mean, deviation = tensors.get(f"look{n}.scale", (0.0, 1.0))
-    return look.scaled(tensors.get(f"edges{n}.scale"), (float(mean), float(deviation)))
+    if f"edges{n}.scale" in tensors:
+        look = replace(look, edges_R=tensors[f"edges{n}.scale"])
+    of_maps = _scale(tensors, f"look{n}.scale", PLAIN)
+    return look.scaled(of_maps, _scale(tensors, f"look{n}.peaks", of_maps))
+
+
+def _scale(tensors: Mapping[str, Array], name: str, otherwise: Scale) -> Scale:
+    if name not in tensors:
+        return otherwise
+    mean, deviation = tensors[name]
+    return float(mean), float(deviation)

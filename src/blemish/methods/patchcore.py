@@ -50,6 +50,10 @@ class PatchScores:
     nearest_Q: Ints
     """The bank's row nearest to each patch."""
 
+    def over(self, scale_K: Floats | None) -> "PatchScores":
+        """With the scores over the scale of their nearest rows, where the look has one."""
+        return self if scale_K is None else replace(self, scores_Q=self.scores_Q / scale_K[self.nearest_Q])
+
 
 @dataclass(frozen=True, eq=False)
 class PatchCore:
@@ -87,15 +91,17 @@ class PatchCore:
         """Compare an image's patches with the banks: distances, map, image score (equations 6 and 7, section 3.3)."""
         grids = [features[name] for name in grid_names(len(self.looks))]
         answers = [compare(look, patches, threads) for look, patches in zip(self.looks, grids, strict=True)]
-        drawn = [self.map_of(*each) for each in zip(self.looks, grids, answers, strict=True)]
+        each = list(zip(self.looks, grids, answers, strict=True))
+        matches = _matches(*each[0])
+        if not self.settings.looks:
+            map_HW = self.map_of(*each[0])
+            return Scores(self._image_score(answers[0], grids[0], map_HW), map_HW, matches)
+        rule, drawn = self.settings.join, [self.map_of(*one) for one in each]
+        peaks = [self._peak(*one, map_HW) for one, map_HW in zip(each, drawn, strict=True)]
+        image = join_peaks(peaks, [look.weight for look in self.looks], rule)
         maps = [on_scale(map_HW, look.scale) for map_HW, look in zip(drawn, self.looks, strict=True)]
-        matches = _matches(self.looks[0], grids[0], answers[0])
-        if len(maps) == 1:
-            return Scores(self._image_score(answers[0], grids[0], maps[0]), maps[0], matches)
-        weights, rule = [look.weight for look in self.looks], self.settings.join
-        image = join_peaks([float(map_HW.max()) for map_HW in maps], weights, rule)
-        joined = anomaly_map(join_maps(maps, weights, rule), self.transform.height, self.transform.width, 0)
-        return Scores(image, joined, matches)
+        joined = join_maps(maps, [look.map_weight for look in self.looks], rule)
+        return Scores(image, anomaly_map(joined, self.transform.height, self.transform.width, 0), matches)
 
     def map_of(self, look: Look, patches: ImagePatches, answer: PatchScores) -> Floats:
         """The smooth map of one look: as large as the input, or half as large where looks are joined."""
@@ -103,6 +109,16 @@ class PatchCore:
         height, width = self.transform.height // part, self.transform.width // part
         scores_hw = on_grid(answer.scores_Q, patches.seen_hw)
         return anomaly_map(scores_hw, height, width, self.settings.sigma * look.reduction / part)
+
+    def _peak(self, look: Look, patches: ImagePatches, answer: PatchScores, map_HW: Floats) -> float:
+        """What the image scores by one look: the peak of its map, were all rows as far from good patches, on its scale.
+
+        The map that is shown stays one of distances: where parts vary, it shows that they do.
+        """
+        if look.bank.scale_K is not None:
+            map_HW = self.map_of(look, patches, answer.over(look.bank.scale_K))
+        mean, deviation = look.peak_scale
+        return (float(map_HW.max()) - mean) / deviation
 
     def _image_score(self, answer: PatchScores, patches: ImagePatches, map_HW: Floats) -> float:
         """Of one look: the peak of its map, or another number from its patches where that was asked for."""

@@ -9,7 +9,6 @@ import numpy as np
 
 from blemish.arrays import Array, Bools, Ints
 from blemish.backbones.backbone import Backbone
-from blemish.errors import DataError
 from blemish.features.looks import graph_of, grid_names, plan_looks
 from blemish.features.patches import Features
 from blemish.images.transform import Transform
@@ -20,19 +19,15 @@ from blemish.memory.spill import patch_store
 from blemish.memory.training import Gathering, TrainingPatches
 from blemish.methods.good_images import GoodImages
 from blemish.methods.look import Look
+from blemish.methods.look_scale import look_unseen, with_peak_scale, with_row_scale
 from blemish.methods.look_tensors import look_of, look_tensor_kinds
 from blemish.methods.method import KEPT, Fitted, Numbers, Scores, TensorKind
-from blemish.methods.patchcore import PatchCore, compare, reductions
+from blemish.methods.patchcore import PatchCore, reductions
 from blemish.options.settings import Settings
 from blemish.system.progress import Progress, silent
 from blemish.system.stream import stream
 
 __all__ = ["PatchCoreKind", "PatchCoreLearner"]
-
-SCALE_FOLDS = 4
-"""Parts the images of a memory are divided into to see what a look says of good images it has not seen."""
-SCALE_IMAGES = 120
-"""Images, evenly spread, that tell mean and deviation of a look's peaks: enough for a deviation known to 7 %."""
 
 
 class PatchCoreKind:
@@ -92,13 +87,13 @@ class PatchCoreLearner:
         self._good = good
 
     def fit(self, images: Bools | None = None, progress: Progress = silent) -> Fitted:
-        """The banks of all looks, and where they are several, the scale that joins them."""
+        """The banks of all looks; those that were named are brought to scale."""
         good = self._good
         patches, settings, transform = list(self.patches.values()), good.settings, good.transform
         method = PatchCore.fit(
             patches, self._shards, settings, transform, images=images, threads=good.threads, progress=progress
         )
-        if len(method.looks) > 1:
+        if settings.looks:
             numbers = self._numbers(images)
             method = method.with_looks([self._scaled(method, look, numbers) for look in range(len(method.looks))])
         return Fitted(method, self.graph)
@@ -163,31 +158,8 @@ class PatchCoreLearner:
         return replace(look.bank, radius=max(stream(farthest, numbers, threads=self._good.threads)))
 
     def _scaled(self, method: PatchCore, number: int, numbers: Ints) -> Look:
-        """One look with mean and deviation of its map's peak among good images whose rows are left out of the bank."""
-        look, patches = method.looks[number], list(self.patches.values())[number]
-        fold_of = self._folds(numbers)
-        some = numbers[:: -(-len(numbers) // SCALE_IMAGES)]
-        without = {fold: look.without(numbers[fold_of == fold]) for fold in range(int(fold_of.max()) + 1)}
-
-        def peak(image: int) -> float | None:
-            other = without[int(fold_of[np.searchsorted(numbers, image)])]
-            if other is None:
-                return None
-            shown = patches.of_image(image)
-            return float(method.map_of(other, shown, compare(other, shown, 1)).max())
-
-        peaks = [each for each in stream(peak, some.tolist(), threads=self._good.threads) if each is not None]
-        if not any(peaks):
-            raise DataError(
-                f"The {len(numbers)} good images are known to the memory of each other to the last patch; leave copies "
-                f"out, and give one group to the images of one part."
-            )
-        mean, deviation = float(np.mean(peaks)), float(np.std(peaks))
-        return look.scaled(look.edges_R, (mean, deviation if deviation > 1e-6 * mean else mean))
-
-    def _folds(self, numbers: Ints) -> Ints:
-        """The fold of each of these images: parts are dealt out in order, never divided unless there is one only."""
-        _, part_of = np.unique(self._good.part_N[numbers], return_inverse=True)
-        if part_of.max() == 0:
-            part_of = np.arange(len(numbers))
-        return np.asarray(part_of % SCALE_FOLDS, np.int64)
+        """One look with the scale of its rows and, among several, that of its map's peak."""
+        look, patches, threads = method.looks[number], list(self.patches.values())[number], self._good.threads
+        unseen = look_unseen(look, patches, numbers, self._good.part_N[numbers], threads)
+        look = with_row_scale(look, unseen, threads)
+        return look if len(method.looks) == 1 else with_peak_scale(look, patches, unseen, method.map_of, threads)

@@ -105,8 +105,9 @@ def _grown(
     memory, removable = model.memory, model.manifest.settings.removable
     looks = []
     for look, own in zip(memory.looks, patches, strict=True):
-        mean, deviation = look.scale
-        nearest = max(0.0, mean + deviation * limit)
+        (mean, deviation), (peak_mean, peak_deviation) = look.scale, look.peak_scale
+        smallest = 1.0 if look.bank.scale_K is None else min(1.0, float(look.bank.scale_K.min()))
+        nearest = max(0.0, min(mean + deviation * limit, (peak_mean + peak_deviation * limit) * smallest))
         looks.append(grown(look, own, nearest, removable=removable, threads=threads))
     manifest = model.manifest.model_copy(update={"images": images})
     return replace(model, method=memory.with_looks(looks), manifest=manifest)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from blemish.arrays import Array, Floats, Ints
+from blemish.memory.bank import Bank
 from blemish.memory.candidates import NOWHERE, find_candidates
 from blemish.memory.cover import cover
 from blemish.memory.training import TrainingPatches
@@ -40,8 +41,14 @@ def _rows_to_add(look: Look, patches: TrainingPatches, radius: float, threads: i
         "rows": values_ND[chosen].astype(bank.rows_KD.dtype),
         "image": patches.image_N[chosen],
         "cell": patches.cell_N[chosen],
-        "radii": np.full(len(chosen), bank.radii_K[-1]),
+        **_as_late(bank, len(chosen)),
     }
+
+
+def _as_late(bank: Bank, count: int) -> Table:
+    """What the bank says of so many rows that come after the fit: the last radius, and the usual scale."""
+    radii = {"radii": np.full(count, bank.radii_K[-1])}
+    return radii if bank.scale_K is None else radii | {"scale": np.ones(count, np.float32)}
 
 
 def exchange(look: Look, nearest: tuple[Floats, Ints], leave: Ints) -> dict[str, Edit]:
@@ -61,7 +68,7 @@ def exchange(look: Look, nearest: tuple[Floats, Ints], leave: Ints) -> dict[str,
     enter = pool[cover(rows_CD, distances_C, look.bank.radius).indices]
     entering: dict[str, Array] = {name: candidates[name][enter] for name in ("rows", "image", "cell")}
     entering["rows"] = entering["rows"].astype(bank["rows"].dtype)
-    entering["radii"] = np.full(len(enter), bank["radii"][-1])
+    entering |= _as_late(look.bank, len(enter))
     return {
         "bank": (np.flatnonzero(gone_K), entering),
         "candidates": (np.union1d(np.flatnonzero(gone_C), enter), none_of(candidates)),

@@ -202,16 +202,19 @@ class Model:
 def look_tables(look: Look) -> dict[str, Table]:
     """The bank of a look and its candidates, as tables."""
     bank, candidates = look.bank, look.candidates
+    scale = {} if bank.scale_K is None else {"scale": bank.scale_K}
     return {
-        "bank": {"rows": bank.rows_KD, "image": bank.image_K, "cell": bank.cell_K, "radii": bank.radii_K},
+        "bank": {"rows": bank.rows_KD, "image": bank.image_K, "cell": bank.cell_K, "radii": bank.radii_K, **scale},
         "candidates": {"rows": candidates.rows_CD, "image": candidates.image_C, "cell": candidates.cell_C},
     }
 
 
 def with_rows(look: Look, bank: Table) -> Look:
     """The look with other rows in its bank, and no candidates."""
+    rows_KD, image_K, cell_K, radii_K = (bank[column] for column in ("rows", "image", "cell", "radii"))
+    scale_K = bank.get("scale")
     return look.over(
-        replace(look.bank, rows_KD=bank["rows"], image_K=bank["image"], cell_K=bank["cell"], radii_K=bank["radii"])
+        replace(look.bank, rows_KD=rows_KD, image_K=image_K, cell_K=cell_K, radii_K=radii_K, scale_K=scale_K)
     )
 
 

@@ -27,13 +27,13 @@ __all__ = [
     "kind_of",
 ]
 
-OPTIONAL = ("bank.radius", "edges.scale", "look.scale", "candidates")
-"""Three tensors, and a table of them, that a model may do without, at each look."""
-LENGTHS = {"edges.scale": RINGS + 1, "look.scale": 2, "bank.radius": 1, "encoder.stages": 1}
+OPTIONAL = ("bank.radius", "bank.scale", "edges.scale", "look.scale", "look.peaks", "candidates")
+"""Five tensors, and a table of them, that a model may do without, at each look."""
+LENGTHS = {"edges.scale": RINGS + 1, "look.scale": 2, "look.peaks": 2, "bank.radius": 1, "encoder.stages": 1}
 """Of tensors that have always the same."""
 JOURNAL = "journal."
 """How those begin that changes have taken out (model/journal.py)."""
-POSITIVE = ("edges.scale", "gallery.deviation")
+POSITIVE = ("bank.scale", "edges.scale", "gallery.deviation")
 """Something is divided by all of these."""
 NOT_NEGATIVE = ("bank.radii", "bank.radius")
 
@@ -93,7 +93,7 @@ def check_tensor(file: str, name: str, tensor: Array, wanted: TensorKind) -> Non
     known = _of_any_look(name)
     if len(tensor) != LENGTHS.get(known, len(tensor)):
         raise ModelFileError(f"{file} is damaged: tensor {name} has {len(tensor)} numbers, not {LENGTHS[known]}.")
-    if (known in POSITIVE and tensor.min() <= 0) or (known == "look.scale" and tensor[1] <= 0):
+    if (known in POSITIVE and tensor.min() <= 0) or (known in ("look.scale", "look.peaks") and tensor[1] <= 0):
         raise ModelFileError(f"{file} is damaged: tensor {name} holds {tensor.min():g}; something is divided by it.")
     if known in NOT_NEGATIVE and tensor.min() < 0:
         raise ModelFileError(f"{file} is damaged: tensor {name} holds {tensor.min():g}; it must not be negative.")

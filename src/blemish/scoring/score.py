@@ -20,6 +20,7 @@ __all__ = [
     "no_edges",
     "reweighted_maximum",
     "ring_of_cells",
+    "row_scale",
     "some_cells",
     "top_mean",
 ]
@@ -30,6 +31,10 @@ QUANTILE = 0.99
 """Of distances: maps peak where distances are largest; beyond it, few patches remain to tell rings apart."""
 EVERY = 8
 """Of the middle, every eighth patch is enough to compare with."""
+PRIOR = 20
+"""A row is believed to be like all others until more good patches than this have come nearest to it."""
+LEAST = 0.5
+"""Where good parts hardly differ at all, no score is raised to more than twice what it is."""
 
 
 class Neighbours(Protocol):
@@ -97,6 +102,27 @@ def edge_scale(distances_Q: Floats, ring_Q: Ints) -> Floats:
     for ring in range(RINGS if middle > 0 else 0):
         scale_R[ring] = max(1.0, _far(distances_Q[ring_Q == ring]) / middle)
     return scale_R
+
+
+def row_scale(scores_Q: Floats, row_Q: Ints, around_Kn: Ints) -> Floats:
+    """What the scores of patches nearest to each row of a bank are divided by, from good patches it has not seen.
+
+    Where good parts vary, they lie far from the memory, and a defect there must lie farther still. The scale is the
+    square root of how far good patches usually lie from a row and the rows around it, over the mean: with the whole of
+    it, defects that lie where parts vary would no longer be seen.
+
+    Args:
+        scores_Q: Distances of good patches to their nearest rows.
+        row_Q: Those rows, by number.
+        around_Kn: The n rows nearest to each row, itself among them.
+    """
+    counts_K = np.bincount(row_Q, minlength=len(around_Kn))
+    sums_K = np.bincount(row_Q, scores_Q, minlength=len(around_Kn))
+    mean = float(scores_Q.mean(dtype=np.float64))
+    if mean == 0:
+        return np.ones(len(around_Kn), np.float32)
+    usual_K = (sums_K[around_Kn].sum(axis=1) + PRIOR * mean) / (counts_K[around_Kn].sum(axis=1) + PRIOR)
+    return np.asarray(np.maximum(np.sqrt(usual_K / mean), LEAST), np.float32)
 
 
 def _far(distances_Q: Floats) -> float:

@@ -15,16 +15,16 @@ __all__ = ["Candidate", "candidates_of", "default_of", "families_of", "looks_of"
 
 Rule = Literal["soft", "largest", "mean"]
 
-SINGLES = ("2+3", "2+3:even", "3+4")
+SINGLES = ("2+3", "2+3:even", "3+4:even")
 """The levels that are looked at, at each size."""
 JOINS = (
-    ("L2+3", "S2+3:even", "S3+4"),
-    ("L2+3", "L2+3:even", "L3+4", "S2+3:even", "S3+4"),
-    ("L2+3", "L2+3:even", "S2+3:even", "S3+4"),
+    ("L2+3", "S2+3:even", "S3+4:even"),
+    ("L2+3", "L2+3:even", "L3+4:even", "S2+3:even", "S3+4:even"),
+    ("L2+3", "L2+3:even", "S2+3:even", "S3+4:even"),
     ("L2+3", "S2+3"),
-    ("L2+3", "L3+4"),
-    ("S2+3", "S2+3:even", "S3+4"),
-    ("L2+3", "L2+3:even", "L3+4", "S2+3", "S2+3:even", "S3+4"),
+    ("L2+3", "L3+4:even"),
+    ("S2+3", "S2+3:even", "S3+4:even"),
+    ("L2+3", "L2+3:even", "L3+4:even", "S2+3", "S2+3:even", "S3+4:even"),
 )
 """Looks that are joined: L at the large size, S at half of it; the first is what effort standard takes, the second
 what thorough takes."""

@@ -20,6 +20,7 @@ from blemish.memory.spill import patch_store, take_rows
 from blemish.memory.training import Gathering, TrainingPatches
 from blemish.methods.good_images import GoodImages
 from blemish.methods.look import Look
+from blemish.methods.look_scale import look_unseen, with_row_scale
 from blemish.methods.patchcore import compare
 from blemish.scoring.heatmap import anomaly_map, on_grid
 from blemish.system.stream import stream
@@ -148,19 +149,21 @@ def _gathered(good: GoodImages, graph: bytes, names: Sequence[str]) -> dict[str,
 
 
 def _look(good: GoodImages, patches: TrainingPatches, reduction: int) -> Look:
-    """A look over a coreset of patches drawn evenly."""
+    """A look over a coreset of patches drawn evenly, with the scale of its rows."""
     settings, total = good.settings, len(patches.image_N)
     among = np.sort(np.random.default_rng(settings.seed).permutation(total)[:PATCHES])
     rows = min(coreset_rows(total, settings.coreset, several_looks=True), len(among))
     drawn_ND = take_rows(patches.values_ND, among)
     coreset = greedy_coreset(drawn_ND, rows, seed=settings.seed, progress=good.progress, threads=good.threads)
     coreset = replace(coreset, indices=among[coreset.indices])
-    return Look.of(Bank.of(patches, coreset, settings.bank_type), settings, good.transform, reduction)
+    look = Look.of(Bank.of(patches, coreset, settings.bank_type), settings, good.transform, reduction)
+    unseen = look_unseen(look, patches, np.arange(len(good)), good.part_N, good.threads)
+    return with_row_scale(look, unseen, good.threads)
 
 
 def _pooled(good: GoodImages, look: Look, patches: ImagePatches) -> Floats:
-    """The map as it is joined, half as large as the input, pooled by its highest values."""
-    scores_hw = on_grid(compare(look, patches, 1).scores_Q, patches.seen_hw)
+    """The map whose peak counts, half as large as the input, pooled by its highest values."""
+    scores_hw = on_grid(compare(look, patches, 1).over(look.bank.scale_K).scores_Q, patches.seen_hw)
     height, width = good.transform.height // 2, good.transform.width // 2
     map_HW = anomaly_map(scores_hw, height, width, good.settings.sigma * look.reduction / 2)
     step = -(-max(height, width) // CELLS)
