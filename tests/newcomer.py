@@ -10,9 +10,6 @@ import numpy as np
 
 GOOD, TRIED, SEED = 24, 10, 0
 NAME = "solar-cell"
-PATIENT = """async (name) => (await fetch(`/api/v1/recipes/${name}`, {method: "PATCH", body: JSON.stringify(
-  {settings: {deadline_ms: 600000}}), headers: {"Content-Type": "application/json", "If-Match": "*"}})).status"""
-"""On a busy machine no verdict is late."""
 Seen = Callable[[Any, str], None]
 
 
@@ -67,8 +64,6 @@ def _teach(page: Any, taught: list[Path], seen: Seen) -> None:
     seen(page, "recipes")
     page.get_by_role("button", name="Make it").click()
     page.wait_for_url("**/teach")
-    assert page.evaluate(PATIENT, NAME) == 200
-    page.reload()
     page.locator("picture-drop input[type=file]").set_input_files([str(path) for path in taught])
     page.get_by_text(f"{len(taught)} pictures", exact=True).wait_for()
     page.locator("doctor-says :is(.findings, .fine)").wait_for()

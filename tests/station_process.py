@@ -42,7 +42,8 @@ class Served:
         assert found, f"the station did not start: {said}"
         self.address = found.group()
         with self.client() as client:
-            assert client.get(f"{API}/ready").json()["ready"]
+            while not client.get(f"{API}/ready").json()["ready"]:
+                time.sleep(0.02)
         self.seconds = time.monotonic() - began
 
     def client(self) -> httpx.Client:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,11 @@ import pytest
 from parts import good_part, scratched_part
 from station_bench import API, Bench, encoded, opened, wait_for
 
-from blemish.detector import load
+from blemish.detector import Detector, load
 from blemish.service.people.access import ACCESS
+from blemish.service.problems import Problem
+from blemish.service.store.jobs import add_job
+from blemish.service.work.registry import Registry
 
 PNG = {"Content-Type": "image/png"}
 
@@ -52,7 +56,8 @@ def test_a_product_is_taught_judged_and_corrected(tmp_path: Path) -> None:
         told = wait_for(admin, preview["id"])
         assert (told["result"]["judged"], told["done"]) == (1, 1)
         assert [(each["verdict"], each["new_verdict"]) for each in told["result"]["changes"]] == [("NG", "OK")]
-        assert admin.post(f"{API}/recipes/tile:promote", json={"version": "2"}).status_code == 200
+        for _ in range(2):  # the second time changes nothing, not even the way back
+            assert admin.post(f"{API}/recipes/tile:promote", json={"version": "2"}).status_code == 200
         assert bench.inspect("tile", encoded(scratched_part(102).grey))["verdict"] == "OK"
         assert admin.post(f"{API}/recipes/tile:rollback", json={}).json()["number"] == 1
         assert bench.inspect("tile", encoded(scratched_part(102).grey))["verdict"] == "NG"
@@ -202,6 +207,72 @@ def test_a_version_that_misjudges_a_golden_picture_stays_off_line(bench: Bench, 
     forced = bench.admin.post(f"{path}:promote", json={"version": str(number), "force": True})
     assert forced.status_code == 200
     assert bench.inspect("golden", encoded(scratched_part(102).grey))["verdict"] == "OK"
+
+
+def test_a_part_that_our_own_mistake_meets_is_error_and_recorded(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*arguments: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(Detector, "inspect", broken)
+    answer = bench.inspect("part", encoded(good_part(1)))
+    assert (answer["verdict"], answer["recorded"]) == ("ERROR", True)
+    assert "MemoryError" in answer["error"]
+
+
+def test_who_tries_a_version_waits_and_a_line_does_not(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.taught("slow", bench.model("part"), deadline_ms=10)
+    inspect = Detector.inspect
+
+    def slowly(self: Detector, image: Any) -> Any:
+        time.sleep(0.02)
+        return inspect(self, image)
+
+    monkeypatch.setattr(Detector, "inspect", slowly)
+    monkeypatch.setattr(bench.station.inspectors, "seconds", 100.0)  # whatever the last ones took
+    data = encoded(good_part(1))
+    late = bench.inspect("slow", data)
+    assert (late["verdict"], late["late"]) == ("ERROR", True)
+    path = f"{API}/recipes/slow/inspections:batch"
+    tried = bench.admin.post(path, params={"version": "1"}, files=[("images", ("1.png", data))])
+    assert (tried.json()["verdict"], tried.json()["version_number"]) == ("OK", 1)
+    assert bench.admin.post(path, params={"version": "9"}, files=[("images", ("1.png", data))]).status_code == 404
+
+
+def test_a_model_that_does_not_load_is_named_and_the_rest_serves(bench: Bench) -> None:
+    bench.taught("lost", bench.model("part"))
+    bench.model("lost").write_bytes(b"no model any more")
+    path = f"{API}/recipes/lost"
+    changed = bench.admin.patch(path, json={"settings": {"max_pixels": 90_000}}, headers={"If-Match": "*"})
+    assert changed.status_code == 200, "the change is made, whatever the model does"
+    started = Registry(bench.station.store)
+    started.load_all()
+    assert list(started.failed) == ["lost"]
+    assert started.ready("part") is not None
+    ready = bench.admin.get(f"{API}/ready")
+    assert ready.status_code == 503
+    assert "lost" in ready.json()["reasons"][0]
+    assert bench.inspect("part", encoded(good_part(1)))["verdict"] == "OK"
+    refused = bench.admin.post(f"{path}:promote", json={"version": "1"})
+    assert (refused.status_code, refused.json()["type"]) == (503, "/errors/not-ready")
+    assert bench.admin.delete(path, headers={"If-Match": "*"}).status_code == 200
+    assert bench.admin.get(f"{API}/ready").status_code == 200, "what is put away need not be served"
+
+
+def test_a_disk_that_is_full_when_a_job_ends_does_not_end_all_jobs(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, full = bench.station.store.write, [Problem("disk-full", "no room")]
+
+    def written(change: Any) -> Any:
+        if full:
+            raise full.pop()
+        return write(change)
+
+    monkeypatch.setattr("blemish.service.work.bench.FULL_SECONDS", 0.01)
+    recipe = bench.admin.get(f"{API}/recipes/part").json()["id"]
+    job = write(lambda connection: add_job(connection, "test", recipe, "preview", {}))
+    monkeypatch.setattr(bench.station.store, "write", written)
+    assert bench.station.bench._end(job, "failed", error="x").state == "failed"
 
 
 def test_a_job_that_fails_says_why_in_the_names_that_pictures_came_by(bench: Bench) -> None:

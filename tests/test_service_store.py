@@ -2,7 +2,10 @@
 
 import os
 import sqlite3
+import threading
 from collections.abc import Iterator
+from contextlib import closing
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -18,7 +21,7 @@ from blemish.service.settings import read_settings
 from blemish.service.store.audit import verify
 from blemish.service.store.history import Filter, each_inspection, list_inspections
 from blemish.service.store.inspections import Inspection, add_inspection, find_inspection, picture_stored
-from blemish.service.store.jobs import INTERRUPTED, add_job, find_job, next_job
+from blemish.service.store.jobs import INTERRUPTED, add_job, end_job, find_job, name_version, next_job
 from blemish.service.store.labels import label_inspection
 from blemish.service.store.recipes import Recipe, RecipeSettings, add_recipe
 from blemish.service.store.store import Store
@@ -138,20 +141,26 @@ def test_after_a_kill_jobs_have_failed_and_pictures_are_lost_or_found(tmp_path: 
     recipe = recipe_in(first)
     data = encoded(good_part(1))
     sha256, suffix = first.pictures.put(data)
+    unlisted, _ = first.pictures.put(encoded(good_part(2)))
     listed, lost = row(recipe.id, sha=sha256), row(recipe.id, sha="1" * 64)
+    written = row(recipe.id, sha=unlisted)
     stored(first, row(recipe.id), 1)
-    for each in (listed, lost):
+    for each in (listed, lost, written):
         first.write(lambda connection, each=each: add_inspection(connection, each))  # type: ignore[misc]
     job = first.write(lambda connection: add_job(connection, "test", recipe.id, "fit", {}))
     first.write(next_job)
     (first.work / "half").mkdir()
+    (tmp_path / "uploads").mkdir()
+    (tmp_path / "uploads" / "of a job that is over").write_bytes(b"model")
     first.pictures.path(sha256, suffix).with_name(".x.part").write_bytes(b"half")
     first.close()
     second = Store(tmp_path, ballast=0)
     assert second.lost == [lost.id]
     assert find_inspection(second.read, listed.id).image_state == "stored"
+    assert find_inspection(second.read, written.id).image_state == "stored", "its file was there already"
     assert (find_job(second.read, job.id).state, find_job(second.read, job.id).error) == ("failed", INTERRUPTED)
     assert not list(second.work.iterdir())
+    assert not list((tmp_path / "uploads").iterdir())
     assert not list((tmp_path / "images").glob("??/.*"))
     second.close()
 
@@ -186,6 +195,104 @@ def test_one_change_that_fails_undoes_itself_alone(store: Store) -> None:
     assert written.result().seq
     assert isinstance(failed.exception(), Problem)
     assert store.read.execute("SELECT count(*) FROM inspection").fetchone()[0] == 1
+
+
+def test_a_change_that_sqlite_refuses_fails_alone(store: Store) -> None:
+    recipe = recipe_in(store)
+    wait = threading.Event()
+    first = store.submit(lambda connection: wait.wait(10))
+    wrong = store.submit(lambda connection: connection.execute("SELECT * FROM nowhere"))
+    right = store.submit(lambda connection: add_inspection(connection, row(recipe.id)))
+    wait.set()
+    assert first.result()
+    assert isinstance(wrong.exception(), sqlite3.OperationalError)
+    assert right.result().seq, "it waited for the same commit"
+
+
+def test_a_station_that_stops_writes_no_more_and_keeps_nobody_waiting(store: Store) -> None:
+    store.writer.close()
+    with pytest.raises(Problem, match="being stopped"):
+        store.write(lambda connection: None)
+
+
+def test_threads_that_end_take_their_connections_along(store: Store) -> None:
+    descriptors = Path("/proc/self/fd")
+    if not descriptors.exists():
+        pytest.skip("this system does not list open files")
+    store.read.execute("SELECT 1")
+    counts = []
+    for _ in range(20):
+        reader = threading.Thread(target=lambda: store.read.execute("SELECT count(*) FROM inspection").fetchone())
+        reader.start()
+        reader.join()
+        counts.append(len(list(descriptors.iterdir())))
+    assert max(counts) - counts[0] < 3, "SQLite keeps a file open for a moment, but not three for each thread"
+
+
+def test_an_export_goes_on_in_another_thread(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("blemish.service.store.history.PAGE", 1)
+    recipe = recipe_in(store)
+    made = [row(recipe.id) for _ in range(3)]
+    for each in made:
+        store.write(lambda connection, each=each: add_inspection(connection, each))  # type: ignore[misc]
+    rows = each_inspection(store.database.connect, Filter())
+    found: list[Inspection] = []
+    first = threading.Thread(target=lambda: found.append(next(rows)))
+    first.start()
+    first.join()
+    assert [each.id for each in [*found, *rows]] == [each.id for each in reversed(made)]
+
+
+def test_a_job_whose_version_is_listed_is_neither_cancelled_nor_interrupted(tmp_path: Path) -> None:
+    store = Store(tmp_path, ballast=0)
+    recipe = recipe_in(store)
+    values = ["v1", recipe.id, 1, "fit", "", "", "{}", "test", now(), ""]
+    names = "id, recipe, number, kind, sha256, model, info, by, at, why"
+    store.write(lambda each: each.execute(f"INSERT INTO version ({names}) VALUES ({', '.join('?' * 10)})", values))
+    gone, kept = (store.write(lambda c: add_job(c, "test", recipe.id, "fit", {"promote": True})) for _ in range(2))
+    for _ in range(2):
+        store.write(next_job)
+    store.write(lambda connection: end_job(connection, gone.id, "cancelled"))
+    with pytest.raises(Problem, match="was cancelled"):
+        store.write(lambda connection: name_version(connection, gone.id, "v1"))
+    store.write(lambda connection: name_version(connection, kept.id, "v1"))
+    assert store.write(lambda connection: end_job(connection, kept.id, "cancelled")).state == "running"
+    store.close()
+    again = Store(tmp_path, ballast=0)
+    found = find_job(again.read, kept.id)
+    assert (found.state, found.version, found.result["number"]) == ("done", "v1", 1)
+    assert "before this version was put on line" in found.result["not_promoted"]
+    again.close()
+
+
+def test_a_database_of_the_first_form_is_brought_to_the_present_one_after_a_backup(tmp_path: Path) -> None:
+    first = files("blemish.service.store") / "migrations" / "001_first.sql"
+    with closing(sqlite3.connect(tmp_path / "station.db")) as connection:
+        connection.executescript(f"{first.read_text('utf-8')}; PRAGMA user_version=1;")
+    store = Store(tmp_path, ballast=0)
+    recipe_in(store)
+    store.close()
+    assert [path.name[:15] for path in (tmp_path / "backups").iterdir()] == ["station-form-1-"]
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        Filter(verdict="NG"),
+        Filter(verdict="NG", recipe="r", version="v"),
+        Filter(verdict="REVIEW", label="none"),
+        Filter(verdict="ERROR", since="2026"),
+    ],
+    ids=str,
+)
+def test_parts_that_were_not_ok_are_found_without_reading_the_others(store: Store, wanted: Filter) -> None:
+    asked: list[str] = []
+    store.read.set_trace_callback(asked.append)
+    list_inspections(store.read, wanted, 50)
+    store.read.set_trace_callback(None)
+    plan = " ".join(row["detail"] for row in store.read.execute(f"EXPLAIN QUERY PLAN {asked[-1]}"))
+    assert "COVERING INDEX inspection_verdict" in plan
+    assert "SCAN inspection" not in plan
 
 
 def test_retention_takes_what_is_old_and_nothing_that_is_needed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -232,7 +339,7 @@ def test_history_is_in_order_though_the_clock_jumps(store: Store) -> None:
         store.write(lambda connection, each=each: add_inspection(connection, each))  # type: ignore[misc]
     ids = [each.id for each in made]
     assert [each.id for each in list_inspections(store.read, Filter(), 9)] == ids[::-1]
-    assert [each.id for each in each_inspection(store.read, Filter(recipe=recipe.id))] == ids[::-1]
+    assert [each.id for each in each_inspection(store.database.connect, Filter(recipe=recipe.id))] == ids[::-1]
     recent = Filter(since=later(-7200), until=later(60))
     assert [each.id for each in list_inspections(store.read, recent, 9)] == [ids[3], ids[0]]
     assert [each.id for each in list_inspections(store.read, Filter(min_score=0), 9)] == [ids[2], ids[0]]

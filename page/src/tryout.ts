@@ -11,8 +11,9 @@ class TryOut extends HTMLElement {
     let done = 0;
     for (const file of files) {
       const form = new FormData();
-      form.append("image", file, file.name);
-      const address = `/api/v1/recipes/${this.getAttribute("recipe")}/inspections?version=${this.getAttribute("version")}`;
+      form.append("images", file, file.name);
+      const recipe = `/api/v1/recipes/${this.getAttribute("recipe")}`; // a batch of one: whoever tries, waits
+      const address = `${recipe}/inspections:batch?version=${this.getAttribute("version")}`;
       try {
         await this.#show(await call<Part>("POST", address, form));
       } catch (error) {

@@ -3,6 +3,7 @@
 import logging
 import secrets
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ class Station:
         self.keeper = Keeper(self.store)
         self.inspectors = Inspectors(self.store, settings.threads or available_threads(), self._answered)
         self.bench = Bench(self.store, self._tell_job, self._job_made)
-        self._promoting = threading.Lock()
+        self._promoting, self._linking = threading.Lock(), threading.Lock()
         self.once: str | None = None
         """The secret of the login link, which works once."""
         if not someone_can_log_in(self.store.read):
@@ -55,6 +56,14 @@ class Station:
         """A secret that logs an engineer in, once; one made before ends."""
         self.once = secrets.token_urlsafe(24)
         return self.once
+
+    def use_login_link(self, secret: str) -> bool:
+        """Whether this is the secret of the login link, which then works no more."""
+        with self._linking:
+            right = self.once is not None and secrets.compare_digest(secret.encode(), self.once.encode())
+            if right:
+                self.once = None
+            return right
 
     def promote(self, who: str, recipe: Recipe, version: Version, reason: str, *, force: bool = False) -> None:
         """Put a version on line, after its golden pictures; the parts in work keep the version they have.
@@ -72,17 +81,15 @@ class Station:
         self.events.tell("version", {"recipe": recipe.name, "version": version.id, "number": version.number})
 
     def refresh(self, recipe: Recipe) -> None:
-        """Serve a recipe as the database has it now."""
-        try:
+        """Serve a recipe as the database has it now; a model that does not load is told by `reasons`."""
+        with suppress(Problem):
             self.registry.load(recipe.name)
-        except Problem as problem:
-            if problem.name != "not-on-line":
-                raise
 
     def reasons(self) -> list[str]:
         """Why the station is not ready; nothing where it is."""
         full = ["The disk is full: verdicts may not be recorded; free some space."] if self.store.full else []
-        return full + [f"{name}: {why}" for name, why in sorted(self.registry.failed.items())]
+        loading = [] if self.registry.loaded.is_set() else ["The models on line are being loaded."]
+        return full + loading + [f"{name}: {why}" for name, why in sorted(self.registry.failed.items())]
 
     def close(self) -> None:
         """Judge and write what waits, stop the job that runs, and let the folder go."""

@@ -226,7 +226,7 @@ def _again(station: Station, id: str) -> Result:
 
 def _plain(station: Station, wanted: Filter) -> Iterator[dict[str, Any]]:
     named = Named(station)
-    for row in each_inspection(station.store.read, wanted):
+    for row in each_inspection(station.store.database.connect, wanted):
         answer = named.inspection(row, detail="verdict")
         yield {name: answer[name] for name in EXPORTED}
 

@@ -100,17 +100,25 @@ async def inspect_part(
     "/recipes/{recipe}/inspections:batch",
     responses={
         200: {"description": "One answer a line, in order.", "content": {"application/x-ndjson": {}}},
-        **documented("unknown-recipe", "not-on-line", "wrong-media", "not-ready"),
+        **documented("unknown-recipe", "unknown-id", "not-on-line", "wrong-media", "not-ready"),
     },
     response_class=StreamingResponse,
     openapi_extra=_BATCH,
 )
 async def inspect_batch(
-    recipe: str, request: Request, station: At, who: Who, detail: Detail = "regions"
+    recipe: str,
+    request: Request,
+    station: At,
+    who: Who,
+    version: Annotated[str | None, Query(max_length=64)] = None,
+    detail: Detail = "regions",
 ) -> StreamingResponse:
-    """Judge up to 64 pictures, after parts that come singly; answers one line each, in their order."""
+    """Judge up to 64 pictures, after parts that come singly; answers one line each, in their order.
+
+    A batch has no deadline: it is for people and for archives, which wait; a line does not.
+    """
     pictures = await _pictures(request)
-    judging = await served(station, recipe, None)
+    judging = await served(station, recipe, version)
     return StreamingResponse(_lines(station, judging, pictures, who, detail), media_type="application/x-ndjson")
 
 

@@ -179,9 +179,8 @@ def login_with_password(station: Station, name: str, password: str, address: str
 
 def login_once(station: Station, secret: str) -> dict[str, Any]:
     """Log in by the link printed at the start, once, as an engineer. Raises Problem."""
-    if not station.once or not secret or secret != station.once:
+    if not station.use_login_link(secret):
         raise Problem("unauthenticated", "This link was used already; start the station again for a new one.")
-    station.once = None
     user = find_user(station.store.read, "engineer")
     if user is not None:
         return dict(user)

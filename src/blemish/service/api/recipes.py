@@ -92,6 +92,8 @@ def rollback(recipe: str, asked: RollbackAsk, station: At, who: Who) -> dict[str
     """Back to the version that was on line before."""
     found = find_recipe(station.store.read, recipe)
     version = previous_version(station.store.read, found)
+    if version is None:
+        raise Problem("conflict", f"No other version of {found.name} was on line before.")
     station.promote(who.name, found, version, asked.reason or "rolled back", force=True)
     return version_answer(find_recipe(station.store.read, recipe), version)
 

@@ -18,7 +18,7 @@ from blemish.service.store.inspections import Inspection
 from blemish.service.store.jobs import Job, list_jobs
 from blemish.service.store.recipes import Recipe, find_recipe, list_recipes
 from blemish.service.store.training import list_golden, list_training
-from blemish.service.store.versions import Version, find_version, list_versions, version_of_id
+from blemish.service.store.versions import Version, find_version, list_versions, previous_version, version_of_id
 
 __all__ = ["router"]
 
@@ -63,7 +63,7 @@ def correct(request: Request, recipe: str, station: At) -> Response:
         "job": _running(station, found, "add", "preview"),
         "offer": _offer(station, found),
         "golden": list_golden(station.store.read, found.id),
-        "previous": _previous(station, found),
+        "previous": previous_version(station.store.read, found),
     }
     return show(request, "correct", _about(station, found) | said)
 
@@ -74,7 +74,9 @@ def versions(request: Request, recipe: str, station: At) -> Response:
     found = find_recipe(station.store.read, recipe)
     made = [version_answer(found, each) for each in list_versions(station.store.read, found.id)]
     said = {"versions": made, "jobs": list_jobs(station.store.read, found.id, JOBS)}
-    return show(request, "versions", _about(station, found) | said | {"previous": _previous(station, found)})
+    return show(
+        request, "versions", _about(station, found) | said | {"previous": previous_version(station.store.read, found)}
+    )
 
 
 @router.get("/recipes/{recipe}/versions/{version}")
@@ -134,15 +136,6 @@ def _offer(station: Station, recipe: Recipe) -> Job | None:
     jobs = list_jobs(station.store.read, recipe.id, JOBS)
     seen = (each for each in jobs if each.kind == "preview" and each.state == "done")
     return next((each for each in seen if version and each.ask["parent"] == version.id), None)
-
-
-def _previous(station: Station, recipe: Recipe) -> Version | None:
-    """What was on line before, where there was something."""
-    row = station.store.read.execute(
-        "SELECT previous FROM promotion WHERE recipe = ? AND version = ? ORDER BY seq DESC LIMIT 1",
-        [recipe.id, recipe.champion],
-    ).fetchone()
-    return version_of_id(station.store.read, row["previous"]) if row and row["previous"] else None
 
 
 def _labelled(station: Station, recipe: Recipe, label: str) -> list[Inspection]:

@@ -5,6 +5,7 @@ import sqlite3
 import threading
 from importlib.resources import files
 from pathlib import Path
+from weakref import WeakSet
 
 from blemish.errors import DataError
 from blemish.service.clock import now
@@ -25,7 +26,7 @@ class Database:
     def __init__(self, folder: Path) -> None:
         self.path = folder / DATABASE
         self._own = threading.local()
-        self._readers: list[sqlite3.Connection] = []
+        self._readers: WeakSet[_Reader] = WeakSet()
         self._lock = threading.Lock()
         try:
             self._migrate(folder / "backups")
@@ -49,19 +50,19 @@ class Database:
 
     @property
     def reader(self) -> sqlite3.Connection:
-        """This thread's connection for reading."""
-        connection: sqlite3.Connection | None = getattr(self._own, "reader", None)
-        if connection is None:
-            connection = self._own.reader = self.connect()
+        """This thread's connection for reading; it is closed when the thread ends."""
+        reader: _Reader | None = getattr(self._own, "reader", None)
+        if reader is None:
+            reader = self._own.reader = _Reader(self.connect())
             with self._lock:
-                self._readers.append(connection)
-        return connection
+                self._readers.add(reader)
+        return reader.connection
 
     def close(self) -> None:
         """Close all readers; no thread may read any more."""
         with self._lock:
-            for connection in self._readers:
-                connection.close()
+            for reader in list(self._readers):
+                reader.connection.close()
             self._readers.clear()
 
     def _migrate(self, backups: Path) -> None:
@@ -80,6 +81,16 @@ class Database:
                 connection.executescript(f"BEGIN;\n{steps[number]}\nPRAGMA user_version={number + 1};\nCOMMIT;")
         finally:
             connection.close()
+
+
+class _Reader:
+    """A connection that ends with whoever holds it: threads come and go while a station runs for years."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+
+    def __del__(self) -> None:
+        self.connection.close()
 
 
 def _migrations() -> list[str]:

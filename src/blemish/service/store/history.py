@@ -1,7 +1,7 @@
 """Search among the verdicts: by recipe, verdict, time, serial number, version, label and score; the newest first."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -43,11 +43,18 @@ def list_inspections(connection: sqlite3.Connection, wanted: Filter, limit: int)
     return [inspection_of(row) for row in rows]
 
 
-def each_inspection(connection: sqlite3.Connection, wanted: Filter) -> Iterator[Inspection]:
-    """All rows that a filter lets through, a page at a time."""
-    while page := list_inspections(connection, wanted, PAGE):
-        yield from page
-        wanted = replace(wanted, before=page[-1].seq)
+def each_inspection(connect: Callable[[], sqlite3.Connection], wanted: Filter) -> Iterator[Inspection]:
+    """All rows that a filter lets through, a page at a time.
+
+    By a connection of its own: a stream goes on in whichever thread is free, and no two may use one connection.
+    """
+    connection = connect()
+    try:
+        while page := list_inspections(connection, wanted, PAGE):
+            yield from page
+            wanted = replace(wanted, before=page[-1].seq)
+    finally:
+        connection.close()
 
 
 def count_hours(connection: sqlite3.Connection, recipe: str | None, since: str, until: str) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from blemish.service.problems import Problem
-from blemish.service.store.pictures import list_picture
+from blemish.service.store.pictures import Pictures, list_picture
 
 __all__ = ["Inspection", "add_inspection", "find_inspection", "lose_pending", "picture_stored", "repeated"]
 
@@ -115,14 +115,16 @@ def picture_stored(connection: sqlite3.Connection, id: str, sha256: str, suffix:
     connection.execute("UPDATE inspection SET image_state = 'stored' WHERE id = ? AND image_state = 'pending'", [id])
 
 
-def lose_pending(connection: sqlite3.Connection) -> list[str]:
-    """After a kill: what waited for its picture has it, where the file is listed, or has lost it; ids of the lost."""
-    connection.execute(
-        "UPDATE inspection SET image_state = 'stored' WHERE image_state = 'pending' "
-        "AND image_sha IN (SELECT sha256 FROM picture)"
-    )
-    lost = [row["id"] for row in connection.execute("SELECT id FROM inspection WHERE image_state = 'pending'")]
-    connection.execute("UPDATE inspection SET image_state = 'lost' WHERE image_state = 'pending'")
+def lose_pending(connection: sqlite3.Connection, pictures: Pictures) -> list[str]:
+    """After a kill: what waited for its picture has it, where its file is there, or has lost it; ids of the lost."""
+    lost = []
+    for row in connection.execute("SELECT id, image_sha FROM inspection WHERE image_state = 'pending'").fetchall():
+        path = pictures.find(row["image_sha"])
+        if path is not None:
+            picture_stored(connection, row["id"], row["image_sha"], path.suffix, path.stat().st_size)
+        else:
+            connection.execute("UPDATE inspection SET image_state = 'lost' WHERE id = ?", [row["id"]])
+            lost.append(row["id"])
     return lost
 
 

@@ -17,11 +17,13 @@ __all__ = [
     "find_job",
     "interrupt_running",
     "list_jobs",
+    "name_version",
     "next_job",
     "report_progress",
 ]
 
 INTERRUPTED = "The station was stopped while this job ran; start it again."
+INTERRUPTED_LATE = "The station was stopped before this version was put on line."
 
 
 @dataclass(frozen=True)
@@ -99,18 +101,32 @@ def end_job(
     result: Any = None,
     version: str | None = None,
 ) -> Job:
-    """A job is done, failed or cancelled; one that has ended stays as it is."""
+    """A job is done, failed or cancelled; one that has ended, or whose version is listed, is not cancelled any more."""
     connection.execute(
-        "UPDATE job SET state = ?, error = ?, result = ?, version = ?, ended = ?, "
+        "UPDATE job SET state = ?, error = ?, result = ?, version = ifnull(?, version), ended = ?, "
         "done = iif(?1 = 'done', total, done) "
-        "WHERE id = ? AND state IN ('queued', 'running')",
+        "WHERE id = ? AND state IN ('queued', 'running') AND (version IS NULL OR ?1 <> 'cancelled')",
         [state, error, None if result is None else json.dumps(result, ensure_ascii=False), version, now(), id],
     )
     return find_job(connection, id)
 
 
+def name_version(connection: sqlite3.Connection, id: str, version: str) -> None:
+    """The version that a job has made, in the transaction that lists it. Raises Problem where the job has ended."""
+    cursor = connection.execute("UPDATE job SET version = ? WHERE id = ? AND state = 'running'", [version, id])
+    if not cursor.rowcount:
+        raise Problem("conflict", "The job was cancelled before its version was listed.")
+
+
 def interrupt_running(connection: sqlite3.Connection) -> int:
-    """After a kill: what was running has failed; tells how many."""
+    """After a kill: what was running has failed, unless its version was listed already; tells how many."""
+    connection.execute(
+        "UPDATE job SET state = 'done', done = total, ended = ?1, result = json_object('number', "
+        "(SELECT number FROM version WHERE version.id = job.version), 'not_promoted', iif(json_extract(ask, "
+        "'$.promote') AND job.version NOT IN (SELECT version FROM promotion), ?2, NULL)) "
+        "WHERE state = 'running' AND version IS NOT NULL",
+        [now(), INTERRUPTED_LATE],
+    )
     return connection.execute(
         "UPDATE job SET state = 'failed', error = ?, ended = ? WHERE state = 'running'", [INTERRUPTED, now()]
     ).rowcount

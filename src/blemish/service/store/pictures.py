@@ -89,6 +89,10 @@ class Pictures:
         except FileNotFoundError:
             return None
 
+    def find(self, sha256: str) -> Path | None:
+        """The file of a picture, where it is there; files are whole or not there at all."""
+        return next((self.folder / sha256[:2]).glob(f"{sha256}.*"), None)
+
     def delete(self, sha256: str, suffix: str) -> None:
         """Delete a file that the database has ceased to list."""
         with suppress(FileNotFoundError):

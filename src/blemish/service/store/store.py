@@ -6,6 +6,7 @@ import sqlite3
 import sys
 from concurrent.futures import Future
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -64,9 +65,10 @@ class Store:
         """Whether the disk did not take the last thing that was written."""
         self._fill_ballast(ballast)
         self.writer = Writer(lambda: self.database.connect(writing=True), self._give_up_ballast)
-        self.lost = self.write(lose_pending)
+        self.lost = self.write(partial(lose_pending, pictures=self.pictures))
         """Inspections whose picture was not yet written when the station was killed."""
-        self.interrupted = self.write(interrupt_running)
+        self.write(interrupt_running)
+        self._sweep_uploads()
 
     @property
     def read(self) -> sqlite3.Connection:
@@ -86,6 +88,16 @@ class Store:
         self.writer.close()
         self.database.close()
         os.close(self._lock)
+
+    def _sweep_uploads(self) -> None:
+        """Delete models that came for jobs which are over: a kill may leave them."""
+        rows = self.read.execute(
+            "SELECT json_extract(ask, '$.file') FROM job WHERE state = 'queued' AND kind = 'upload'"
+        )
+        wanted = {row[0] for row in rows}
+        for path in (self.folder / "uploads").glob("*"):
+            if path.name not in wanted:
+                path.unlink()
 
     def _fill_ballast(self, size: int) -> None:
         if size and not self._ballast.exists() and shutil.disk_usage(self.folder).free > 4 * size:

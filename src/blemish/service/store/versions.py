@@ -63,16 +63,14 @@ def find_version(connection: sqlite3.Connection, recipe: Recipe, version: str) -
     return _version(row)
 
 
-def previous_version(connection: sqlite3.Connection, recipe: Recipe) -> Version:
-    """What was on line before the version that is now. Raises Problem where there was none."""
+def previous_version(connection: sqlite3.Connection, recipe: Recipe) -> Version | None:
+    """What was on line before the version that is now, where there was one."""
     row = connection.execute(
-        "SELECT previous FROM promotion WHERE recipe = ? AND version = ? ORDER BY seq DESC LIMIT 1",
+        "SELECT previous FROM promotion WHERE recipe = ? AND version = ? AND previous <> version "
+        "ORDER BY seq DESC LIMIT 1",  # a version may be put on line where it is on line already
         [recipe.id, recipe.champion],
     ).fetchone()
-    found = version_of_id(connection, row["previous"]) if row and row["previous"] else None
-    if found is None:
-        raise Problem("conflict", f"No other version of {recipe.name} was on line before.")
-    return found
+    return version_of_id(connection, row["previous"]) if row else None
 
 
 def add_version(connection: sqlite3.Connection, who: str, recipe_name: str, version: Version) -> Version:

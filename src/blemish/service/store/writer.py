@@ -27,6 +27,8 @@ class Writer:
 
     def __init__(self, connect: Callable[[], sqlite3.Connection], on_full: Callable[[], bool]) -> None:
         self._connect, self._on_full = connect, on_full
+        self._lock = threading.Lock()
+        self._closed = False
         self._queue: queue.SimpleQueue[tuple[Change[Any], Future[Any]] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self._thread.start()
@@ -34,7 +36,11 @@ class Writer:
     def submit(self, change: Change[T]) -> "Future[T]":
         """Queue a change; the future is done when it is on the disk, or has failed."""
         future: Future[T] = Future()
-        self._queue.put((change, future))
+        with self._lock:
+            if self._closed:
+                future.set_exception(Problem("not-ready", "The station is being stopped."))
+            else:
+                self._queue.put((change, future))
         return future
 
     def write(self, change: Change[T]) -> T:
@@ -48,7 +54,9 @@ class Writer:
 
     def close(self) -> None:
         """Write what waits, and end."""
-        self._queue.put(None)
+        with self._lock:
+            self._closed = True
+            self._queue.put(None)
         self._thread.join()
 
     def _run(self) -> None:
@@ -98,8 +106,8 @@ def _transaction(
         try:
             done.append((future, change(connection), None))
         except Exception as error:
-            if isinstance(error, sqlite3.Error) and not isinstance(error, sqlite3.IntegrityError):
-                raise
+            if isinstance(error, sqlite3.Error) and (is_full(error) or not connection.in_transaction):
+                raise  # all of the group has failed with it
             connection.execute("ROLLBACK TO one")
             done.append((future, None, error))
         connection.execute("RELEASE one")

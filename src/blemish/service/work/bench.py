@@ -16,7 +16,7 @@ from typing import Any
 from blemish.errors import BlemishError
 from blemish.service.clock import new_id, now
 from blemish.service.problems import Problem
-from blemish.service.store.jobs import Job, add_job, end_job, find_job, next_job, report_progress
+from blemish.service.store.jobs import Job, add_job, end_job, find_job, name_version, next_job, report_progress
 from blemish.service.store.recipes import Recipe
 from blemish.service.store.store import Store
 from blemish.service.store.training import add_training
@@ -28,7 +28,7 @@ __all__ = ["Bench"]
 log = logging.getLogger("blemish.service")
 PROGRESS_SECONDS = 0.5
 """Between two reports of progress that are written."""
-LOOK_SECONDS = 30.0
+LOOK_SECONDS, FULL_SECONDS = 30.0, 5.0
 KINDS_WITHOUT_MODEL = ("preview", "tune")
 
 
@@ -90,18 +90,34 @@ class Bench:
                 self._wake.wait(LOOK_SECONDS)
                 self._wake.clear()
                 continue
-            self._tell(job)
             try:
-                ended = self._carry_out(job)
-            except BlemishError as error:
-                ended = self._end(job, "failed", error=str(error))
-            except Exception as error:
-                log.exception("job %s", job.id)
-                ended = self._end(job, "failed", error=f"The job broke off: {error}; the log says more.")
-            self._tell(ended)
+                self._tell(job)
+                self._tell(self._ended(job))
+            except Exception:
+                log.exception("the end of job %s could not be written", job.id)
+
+    def _ended(self, job: Job) -> Job:
+        """A job, carried out or failed with a sentence."""
+        try:
+            return self._carry_out(job)
+        except BlemishError as error:
+            said = str(error)
+        except Exception as error:
+            log.exception("job %s", job.id)
+            said = f"The job broke off: {error}; the log says more."
+        return self._end(job, "failed", error=said)
 
     def _end(self, job: Job, state: str, **more: Any) -> Job:
-        return self._store.write(partial(end_job, id=job.id, state=state, **more))
+        """The job as it has ended. On a full disk that is tried again: else it would run for ever."""
+        while True:
+            try:
+                return self._store.write(partial(end_job, id=job.id, state=state, **more))
+            except Problem as problem:
+                if problem.name != "disk-full" or self._closed:
+                    raise
+                log.warning("the end of job %s cannot be written: %s", job.id, problem)
+                self._wake.wait(FULL_SECONDS)
+                self._wake.clear()
 
     def _carry_out(self, job: Job) -> Job:
         folder = self._store.work / job.id
@@ -184,14 +200,18 @@ class Bench:
         path = model_path(self._store.models, version)
         path.parent.mkdir(exist_ok=True)
         os.replace(folder / "model.blemish", path)
-        made = self._store.write(partial(_list_version, job=job, order=order, version=version))
-        ended, note = "done", None
+        try:
+            made = self._store.write(partial(_list_version, job=job, order=order, version=version))
+        except Problem:
+            path.unlink(missing_ok=True)
+            raise
+        note = None
         if job.ask.get("promote"):
             try:
                 self._made(recipe, made, job)
             except Problem as problem:
                 note = str(problem)
-        return self._end(job, ended, version=made.id, result={"number": made.number, "not_promoted": note})
+        return self._end(job, "done", version=made.id, result={"number": made.number, "not_promoted": note})
 
 
 def _list_version(connection: Any, job: Job, order: Order, version: Version) -> Version:
@@ -201,7 +221,9 @@ def _list_version(connection: Any, job: Job, order: Order, version: Version) -> 
             add_training(
                 connection, job.by, order.recipe, sha256=picture.sha256, name=picture.name, part=picture.part, facts={}
             )
-    return add_version(connection, job.by, order.recipe.name, version)
+    added = add_version(connection, job.by, order.recipe.name, version)
+    name_version(connection, job.id, added.id)
+    return added
 
 
 def _why_ended(closed: bool) -> str:

@@ -15,7 +15,7 @@ from typing import Any, TextIO
 
 from blemish.system.progress import Progress
 
-__all__ = ["main", "run"]
+__all__ = ["about", "main", "run"]
 
 NICE = 10
 MODEL = "model.blemish"
@@ -38,7 +38,7 @@ def run(order: dict[str, Any], report: Progress) -> dict[str, Any]:
     return {
         "model": detector.model.version,
         "sha256": hashlib.sha256(Path(MODEL).read_bytes()).hexdigest(),
-        "info": _info(detector),
+        "info": about(detector),
     }
 
 
@@ -62,7 +62,8 @@ def _made(order: dict[str, Any], report: Progress) -> Any:
     return detector  # of a model that was uploaded: loading has checked it
 
 
-def _info(detector: Any) -> dict[str, Any]:
+def about(detector: Any) -> dict[str, Any]:
+    """What the station keeps of a version beside its file."""
     manifest = detector.model.manifest
     return {
         "method": manifest.method,

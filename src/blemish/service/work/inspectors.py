@@ -52,12 +52,16 @@ class Inspectors:
 
     def submit(self, part: Part) -> "Future[tuple[Inspection, bool]]":
         """Queue a part. Raises Problem where it could not be judged in time: then nothing is recorded."""
-        wait = self.seconds * (self.waiting + 1) / len(self._threads)
+        waiting = self.waiting
+        wait = self.seconds * (waiting + 1) / len(self._threads)
+        late = (
+            waiting > 0 and wait > part.deadline
+        )  # with nobody before it, it is tried, however long the last ones took
         with self._lock:
-            if wait > part.deadline or (part.priority < REST and self._bytes + len(part.data) > MOST_BYTES):
+            if late or (part.priority < REST and self._bytes + len(part.data) > MOST_BYTES):
                 raise Problem(
                     "busy",
-                    f"{self.waiting} parts wait, so this one would come after its deadline; repeat the call.",
+                    f"{waiting} parts wait, so this one would come after its deadline; repeat the call.",
                     headers={"Retry-After": str(max(1, math.ceil(wait)))},
                 )
             self._bytes += len(part.data)

@@ -1,6 +1,7 @@
 """Writes pictures after their verdicts were answered, and takes away those that are kept no longer."""
 
 import logging
+import math
 import queue
 import shutil
 import sqlite3
@@ -22,8 +23,9 @@ LOW, EMPTY = (0.10, 8 << 30), (0.02, 1 << 30)
 """A share of the disk, and at most so many bytes: with less than LOW free, pictures are taken away ahead of time; with
 less than EMPTY, none is written."""
 SWEEP_SECONDS = 600.0
+OTHERS = ("NG", "REVIEW", "ERROR")
 AT_ONCE = 500
-"""Pictures that one transaction unlists."""
+"""Rows that one transaction changes."""
 
 
 class Keeper:
@@ -66,13 +68,14 @@ class Keeper:
 
     def sweep(self) -> int:
         """Take away what its recipe keeps no longer; on a disk that is nearly full, the oldest too. Tells how many."""
-        gone = sum(self._sweep_recipe(recipe) for recipe in list_recipes(self._store.read, archived=True))
-        while self._below(*LOW) and (more := self._expire(later(0), "verdict = 'OK'", [])):
+        recipes = list_recipes(self._store.read, archived=True)
+        gone = sum(self._sweep_recipe(recipe) for recipe in recipes)
+        while self._below(*LOW) and (more := sum(self._expire(recipe, "OK", later(0)) for recipe in recipes)):
             gone += more
         return gone
 
     def _run(self) -> None:
-        swept = time.monotonic()
+        swept = -math.inf  # what became too old while the station was off goes with the first picture
         while True:
             try:
                 item = self._queue.get(timeout=SWEEP_SECONDS)
@@ -123,39 +126,54 @@ class Keeper:
     def _sweep_recipe(self, recipe: Recipe) -> int:
         settings = recipe.settings
         gone = 0
-        for days, verdicts in (
-            (settings.keep_ok_days, "verdict = 'OK'"),
-            (settings.keep_other_days, "verdict <> 'OK'"),
-        ):
-            while more := self._expire(later(-86_400 * days), f"recipe = ? AND {verdicts}", [recipe.id]):
-                gone += more
+        for days, verdicts in ((settings.keep_ok_days, ("OK",)), (settings.keep_other_days, OTHERS)):
+            for verdict in verdicts:
+                while more := self._expire(recipe, verdict, later(-86_400 * days)):
+                    gone += more
         old = later(-86_400 * settings.keep_rows_days)
-        self._store.write(partial(_forget_rows, recipe=recipe.id, old=old))
+        while rows := _seqs(self._store.read, _OLD_ROWS, [recipe.id, old]):
+            self._store.write(partial(_forget_rows, rows=rows))
         return gone
 
-    def _expire(self, old: str, where: str, values: list[str]) -> int:
+    def _expire(self, recipe: Recipe, verdict: str, old: str) -> int:
         """Unlist the oldest pictures, then delete their files; tells of how many inspections."""
+        rows = _seqs(self._store.read, _OLD_PICTURES, [recipe.id, verdict, old])
+        if not rows:
+            return 0
         with self._store.pictures.lock:
-            expired, gone = self._store.write(partial(_unlist, old=old, where=where, values=values))
+            expired, gone = self._store.write(partial(_unlist, rows=rows))
             for sha256, suffix in gone:
                 self._store.pictures.delete(sha256, suffix)
         return expired
 
 
-def _unlist(
-    connection: sqlite3.Connection, *, old: str, where: str, values: list[str]
-) -> tuple[int, list[tuple[str, str]]]:
+_OLD_PICTURES = (
+    "SELECT seq FROM inspection INDEXED BY inspection_kept WHERE image_state = 'stored' AND recipe = ? AND verdict = ? "
+    "AND at < ? AND label IS NULL ORDER BY at LIMIT ?"
+)
+_OLD_ROWS = (
+    "SELECT seq FROM inspection INDEXED BY inspection_recipe WHERE recipe = ? AND verdict = 'OK' AND at < ? "
+    "AND label IS NULL AND image_state NOT IN ('stored', 'pending') ORDER BY seq LIMIT ?"
+)
+"""Of OK parts that nobody labelled and whose picture is not kept; their hours are counted for ever."""
+
+
+def _seqs(connection: sqlite3.Connection, query: str, values: list[str]) -> list[int]:
+    """The rows in question, found without keeping the writer from the verdicts that wait for it."""
+    return [row["seq"] for row in connection.execute(query, [*values, AT_ONCE])]
+
+
+def _unlist(connection: sqlite3.Connection, *, rows: list[int]) -> tuple[int, list[tuple[str, str]]]:
     """Mark inspections as expired; pictures that nothing needs any more are taken off the list and returned."""
-    rows = connection.execute(
-        f"SELECT seq, image_sha FROM inspection WHERE image_state = 'stored' AND label IS NULL AND at < ? AND {where} "
-        "ORDER BY seq LIMIT ?",
-        [old, *values, AT_ONCE],
-    ).fetchall()
-    connection.executemany(
-        "UPDATE inspection SET image_state = 'expired' WHERE seq = ?", [[row["seq"]] for row in rows]
-    )
+    expired = []
+    for seq in rows:  # one that was labelled meanwhile stays
+        expired += connection.execute(
+            "UPDATE inspection SET image_state = 'expired' WHERE seq = ? AND image_state = 'stored' AND label IS NULL "
+            "RETURNING image_sha",
+            [seq],
+        ).fetchall()
     gone = []
-    for sha256 in {row["image_sha"] for row in rows}:
+    for sha256 in {row["image_sha"] for row in expired}:
         needed = connection.execute(
             "SELECT 1 FROM training WHERE sha256 = :sha UNION ALL SELECT 1 FROM golden WHERE sha256 = :sha UNION ALL "
             "SELECT 1 FROM inspection WHERE image_sha = :sha AND image_state IN ('stored', 'pending') LIMIT 1",
@@ -164,13 +182,8 @@ def _unlist(
         if needed is None:
             listed = connection.execute("DELETE FROM picture WHERE sha256 = ? RETURNING suffix", [sha256]).fetchall()
             gone += [(sha256, row["suffix"]) for row in listed]
-    return len(rows), gone
+    return len(expired), gone
 
 
-def _forget_rows(connection: sqlite3.Connection, *, recipe: str, old: str) -> None:
-    """Delete old rows of OK parts that nobody labelled and whose picture is not kept; their hours are counted."""
-    connection.execute(
-        "DELETE FROM inspection WHERE recipe = ? AND verdict = 'OK' AND label IS NULL AND at < ? "
-        "AND image_state NOT IN ('stored', 'pending')",
-        [recipe, old],
-    )
+def _forget_rows(connection: sqlite3.Connection, *, rows: list[int]) -> None:
+    connection.executemany("DELETE FROM inspection WHERE seq = ? AND label IS NULL", [[seq] for seq in rows])

@@ -1,6 +1,7 @@
 """One part on its way: what came, who judges it, and the row that comes of it."""
 
 import hashlib
+import logging
 import time
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from blemish.service.work.registry import Served
 
 __all__ = ["LINE", "REST", "SOON", "Part", "Ticket", "judge"]
 
+log = logging.getLogger("blemish.service")
 LINE, SOON, REST = 0, 1, 2
 """Who goes first: parts on a line, single calls, batches."""
 
@@ -98,6 +100,10 @@ def _inspect(part: Part) -> Result:
         return part.result
     except BlemishError as error:
         return _error(part, str(error))
+    except Exception as error:  # of ours, or no memory: the part must have a verdict and a row all the same
+        log.exception("a part of %s could not be judged", part.served.recipe.name)
+        name = type(error).__name__
+        return _error(part, f"{part.ticket.name} could not be judged ({name}); the station's log says more.")
 
 
 def _late(part: Part, what: str) -> Result:

@@ -2,6 +2,8 @@
 
 import threading
 from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from blemish.detector import Detector, load
@@ -10,6 +12,7 @@ from blemish.service.problems import Problem
 from blemish.service.store.recipes import Recipe, find_recipe, list_recipes
 from blemish.service.store.store import Store
 from blemish.service.store.versions import Version, find_version, model_path, version_of_id
+from blemish.system.stream import available_threads
 
 __all__ = ["Registry", "Served"]
 
@@ -32,10 +35,13 @@ class Registry:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._served: dict[str, Served] = {}
-        self._lock = threading.RLock()
-        self._others: OrderedDict[str, Detector] = OrderedDict()
+        self._lock = threading.Lock()
+        self._locks: dict[str, threading.Lock] = {}
+        self._others: OrderedDict[tuple[str, int | None], Detector] = OrderedDict()
         self.failed: dict[str, str] = {}
         """Why a recipe cannot be served, by its name."""
+        self.loaded = threading.Event()
+        """Set once all that was on line at the start is loaded, or has failed."""
 
     def ready(self, name: str) -> Served | None:
         """What serves a recipe, where it is loaded."""
@@ -47,44 +53,47 @@ class Registry:
 
     def load(self, name: str) -> Served:
         """Serve what the database says is on line, if it is not served yet. Raises Problem."""
-        with self._lock:
-            recipe = find_recipe(self._store.read, name)
-            served = self._served.get(recipe.name.lower())
+        key = find_recipe(self._store.read, name).name.lower()
+        with self._alone(key):
+            recipe = find_recipe(self._store.read, name)  # as it is now that nobody else loads it
             if recipe.champion is None or recipe.state != "open":
-                self._served.pop(recipe.name.lower(), None)
+                self._served.pop(key, None)
+                self.failed.pop(recipe.name, None)
                 why = "is put away" if recipe.state != "open" else "has no version on line; teach it, then promote one"
                 raise Problem("not-on-line", f"{recipe.name} {why}.")
-            if served is None or served.version.id != recipe.champion or _bound(served.recipe) != _bound(recipe):
-                version = version_of_id(self._store.read, recipe.champion)
-                assert version is not None, "a champion is a version"
-                served = Served(recipe, version, self._read(recipe, version))
-            return self.put(replace(served, recipe=recipe))
-
-    def put(self, served: Served) -> Served:
-        """Serve this from now on."""
-        self._served[served.recipe.name.lower()] = served
-        self.failed.pop(served.recipe.name, None)
-        return served
+            version = version_of_id(self._store.read, recipe.champion)
+            assert version is not None, "a champion is a version"
+            try:
+                served = self.of_version(recipe, version)
+            except Problem as problem:
+                self.failed[recipe.name] = str(problem.__cause__ or problem)
+                raise
+            self._served[key] = replace(served, recipe=recipe)
+            self.failed.pop(recipe.name, None)
+            return self._served[key]
 
     def load_all(self) -> None:
-        """Load what is on line, one after the other; what does not load is told by `failed`, and the rest serves."""
-        for recipe in list_recipes(self._store.read):
-            if recipe.champion is not None:
-                try:
-                    self.load(recipe.name)
-                except BlemishError as error:
-                    self.failed[recipe.name] = str(error)
+        """Load what is on line, as many at a time as there are processors; `failed` tells what does not load."""
+        names = [recipe.name for recipe in list_recipes(self._store.read) if recipe.champion is not None]
+        try:
+            with ThreadPoolExecutor(available_threads(), "loader") as threads:
+                list(threads.map(self._try_to_load, names))
+        finally:
+            self.loaded.set()
 
     def of_version(self, recipe: Recipe, version: Version) -> Served:
         """A version of a recipe, on line or not. Raises Problem where its model cannot be used."""
         served = self.ready(recipe.name)
         if served is not None and served.version.id == version.id and _bound(served.recipe) == _bound(recipe):
             return served
-        with self._lock:
-            detector = self._others.pop(version.id, None) or self._read(recipe, version)
-            self._others[version.id] = detector
-            while len(self._others) > KEPT:
-                self._others.popitem(last=False)
+        key = version.id, _bound(recipe)
+        with self._alone(version.id):
+            detector = self._others.get(key) or self._read(recipe, version)
+            with self._lock:
+                self._others[key] = detector
+                self._others.move_to_end(key)
+                while len(self._others) > KEPT:
+                    self._others.popitem(last=False)
         return Served(recipe, version, detector)
 
     def version_named(self, name: str, version: str) -> Served:
@@ -92,11 +101,19 @@ class Registry:
         recipe = find_recipe(self._store.read, name)
         return self.of_version(recipe, find_version(self._store.read, recipe, version))
 
+    def _alone(self, key: str) -> threading.Lock:
+        """What keeps two threads from loading the same, while others load something else."""
+        with self._lock:
+            return self._locks.setdefault(key, threading.Lock())
+
+    def _try_to_load(self, name: str) -> None:
+        with suppress(Problem):  # `failed` tells it
+            self.load(name)
+
     def _read(self, recipe: Recipe, version: Version) -> Detector:
         try:
             return load(model_path(self._store.models, version), threads=1, max_pixels=recipe.settings.max_pixels)
-        except BlemishError as error:
-            self.failed[recipe.name] = str(error)
+        except (BlemishError, OSError) as error:
             said = f"Version {version.number} of {recipe.name} cannot be used: its model file is missing or damaged."
             raise Problem("not-ready", f"{said} Restore it from a backup, or promote another version.") from error
 
