@@ -1,9 +1,10 @@
-"""What runs an export in export_agreement.py: ONNX Runtime from Python, the C++ reader, the page in Chromium."""
+"""What runs an export in export_agreement.py: ONNX Runtime and OpenVINO, the C++ reader, the page in Chromium."""
 
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -16,6 +17,7 @@ from blemish.errors import ImageError, OptionError
 from blemish.export.artefact import Artefact
 from blemish.export.compare import Judged
 from blemish.export.exporting import export_bytes
+from blemish.export.ir import write_ir
 from blemish.export.web import write_web
 from blemish.images.read import read_image
 from blemish.result import Verdict
@@ -40,6 +42,8 @@ await fetch("/result", { method: "POST", body: JSON.stringify({ results, error: 
 def runtimes(folder: Path) -> dict[str, Run]:
     """Those that this machine has, by name. The C++ reader is compiled in `folder`."""
     found: dict[str, Run] = {"ONNX Runtime": in_python}
+    if find_spec("openvino"):
+        found["OpenVINO"] = in_openvino
     if LIBRARY is not None and shutil.which("g++"):
         found["C++ reader"] = partial(in_cpp, CppReader(folder, "-O2"))
     if CHROMIUM and RUNTIME:
@@ -69,6 +73,11 @@ def write_export_of(detector: Detector, folder: Path) -> Path:
 def in_python(export: Path, images: Sequence[Path]) -> list[Judged]:
     artefact = Artefact.load(export, threads=1)
     return [Judged.of(artefact.inspect(path)) for path in images]
+
+
+def in_openvino(export: Path, images: Sequence[Path]) -> list[Judged]:
+    write_ir(export.with_suffix(".xml"), export.read_bytes())
+    return in_python(export.with_suffix(".xml"), images)
 
 
 def in_cpp(reader: CppReader, export: Path, images: Sequence[Path]) -> list[Judged]:

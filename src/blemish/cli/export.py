@@ -14,10 +14,12 @@ __all__ = ["export"]
 
 def export(
     model: Annotated[Path, typer.Argument(help="A model file made by blemish fit.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The ONNX file or the folder to write.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file (.onnx, .xml) or the folder to write.")],
     to: Annotated[
-        Literal["onnx", "web"],
-        typer.Option(help="onnx: one file, a .json beside it. web: a folder with a page for browsers."),
+        Literal["onnx", "openvino", "web"],
+        typer.Option(
+            help="onnx: one file, a .json beside it. openvino: an IR. web: a folder with a page for browsers."
+        ),
     ] = "onnx",
     runtime: Annotated[
         Path, typer.Option(help="For the page: the folder dist of the npm package onnxruntime-web.")
@@ -38,18 +40,25 @@ def export(
     from blemish.export.artefact import Artefact
     from blemish.export.compare import compare
     from blemish.export.exporting import export_bytes
+    from blemish.export.ir import claim_ir, write_ir
+    from blemish.export.runtimes import check_openvino
     from blemish.export.web import check_web, write_web
     from blemish.export.writing import claim_export, write_export
 
     images = found_images(check) if check else []
     if to == "web":
         check_web(output, runtime, force=force)
+    elif to == "openvino":
+        check_openvino()
+        claim_ir(output, [model, *images], force=force)
     else:
         claim_export(output, [model, *images], force=force)
     detector = load(model, trusted=trusted)
     content, file = export_bytes(detector.model), output
     if to == "web":
         size, file = write_web(output, runtime, content), output / "model.onnx"
+    elif to == "openvino":
+        size = write_ir(output, content)
     else:
         write_export(output, content)
         size = len(content)

@@ -32,7 +32,7 @@ class Writer(Protocol):
 
 
 def inspect(
-    model: Annotated[Path, typer.Argument(help="A model made by blemish fit, or its export (.onnx).")],
+    model: Annotated[Path, typer.Argument(help="A model made by blemish fit, or its export (.onnx, .xml).")],
     images: Annotated[list[str], typer.Argument(help="Images to inspect: files, folders or patterns.")],
     csv: Annotated[Path | None, typer.Option(help="Write one row an image to this CSV file.")] = None,
     regions: Annotated[Path | None, typer.Option(help="Write one row a region to this CSV file.")] = None,
@@ -70,7 +70,11 @@ def inspect(
     asked = read_recipe(config).inspect if config else {}
     wanted = checked(InspectOptions, asked | {name: value for name, value in typed.items() if value is not None})
     apart = _claim(wanted, Outputs([model, *filter(None, [config]), *paths], force=force), paths)
-    detector = _artefact(model, wanted, trusted) if model.suffix.lower() == ".onnx" else _model(model, wanted, trusted)
+    detector = (
+        _artefact(model, wanted, trusted)
+        if model.suffix.lower() in (".onnx", ".xml")
+        else _model(model, wanted, trusted)
+    )
     with ExitStack() as stack:
         manifest = None if isinstance(detector, Artefact) else detector.model.manifest
         writers = _open(wanted, paths, manifest, apart, stack)

@@ -1,21 +1,21 @@
-"""An export as a detector: it inspects by ONNX Runtime, and knows no more than the file says."""
+"""An export as a detector: it inspects by ONNX Runtime or OpenVINO, and knows no more than the file says."""
 
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from pydantic import ValidationError
 
 from blemish.arrays import Array
-from blemish.backbones.runtime import onnxruntime as ort
 from blemish.calibration.held_out import HeldOut
 from blemish.errors import ImageError, ModelFileError
 from blemish.export.cells import sources_of
 from blemish.export.document import FORMAT, Document
+from blemish.export.ir import read_ir
+from blemish.export.runtimes import Runtime, in_onnx_runtime, in_openvino
 from blemish.export.seal import unbroken
 from blemish.features.patches import Clock
 from blemish.images.decode import Rules
@@ -29,7 +29,7 @@ from blemish.model.inspection import Usual, judged
 from blemish.result import Matches, Result, Verdict
 from blemish.system.stream import available_threads
 
-__all__ = ["Artefact", "open_document", "session_of"]
+__all__ = ["Artefact", "open_document"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -40,8 +40,8 @@ class Artefact:
     """
 
     document: Document
-    session: Any
-    """The graph in ONNX Runtime, ready to run."""
+    run: Runtime
+    """The graph, ready to run."""
     accept_damaged: bool = False
 
     @classmethod
@@ -49,25 +49,20 @@ class Artefact:
         """Read an export, and check that it is whole.
 
         Args:
-            path: An ONNX file made by `blemish export`.
+            path: An ONNX file, or the .xml of an IR, made by `blemish export`.
             threads: How many processors to use; None for all that are available.
             accept_damaged: Read image files that are damaged, as far as they can be, instead of refusing them.
 
         Raises:
             ModelFileError: The file is missing, no export, changed after it was exported, or not for this runtime.
+            ProviderError: It is an IR, and OpenVINO is missing.
         """
-        path = Path(path)
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise ModelFileError(f"{path} cannot be read ({error.strerror or error}).") from None
-        whole = unbroken(content)
-        if whole is None:
-            raise ModelFileError(f"{path} is no export of blemish, or it was changed; make one with blemish export.")
-        if not whole:
-            raise ModelFileError(f"{path} was changed after it was exported (its SHA-256 differs); export it again.")
-        session = session_of(content, str(path), threads or available_threads())
-        return cls(open_document(session, str(path)), session, accept_damaged)
+        path, threads = Path(path), threads or available_threads()
+        if path.suffix.lower() == ".xml":
+            run, text = in_openvino(*read_ir(path), str(path), threads)
+        else:
+            run, text = in_onnx_runtime(_whole(path), str(path), threads)
+        return cls(open_document(text, str(path)), run, accept_damaged)
 
     @cached_property
     def viewer(self) -> Viewer:
@@ -138,8 +133,7 @@ class Artefact:
             grid = cells.rows, cells.columns
             feeds[cells.name] = sources_of(view.cells(grid, document.input.height, document.input.width))
         self._check_cells(view)
-        names = [output.name for output in self.session.get_outputs()]
-        answers = dict(zip(names, self.session.run(names, feeds), strict=True))
+        answers = self.run(feeds)
         if not all(np.isfinite(answer).all() for answer in answers.values()):
             raise ImageError(f"{view.name} makes the network answer NaN or infinity; leave it out.")
         return Scores(float(answers["score"][0]), answers.get("map"), self._matches(answers, view))
@@ -182,23 +176,22 @@ class Artefact:
         return f"Artefact({self.document.method}, model {self.document.model[:12]})"
 
 
-def session_of(content: bytes, name: str, threads: int) -> Any:
-    """An export in ONNX Runtime. Raises ModelFileError where this runtime cannot run it."""
-    options = ort.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    options.log_severity_level = 3
+def _whole(path: Path) -> bytes:
+    """An ONNX file whose seal is unbroken."""
     try:
-        return ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # ONNX Runtime raises a class of its own per status code
-        first = str(error).strip().splitlines()[0]
-        raise ModelFileError(
-            f"ONNX Runtime {ort.__version__} cannot run {name} ({first[:200]}); install a newer onnxruntime."
-        ) from None
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelFileError(f"{path} cannot be read ({error.strerror or error}).") from None
+    whole = unbroken(content)
+    if whole is None:
+        raise ModelFileError(f"{path} is no export of blemish, or it was changed; make one with blemish export.")
+    if not whole:
+        raise ModelFileError(f"{path} was changed after it was exported (its SHA-256 differs); export it again.")
+    return content
 
 
-def open_document(session: Any, name: str) -> Document:
+def open_document(text: str, name: str) -> Document:
     """What an export says of itself. Raises ModelFileError where it is from a newer version, or damaged."""
-    text = session.get_modelmeta().custom_metadata_map.get("blemish", "")
     try:
         return Document.model_validate_json(text)
     except ValidationError as error:

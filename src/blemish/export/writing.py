@@ -12,9 +12,9 @@ from blemish.export.seal import unbroken
 from blemish.system.outputs import Kind, Outputs, begins
 from blemish.system.whole_file import write_whole
 
-__all__ = ["EXPORT", "claim_export", "json_beside", "write_export"]
+__all__ = ["BESIDE", "EXPORT", "claim_export", "document_text", "json_beside", "write_export"]
 
-BESIDE = begins("a file beside an export", '{"onnx":', '{\n  "onnx":')
+BESIDE = begins("a file beside an export", '{"onnx":', '{\n  "onnx":', '{\n  "openvino":')
 EXPORT = Kind("an export", lambda path: unbroken(path.read_bytes()) is not None)
 """What a command may write an export over."""
 
@@ -33,11 +33,16 @@ def claim_export(path: Path, inputs: Iterable[Path], *, force: bool = False) -> 
     outputs.claim(json_beside(path), BESIDE)
 
 
+def document_text(content: bytes) -> str:
+    """What an ONNX file says of itself, as JSON."""
+    properties = {entry.key: entry.value for entry in onnx.load_from_string(content).metadata_props}
+    return str(properties["blemish"])
+
+
 def write_export(path: Path, content: bytes) -> None:
     """Write the file whole, then the JSON beside it. Raises ModelFileError."""
-    properties = {entry.key: entry.value for entry in onnx.load_from_string(content).metadata_props}
-    document = json.loads(properties["blemish"])
-    named = {"onnx": {"file": path.name, "sha256": hashlib.sha256(content).hexdigest()}, **document}
+    hashes = {"file": path.name, "sha256": hashlib.sha256(content).hexdigest()}
+    named = {"onnx": hashes, **json.loads(document_text(content))}
     try:
         write_whole(path.resolve(), content)
         write_whole(json_beside(path).resolve(), json.dumps(named, ensure_ascii=False, indent=2).encode() + b"\n")
