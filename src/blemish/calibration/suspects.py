@@ -26,21 +26,26 @@ def suspicion(scores_M: Doubles) -> Doubles:
     Returns:
         One value an image (M, float64), without unit.
     """
-    excess_M = scores_M - np.quantile(scores_M, BULK)
-    tail = excess_M[excess_M > 0]
-    if not len(tail):
-        return np.zeros_like(excess_M)
-    return np.asarray(excess_M * np.log(2) / np.median(tail), np.float64)
+    start, median = _tail(scores_M)
+    if median is None:
+        return np.zeros_like(scores_M)
+    return np.asarray((scores_M - start) * np.log(2) / median, np.float64)
 
 
 def odd_from(scores_M: Doubles, *, cutoff: float = CUTOFF) -> float:
     """The score from which an image is suspicious, by the same rule; infinity where no tail says."""
-    start = float(np.quantile(scores_M, BULK))
-    tail = scores_M[scores_M > start] - start
-    return start + cutoff * float(np.median(tail) / np.log(2)) if len(tail) else np.inf
+    start, median = _tail(scores_M)
+    return np.inf if median is None else start + cutoff * float(median / np.log(2))
 
 
 def suspect_places(scores_M: Doubles, *, cutoff: float = CUTOFF) -> Ints:
     """The places of the scores that are suspiciously high, highest first."""
     high = int((suspicion(scores_M) > cutoff).sum())
     return np.asarray(np.argsort(-scores_M, kind="stable")[:high], np.int64)
+
+
+def _tail(scores_M: Doubles) -> tuple[float, np.float64 | None]:
+    """Where the tail of some scores starts, and the median of what its scores lie above that; None without a tail."""
+    start = float(np.quantile(scores_M, BULK))
+    excess = scores_M[scores_M > start] - start
+    return start, np.float64(np.median(excess)) if len(excess) else None
