@@ -96,15 +96,7 @@ def _unseen_images(
         raise errors[0]
     parts = joined_parts(looks, named, stated=groups is not None)
     return [
-        TrainingImage(
-            path=look.name,
-            group=part,
-            height=look.height,
-            width=look.width,
-            end=look.end,
-            measured=look.measured,
-            in_memory=False,
-        )
+        look.remembered(part, in_memory=False)
         for look, part in zip(looks, parts, strict=True)
         if isinstance(look, Look)
     ]

@@ -167,17 +167,7 @@ def _training_images(
 ) -> list[TrainingImage]:
     """What the model keeps of each good image."""
     return [
-        TrainingImage(
-            path=look.name,
-            group=part,
-            height=look.height,
-            width=look.width,
-            pixels=digest,
-            motion=motion,
-            end=look.end,
-            measured=look.measured,
-            in_memory=not held,
-        )
+        look.remembered(part, pixels=digest, motion=motion, in_memory=not held)
         for look, part, digest, motion, held in zip(looks, part_of, digests, motions, held_N.tolist(), strict=True)
     ]
 

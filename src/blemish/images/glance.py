@@ -13,6 +13,7 @@ from blemish.errors import ImageError
 from blemish.images.decode import Rules
 from blemish.images.lacking import constant_end, count_nodata
 from blemish.images.read import USUAL, ImageKind, PixelType, Source, image_name, read_image
+from blemish.images.training_image import TrainingImage
 
 __all__ = ["SIDE", "Look", "look_at", "read_and_look"]
 
@@ -57,6 +58,22 @@ class Look:
     def kind(self) -> ImageKind:
         """What fitting must know before it chooses a size."""
         return ImageKind(self.height, self.width, self.pixels)
+
+    def remembered(
+        self, part: str, *, in_memory: bool, pixels: str = "", motion: tuple[float, ...] | None = None
+    ) -> TrainingImage:
+        """What a model keeps of it, as an image of this part."""
+        return TrainingImage(
+            path=self.name,
+            group=part,
+            height=self.height,
+            width=self.width,
+            pixels=pixels,
+            motion=motion,
+            end=self.end,
+            measured=self.measured,
+            in_memory=in_memory,
+        )
 
 
 def look_at(source: Source, rules: Rules = USUAL, *, prints: bool = True) -> Look | ImageError:
