@@ -119,7 +119,7 @@ def test_maps_and_peaks_join_on_one_scale(rule: Any) -> None:
 
 def test_a_single_map_stays_as_it_is() -> None:
     map_HW = np.random.default_rng(4).normal(5, 2, (4, 5)).astype(np.float32)
-    assert join_maps([on_scale(map_HW, (0.0, 1.0))], [1.0], "mean") is map_HW
+    assert on_scale(map_HW, (0.0, 1.0)) is map_HW
 
 
 def test_several_looks_find_the_defect_and_show_it(detector: Detector) -> None:

@@ -79,10 +79,8 @@ def join_maps(maps: Sequence[Floats], weights: Sequence[float], rule: JoinRule) 
     """One map (H x W) from those of the looks, brought to one scale: at each pixel as `join_peaks` joins.
 
     The mean keeps what is flat flat, so that outlines follow the sharpest map; the soft largest is as coarse as the
-    coarsest look. A single map stays as it is.
+    coarsest look.
     """
-    if len(maps) == 1:
-        return maps[0]
     maps_LHW = np.stack(maps)
     if rule == "mean":
         return np.asarray(np.tensordot(np.float32(shares(weights)), maps_LHW, axes=1), np.float32)
