@@ -1,7 +1,6 @@
 """A station that runs by itself and a real browser before it, for tests, campaigns and the pictures of the docs."""
 
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -11,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync"]
+from chromium import CHROMIUM, QUIET
+
 BUILT = Path(__file__).parent.parent / "src/blemish/service/pages/static/built/page.js"
 AXE = Path(__file__).parent.parent / "page/node_modules/axe-core/axe.min.js"
 
@@ -55,7 +54,7 @@ def browsing(width: int = 1280, height: int = 800, **more: Any) -> Iterator[tupl
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
         page = browser.new_page(viewport={"width": width, "height": height}, **more)
         heard = Heard()
         page.on("console", lambda said: heard.errors.append(said.text) if said.type in ("error", "warning") else None)

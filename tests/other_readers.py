@@ -5,7 +5,6 @@ import http.server
 import json
 import os
 import queue
-import shutil
 import subprocess
 import threading
 from collections.abc import Sequence
@@ -14,27 +13,17 @@ from typing import Any
 
 import numpy as np
 import onnxruntime
+from chromium import CHROMIUM, HEADLESS
 
 from blemish.arrays import Floats
 
-__all__ = ["CHROMIUM", "LIBRARY", "READERS", "RUNTIME", "CppReader", "page_says", "read_pfm"]
+__all__ = ["LIBRARY", "READERS", "RUNTIME", "CppReader", "page_says", "read_pfm"]
 
 READERS = Path(__file__).parent.parent / "examples" / "readers"
 LIBRARY = next(iter(sorted(Path(onnxruntime.__file__).parent.glob("capi/libonnxruntime.so.*"))), None)
 """ONNX Runtime for programs in C; wheels for Linux hold it."""
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 RUNTIME = os.environ.get("BLEMISH_ORT_WEB", "")
 """The folder dist of the npm package onnxruntime-web."""
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 
 
 class CppReader:
@@ -99,7 +88,7 @@ def page_says(
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(handler, directory=str(folder))) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         own = f"http://127.0.0.1:{server.server_port}/"
-        words = [str(CHROMIUM), *FLAGS, f"--user-data-dir={profile}", f"{own}{page}#{','.join(names)}"]
+        words = [str(CHROMIUM), *HEADLESS, f"--user-data-dir={profile}", f"{own}{page}#{','.join(names)}"]
         browser = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             return answers.get(timeout=timeout), own

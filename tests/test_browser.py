@@ -7,13 +7,13 @@ what it made of it (--dump-dom). Without Chromium these tests skip.
 import html
 import json
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from chromium import CHROMIUM, HEADLESS
 from test_evaluation_report import HOSTILE, evaluation, written
 
 from blemish.detector import Detector
@@ -21,18 +21,6 @@ from blemish.evaluation.evaluation import Evaluation
 
 __all__ = ["evaluation"]
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--enable-logging=stderr",
-)
 WIDTHS = (360, 390, 768, 1280)
 
 pytestmark = pytest.mark.skipif(
@@ -91,7 +79,8 @@ def browse(tmp_path: Path, page: str, values: list[float]) -> tuple[dict[str, An
         f'<!doctype html><meta charset="utf-8"><pre id="seen"></pre>{frames}<script>{probe}</script>', encoding="utf-8"
     )
     assert CHROMIUM is not None
-    command = [CHROMIUM, *FLAGS, f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=5000", "--dump-dom"]
+    profile = f"--user-data-dir={tmp_path / 'profile'}"
+    command = [CHROMIUM, *HEADLESS, "--enable-logging=stderr", profile, "--virtual-time-budget=5000", "--dump-dom"]
     done = subprocess.run([*command, outside.as_uri()], capture_output=True, text=True, timeout=120, check=True)
     found = re.search(r'<pre id="seen">(.*?)</pre>', done.stdout, re.DOTALL)
     assert found is not None, done.stderr

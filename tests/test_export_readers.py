@@ -47,15 +47,20 @@ def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
 
 
+def changed(export: Path, folder: Path) -> Path:
+    """The export with one bit turned."""
+    broken, content = folder / "broken.onnx", bytearray(export.read_bytes())
+    content[1000] ^= 1
+    broken.write_bytes(content)
+    return broken
+
+
 def test_python(export: Path, images: list[Path], detector: Detector, tmp_path: Path) -> None:
     ended = run(sys.executable, READERS / "reader.py", export, *images)
     assert ended.returncode == 0, ended.stderr
     check(ended.stdout, detector, images)
-    broken = tmp_path / "broken.onnx"
-    content = bytearray(export.read_bytes())
-    content[1000] ^= 1
-    broken.write_bytes(content)
-    assert "changed after it was exported" in run(sys.executable, READERS / "reader.py", broken, images[0]).stderr
+    said = run(sys.executable, READERS / "reader.py", changed(export, tmp_path), images[0]).stderr
+    assert "changed after it was exported" in said
 
 
 @pytest.mark.skipif(
@@ -75,9 +80,5 @@ def test_cpp(export: Path, images: list[Path], detector: Detector, tmp_path: Pat
         ours = detector.inspect(image).anomaly_map
         assert ours is not None
         assert apart(ours, read_pfm(picture.with_name(f"{picture.name}.pfm"))) < 1e-5
-    broken = tmp_path / "broken.onnx"
-    content = bytearray(export.read_bytes())
-    content[1000] ^= 1
-    broken.write_bytes(content)
-    assert "was changed after it was exported" in reader(broken, pictures[0]).stderr
+    assert "was changed after it was exported" in reader(changed(export, tmp_path), pictures[0]).stderr
     assert "is no PGM or PPM" in reader(export, images[0]).stderr

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from other_readers import CHROMIUM, RUNTIME, page_says
+from chromium import CHROMIUM
+from other_readers import RUNTIME, page_says
 from parts import good_part, save_image, scratched_part, stained_part, torn_part
 from shell import RunCli
 

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browsed import AXE, BUILT, CHROMIUM, browsing, faults, running, wider_than_the_screen
+from browsed import AXE, BUILT, browsing, faults, running, wider_than_the_screen
+from chromium import CHROMIUM
 from newcomer import first_product, write_cells
 
 pytestmark = [

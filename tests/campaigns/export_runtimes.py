@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
-from other_readers import CHROMIUM, LIBRARY, RUNTIME, CppReader, page_says, read_pfm
+from chromium import CHROMIUM
+from other_readers import LIBRARY, RUNTIME, CppReader, page_says, read_pfm
 from PIL import Image
 
 from blemish.detector import Detector
