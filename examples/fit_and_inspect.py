@@ -16,7 +16,7 @@ def main(cells: Path) -> None:
 
     detector = blemish.load(cells / "part.blemish")
     for result in detector.inspect_many(sorted((cells / "line").glob("*.png"))):
-        print(f"{Path(result.path).name}  {result.verdict:<6}  {result.times_threshold:.2f} x threshold")
+        print(f"{Path(result.path).name}  {result.verdict:<6}  {result.from_threshold}")
         for region in result.regions:
             box = region.box
             print(f"    {box.width} x {box.height} pixels at ({box.x}, {box.y})", end="")

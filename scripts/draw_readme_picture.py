@@ -27,7 +27,7 @@ def column(detector: blemish.Detector, path: Path) -> Bytes:
     picture = np.full((2 * SIDE + GAP + CAPTION, SIDE, 3), 255, np.uint8)
     picture[:SIDE] = cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
     picture[SIDE + GAP : 2 * SIDE + GAP] = cv2.resize(drawn, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-    text = f"{result.verdict}  {result.score / result.threshold:.2f} x threshold"
+    text = f"{result.verdict}  {result.from_threshold}"
     place = (4, 2 * SIDE + GAP + CAPTION - 8)
     colour = (40, 122, 62) if result.verdict is blemish.Verdict.OK else (200, 30, 30)
     cv2.putText(picture, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.45, colour, 1, cv2.LINE_AA)

@@ -1,5 +1,6 @@
 """Several looks at every part: one graph, a memory bank each, one scale, one map."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from blemish.arrays import Array
 from blemish.backbones.backbone import load_backbone
 from blemish.detector import Detector, load
 from blemish.errors import OptionError
+from blemish.evaluation.consequences import consequences
 from blemish.evaluation.metrics import auroc
 from blemish.features.graph import Grid, build_graph, choose_taps
 from blemish.features.looks import graph_of, plan_looks
@@ -129,6 +131,8 @@ def test_several_looks_find_the_defect_and_show_it(detector: Detector) -> None:
     bad = [detector.inspect(scratched_part(seed).grey) for seed in range(200, 206)]
     assert auroc([result.score for result in good + bad], [0] * 6 + [1] * 6) == 1
     assert {result.verdict for result in bad} == {Verdict.NG}
+    assert all("above the threshold" in result.score_in_words for result in bad), "deviations have no multiples"
+    assert all(math.isnan(result.times_threshold) for result in good + bad)
     region = bad[0].regions[0]
     defect = scratched_part(200).defect
     assert region.box.x < defect.x + defect.width
@@ -139,6 +143,13 @@ def test_several_looks_find_the_defect_and_show_it(detector: Detector) -> None:
     y, x = np.unravel_index(bad[0].anomaly_map.argmax(), bad[0].anomaly_map.shape)
     assert defect.x - 4 <= x <= defect.x + defect.width + 4
     assert defect.y - 4 <= y <= defect.y + defect.height + 4
+
+
+def test_good_parts_may_be_taught_without_doubt_and_defects_are_doubted(detector: Detector) -> None:
+    """Multiples of the threshold said nothing of deviations, which may lie below zero."""
+    good = max((good_part(seed) for seed in range(100, 106)), key=lambda part: detector.inspect(part).score)
+    found = consequences(detector, detector, [good, scratched_part(200).grey])
+    assert [result.verdict for result in found.suspicious] == [Verdict.NG]
 
 
 def test_the_model_file_keeps_every_look(detector: Detector, tmp_path: Path) -> None:

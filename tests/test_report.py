@@ -274,7 +274,7 @@ def test_the_page_stands_alone_worst_first(detector: Detector, folder: Path, tmp
     write_page(tmp_path / "index.html", detector, images, title="A & B", numbers={"AUROC <x>": 0.987654, "cells": 3})
     page = (tmp_path / "index.html").read_text(encoding="utf-8")
     assert "<title>A &amp; B</title>" in page
-    assert "<dt>AUROC &lt;x&gt;</dt><dd>0.9877</dd>" in page
+    assert "<dt>AUROC &lt;x&gt;</dt><dd>98.8 %</dd>" in page
     assert "&lt;cut&gt; &amp; paste.png" in page
     assert [page.index(name) for name in ("paste.png", "stain.png", "good1.png")] == sorted(
         page.index(name) for name in ("paste.png", "stain.png", "good1.png")

@@ -36,7 +36,10 @@ def test_it_prints_as_one_line(result: Result) -> None:
     shown = Result("a.png", Verdict.NG, 37.8, 21.7, regions=[REGION], anomaly_map=np.zeros((500, 500), np.float32))
     assert repr(shown) == "Result(NG, 37.8 = 1.74 x threshold, 1 region)"
     assert repr(replace(shown, verdict=Verdict.OK, regions=[])) == "Result(OK, 37.8 = 1.74 x threshold, no regions)"
-    assert repr(replace(shown, threshold=0.0)) == "Result(NG, 37.8, threshold 0, 1 region)"
+    assert repr(replace(shown, threshold=0.0)) == "Result(NG, 37.8, 37.8 above the threshold 0, 1 region)"
+    joined = replace(shown, score=-0.75, threshold=2.125, is_distance=False)
+    assert repr(joined) == "Result(NG, -0.75, 2.88 below the threshold 2.12, 1 region)", "several looks"
+    assert joined.to_dict()["times_threshold"] is None
     assert repr(ERROR) == "Result(ERROR, cut.png is cut short)"
     assert len(repr(result)) < 80
 

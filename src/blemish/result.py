@@ -158,7 +158,8 @@ class Result:
     verdict: Verdict
     """OK, NG, REVIEW or ERROR."""
     score: float
-    """The image score: Euclidean distance in feature space from what is good (Roth et al. 2022, equations 6 and 7)."""
+    """The image score: Euclidean distance in feature space from what is good (Roth et al. 2022, equations 6 and 7); of
+    several looks, joined, deviations above the peaks of good images, which may lie below zero."""
     threshold: float
     """Scores above it are NG."""
     anomaly_map: Floats | None = None
@@ -186,11 +187,21 @@ class Result:
     """So many of the image's pixels were not measured (no data, NaN), and were not looked at."""
     note: str | None = None
     """What else makes the image one to look at: it is REVIEW where its score alone would be OK."""
+    is_distance: bool = True
+    """Whether the score is a distance, so that its multiples mean something; those of joined looks do not."""
 
     @property
     def times_threshold(self) -> float:
-        """The score as a multiple of the threshold; NaN for thresholds that are not above zero, which have none."""
-        return self.score / self.threshold if self.threshold > 0 else float("nan")
+        """The score as a multiple of the threshold; NaN where it is no distance, or the threshold not above 0."""
+        return self.score / self.threshold if self.is_distance and self.threshold > 0 else float("nan")
+
+    @property
+    def from_threshold(self) -> str:
+        """How far from the threshold the score is: `1.74 x threshold`; where that says nothing, the difference."""
+        if not math.isnan(self.times_threshold):
+            return f"{self.times_threshold:.2f} x threshold"
+        side = "above" if self.score > self.threshold else "below"
+        return f"{abs(self.score - self.threshold):.3g} {side} the threshold {self.threshold:.3g}"
 
     def __repr__(self) -> str:
         if self.error is not None:
@@ -206,10 +217,8 @@ class Result:
 
     @property
     def score_in_words(self) -> str:
-        """The score and its multiple of the threshold; the threshold itself where that is not above zero."""
-        if math.isnan(self.times_threshold):
-            return f"{self.score:.3g}, threshold {self.threshold:.3g}"
-        return f"{self.score:.3g} = {self.times_threshold:.2f} x threshold"
+        """The score, and how far from the threshold it is."""
+        return f"{self.score:.3g}{', ' if math.isnan(self.times_threshold) else ' = '}{self.from_threshold}"
 
     def to_dict(self, *, arrays: bool = False) -> dict[str, Any]:
         """Plain values for JSON; what is not a number, as the score of an ERROR, is None.

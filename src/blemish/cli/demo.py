@@ -8,7 +8,6 @@ import typer
 from blemish.cli.console import in_language, print_json, progress_bar, say, tell
 from blemish.cli.next_step import tell_trades
 from blemish.cli.options import Force
-from blemish.language.numbers import percent
 
 __all__ = ["demo"]
 
@@ -49,6 +48,7 @@ def _copy_images(folder: Path, json: bool) -> None:
 
 def _whole_job(output: Path, force: bool, json: bool) -> None:
     from blemish.cli.whole_job import FILES, run_demo
+    from blemish.reports.page import figure
     from blemish.system.outputs import Outputs
 
     outputs = Outputs((), force=force)
@@ -60,13 +60,6 @@ def _whole_job(output: Path, force: bool, json: bool) -> None:
         print_json(numbers)
         return
     for name, value in numbers.items():
-        print(f"{in_language(name):<28} {_figure(name, value)}")
+        print(f"{in_language(name):<28} {figure(name, value)}")
     tell_trades(found, output / "solar-cells.blemish")
     say(f"Open {output / 'index.html'} in a browser to see the overlays.")
-
-
-def _figure(name: str, value: object) -> str:
-    """Seconds with their decimals, shares in per cent, counts as they are."""
-    if not isinstance(value, float):
-        return str(value)
-    return f"{value:.3f}" if name.startswith("seconds") else percent(value)

@@ -1,5 +1,6 @@
 """blemish inspect: images in; verdicts, tables, overlays and masks out."""
 
+import math
 import sys
 from collections import Counter
 from collections.abc import Iterable
@@ -54,8 +55,8 @@ def inspect(
 ) -> None:
     """Score images and say which deviate; exit code 0: all OK, 1: some NG, 3: some REVIEW, 2: some ERROR.
 
-    Each line: verdict, score, score as a multiple of the threshold, share of unseen good images that score no higher,
-    path, boxes of the highest regions.
+    Each line: verdict, score, its multiple of the threshold (of several looks: how far above it), share of unseen good
+    images that score no higher, path, boxes of the highest regions.
     """
     from blemish.export.artefact import Artefact
     from blemish.options.recipe import InspectOptions, read_recipe
@@ -184,7 +185,9 @@ def _print_line(result: "Result") -> None:
         print(f"{result.verdict:<6} {'':>24} {printable(result.path)}  {in_language(result.error)}")
         return
     places = " ".join(f"[{r.box.x},{r.box.y} {r.box.width}x{r.box.height}]" for r in result.regions[:3])
-    scale = f"{result.times_threshold:6.2f}x {result.percentile:5.1f} %"
+    apart = result.score - result.threshold
+    far = f"{apart:+7.2f}" if math.isnan(result.times_threshold) else f"{result.times_threshold:6.2f}x"
+    scale = f"{far} {result.percentile:5.1f} %"
     print(f"{result.verdict:<6} {result.score:9.4f} {scale} {printable(result.path)}  {places}".rstrip(), end="")
     print(f"  {in_language(result.note)}" if result.note else "")
     sys.stdout.flush()

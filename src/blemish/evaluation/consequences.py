@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from blemish.calibration.suspects import odd_from
 from blemish.detector import Detector
 from blemish.images.read import Source
 from blemish.result import Result, Verdict
@@ -10,7 +11,8 @@ from blemish.result import Result, Verdict
 __all__ = ["Consequences", "consequences"]
 
 LOOKS_DEFECTIVE = 1.5
-"""A good part that is rejected by mistake scores a little above the threshold; from this multiple on it is doubted."""
+"""A good part that is rejected by mistake scores a little above the threshold; from this multiple on it is doubted.
+Where the score is no distance, it is doubted from where a good image of the model would be a suspect."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,12 @@ def consequences(
     before: Detector, after: Detector, added: Sequence[Source], defective: Sequence[Source] = ()
 ) -> Consequences:
     """What `after`, which knows the images `added`, does other than `before`, also to images known to be defective."""
-    suspicious = [result for result in before.inspect_many(added) if result.score > LOOKS_DEFECTIVE * before.threshold]
+    odd = max(before.threshold, odd_from(before.model.held_out.scores_M))
+    suspicious = [
+        result
+        for result in before.inspect_many(added)
+        if result.score > (LOOKS_DEFECTIVE * before.threshold if result.is_distance else odd)
+    ]
     pairs = zip(before.inspect_many(defective), after.inspect_many(defective), strict=True) if defective else ()
     flips = [
         (was, now) for was, now in pairs if now.verdict is Verdict.OK and was.verdict in (Verdict.NG, Verdict.REVIEW)

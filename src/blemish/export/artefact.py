@@ -13,7 +13,7 @@ from blemish.arrays import Array
 from blemish.calibration.held_out import HeldOut
 from blemish.errors import ImageError, ModelFileError
 from blemish.export.cells import sources_of
-from blemish.export.document import FORMAT, Document
+from blemish.export.document import DEVIATIONS, FORMAT, Document
 from blemish.export.ir import read_ir
 from blemish.export.runtimes import Runtime, in_onnx_runtime, in_openvino
 from blemish.export.seal import unbroken
@@ -136,7 +136,8 @@ class Artefact:
         answers = self.run(feeds)
         if not all(np.isfinite(answer).all() for answer in answers.values()):
             raise ImageError(f"{view.name} makes the network answer NaN or infinity; leave it out.")
-        return Scores(float(answers["score"][0]), answers.get("map"), self._matches(answers, view))
+        matches, is_distance = self._matches(answers, view), document.unit != DEVIATIONS
+        return Scores(float(answers["score"][0]), answers.get("map"), matches, is_distance)
 
     @cached_property
     def _good(self) -> HeldOut:

@@ -7,9 +7,13 @@ from pydantic import BaseModel, ConfigDict
 from blemish.images.places import Places
 from blemish.images.transform import Transform
 
-__all__ = ["FORMAT", "CellsInput", "Document", "GoodImage", "Licence", "Memory", "Thresholds"]
+__all__ = ["DEVIATIONS", "DISTANCE", "FORMAT", "CellsInput", "Document", "GoodImage", "Licence", "Memory", "Thresholds"]
 
 FORMAT = 1
+
+DISTANCE = "distance in the network's feature space; it has no physical unit"
+DEVIATIONS = "standard deviations of the peaks of good images, joined over looks"
+"""What scores count."""
 
 
 class _Part(BaseModel):
@@ -93,7 +97,7 @@ class Document(_Part):
     """Where to look; None: everywhere."""
     thresholds: Thresholds
     unit: str
-    """What scores count."""
+    """What scores count: DISTANCE or DEVIATIONS."""
     good_scores: list[float]
     """What good images score by a memory without them, ascending."""
     memory: Memory | None

@@ -8,7 +8,7 @@ import onnx
 
 from blemish.backbones.backbone import Manifest
 from blemish.errors import OptionError
-from blemish.export.document import CellsInput, Document, GoodImage, Licence, Memory, Thresholds
+from blemish.export.document import DEVIATIONS, DISTANCE, CellsInput, Document, GoodImage, Licence, Memory, Thresholds
 from blemish.export.graph import Exported, export_graph
 from blemish.export.others import known_cells
 from blemish.export.seal import sealed
@@ -64,11 +64,7 @@ def document_of(model: Model, exported: Exported) -> Document:
         only_cells=_only_cells(model),
         places=manifest.places,
         thresholds=Thresholds(**calibration.model_dump(include=set(Thresholds.model_fields)), rise=calibration.rise),
-        unit=(
-            "standard deviations of the peaks of good images, joined over looks"
-            if several
-            else "distance in the network's feature space; it has no physical unit"
-        ),
+        unit=DEVIATIONS if several else DISTANCE,
         good_scores=np.sort(model.held_out.scores_M).tolist(),
         memory=_memory(model),
         max_pixels=rules.bounds.pixels,

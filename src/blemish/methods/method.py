@@ -58,6 +58,8 @@ class Scores:
     """The anomaly map, as large as the network's input; None where the method draws none."""
     matches: Matches | None = None
     """The good patch nearest to each patch, where the method keeps good patches."""
+    is_distance: bool = True
+    """Whether the image score is a distance, so that its multiples mean something; those of joined looks do not."""
 
     @property
     def peak(self) -> float:

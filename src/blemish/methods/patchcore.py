@@ -101,7 +101,8 @@ class PatchCore:
         image = join_peaks(peaks, [look.weight for look in self.looks], rule)
         maps = [on_scale(map_HW, look.scale) for map_HW, look in zip(drawn, self.looks, strict=True)]
         joined = join_maps(maps, [look.map_weight for look in self.looks], rule)
-        return Scores(image, anomaly_map(joined, self.transform.height, self.transform.width, 0), matches)
+        map_HW = anomaly_map(joined, self.transform.height, self.transform.width, 0)
+        return Scores(image, map_HW, matches, is_distance=len(self.looks) == 1)
 
     def map_of(self, look: Look, patches: ImagePatches, answer: PatchScores) -> Floats:
         """The smooth map of one look: as large as the input, or half as large where looks are joined."""

@@ -206,6 +206,7 @@ def judged(
         model=version,
         unmeasured=view.unmeasured,
         note=note,
+        is_distance=answer.is_distance,
     )
 
 

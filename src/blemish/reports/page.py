@@ -33,7 +33,7 @@ def write_page(
         path,
         title,
         element("h1", title),
-        facts((name, _figure(value)) for name, value in numbers.items()),
+        facts((name, figure(name, value)) for name, value in numbers.items()),
         table(HEADS, [each.cells() for each in points]) if points else None,
         element("p", says),
         element("main", *(_case(result) for result in results), class_="gallery"),
@@ -58,8 +58,11 @@ def _case(result: Result) -> Html:
 def _scale(result: Result) -> str:
     """The score, and on the two scales that people can read."""
     of_good = f"{percent(result.percentile / 100)} of good score no higher"
-    return f"{result.score:.4g} ({result.times_threshold:.2f} x threshold, {of_good})"
+    return f"{result.score:.4g} ({result.from_threshold}, {of_good})"
 
 
-def _figure(value: Any) -> str:
-    return f"{value:.4f}" if isinstance(value, float) else str(value)
+def figure(name: str, value: Any) -> str:
+    """A number as people read it: seconds with their decimals, shares in per cent, counts as they are."""
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:.3f}" if name.startswith("seconds") else percent(value)

@@ -109,12 +109,12 @@ def overlay(image_HW3: Bytes, result: Result, levels: Levels, rise: float = 0.0)
 
 
 def captioned(picture_HW3: Bytes, result: Result) -> Bytes:
-    """The picture above a strip that says verdict, score, its multiple of the threshold and its percentile."""
+    """The picture above a strip that says verdict, score, its distance from the threshold and its percentile."""
     height, width = picture_HW3.shape[:2]
     font = ImageFont.load_default(size=float(np.clip(width / 24, 12, 40)))
     phrases = [
         f"{result.verdict} {result.score:.4g}",
-        f"{result.times_threshold:.2f} x threshold",
+        result.from_threshold,
         f"{percent(result.percentile / 100)} of good score no higher",
         *(["no map: the method scores whole images"] if result.anomaly_map is None else []),
     ]

@@ -35,7 +35,7 @@ async function show(model, name, blob) {
     canvas.setAttribute("role", "img");
     canvas.setAttribute("aria-label", `${name}: ${found.verdict}, ${found.regions.length} regions`);
     item.append(canvas, line(found.verdict, `verdict ${found.verdict}`));
-    item.append(line(`${found.timesThreshold.toFixed(2)} x threshold, ${found.regions.length} regions, ${found.milliseconds.toFixed(0)} ms`));
+    item.append(line(`${found.fromThreshold}, ${found.regions.length} regions, ${found.milliseconds.toFixed(0)} ms`));
     const { x, y, width, height } = found.regions[0] ?? {};
     item.dataset.result = JSON.stringify({ name, verdict: found.verdict, score: found.score, box: [x, y, width, height],
       regions: found.regions.length, peak: found.map ? found.map.reduce((a, b) => Math.max(a, b)) : null, milliseconds: found.milliseconds });

@@ -31,6 +31,12 @@ async function fetched(address) {
   return answer;
 }
 
+/** How far from the threshold a score is: a multiple of it, or the difference where scores are no distances. */
+function fromThreshold(score, threshold, unit) {
+  if (unit.startsWith("distance") && threshold > 0) return `${(score / threshold).toFixed(2)} x threshold`;
+  return `${Math.abs(score - threshold).toPrecision(3)} ${score > threshold ? "above" : "below"} the threshold`;
+}
+
 /** Judges a picture (a Blob): verdict, score, map and regions at the picture's size, and its pixels. */
 export async function judge({ about, session }, blob) {
   const bitmap = await createImageBitmap(blob, { colorSpaceConversion: "none", premultiplyAlpha: "none" });
@@ -52,7 +58,7 @@ export async function judge({ about, session }, blob) {
   const sorted = answer.map && Float32Array.from(answer.map.data).sort();
   const floor = sorted && sorted[Math.trunc(CALM * (sorted.length - 1))], peak = sorted && sorted[sorted.length - 1];
   const regions = map ? regionsOf(map, picture.width, picture.height, peak, floor, about.thresholds) : [];
-  return { verdict, score, map, regions, picture, milliseconds, timesThreshold: score / threshold };
+  return { verdict, score, map, regions, picture, milliseconds, fromThreshold: fromThreshold(score, threshold, about.unit) };
 }
 
 /** The share of the last rows (or columns) that hold one constant value. */

@@ -13,8 +13,9 @@ def in_words(say: Callable[..., str], told: dict[str, Any]) -> list[str]:
     said = []
     if told["percentile"] is not None:
         said.append(say("Stranger than {count} of 100 good parts.", count=f"{told['percentile']:.4g}"))
-    if told["times_threshold"] is not None:
-        said.append(say("Its score is {times} times the threshold.", times=f"{told['times_threshold']:.3g}"))
+    if told["score"] is not None and told["threshold"] is not None:
+        score, threshold = (f"{told[name]:.3g}" for name in ("score", "threshold"))
+        said.append(say("Its score is {score}; above {threshold} a part is NG.", score=score, threshold=threshold))
     return said + ([say(told["note"])] if told["note"] else [])
 
 
