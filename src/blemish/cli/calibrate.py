@@ -9,7 +9,7 @@ import typer
 
 from blemish.cli.console import in_language, language, print_json, progress_bar, say
 from blemish.cli.images import labelled_images
-from blemish.cli.options import AcceptDamaged, Force, MaxPixels, Recursive, Trusted
+from blemish.cli.options import AcceptDamaged, Force, MaxPixels, Provider, Recursive, Threads, Trusted
 from blemish.cli.signed import say_unsigned
 
 if TYPE_CHECKING:
@@ -41,8 +41,8 @@ def calibrate(
     recursive: Recursive = False,
     accept_damaged: AcceptDamaged = False,
     max_pixels: MaxPixels = None,
-    provider: Annotated[str, typer.Option(help="Hardware that runs the network.")] = "cpu",
-    threads: Annotated[int | None, typer.Option(min=1, help="Processors to use; all by default.")] = None,
+    provider: Provider = "cpu",
+    threads: Threads = None,
 ) -> None:
     """Move a model's operating point without fitting again, and show what other points would do.
 

@@ -7,26 +7,24 @@ import typer
 
 from blemish.cli.console import in_language, print_json, progress_bar, tell
 from blemish.cli.next_step import tell_trades
-from blemish.cli.options import AcceptDamaged, MaxPixels, Trusted
+from blemish.cli.options import AcceptDamaged, Data, Defective, Good, Masks, MaxPixels, Provider, Seed, Threads, Trusted
 
 __all__ = ["evaluate"]
 
 
 def evaluate(
     model: Annotated[Path, typer.Argument(help="A model file made by blemish fit.")],
-    data: Annotated[
-        Path | None, typer.Argument(help="A folder in the MVTec AD layout, or a CSV path,label,split,mask,group.")
-    ] = None,
-    good: Annotated[Path | None, typer.Option(help="Instead of DATA: a folder of good images.")] = None,
-    defective: Annotated[Path | None, typer.Option(help="Instead of DATA: a folder of defective images.")] = None,
-    masks: Annotated[Path | None, typer.Option(help="Masks of the defective images, named like them.")] = None,
+    data: Data = None,
+    good: Good = None,
+    defective: Defective = None,
+    masks: Masks = None,
     json: Annotated[bool, typer.Option("--json", help="Print the evaluation as JSON.")] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Draws the bootstrap samples.")] = 0,
+    seed: Seed = 0,
     accept_damaged: AcceptDamaged = False,
     max_pixels: MaxPixels = None,
     trusted: Trusted = None,
-    provider: Annotated[str, typer.Option(help="Hardware that runs the network.")] = "cpu",
-    threads: Annotated[int | None, typer.Option(min=1, help="Processors to use; all by default.")] = None,
+    provider: Provider = "cpu",
+    threads: Threads = None,
 ) -> None:
     """Measure a model on labelled images: AUROC, AP, F1-max (oracle), pixel AUROC, AUPRO, per defect type."""
     from rich.console import Console

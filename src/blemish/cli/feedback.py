@@ -9,7 +9,7 @@ import typer
 
 from blemish.cli.commands import CommandLine
 from blemish.cli.console import in_language, print_json, say
-from blemish.cli.options import Recursive, Trusted
+from blemish.cli.options import Provider, Recursive, Threads, Trusted
 from blemish.cli.signed import say_unsigned
 
 if TYPE_CHECKING:
@@ -43,8 +43,8 @@ def add(
     json: Json = False,
     trusted: Trusted = None,
     recursive: Recursive = False,
-    provider: Annotated[str, typer.Option(help="Hardware that runs the network.")] = "cpu",
-    threads: Annotated[int | None, typer.Option(min=1, help="Processors to use; all by default.")] = None,
+    provider: Provider = "cpu",
+    threads: Threads = None,
 ) -> None:
     """Add images of good parts to the memory bank, such as those rejected by mistake; each of them is OK afterwards.
 

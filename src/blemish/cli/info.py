@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from blemish.cli.console import print_json, print_tree
-from blemish.cli.options import Trusted
+from blemish.cli.options import Provider, Trusted
 
 __all__ = ["info"]
 
@@ -16,7 +16,7 @@ def info(
     json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
     recipe: Annotated[bool, typer.Option("--recipe", help="Print its recipe, for blemish fit --config.")] = False,
     trusted: Trusted = None,
-    provider: Annotated[str, typer.Option(help="Hardware that runs the network.")] = "cpu",
+    provider: Provider = "cpu",
 ) -> None:
     """Print what a model was fitted on, how, its threshold, and which provider runs it."""
     from blemish.detector import load

@@ -13,7 +13,7 @@ import typer
 from blemish.cli.console import in_language, print_json, progress_bar, say
 from blemish.cli.images import found_images
 from blemish.cli.next_step import say_misses_unknown
-from blemish.cli.options import AcceptDamaged, Config, Force, MaxPixels, Recursive, Trusted
+from blemish.cli.options import AcceptDamaged, Config, Force, MaxPixels, Recursive, Threads, Trusted
 
 if TYPE_CHECKING:
     from blemish.detector import Detector
@@ -51,7 +51,7 @@ def inspect(
     accept_damaged: AcceptDamaged = False,
     max_pixels: MaxPixels = None,
     provider: Annotated[str | None, typer.Option(help="Hardware that runs the network; cpu by default.")] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="Processors to use; all by default.")] = None,
+    threads: Threads = None,
 ) -> None:
     """Score images and say which deviate; exit code 0: all OK, 1: some NG, 3: some REVIEW, 2: some ERROR.
 

@@ -12,7 +12,23 @@ from blemish.options.methods import OPTIONS_OF
 from blemish.options.settings import Resources, fields, readers
 from blemish.options.takes import Panel, choices, panel_of, shown_type
 
-__all__ = ["AcceptDamaged", "Config", "Force", "MaxPixels", "Recursive", "Trusted", "given", "with_settings"]
+__all__ = [
+    "AcceptDamaged",
+    "Config",
+    "Data",
+    "Defective",
+    "Force",
+    "Good",
+    "Masks",
+    "MaxPixels",
+    "Provider",
+    "Recursive",
+    "Seed",
+    "Threads",
+    "Trusted",
+    "given",
+    "with_settings",
+]
 
 Config = Annotated[
     Path | None,
@@ -38,6 +54,15 @@ MaxPixels = Annotated[
 Recursive = Annotated[
     bool,
     typer.Option("--recursive", help="Read the folders inside folders, too.", rich_help_panel=Panel.DATA),
+]
+Provider = Annotated[str, typer.Option(help="Hardware that runs the network.")]
+Threads = Annotated[int | None, typer.Option(min=1, help="Processors to use; all by default.")]
+Good = Annotated[Path | None, typer.Option(help="Instead of DATA: a folder of good images.")]
+Defective = Annotated[Path | None, typer.Option(help="Instead of DATA: a folder of defective images.")]
+Masks = Annotated[Path | None, typer.Option(help="Masks of the defective images, named like them.")]
+Seed = Annotated[int, typer.Option(min=0, help="Draws the bootstrap samples.")]
+Data = Annotated[
+    Path | None, typer.Argument(help="A folder in the MVTec AD layout, or a CSV path,label,split,mask,group.")
 ]
 
 

@@ -6,27 +6,37 @@ from typing import Annotated
 import typer
 
 from blemish.cli.console import progress_bar, report_language, say
-from blemish.cli.options import AcceptDamaged, Force, MaxPixels, Trusted
+from blemish.cli.options import (
+    AcceptDamaged,
+    Data,
+    Defective,
+    Force,
+    Good,
+    Masks,
+    MaxPixels,
+    Provider,
+    Seed,
+    Threads,
+    Trusted,
+)
 
 __all__ = ["report"]
 
 
 def report(
     model: Annotated[Path, typer.Argument(help="A model file made by blemish fit.")],
-    data: Annotated[
-        Path | None, typer.Argument(help="A folder in the MVTec AD layout, or a CSV path,label,split,mask,group.")
-    ] = None,
+    data: Data = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="The HTML file to write.")] = Path("report.html"),
-    good: Annotated[Path | None, typer.Option(help="Instead of DATA: a folder of good images.")] = None,
-    defective: Annotated[Path | None, typer.Option(help="Instead of DATA: a folder of defective images.")] = None,
-    masks: Annotated[Path | None, typer.Option(help="Masks of the defective images, named like them.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Draws the bootstrap samples.")] = 0,
+    good: Good = None,
+    defective: Defective = None,
+    masks: Masks = None,
+    seed: Seed = 0,
     force: Force = False,
     accept_damaged: AcceptDamaged = False,
     max_pixels: MaxPixels = None,
     trusted: Trusted = None,
-    provider: Annotated[str, typer.Option(help="Hardware that runs the network.")] = "cpu",
-    threads: Annotated[int | None, typer.Option(min=1, help="Processors to use; all by default.")] = None,
+    provider: Provider = "cpu",
+    threads: Threads = None,
 ) -> None:
     """Evaluate a model and write one HTML file of it, to open in any browser: data, model, threshold, curves, cases.
 

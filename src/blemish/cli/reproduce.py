@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from blemish.cli.console import in_language, print_json, progress_bar, say, tell
-from blemish.cli.options import Force
+from blemish.cli.options import Force, Provider, Threads
 
 __all__ = ["reproduce"]
 
@@ -38,8 +38,8 @@ def reproduce(
     schedule: Annotated[Schedule, typer.Option(help="How long trained systems train.")] = Schedule.short,
     force: Force = False,
     json: Annotated[bool, typer.Option("--json", help="Print the rows as JSON.")] = False,
-    provider: Annotated[str, typer.Option(help="Hardware that runs the network.")] = "cpu",
-    threads: Annotated[int | None, typer.Option(min=1, help="Processors to use; all by default.")] = None,
+    provider: Provider = "cpu",
+    threads: Threads = None,
 ) -> None:
     """Measure what the PatchCore paper measures, on the data at hand, beside the paper's figures.
 
