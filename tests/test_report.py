@@ -225,6 +225,12 @@ def test_16_bit_images_are_shown_through_the_models_range() -> None:
     np.testing.assert_array_equal(shown[0, :, 0], [0, 128, 255, 255])
 
 
+def test_pixels_that_were_not_measured_are_black_without_a_warning() -> None:
+    transform = Transform(height=32, width=32, resize="stretch", pixels="float32", low=0, high=10)
+    shown = displayable(np.array([[np.nan, 5, 10]], np.float32), transform)
+    np.testing.assert_array_equal(shown[0, :, 0], [0, 128, 255])
+
+
 def test_folders_mirror_where_images_lie(detector: Detector, tmp_path: Path) -> None:
     """Two images of one name, and one name with two endings, keep apart."""
     one = save_image(tmp_path / "in" / "左" / "a.png", good_part(1))

@@ -84,10 +84,10 @@ class InspectedImage:
 
 
 def displayable(image: Array, transform: Transform) -> Bytes:
-    """An image as uint8 RGB, H x W x 3; 16-bit and float values through the model's range."""
+    """An image as uint8 RGB, H x W x 3; 16-bit and float values through the model's range, unmeasured ones black."""
     if image.dtype != np.uint8:
         scaled = (image.astype(np.float32) - transform.low) / (transform.high - transform.low)
-        image = np.rint(np.clip(scaled, 0, 1) * 255).astype(np.uint8)
+        image = np.rint(np.nan_to_num(np.clip(scaled, 0, 1)) * 255).astype(np.uint8)
     return image if image.ndim == 3 else np.repeat(image[:, :, None], 3, axis=2)
 
 
