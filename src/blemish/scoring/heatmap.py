@@ -28,8 +28,9 @@ __all__ = [
 
 JoinRule = Literal["soft", "largest", "mean"]
 
-WITHIN = 0.9
-"""Regions never draw in farther than this share of the way from the extent to their own peak."""
+WITHIN = 0.7
+"""Regions never draw in farther than this share of the way from the extent to their own peak: at 0.9, a part that was
+cracked all over showed a few dots; at 0.5, small pits in a wholly strange picture drowned."""
 
 CALM = 0.05
 """The share of an image's map that its floor is taken from: the calmest twentieth."""

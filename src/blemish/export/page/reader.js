@@ -2,7 +2,7 @@
 import * as ort from "./ort/ort.wasm.min.mjs";
 
 const CALM = 0.05; // the share of a map that its floor is taken from
-const WITHIN = 0.9; // the most of the way from the extent to its peak that a region is drawn in
+const WITHIN = 0.7; // the most of the way from the extent to its peak that a region is drawn in
 const LEAST_END = 1 / 32, LONGER_END = 2, FEWEST_LINES = 4; // what a constant end is: docs/export.md
 const BITS = 22; // Pillow weighs 8-bit pixels by whole numbers of so many bits
 
