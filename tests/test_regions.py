@@ -89,8 +89,8 @@ def test_where_all_of_an_image_deviates_regions_draw_in_towards_their_peak() -> 
 
 
 def test_no_region_draws_in_to_nothing() -> None:
-    """However high the rise, what lies within a tenth of the way below the peak stays."""
-    image_map = np.array([[2, 10, 9.2, 8, 2]], np.float32)
+    """However high the rise, what lies within three tenths of the way below the peak stays."""
+    image_map = np.array([[2, 10, 7.4, 7.2, 2]], np.float32)
     mask, regions = find_regions(image_map, 4.0, 1.0, 1e6)
     np.testing.assert_array_equal(mask, [[False, True, True, False, False]])
     assert [region.score for region in regions] == [10]
