@@ -4,6 +4,7 @@ import csv
 import inspect
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -231,6 +232,18 @@ def test_evaluate_a_pair_and_a_csv_agree_with_the_tree(
     assert pair["auroc"] == table["auroc"] == tree["auroc"]
     assert pair["pixels"] is table["pixels"] is None
     assert [defect["defect"] for defect in pair["defects"]] == ["scratch", "stain"]
+
+
+def test_evaluate_says_what_it_leaves_out_of_a_data_set(
+    mvtec: Path, model: Path, tmp_path: Path, run_cli: RunCli
+) -> None:
+    mvtec = Path(shutil.copytree(mvtec, tmp_path / "plate"))
+    (mvtec / "test" / "good" / "notes.txt").write_text("x")
+    (mvtec / "test" / "scratch" / "deeper").mkdir()
+    save_image(mvtec / "test" / "scratch" / "deeper" / "0.png", good_part(0))
+    errors = run_cli("evaluate", model, mvtec).stderr
+    assert "1 files that end in .txt" in errors
+    assert "1 images in none of the folders that are read" in errors
 
 
 def test_evaluate_for_people(mvtec: Path, model: Path, run_cli: RunCli) -> None:

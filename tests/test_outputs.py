@@ -143,6 +143,9 @@ def test_pictures_spare_inputs_photographs_and_other_kinds(
     )
     assert trap.read_bytes() == before
     trap.unlink()
+    sentence = run_cli("inspect", model, line, "--overlays", line).sentence
+    assert f"{line} holds images that are read" in sentence
+    assert len(list(line.iterdir())) == 2
     assert run_cli("inspect", model, line, "--overlays", tmp_path / "out").code == 1
     sentence = run_cli("inspect", model, line, "--masks", tmp_path / "out").sentence
     assert "good1.png.png is there and is not a picture of the kind mask written by blemish" in sentence

@@ -169,6 +169,7 @@ def test_csv_naming_absent_files_lists_the_first_and_counts_them(table: Callable
         (["path,label", "images/a.png,0,x"], "line 2: no path or more cells"),
         (["path,label", ",0"], "line 2: no path"),
         (["path", "images/a.png", "images/a.png"], r"a\.png is named more than once"),
+        (["path", "images/a.png", "images/../images/a.png"], r"a\.png is named more than once"),
         (["path,mask", "images/b.png,masks/x.png"], r"x\.png is named in .* but absent"),
         (["path,label,mask", "images/a.png,1,", "images/b.png,1,masks/b.png"], r"a\.png is defective but without mask"),
     ],

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from blemish.cli.console import in_language, print_json, progress_bar, tell
+from blemish.cli.images import labelled_set
 from blemish.cli.next_step import tell_trades
 from blemish.cli.options import AcceptDamaged, Data, Defective, Good, Masks, MaxPixels, Provider, Seed, Threads, Trusted
 
@@ -30,12 +31,11 @@ def evaluate(
     from rich.console import Console
     from rich.table import Table
 
-    from blemish.data.samples import labelled_samples
     from blemish.detector import load
     from blemish.evaluation.run import evaluate as measure
     from blemish.evaluation.trades import trades
 
-    samples = labelled_samples(data, good, defective, masks)
+    samples = labelled_set(data, good, defective, masks)
     detector = load(
         model,
         provider=provider,

@@ -1,11 +1,15 @@
 """How commands take good or defective images: folders, files, patterns, or one CSV that knows labels and groups."""
 
+import os
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from blemish.cli.console import say
 
-__all__ = ["found_images", "labelled_images"]
+if TYPE_CHECKING:
+    from blemish.data.samples import Sample
+
+__all__ = ["found_images", "labelled_images", "labelled_set"]
 
 
 def found_images(sources: list[str], *, recursive: bool = False) -> list[Path]:
@@ -32,3 +36,20 @@ def labelled_images(
         kind = "defective" if label else "good"
         raise DataError(f"{sources[0]} names no {kind} image of split {split}; fill its columns label and split.")
     return [sample.path for sample in samples], [sample.group for sample in samples]
+
+
+def labelled_set(data: Path | None, good: Path | None, defective: Path | None, masks: Path | None) -> "list[Sample]":
+    """The labelled images of a data set, after a word on what was left out of its folders. Raises DataError."""
+    from blemish.data.samples import labelled_samples
+    from blemish.images.files import find_images
+
+    samples = labelled_samples(data, good, defective, masks)
+    folders = [folder for folder in (data, good, defective) if folder is not None and folder.is_dir()]
+    if folders:
+        known = {os.path.realpath(path) for sample in samples for path in (sample.path, sample.mask) if path}
+        found = find_images(folders, recursive=True)
+        others = sum(os.path.realpath(path) not in known for path in found.images)
+        found.left_out.update({"images in none of the folders that are read": others} if others else {})
+        if found.left_out:
+            say(str(found))
+    return samples

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from blemish.cli.console import progress_bar, report_language, say
+from blemish.cli.images import labelled_set
 from blemish.cli.options import (
     AcceptDamaged,
     Data,
@@ -42,13 +43,12 @@ def report(
 
     It is written in the language of --lang, or of the locale.
     """
-    from blemish.data.samples import labelled_samples
     from blemish.detector import load
     from blemish.reports.html import PAGE
     from blemish.reports.reporting import report as write
     from blemish.system.outputs import Outputs
 
-    samples = labelled_samples(data, good, defective, masks)
+    samples = labelled_set(data, good, defective, masks)
     inputs = [model, *filter(None, [data]), *(path for s in samples for path in (s.path, s.mask) if path)]
     Outputs(inputs, force=force).claim(output, PAGE)
     detector = load(

@@ -220,7 +220,9 @@ def _check_csv_files(table: Path, samples: Sequence[Sample]) -> None:
     absent = list(dict.fromkeys(path for path in named if not path.is_file()))
     if absent:
         raise DataError(f"{listed(absent)} named in {table} but absent; paths count from the folder of the CSV.")
-    twice = [path for path, lines in Counter(sample.path for sample in samples).items() if lines > 1]
+    # One file by two paths, or by a link, is one image.
+    places = Counter(os.path.realpath(sample.path) for sample in samples)
+    twice = list({os.path.realpath(s.path): s.path for s in samples if places[os.path.realpath(s.path)] > 1}.values())
     if twice:
         raise DataError(f"{listed(twice)} named more than once in {table}; keep one line for each image.")
     defective = [sample for sample in samples if sample.label and sample.split == "test"]

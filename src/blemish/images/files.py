@@ -107,6 +107,8 @@ def _kind(path: Path) -> str:
         return "sub-folders (recursive reads them)"
     if not path.exists():
         return "links that lead nowhere"
+    if not path.is_file():
+        return "devices or pipes"
     return f"files that end in {path.suffix.lower()}" if path.suffix else "files without an ending"
 
 

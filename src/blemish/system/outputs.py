@@ -1,6 +1,7 @@
 """What a command may write over: a file of the kind it writes, and none that it was given to read."""
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,9 +68,15 @@ class Outputs:
         sweep(path.resolve().parent)
 
     def claim_below(self, folder: Path, paths: Iterable[Path], kind: Kind) -> None:
-        """Claim files below a folder, which their writer makes; otherwise as `claim`."""
-        for path in dict.fromkeys(paths):
+        """Claim files below a folder, which their writer makes; otherwise as `claim`.
+
+        Raises DataError, too, without `force`, where several of the files to read lie beside them.
+        """
+        targets = list(dict.fromkeys(paths))
+        for path in targets:
             self._take(path, kind)
+        if not self._force:
+            self._refuse_to_mix(targets)
         for place, _, _ in os.walk(folder):
             sweep(Path(place))
 
@@ -80,6 +87,17 @@ class Outputs:
         self._claimed.add(place)
         if place.is_file() and not self._force:
             self._refuse_to_destroy(path, kind)
+
+    def _refuse_to_mix(self, targets: Iterable[Path]) -> None:
+        """A folder that was read as a whole would be read with the pictures in it the next time."""
+        beside = Counter(str(path.parent) for path in self._inputs)
+        several = {os.path.realpath(folder) for folder, count in beside.items() if count > 1}
+        for folder in {str(path.parent) for path in targets}:
+            if os.path.realpath(folder) in several:
+                raise DataError(
+                    f"{folder} holds images that are read, and pictures written there would be read as images the next "
+                    "time; choose another folder, or repeat with --force."
+                )
 
     def _refuse_to_destroy(self, path: Path, kind: Kind) -> None:
         if _number(path) in self._input_numbers():
