@@ -6,15 +6,18 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import httpx
-from station_bench import API, SETTINGS, wait_for
+from station_bench import API, SETTINGS, put_on_line
 
 from blemish.service.settings import StationSettings
 from blemish.service.station import Station
+from blemish.service.store.recipes import RecipeSettings, add_recipe, find_recipe
 from blemish.service.store.users import add_token
+from blemish.service.store.versions import find_version
 
 __all__ = ["Served", "prepared"]
 
@@ -67,26 +70,23 @@ class Served:
         self.process.stdout.close()
 
 
-def prepared(folder: Path, model: Path, names: list[str], **settings: Any) -> str:
-    """A folder whose recipes have a model on line; the secret of a token for everything."""
+def prepared(folder: Path, models: Sequence[Path], names: list[str], **settings: Any) -> str:
+    """A folder whose recipes have these models as versions, the first on line; the secret of a token for everything."""
     station = Station(folder, StationSettings())
+    chosen = RecipeSettings.model_validate(SETTINGS | settings)
     try:
+        for name in names:
+            _add(station, name, chosen)
+            first, *_ = [put_on_line(station, name, model) for model in models]
+            recipe = find_recipe(station.store.read, name)
+            station.promote("test", recipe, find_version(station.store.read, recipe, first), "")
         token = station.store.write(lambda connection: add_token(connection, "test", name="all", scope="admin"))
     finally:
         station.close()
-    served = Served(folder, token["secret"])
-    try:
-        with served.client() as client:
-            for name in names:
-                _teach(client, name, model, settings)
-    finally:
-        served.stop()
     return str(token["secret"])
 
 
-def _teach(client: httpx.Client, name: str, model: Path, settings: dict[str, Any]) -> None:
-    added = client.post(f"{API}/recipes", json={"name": name, "settings": SETTINGS | settings})
-    assert added.status_code == 201, added.text
-    sent = client.post(f"{API}/recipes/{name}/versions:upload?promote=true", content=model.read_bytes())
-    job = wait_for(client, sent.json()["id"])
-    assert job["state"] == "done", job
+def _add(station: Station, name: str, settings: RecipeSettings) -> None:
+    station.store.write(
+        lambda connection: add_recipe(connection, "test", name=name, title=name, number=None, settings=settings)
+    )

@@ -1,0 +1,22 @@
+"""The short forms of the campaigns of the station: kills, swaps, and calls that nobody would make."""
+
+from pathlib import Path
+
+import pytest
+from campaigns.station_kills import kill_often
+from campaigns.station_swaps import swap_under_load
+
+pytestmark = pytest.mark.slow
+
+
+def test_a_kill_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
+    found = kill_often(tmp_path, kills=10, seed=1)
+    assert found.wrong == []
+    assert len(found.acknowledged) >= 10
+
+
+def test_every_part_is_judged_by_the_version_it_names_while_versions_are_swapped(tmp_path: Path) -> None:
+    found = swap_under_load(tmp_path, requests=400, swaps=8)
+    assert found.failed == []
+    assert (found.answered, found.swaps) == (400, 8)
+    assert len(found.versions) == 3
