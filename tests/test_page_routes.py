@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,13 @@ import cv2
 import httpx
 import pytest
 from parts import scratched_part
+from station_bench import put_on_line
 
 from blemish.service.pages.histogram import histogram
 from blemish.service.pages.routes import ACCESS
 from blemish.service.people.access import COOKIE, ROLES, Needs
 from blemish.service.people.passwords import hashed
+from blemish.service.problems import Problem
 from blemish.service.serving import application
 from blemish.service.settings import StationSettings
 from blemish.service.station import Station
@@ -30,7 +31,7 @@ class Visitor:
     """A browser without scripts, before the application itself; `user` is logged in."""
 
     def __init__(self, station: Station, user: str | None = None, **headers: str) -> None:
-        self._app, self._headers = application(station), headers
+        self.station, self._app, self._headers = station, application(station), headers
         self._cookies = {COOKIE: station.store.write(lambda each: add_session(each, user))} if user else {}
 
     def __call__(self, method: str, path: str, **sent: Any) -> httpx.Response:
@@ -76,10 +77,7 @@ def engineer(station: Station, users: dict[str, str]) -> Visitor:
 @pytest.fixture(scope="module")
 def judged(engineer: Visitor, model: Path) -> str:
     """The id of a part that the recipe `part` has judged NG."""
-    sent = engineer("POST", "/api/v1/recipes/part/versions:upload?promote=true", content=model.read_bytes()).json()
-    while (job := engineer("GET", f"/api/v1/jobs/{sent['id']}").json())["state"] in ("queued", "running"):
-        time.sleep(0.05)
-    assert job["state"] == "done", job["error"]
+    put_on_line(engineer.station, "part", model)
     recipe = engineer("GET", "/api/v1/recipes/part")
     slow = {"settings": {"deadline_ms": 600_000}}
     assert engineer("PATCH", "/api/v1/recipes/part", json=slow, headers={"If-Match": recipe.headers["etag"]}).is_success
@@ -125,6 +123,41 @@ def test_a_part_called_good_is_collected_and_leaves_the_review(engineer: Visitor
     assert "Good after all</li>" in engineer("GET", f"/results/{judged}").text.replace("\n", "")
     engineer("DELETE", f"/api/v1/inspections/{judged}/label")
     assert judged in engineer("GET", "/review").text
+
+
+def test_a_golden_picture_is_made_and_taken_back_by_the_pages(
+    station: Station, engineer: Visitor, users: dict[str, str], judged: str
+) -> None:
+    station.keeper.flush()
+    page = engineer("GET", f"/results/{judged}").text
+    action = re.search(r'action="([^"]+/golden)"', page)
+    assert action, "an engineer may make it a golden picture"
+    assert "/golden" not in Visitor(station, users["operator-en"])("GET", f"/results/{judged}").text
+    form = {"inspection": judged, "expected": "NG"}
+    assert engineer("POST", action[1], json=form).status_code == 201
+    assert "must judge it NG" in engineer("GET", f"/results/{judged}").text
+    shown = engineer("GET", "/recipes/part/correct").text
+    assert "must never be OK" in shown
+    taken = re.search(r'method="DELETE" action="([^"]+/golden/[^"]+)"', shown)
+    assert taken
+    assert engineer("DELETE", taken[1]).status_code == 204
+    assert "/golden/" not in engineer("GET", "/recipes/part/correct").text
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        str(Problem("busy", "3 parts wait, so this one would come after its deadline; repeat the call.")),
+        "part has no version on line; teach it, then promote one.",
+        "'x' was changed in the meantime; read it again.",
+        "Name or password is wrong.",
+        "The job broke off: no room; the log says more.",
+    ],
+    ids=lambda text: text[:30],
+)
+def test_what_cannot_be_done_is_said_in_japanese(station: Station, users: dict[str, str], sentence: str) -> None:
+    said = Visitor(station, users["viewer-ja"])("GET", "/sentence", params={"text": sentence}).text
+    assert re.search(r"[\u3040-\u30ff\u4e00-\u9fff]", said)
 
 
 def test_who_is_not_logged_in_is_sent_to_the_way_in(station: Station) -> None:

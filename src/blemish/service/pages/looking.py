@@ -18,6 +18,7 @@ from blemish.service.store.history import Filter, count_hours, list_inspections
 from blemish.service.store.inspections import find_inspection
 from blemish.service.store.labels import list_labels
 from blemish.service.store.recipes import find_recipe, list_recipes
+from blemish.service.store.training import list_golden
 from blemish.service.store.versions import list_versions
 
 __all__ = ["router"]
@@ -63,6 +64,9 @@ def result(request: Request, inspection: str, station: At, who: Who) -> Response
         "words": in_words(teller(language_of(request, who)), told),
         "labels": list_labels(station.store.read, inspection),
         "near": _near(told),
+        "golden": next(
+            (each for each in list_golden(station.store.read, row.recipe) if each.sha256 == row.image_sha), None
+        ),
     }
     return show(request, "result", said)
 

@@ -1,0 +1,162 @@
+"""What a network, a disk and strangers do to a station: slow and broken calls, full and read-only disks, traversal."""
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from parts import good_part, scratched_part
+from station_bench import API, Bench, encoded, opened
+
+from blemish.errors import DataError
+from blemish.service.people.access import ACCESS
+from blemish.service.store.pictures import Pictures
+from blemish.service.store.store import Store
+
+ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
+HOSTILE = "<script>alert(1)</script>"
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Iterator[Bench]:
+    with opened(tmp_path_factory.mktemp("station"), body_seconds=0.3) as bench:
+        bench.taught("part", model)
+        yield bench
+
+
+def sent(bench: Bench, data: bytes, claimed: int) -> socket.socket:
+    """A call whose body has begun: the bytes that are sent, of as many as it claims."""
+    connection = socket.create_connection(("127.0.0.1", bench.port), timeout=30)
+    head = (
+        f"POST {API}/recipes/part/inspections?serial=gone HTTP/1.1\r\nHost: localhost\r\n"
+        f"Authorization: {bench.admin.headers['Authorization']}\r\nContent-Type: image/png\r\n"
+        f"Content-Length: {claimed}\r\n\r\n"
+    )
+    connection.sendall(head.encode() + data)
+    return connection
+
+
+def count(bench: Bench) -> int:
+    return int(bench.station.store.read.execute("SELECT count(*) FROM inspection").fetchone()[0])
+
+
+def test_a_body_that_does_not_come_is_given_up(bench: Bench) -> None:
+    with sent(bench, b"half of it", 1000) as connection:
+        answer = connection.recv(65_536).decode()
+    assert answer.startswith("HTTP/1.1 408")
+    assert "/errors/too-slow" in answer
+
+
+def test_who_goes_away_while_sending_leaves_no_row(bench: Bench) -> None:
+    before = count(bench)
+    sent(bench, b"half of it", 1000).close()
+    bench.inspect("part", encoded(good_part(1)))
+    assert count(bench) == before + 1
+
+
+def test_who_goes_away_before_the_answer_has_a_row_all_the_same(bench: Bench) -> None:
+    before, data = count(bench), encoded(good_part(2))
+    sent(bench, data, len(data)).close()
+    until = time.monotonic() + 60
+    while count(bench) == before and time.monotonic() < until:
+        time.sleep(0.01)
+    rows = bench.admin.get(f"{API}/inspections", params={"serial": "gone"}).json()["items"]
+    assert [row["verdict"] for row in rows] == ["OK"]
+
+
+@pytest.mark.parametrize("name", ["..%2F..%2Fetc%2Fpasswd", "a%00b", "%ff"], ids=str)
+def test_no_name_in_an_address_leads_out_of_the_folder(bench: Bench, name: str) -> None:
+    for method, path in ACCESS:
+        if "{" not in path:
+            continue
+        address = path.replace("{recipe}", "part") if path.count("{") > 1 else path
+        for hole in ("recipe", "version", "inspection", "sha256", "golden", "job", "user", "token", "place", "name"):
+            address = address.replace(f"{{{hole}}}", name)
+        status = bench.admin.request(method, address).status_code
+        assert 400 <= status < 500, (method, address, status)
+
+
+def test_a_sent_file_name_is_text_and_never_a_path(bench: Bench) -> None:
+    files = {"image": ("../../../escaped.png", encoded(good_part(3)), "image/png")}
+    told = bench.admin.post(f"{API}/recipes/part/inspections", files=files).json()
+    bench.station.keeper.flush()
+    folder = bench.station.store.folder
+    assert told["name"] == "../../../escaped.png"
+    assert not list(folder.parent.rglob("escaped*"))
+    assert bench.admin.get(told["links"]["image"]).status_code == 200
+
+
+def test_markup_in_a_note_is_shown_as_text(bench: Bench) -> None:
+    told = bench.inspect("part", encoded(scratched_part(102).grey))
+    said = {"label": "unsure", "note": HOSTILE}
+    assert bench.admin.put(f"{API}/inspections/{told['id']}/label", json=said).status_code == 200
+    page = bench.with_role("operator").get(f"/results/{told['id']}").text
+    assert HOSTILE not in page
+    assert "&lt;script&gt;alert(1)" in page
+
+
+@contextmanager
+def mounted(options: str) -> Iterator[Path]:
+    """A small file system of its own."""
+    if not ROOT or shutil.which("mount") is None:
+        pytest.skip("only an administrator may mount a small file system")
+    with tempfile.TemporaryDirectory() as folder:
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], check=False).returncode:
+            pytest.skip("no file system can be mounted here")
+        try:
+            yield Path(folder)
+        finally:
+            subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def test_a_disk_that_fills_up_goes_on_judging_and_recovers(model: Path) -> None:
+    with mounted("size=40m") as folder:
+        _fill(folder, model)
+
+
+def _fill(folder: Path, model: Path) -> None:
+    with opened(folder / "station", record_within_ms=60_000) as bench:
+        bench.taught("part", model)
+        rest = shutil.disk_usage(folder).free
+        filler = folder / "filler"
+        filler.write_bytes(bytes(rest - 64 * 1024))
+        with filler.open("ab", buffering=0) as file:
+            while shutil.disk_usage(folder).free:
+                file.write(bytes(4096))
+        answers = [bench.inspect("part", encoded(good_part(n))) for n in range(40)]
+        assert {answer["verdict"] for answer in answers} <= {"OK", "NG", "REVIEW"}, "verdicts go on"
+        assert not answers[-1]["recorded"], "and say that they are not on the disk"
+        ready = bench.admin.get(f"{API}/ready")
+        assert (ready.status_code, "disk is full" in ready.text) == (503, True)
+        files = [("images", ("1.png", encoded(good_part(50)), "image/png"))]
+        refused = bench.admin.post(f"{API}/recipes/part/images", files=files)
+        assert (refused.status_code, refused.json()["type"]) == (507, "/errors/disk-full")
+        filler.unlink()
+        assert bench.inspect("part", encoded(good_part(1)))["recorded"]
+        assert bench.admin.get(f"{API}/ready").status_code == 200
+
+
+def test_a_folder_on_a_disk_that_is_read_only_is_named() -> None:
+    with (
+        mounted("size=1m,ro") as folder,
+        pytest.raises(DataError, match=r"data cannot be written \(Read-only file system\); a station needs its folder"),
+    ):
+        Store(folder / "data")
+
+
+def test_a_picture_is_whole_or_not_there_where_the_disk_breaks_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(descriptor: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("blemish.service.store.pictures.os.fsync", broken)
+    with pytest.raises(OSError, match="Input/output"):
+        Pictures(tmp_path).put(encoded(good_part(1)))
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
