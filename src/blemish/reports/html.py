@@ -25,6 +25,7 @@ __all__ = [
     "json_data",
     "packed",
     "picture",
+    "says",
     "table",
     "write_page_file",
 ]
@@ -68,6 +69,11 @@ def element(tag: str, *children: object, **attributes: object) -> Html:
 def packed(children: Iterable[object]) -> Html:
     """Several pieces one after the other."""
     return Html("".join(map(escaped, children)))
+
+
+def says(text: str) -> Html:
+    """A sentence on what follows."""
+    return element("p", text, class_="quiet")
 
 
 def facts(rows: Iterable[tuple[object, object]]) -> Html:

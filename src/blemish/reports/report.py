@@ -11,21 +11,17 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-import numpy as np
-
-from blemish.arrays import Doubles
 from blemish.data.samples import Sample
 from blemish.detector import Detector
 from blemish.diagnosis.installation import machine, package_versions
 from blemish.errors import DataError
-from blemish.evaluation.evaluation import Confusion, Estimate, Evaluation, Prediction
-from blemish.evaluation.metrics import sweep
+from blemish.evaluation.evaluation import Confusion, Estimate, Evaluation
 from blemish.evaluation.trades import HEADS, band_in_words, misses_unknown, trades
 from blemish.language.numbers import percent
-from blemish.reports import charts
 from blemish.reports.basis import basis
 from blemish.reports.cases import Cases
-from blemish.reports.html import Html, element, facts, json_data, packed, table, write_page_file
+from blemish.reports.html import Html, element, facts, packed, says, table, write_page_file
+from blemish.reports.threshold import Scores, by_defect, curves, operating_point
 from blemish.reports.words import Words
 from blemish.result import Verdict
 
@@ -56,7 +52,7 @@ def write_report(
     scored = [each for each in evaluation.predictions if each.verdict is not Verdict.ERROR]
     if not scored:
         raise DataError(f"None of the {len(evaluation.predictions)} images of {data} could be inspected: no report.")
-    scores = _Scores(detector, evaluation, scored)
+    scores = Scores(detector, evaluation, scored)
     cases = Cases(detector, words, {str(each.path): each for each in samples if each.label and each.mask})
     good = sorted((each for each in scored if not each.label), key=lambda each: -each.score)
     defective = sorted((each for each in scored if each.label), key=lambda each: each.score)
@@ -66,11 +62,11 @@ def write_report(
         _head(words, evaluation, title),
         _section(words("data"), _data(words, evaluation, data, seed)),
         _section(words("model"), _model(words, detector, model)),
-        _section(words("operating point"), _operating_point(words, scores)),
+        _section(words("operating point"), operating_point(words, scores)),
         _section(words("other points"), _other_points(words, detector, evaluation, model)),
-        _section(words("by defect"), _by_defect(words, evaluation, scores)) if defective else None,
-        _section(words("curves"), _curves(words, scores)) if good and defective else None,
-        _section(words("worst misses"), _says(_about_cases(words, cases)), misses),
+        _section(words("by defect"), by_defect(words, evaluation, scores)) if defective else None,
+        _section(words("curves"), curves(words, scores)) if good and defective else None,
+        _section(words("worst misses"), says(_about_cases(words, cases)), misses),
         _section(words("worst false alarms"), alarms),
         _section(words("speed"), _speed(words, cases)),
         _section(words("versions"), _versions(words, detector)),
@@ -79,47 +75,8 @@ def write_report(
     write_page_file(path, title, element("main", *sections), language=language, script="report.js")
 
 
-class _Scores:
-    """The scores that the movable threshold divides."""
-
-    def __init__(self, detector: Detector, evaluation: Evaluation, scored: list[Prediction]) -> None:
-        self.threshold = evaluation.threshold
-        self.review = detector.model.manifest.calibration.review_threshold
-        self.held_out = detector.model.held_out.scores_M
-        self.good = np.array([each.score for each in scored if not each.label])
-        self.of_defect = {
-            kind.defect: np.array([each.score for each in scored if each.label and each.defect == kind.defect])
-            for kind in evaluation.defects
-        }
-        self.defective = np.concatenate([np.empty(0), *self.of_defect.values()])
-        self.axis = charts.score_axis([self.held_out, self.good, self.defective], self.threshold)
-
-    def above(self, scores: Doubles) -> int:
-        """How many scores the model's own threshold calls NG."""
-        return int((scores > self.threshold).sum())
-
-    def data(self) -> Html:
-        """What the script needs."""
-        return json_data(
-            "scores",
-            {
-                "threshold": self.threshold,
-                "low": self.axis.low,
-                "high": self.axis.high,
-                "heldOut": self.held_out.tolist(),
-                "good": self.good.tolist(),
-                "defective": {defect: scores.tolist() for defect, scores in self.of_defect.items()},
-            },
-        )
-
-
 def _section(title: str, *content: object) -> Html:
     return element("section", element("h2", title), *content)
-
-
-def _says(text: str) -> Html:
-    """A sentence on what follows."""
-    return element("p", text, class_="quiet")
 
 
 def _head(words: Words, evaluation: Evaluation, title: str) -> Html:
@@ -215,34 +172,6 @@ def _counts(words: Words, images: int, parts: int) -> str:
     return ", ".join(counted)
 
 
-def _operating_point(words: Words, scores: _Scores) -> Html:
-    """Three strips of scores, the threshold across them, and what it does."""
-    strips = [charts.strip(words("held out"), scores.held_out, scores.axis, "good")]
-    if len(scores.good):
-        strips.append(charts.strip(words("good tested"), scores.good, scores.axis, "good"))
-    if len(scores.defective):
-        strips.append(charts.strip(words("defective tested"), scores.defective, scores.axis, "bad"))
-    at = f"--at:{100 * scores.axis.share(scores.threshold):.2f}%"
-    ng = element("div", element("span", Verdict.NG), class_="above")
-    review = None
-    if scores.review < scores.threshold:
-        line = f"left:{100 * scores.axis.share(scores.review):.2f}%"
-        review = element("div", element("span", Verdict.REVIEW), class_="review-line", style=line)
-    return packed(
-        [
-            _says(words("operating point says")),
-            None if review is None else _says(words("review says").format(review=f"{scores.review:.4g}")),
-            charts.hatching(),
-            element("div", *strips, review, ng, class_="scores", style=at),
-            _slider(words, scores),
-            charts.ticks(scores.axis),
-            _controls(words, scores),
-            _rates(words, scores),
-            scores.data(),
-        ]
-    )
-
-
 def _other_points(words: Words, detector: Detector, evaluation: Evaluation, model: Path | None) -> Html:
     """False rejects against misses; or what to do to know of misses."""
     found, name = trades(detector, evaluation), model.name if model else "MODEL"
@@ -251,68 +180,7 @@ def _other_points(words: Words, detector: Detector, evaluation: Evaluation, mode
     rows = [[words.sentence(cell) for cell in each.cells()] for each in found]
     drawn = table([words.sentence(head) for head in HEADS], rows)
     band = band_in_words(found, name)
-    return packed([_says(words("other points say")), drawn, element("p", words.sentence(band)) if band else None])
-
-
-def _slider(words: Words, scores: _Scores) -> Html:
-    low, high = scores.axis
-    label = words("threshold")
-    return element(
-        "input", type="range", id="threshold", min=low, max=high, step="any", value=scores.threshold, aria_label=label
-    )
-
-
-def _controls(words: Words, scores: _Scores) -> Html:
-    typed = element("input", type="number", id="typed", step="any", value=f"{scores.threshold:.6g}")
-    own = element("button", words("own threshold"), type="button", data_threshold=repr(scores.threshold))
-    return element("div", element("label", words("threshold"), " ", typed), own, class_="controls", hidden=True)
-
-
-def _rates(words: Words, scores: _Scores) -> Html:
-    """Both error rates at the threshold; the script writes into the cells marked by `data-out`."""
-    held, rejected = scores.above(scores.held_out), scores.above(scores.good)
-    missed = len(scores.defective) - scores.above(scores.defective)
-    rows = [
-        (words("false rejects"), "false rejects", "rejected", rejected, len(scores.good)),
-        (words("not NG"), "misses", "missed", missed, len(scores.defective)),
-        (words("held out above"), "held out", "held out above", held, len(scores.held_out)),
-    ]
-    return table(
-        [words("at the threshold"), words("rate"), words("count")],
-        [
-            (label, _out(rate, percent(part / whole if whole else None)), _out(count, f"{part} / {whole}"))
-            for label, rate, count, part, whole in rows
-        ],
-    )
-
-
-def _out(name: str, text: object) -> Html:
-    return element("span", text, data_out=name)
-
-
-def _by_defect(words: Words, evaluation: Evaluation, scores: _Scores) -> Html:
-    rows = [
-        (each.defect, each.images, _out(f"missed {number}", len(own) - scores.above(own)), percent(each.auroc))
-        for number, (each, own) in enumerate(zip(evaluation.defects, scores.of_defect.values(), strict=True))
-    ]
-    header = [words("defect"), words("count"), words("not NG of it"), words("AUROC")]
-    return packed([_says(words("by defect says")), table(header, rows)])
-
-
-def _curves(words: Words, scores: _Scores) -> Html:
-    swept = sweep(
-        np.concatenate([scores.good, scores.defective]),
-        np.concatenate([np.zeros(len(scores.good), int), np.ones(len(scores.defective), int)]),
-    )
-    rejected, caught = scores.above(scores.good), scores.above(scores.defective)
-    found = caught / len(scores.defective)
-    precision = caught / (caught + rejected) if caught + rejected else 1.0
-    false_rejects = rejected / len(scores.good)
-    roc = charts.curve(
-        words("ROC"), words("ROC axes"), "roc", charts.roc_points(swept), (false_rejects, found), chance=True
-    )
-    pr = charts.curve(words("PR"), words("PR axes"), "pr", charts.pr_points(swept), (found, precision), chance=False)
-    return packed([element("div", roc, pr, class_="curves"), _says(words("circle"))])
+    return packed([says(words("other points say")), drawn, element("p", words.sentence(band)) if band else None])
 
 
 def _about_cases(words: Words, cases: Cases) -> str:
@@ -332,7 +200,7 @@ def _speed(words: Words, cases: Cases) -> Html:
         )
 
     header = [words("step"), words("median"), words("range")]
-    return packed([_says(words("speed says")), table(header, map(row, steps))])
+    return packed([says(words("speed says")), table(header, map(row, steps))])
 
 
 def _versions(words: Words, detector: Detector) -> Html:
