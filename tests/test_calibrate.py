@@ -227,7 +227,7 @@ def test_scores_of_0_betray_twins() -> None:
     check_unseen(np.array([0.0, 2.0]))
     check_unseen(np.array([-1.0, -1.0]))
     for count in (1, 5):
-        with pytest.raises(DataError, match=rf"The {count} good image\(s\) .* the memory has seen a twin of each"):
+        with pytest.raises(DataError, match=rf"The {count} good image\(s\) .* the memory holds a copy of each"):
             check_unseen(np.zeros(count))
 
 

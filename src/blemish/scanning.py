@@ -61,7 +61,8 @@ def scan(
     """
     if (method := options.get("method", "patchcore")) != "patchcore":
         raise OptionError(
-            f"Scans are made with the method patchcore; {method} keeps no images apart. Leave method out."
+            f"A scan needs the method patchcore; with {method} one image cannot be left out of the memory. "
+            f"Leave method out."
         )
     sources = list_sources(images, recursive=recursive)
     options["calibration"] = "cross"

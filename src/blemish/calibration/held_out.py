@@ -114,7 +114,7 @@ def check_unseen(scores: Doubles) -> None:
     """Raise DataError where scores of 0 show that the memory has seen every image before."""
     if not scores.any():
         raise DataError(
-            f"The {len(scores)} good image(s) that set the threshold all score 0: the memory has seen a twin of each. "
+            f"The {len(scores)} good image(s) that set the threshold all score 0: the memory holds a copy of each. "
             f"Leave copies out, and give one group to the images of one part."
         )
 

@@ -87,8 +87,8 @@ def with_peak_scale(
     of_images = list(stream(peaks, unseen, threads=threads))
     if not any(plain for plain, _ in of_images):
         raise DataError(
-            f"The {len(np.unique(patches.image_N))} good images are known to the memory of each other to the last "
-            f"patch; leave copies out, and give one group to the images of one part."
+            f"The {len(np.unique(patches.image_N))} good images are copies of each other to the last patch; "
+            f"leave copies out, and give one group to the images of one part."
         )
     scale, peak_scale = (_scale(column) for column in zip(*of_images, strict=True))
     return look.scaled(scale, peak_scale)
