@@ -21,6 +21,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -54,14 +55,18 @@ class Compared:
     """One section of both sides' answers."""
 
     equal: int = 0
+    rounded: int = 0
+    """Lines of a CSV that are equal but for the seven digits that numbers have now."""
     differing: list[tuple[str, Any, Any]] = field(default_factory=list)
     alone: list[str] = field(default_factory=list)
     """Fields of the manifest, and settings, that only one side has."""
 
     def __str__(self) -> str:
-        if not self.differing:
-            return f"equal ({self.equal})" if self.equal else "-"
-        return f"**differs** ({len(self.differing)} of {self.equal + len(self.differing)})"
+        if self.differing:
+            return f"**differs** ({len(self.differing)} of {self.equal + self.rounded + len(self.differing)})"
+        if not self.equal + self.rounded:
+            return "-"
+        return f"equal ({self.equal}{f', {self.rounded} rounded' if self.rounded else ''})"
 
 
 @dataclass
@@ -204,11 +209,28 @@ def compare(before: Mapping[str, Any], after: Mapping[str, Any]) -> Compared:
     for name in sorted(before.keys() | after.keys()):
         if name in before and name in after and before[name] == after[name]:
             compared.equal += 1
+        elif is_rounded(before.get(name), after.get(name)):
+            compared.rounded += 1
         elif (name in before) != (name in after) and {"manifest", "settings"} & set(name.split(" / ")):
             compared.alone.append(f"{name} ({'before' if name in before else 'after'})")
         else:
             compared.differing.append((name, before.get(name, "absent"), after.get(name, "absent")))
     return compared
+
+
+def is_rounded(before: object, after: object) -> bool:
+    """Whether a line of a CSV has the same cells, numbers with seven digits where they had all of theirs."""
+    if not (isinstance(before, str) and isinstance(after, str)):
+        return False
+    pairs = list(zip_longest(before.split(","), after.split(",")))
+    return len(pairs) > 1 and all(one == other or in_seven_digits(one) == other for one, other in pairs)
+
+
+def in_seven_digits(cell: str | None) -> str | None:
+    try:
+        return None if cell is None else f"{float(cell):.7g}"
+    except ValueError:
+        return cell
 
 
 def report(outcomes: Sequence[Outcome], abouts: Mapping[str, About], arguments: argparse.Namespace) -> str:
@@ -218,7 +240,8 @@ def report(outcomes: Sequence[Outcome], abouts: Mapping[str, About], arguments: 
     said = (
         f"{len(ran)} cases ran, {len(differing)} of them differ. {arguments.images} good images were fitted and "
         f"{arguments.line} inspected in each. In brackets, how many items were compared: arrays by type, shape and "
-        "sha256, numbers with all their digits. `old file`: the newer version reads the older one's model."
+        "sha256, numbers with all their digits; rounded: lines of a CSV that differ by its seven digits alone. "
+        "`old file`: the newer version reads the older one's model."
     )
     rows = [line_of(outcome) for outcome in outcomes]
     blocks = ["# same behaviour", said, markdown_table(["case", "data", *SECTIONS], rows)]
