@@ -13,7 +13,7 @@ from blemish import DataError, Detector
 from blemish.arrays import Bytes
 from blemish.data.samples import Sample
 from blemish.images.decode import Rules
-from blemish.images.parts import joined_parts, look_over, named_parts
+from blemish.images.parts import glance_over, joined_parts, named_parts
 from blemish.images.read import Source
 
 GOOD = [good_part(seed) for seed in range(20)]
@@ -45,7 +45,7 @@ def test_a_copy_by_another_way_and_compression_is_one_part(tmp_path: Path) -> No
     sources: list[Source] = [tmp_path / "a.png", tmp_path / "backup" / "b.bmp", GOOD[0], GOOD[1]]
     names = named_parts(sources, None)
     assert len(set(names)) == 4
-    parts = joined_parts(look_over(sources, Rules(), threads=1), names, stated=False)
+    parts = joined_parts(glance_over(sources, Rules(), threads=1), names, stated=False)
     assert parts == [names[0], names[0], names[0], names[3]]
 
 
@@ -60,7 +60,7 @@ def test_exposures_of_one_part_are_one_part_unless_the_user_knows_better() -> No
     parts = [part(seed) for seed in range(20)]
     darker = [np.clip(0.8 * image + random.normal(0, 2, image.shape), 0, 255).astype(np.uint8) for image in parts[:5]]
     images = [*parts, *darker]
-    looks = look_over(images, Rules(), threads=1)
+    looks = glance_over(images, Rules(), threads=1)
     names = named_parts(images, None)
     joined = joined_parts(looks, names, stated=False)
     assert joined == names[:20] + names[:5]
@@ -118,5 +118,5 @@ def test_bytes_and_arrays_of_one_picture_are_one_part() -> None:
     buffer = io.BytesIO()
     Image.fromarray(GOOD[0]).save(buffer, "PNG")
     sources: list[Source] = [buffer.getvalue(), GOOD[0]]
-    looks = look_over(sources, Rules(), threads=1)
+    looks = glance_over(sources, Rules(), threads=1)
     assert len(set(joined_parts(looks, named_parts(sources, None), stated=True))) == 1

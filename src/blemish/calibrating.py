@@ -9,8 +9,8 @@ from blemish.calibration.cross_fit import _held_out, thresholds_of
 from blemish.calibration.held_out import HeldOut
 from blemish.detector import Detector
 from blemish.errors import DataError, ImageError
-from blemish.images.glance import Look
-from blemish.images.parts import joined_parts, look_over, named_parts
+from blemish.images.glance import Glance
+from blemish.images.parts import glance_over, joined_parts, named_parts
 from blemish.images.read import Source, has_name, image_name
 from blemish.images.sources import Images, list_sources
 from blemish.images.training_image import TrainingImage
@@ -91,14 +91,14 @@ def _unseen_images(
     viewer, threads = detector.viewer, detector.extractors.threads
     _refuse_seen(detector, sources)
     named = named_parts(sources, groups, [image.group for image in detector.model.manifest.images])
-    looks = look_over(sources, viewer.rules, threads=threads, progress=progress)
-    if errors := [look for look in looks if isinstance(look, ImageError)]:
+    glances = glance_over(sources, viewer.rules, threads=threads, progress=progress)
+    if errors := [glance for glance in glances if isinstance(glance, ImageError)]:
         raise errors[0]
-    parts = joined_parts(looks, named, stated=groups is not None)
+    parts = joined_parts(glances, named, stated=groups is not None)
     return [
-        look.remembered(part, in_memory=False)
-        for look, part in zip(looks, parts, strict=True)
-        if isinstance(look, Look)
+        glance.remembered(part, in_memory=False)
+        for glance, part in zip(glances, parts, strict=True)
+        if isinstance(glance, Glance)
     ]
 
 

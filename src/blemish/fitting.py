@@ -20,9 +20,9 @@ from blemish.diagnosis.before_fit import noticed
 from blemish.errors import DataError, ImageError
 from blemish.features.looks import PlannedLook
 from blemish.images.decode import Rules
-from blemish.images.glance import Look
+from blemish.images.glance import Glance
 from blemish.images.held import Held
-from blemish.images.parts import joined_parts, look_over, named_parts
+from blemish.images.parts import glance_over, joined_parts, named_parts
 from blemish.images.read import Source, image_name, read_image
 from blemish.images.sources import Images, list_sources
 from blemish.images.training_image import TrainingImage
@@ -109,14 +109,14 @@ def _fit(
     threads = resources.threads or available_threads()
     rules = Rules.of(accept_damaged=resources.accept_damaged, max_pixels=resources.max_pixels, nodata=settings.nodata)
     held = Held(resources.memory)
-    looks = readable(look_over(sources, rules, threads=threads, progress=progress, held=held))
-    part_of = joined_parts(looks, named, stated=groups is not None)
-    kinds = [look.kind for look in looks]
+    glances = readable(glance_over(sources, rules, threads=threads, progress=progress, held=held))
+    part_of = joined_parts(glances, named, stated=groups is not None)
+    kinds = [glance.kind for glance in glances]
     good = good_images(
         sources, kinds, settings, resources, progress, size_asked=size_asked, groups=part_of, rules=rules, held=held
     )
     settings = good.settings
-    check_varied(looks)
+    check_varied(glances)
     viewer = good.viewer
     decoded = (held.seen(number, source) for number, source in enumerate(sources))
     motions = list(stream(partial(_motion, viewer), decoded, threads=threads))
@@ -140,7 +140,7 @@ def _fit(
         backbone=good.backbone.manifest if good.backbone else None,
         more_backbones=_others(good.looks, good.backbone),
         calibration=thresholds_of(held_out, part_of, wanted, mode),
-        images=marked(_training_images(looks, part_of, learner.digests, motions, held_N), seen),
+        images=marked(_training_images(glances, part_of, learner.digests, motions, held_N), seen),
     )
     model = Model(manifest, fitted.method, fitted.graph, held_out)
     if settings.suspects == "drop" and suspects(manifest.images):
@@ -152,14 +152,14 @@ def _fit(
         accept_damaged=resources.accept_damaged,
         max_pixels=resources.max_pixels,
     )
-    return replace(detector, notes=tuple(noticed(looks, part_of, named)))
+    return replace(detector, notes=tuple(noticed(glances, part_of, named)))
 
 
 fit.__doc__ = f"{cleandoc(fit.__doc__ or '')}\n\nOptions:\n\n{list_options()}\n"
 
 
 def _training_images(
-    looks: Sequence[Look],
+    glances: Sequence[Glance],
     part_of: Sequence[str],
     digests: Sequence[str],
     motions: Sequence[tuple[float, ...] | None],
@@ -167,27 +167,27 @@ def _training_images(
 ) -> list[TrainingImage]:
     """What the model keeps of each good image."""
     return [
-        look.remembered(part, pixels=digest, motion=motion, in_memory=not held)
-        for look, part, digest, motion, held in zip(looks, part_of, digests, motions, held_N.tolist(), strict=True)
+        glance.remembered(part, pixels=digest, motion=motion, in_memory=not held)
+        for glance, part, digest, motion, held in zip(glances, part_of, digests, motions, held_N.tolist(), strict=True)
     ]
 
 
-def readable(looks: Sequence[Look | ImageError]) -> list[Look]:
-    """All looks. Raises ImageError, naming the first images, where some cannot be read."""
-    errors = [look for look in looks if isinstance(look, ImageError)]
+def readable(glances: Sequence[Glance | ImageError]) -> list[Glance]:
+    """All glances. Raises ImageError, naming the first images, where some cannot be read."""
+    errors = [glance for glance in glances if isinstance(glance, ImageError)]
     if len(errors) > 1:
         shown = " ".join(map(str, errors[:ERRORS_SHOWN]))
-        raise ImageError(f"{len(errors)} of {len(looks)} images cannot be read: {shown}")
+        raise ImageError(f"{len(errors)} of {len(glances)} images cannot be read: {shown}")
     if errors:
         raise errors[0]
-    return [look for look in looks if isinstance(look, Look)]
+    return [glance for glance in glances if isinstance(glance, Glance)]
 
 
-def check_varied(looks: Sequence[Look]) -> None:
+def check_varied(glances: Sequence[Glance]) -> None:
     """Raise DataError where several images are all one and the same."""
-    if len(looks) > 1 and len({look.digest for look in looks}) == 1:
+    if len(glances) > 1 and len({glance.digest for glance in glances}) == 1:
         raise DataError(
-            f"The {len(looks)} good images are identical to the last pixel; give images of different good parts, "
+            f"The {len(glances)} good images are identical to the last pixel; give images of different good parts, "
             f"which differ as parts on the line do."
         )
 

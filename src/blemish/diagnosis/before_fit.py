@@ -6,16 +6,16 @@ from pathlib import Path
 from blemish.data.samples import Sample
 from blemish.diagnosis import checks
 from blemish.diagnosis.finding import Seen
-from blemish.images.glance import Look
+from blemish.images.glance import Glance
 
 __all__ = ["noticed"]
 
 
-def noticed(looks: Sequence[Look], parts: Sequence[str], named: Sequence[str]) -> list[str]:
+def noticed(glances: Sequence[Glance], parts: Sequence[str], named: Sequence[str]) -> list[str]:
     """A sentence for each thing found; `parts` as they are counted, `named` as they came."""
     seen = [
-        Seen(Sample(Path(look.name), 0, "good", None, part, "train"), look)
-        for look, part in zip(looks, parts, strict=True)
+        Seen(Sample(Path(glance.name), 0, "good", None, part, "train"), glance)
+        for glance, part in zip(glances, parts, strict=True)
     ]
     findings = [
         *checks.black_and_white(seen),
@@ -24,15 +24,15 @@ def noticed(looks: Sequence[Look], parts: Sequence[str], named: Sequence[str]) -
         *checks.blurred(seen),
         *checks.exposures(seen),
     ]
-    return [*_joined(looks, parts, named), *(f"{finding.name}: {finding.sentence}" for finding in findings)]
+    return [*_joined(glances, parts, named), *(f"{finding.name}: {finding.sentence}" for finding in findings)]
 
 
-def _joined(looks: Sequence[Look], parts: Sequence[str], named: Sequence[str]) -> list[str]:
+def _joined(glances: Sequence[Glance], parts: Sequence[str], named: Sequence[str]) -> list[str]:
     """What was counted as one part though it came as several."""
     fewer = len(set(named)) - len(set(parts))
     if not fewer:
         return []
     return [
-        f"same part: {len(looks)} images count as {len(set(parts))} parts, since {fewer} show a part that another "
+        f"same part: {len(glances)} images count as {len(set(parts))} parts, since {fewer} show a part that another "
         f"shows too (copies, or pictures of one part; blemish doctor lists them). Give groups where that is wrong."
     ]

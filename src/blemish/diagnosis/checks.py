@@ -80,12 +80,12 @@ def left_out(source: Path) -> list[Finding]:
 
 def pixel_types(seen: Sequence[Seen]) -> list[Finding]:
     """Images of several pixel types, which fit refuses; colour among grey, which it accepts."""
-    types = _by(seen, [each.look.pixels for each in seen])
+    types = _by(seen, [each.glance.pixels for each in seen])
     if len(types) > 1:
         counts = ", ".join(f"{len(paths)} of {kind}" for kind, paths in types.items())
         sentence = f"Pixels are of several types ({counts}), which cannot be fitted together; convert them to one."
         return [Finding("pixel types", True, sentence, _all_but_most(types))]
-    kinds = _by(seen, ["colour" if each.look.coloured else "grey" for each in seen])
+    kinds = _by(seen, ["colour" if each.glance.coloured else "grey" for each in seen])
     if len(kinds) < 2:
         return []
     sentence = (
@@ -97,7 +97,7 @@ def pixel_types(seen: Sequence[Seen]) -> list[Finding]:
 
 def black_and_white(seen: Sequence[Seen]) -> list[Finding]:
     """Images of nothing but the darkest and the brightest value: masks that lie among the images."""
-    found = [each.path for each in seen if each.look.clipped > MASK]
+    found = [each.path for each in seen if each.glance.clipped > MASK]
     if not found:
         return []
     sentence = (
@@ -112,7 +112,7 @@ def sizes(seen: Sequence[Seen]) -> list[Finding]:
     counts = count_sizes(seen)
     if len(counts) < 2:
         return []
-    narrow, wide = np.percentile([math.log(each.look.width / each.look.height) for each in seen], [10, 90])
+    narrow, wide = np.percentile([math.log(each.glance.width / each.glance.height) for each in seen], [10, 90])
     if wide - narrow > SHARED_ASPECT:
         advice = "their aspects differ too, so a fit will stretch all to a square; crop them alike if they can be"
     else:
@@ -131,7 +131,7 @@ def count_sizes(seen: Sequence[Seen]) -> dict[str, int]:
 
 def copies(seen: Sequence[Seen]) -> list[Finding]:
     """Images that are the same to the last pixel."""
-    same = [paths for paths in _by(seen, [each.look.digest for each in seen]).values() if len(paths) > 1]
+    same = [paths for paths in _by(seen, [each.glance.digest for each in seen]).values() if len(paths) > 1]
     if not same:
         return []
     surplus = sum(map(len, same)) - len(same)
@@ -143,7 +143,7 @@ def same_part(seen: Sequence[Seen], groups: Groups) -> list[Finding]:
     """Near-duplicates that the data set does not state to be one part."""
     found = []
     for members in groups.all():
-        if len({seen[member].look.digest for member in members}) > 1 and _unstated(seen, members):
+        if len({seen[member].glance.digest for member in members}) > 1 and _unstated(seen, members):
             found.append([seen[member].path for member in members])
     if not found:
         return []
@@ -158,7 +158,7 @@ def same_part(seen: Sequence[Seen], groups: Groups) -> list[Finding]:
 def leaks(seen: Sequence[Seen], groups: Groups) -> list[Finding]:
     """Pictures of one part in training and test, and one picture under two labels."""
     findings = []
-    pictures = _positions([each.look.digest for each in seen])
+    pictures = _positions([each.glance.digest for each in seen])
     twice = [members for members in pictures if len({seen[member].sample.label for member in members}) > 1]
     if twice:
         sentence = f"{len(twice)} picture(s) are there both as good and as defective; keep each under its true label."
@@ -187,7 +187,7 @@ def leaks(seen: Sequence[Seen], groups: Groups) -> list[Finding]:
 
 def blurred(seen: Sequence[Seen]) -> list[Finding]:
     """Images far less sharp than the others."""
-    deviations = _deviations([each.look.sharpness for each in seen])
+    deviations = _deviations([each.glance.sharpness for each in seen])
     found = [each for each, deviation in zip(seen, deviations, strict=True) if deviation < -BLURRED]
     if not found:
         return []
@@ -202,8 +202,8 @@ def exposures(seen: Sequence[Seen]) -> list[Finding]:
     """Images far darker or brighter than the others, or with far more clipped pixels."""
     if len(seen) < FEWEST:
         return []
-    stops = np.array([each.look.stops for each in seen])
-    clipped = np.array([each.look.clipped for each in seen])
+    stops = np.array([each.glance.stops for each in seen])
+    clipped = np.array([each.glance.clipped for each in seen])
     off = (np.abs(_deviations(stops)) > EXPOSED) & (np.abs(stops - np.median(stops)) > STOPS)
     off |= _deviations(clipped, CLIPPED / EXPOSED) > EXPOSED
     found = [each for each, far in zip(seen, off, strict=True) if far]
@@ -260,7 +260,7 @@ def _paths(seen: Sequence[Seen], several: Iterable[Sequence[int]]) -> list[list[
 
 
 def _size(each: Seen) -> str:
-    return f"{each.look.width}x{each.look.height}"
+    return f"{each.glance.width}x{each.glance.height}"
 
 
 def _images(count: int) -> str:

@@ -18,7 +18,7 @@ from blemish.errors import DataError, ImageError
 from blemish.images.decode import Rules
 from blemish.images.duplicates import Groups, near_duplicates
 from blemish.images.files import list_images
-from blemish.images.glance import look_at
+from blemish.images.glance import read_glance
 from blemish.images.read import USUAL
 from blemish.system.outputs import begins
 from blemish.system.progress import Shown, shown
@@ -96,15 +96,19 @@ def examine_data(
     stands for all below it, too. Holds 16 KB an image. Raises DataError where there is no data set to look at.
     """
     samples = _samples(Path(source), recursive=recursive)
-    looks = []
+    glances = []
     with shown(progress) as report:
-        for look in stream(
-            partial(look_at, rules=rules), [sample.path for sample in samples], threads=available_threads()
+        for glance in stream(
+            partial(read_glance, rules=rules), [sample.path for sample in samples], threads=available_threads()
         ):
-            looks.append(look)
-            report("look", len(looks), len(samples))
-    seen = [Seen(sample, look) for sample, look in zip(samples, looks, strict=True) if not isinstance(look, ImageError)]
-    unreadable = [look for look in looks if isinstance(look, ImageError)]
+            glances.append(glance)
+            report("look", len(glances), len(samples))
+    seen = [
+        Seen(sample, glance)
+        for sample, glance in zip(samples, glances, strict=True)
+        if not isinstance(glance, ImageError)
+    ]
+    unreadable = [glance for glance in glances if isinstance(glance, ImageError)]
     groups = _proposed(seen)
     name_of = _group_names(seen, groups)
     to_fit = [name for name, each in zip(name_of, seen, strict=True) if each.to_fit]
@@ -144,9 +148,9 @@ def _proposed(seen: Sequence[Seen]) -> Groups:
     """The groups the data set states, joined where images are copies or show the same part."""
     groups = Groups(len(seen))
     groups.join_equal([each.sample.group for each in seen])
-    groups.join_equal([each.look.digest for each in seen])
+    groups.join_equal([each.glance.digest for each in seen])
     if seen:
-        near_duplicates(np.stack([each.look.print_P for each in seen]), groups)
+        near_duplicates(np.stack([each.glance.print_P for each in seen]), groups)
     return groups
 
 

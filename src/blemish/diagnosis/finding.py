@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from blemish.data.samples import Sample
-from blemish.images.glance import Look
+from blemish.images.glance import Glance
 
 __all__ = ["Finding", "Seen"]
 
@@ -31,7 +31,7 @@ class Seen:
     """An image that could be read: what is known about it, and what it looks like."""
 
     sample: Sample
-    look: Look
+    glance: Glance
 
     @property
     def path(self) -> str:

@@ -21,7 +21,7 @@ from blemish.evaluation.metrics import auroc, average_precision, f1_max
 from blemish.evaluation.operating import OperatingPoint, PartScores, least_cost, zero_miss
 from blemish.evaluation.pixels import PixelCurve, PixelScores
 from blemish.images.mask import read_mask
-from blemish.images.parts import joined_parts, look_over
+from blemish.images.parts import glance_over, joined_parts
 from blemish.images.read import USUAL
 from blemish.language.numbers import percent
 from blemish.result import Result, Verdict
@@ -121,9 +121,9 @@ def _in_parts(detector: Inspector, tests: Sequence[Sample], notes: list[str]) ->
     """The samples, copies and pictures of one part in one group; a note says how many fewer there are."""
     rules = detector.viewer.rules if isinstance(detector, Detector) else USUAL
     stated = any(sample.group != str(sample.path) for sample in tests)
-    looks = look_over([sample.path for sample in tests], rules, threads=available_threads())
+    glances = glance_over([sample.path for sample in tests], rules, threads=available_threads())
     named = [sample.group for sample in tests]
-    parts = joined_parts(looks, named, stated=stated)
+    parts = joined_parts(glances, named, stated=stated)
     if fewer := len(set(named)) - len(set(parts)):
         notes.append(f"{fewer} of the test images show a part that another shows too; {len(set(parts))} parts count.")
     return [replace(sample, group=part) for sample, part in zip(tests, parts, strict=True)]

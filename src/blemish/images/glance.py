@@ -15,7 +15,7 @@ from blemish.images.lacking import constant_end, count_nodata
 from blemish.images.read import USUAL, ImageKind, PixelType, Source, image_name, read_image
 from blemish.images.training_image import TrainingImage
 
-__all__ = ["SIDE", "Look", "look_at", "read_and_look"]
+__all__ = ["SIDE", "Glance", "read_and_glance", "read_glance"]
 
 SIDE = 128
 """Side of a fingerprint: 16 KB an image."""
@@ -28,7 +28,7 @@ FINE, COARSE = 0.5, 2.0
 
 
 @dataclass(frozen=True)
-class Look:
+class Glance:
     """What stays of an image once it has been looked at."""
 
     name: str
@@ -76,12 +76,12 @@ class Look:
         )
 
 
-def look_at(source: Source, rules: Rules = USUAL, *, prints: bool = True) -> Look | ImageError:
+def read_glance(source: Source, rules: Rules = USUAL, *, prints: bool = True) -> Glance | ImageError:
     """Read one image whole; what cannot be read answers with the error that inspection would give."""
-    return read_and_look(source, rules, prints=prints)[0]
+    return read_and_glance(source, rules, prints=prints)[0]
 
 
-def read_and_look(source: Source, rules: Rules, *, prints: bool) -> tuple[Look | ImageError, Array | None]:
+def read_and_glance(source: Source, rules: Rules, *, prints: bool) -> tuple[Glance | ImageError, Array | None]:
     """The same, with the pixels for those who need them next."""
     try:
         image = read_image(source, rules=rules)
@@ -90,10 +90,10 @@ def read_and_look(source: Source, rules: Rules, *, prints: bool) -> tuple[Look |
     return glance_at(image, image_name(source), prints=prints), image
 
 
-def glance_at(image: Array, name: str, *, prints: bool = True) -> Look:
+def glance_at(image: Array, name: str, *, prints: bool = True) -> Glance:
     """What stays of an image that was read."""
     grey = _grey(image)
-    return Look(
+    return Glance(
         name=name,
         height=image.shape[0],
         width=image.shape[1],

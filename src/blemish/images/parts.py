@@ -12,13 +12,13 @@ import numpy as np
 from blemish.errors import ImageError, OptionError
 from blemish.images.decode import Rules
 from blemish.images.duplicates import Groups, near_duplicates
-from blemish.images.glance import Look, read_and_look
+from blemish.images.glance import Glance, read_and_glance
 from blemish.images.held import Held
 from blemish.images.read import Source, image_name
 from blemish.system.progress import Progress, silent
 from blemish.system.stream import stream
 
-__all__ = ["joined_parts", "look_over", "named_parts"]
+__all__ = ["glance_over", "joined_parts", "named_parts"]
 
 COMPARED = 10_000
 """Near copies are looked for among so many images at most: each is compared with every other."""
@@ -42,35 +42,35 @@ def named_parts(sources: Sequence[Source], groups: Sequence[str] | None, taken: 
     return names
 
 
-def look_over(
+def glance_over(
     sources: Sequence[Source], rules: Rules, *, threads: int, progress: Progress = silent, held: Held | None = None
-) -> list[Look | ImageError]:
+) -> list[Glance | ImageError]:
     """What tells each image's part; the error of one that cannot be read. Holds 16 KB an image where few came.
 
     `held` is given the pixels of each, for those who look at them next.
     """
     prints = len(sources) <= COMPARED
-    looks: list[Look | ImageError] = []
-    for look, image in stream(partial(read_and_look, rules=rules, prints=prints), sources, threads=threads):
+    glances: list[Glance | ImageError] = []
+    for glance, image in stream(partial(read_and_glance, rules=rules, prints=prints), sources, threads=threads):
         if held is not None and image is not None:
-            held.hold(len(looks), image)
-        looks.append(look)
-        progress("look", len(looks), len(sources))
-    return looks
+            held.hold(len(glances), image)
+        glances.append(glance)
+        progress("look", len(glances), len(sources))
+    return glances
 
 
-def joined_parts(looks: Sequence[Look | ImageError], names: Sequence[str], *, stated: bool) -> list[str]:
+def joined_parts(glances: Sequence[Glance | ImageError], names: Sequence[str], *, stated: bool) -> list[str]:
     """The names of the parts where images that show the same one are put under the name of its first.
 
     Where the user `stated` the parts, only exact copies are joined; else near copies and pictures of one part are too.
     """
-    readable = [number for number, look in enumerate(looks) if isinstance(look, Look)]
-    seen = [look for look in looks if isinstance(look, Look)]
+    readable = [number for number, glance in enumerate(glances) if isinstance(glance, Glance)]
+    seen = [glance for glance in glances if isinstance(glance, Glance)]
     groups = Groups(len(seen))
     groups.join_equal([names[number] for number in readable])
-    groups.join_equal([look.digest for look in seen])
+    groups.join_equal([glance.digest for glance in seen])
     if not stated and 0 < len(seen) <= COMPARED:
-        near_duplicates(np.stack([look.print_P for look in seen]), groups)
+        near_duplicates(np.stack([glance.print_P for glance in seen]), groups)
     joined = list(names)
     for members in groups.all():
         for member in members:

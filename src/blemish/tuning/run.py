@@ -15,7 +15,7 @@ from blemish.calibration.held_out import divide
 from blemish.errors import DataError, OptionError
 from blemish.fitting import check_varied, readable
 from blemish.images.decode import Rules
-from blemish.images.parts import joined_parts, look_over, named_parts
+from blemish.images.parts import glance_over, joined_parts, named_parts
 from blemish.images.read import ImageKind, Source, read_image
 from blemish.images.sources import Images, list_sources
 from blemish.methods.good_images import GoodImages
@@ -185,11 +185,11 @@ def prepared(
     if len(sources) < FEWEST:
         raise DataError(f"{len(sources)} good images are too few to tell looks apart; give {FEWEST} or more.")
     rules = Rules.of(accept_damaged=resources.accept_damaged, max_pixels=resources.max_pixels, nodata=settings.nodata)
-    looks = readable(look_over(sources, rules, threads=resources.threads or available_threads(), progress=progress))
-    check_varied(looks)
-    parts = joined_parts(looks, parts, stated=groups is not None)
+    glances = readable(glance_over(sources, rules, threads=resources.threads or available_threads(), progress=progress))
+    check_varied(glances)
+    parts = joined_parts(glances, parts, stated=groups is not None)
     fold_N = divide(parts, FOLDS, settings.seed)
-    kinds = [look.kind for look in looks]
+    kinds = [glance.kind for glance in glances]
     default = default_of(settings, kinds)
     candidates = candidates_of(default)
     seen = _good_images(sources, kinds, parts, settings.with_looks(looks_of(candidates)), resources, rules, progress)

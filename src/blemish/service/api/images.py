@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import APIRouter, Response, UploadFile
 
 from blemish.errors import ImageError
-from blemish.images.glance import look_at
+from blemish.images.glance import read_glance
 from blemish.service.api.answers import API
 from blemish.service.api.depends import At, Who, documented
 from blemish.service.api.shapes import GoldenAdd
@@ -140,7 +140,7 @@ def golden_remove(recipe: str, golden: str, station: At, who: Who) -> None:
 
 
 def _add(station: Station, who: Caller, recipe: Recipe, name: str, data: bytes, part: str | None) -> dict[str, Any]:
-    seen = look_at((name, data), prints=False)
+    seen = read_glance((name, data), prints=False)
     if isinstance(seen, ImageError):
         return {"name": name, "state": "refused", "sha256": None, "error": str(seen)}
     facts = {each: getattr(seen, each) for each in ("height", "width", "pixels", "coloured", "stops", "clipped")}

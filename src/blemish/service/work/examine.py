@@ -7,7 +7,7 @@ from blemish.data.samples import Sample
 from blemish.diagnosis import checks
 from blemish.diagnosis.finding import Finding, Seen
 from blemish.errors import ImageError
-from blemish.images.glance import Look, look_at
+from blemish.images.glance import Glance, read_glance
 from blemish.service.store.store import Store
 from blemish.service.store.training import Training, list_training
 from blemish.system.stream import available_threads, stream
@@ -18,9 +18,9 @@ __all__ = ["examine"]
 def examine(store: Store, recipe: str) -> list[dict[str, Any]]:
     """Look at every training picture of a recipe, whole."""
     pictures = list_training(store.read, recipe)
-    looks = list(stream(lambda each: _look(store, each), pictures, threads=available_threads()))
-    seen = [_seen(each, look) for each, look in zip(pictures, looks, strict=True) if isinstance(look, Look)]
-    unreadable = [look for look in looks if isinstance(look, ImageError)]
+    glances = list(stream(lambda each: _look(store, each), pictures, threads=available_threads()))
+    seen = [_seen(each, glance) for each, glance in zip(pictures, glances, strict=True) if isinstance(glance, Glance)]
+    unreadable = [glance for glance in glances if isinstance(glance, ImageError)]
     found = [
         *checks.too_few(len({each.sample.group for each in seen})),
         *checks.unreadable(unreadable),
@@ -35,15 +35,15 @@ def examine(store: Store, recipe: str) -> list[dict[str, Any]]:
     return [_told(finding, names) for finding in found]
 
 
-def _look(store: Store, picture: Training) -> Look | ImageError:
+def _look(store: Store, picture: Training) -> Glance | ImageError:
     data = store.pictures.get(picture.sha256, picture.suffix)
     if data is None:
         return ImageError(f"The file of {picture.name} is missing.")
-    return look_at((_file(picture), data))
+    return read_glance((_file(picture), data))
 
 
-def _seen(picture: Training, look: Look) -> Seen:
-    return Seen(Sample(Path(_file(picture)), 0, "good", None, picture.part or picture.sha256, "train"), look)
+def _seen(picture: Training, glance: Glance) -> Seen:
+    return Seen(Sample(Path(_file(picture)), 0, "good", None, picture.part or picture.sha256, "train"), glance)
 
 
 def _told(finding: Finding, names: dict[str, Training]) -> dict[str, Any]:
