@@ -28,12 +28,12 @@ from blemish.result import Result, Verdict
 from blemish.system.progress import Progress, Shown, shown
 from blemish.system.stream import available_threads
 
-__all__ = ["Inspector", "evaluate", "sample_mask"]
+__all__ = ["Inspects", "evaluate", "sample_mask"]
 
 Answer = TypeVar("Answer")
 
 
-class Inspector(Protocol):
+class Inspects(Protocol):
     """What is asked of a detector here."""
 
     @property
@@ -45,7 +45,7 @@ class Inspector(Protocol):
 
 
 def evaluate(
-    detector: Inspector,
+    detector: Inspects,
     data: Labelled | None = None,
     *,
     good: str | os.PathLike[str] | None = None,
@@ -98,7 +98,7 @@ def evaluate(
     return _summary(detector.threshold, predictions, seconds, pixels, notes, resamples, miss_cost, seed)
 
 
-def _seen_before(detector: Inspector, tests: Sequence[Sample]) -> list[str]:
+def _seen_before(detector: Inspects, tests: Sequence[Sample]) -> list[str]:
     """Words on test images whose pixels the model knows, under whatever name."""
     if not isinstance(detector, Detector):
         return []
@@ -117,7 +117,7 @@ def _seen_before(detector: Inspector, tests: Sequence[Sample]) -> list[str]:
     return notes
 
 
-def _in_parts(detector: Inspector, tests: Sequence[Sample], notes: list[str]) -> list[Sample]:
+def _in_parts(detector: Inspects, tests: Sequence[Sample], notes: list[str]) -> list[Sample]:
     """The samples, copies and pictures of one part in one group; a note says how many fewer there are."""
     rules = detector.viewer.rules if isinstance(detector, Detector) else USUAL
     stated = any(sample.group != str(sample.path) for sample in tests)
@@ -130,7 +130,7 @@ def _in_parts(detector: Inspector, tests: Sequence[Sample], notes: list[str]) ->
 
 
 def _inspect(
-    detector: Inspector, tests: Sequence[Sample], curve: PixelCurve | None, notes: list[str], progress: Progress
+    detector: Inspects, tests: Sequence[Sample], curve: PixelCurve | None, notes: list[str], progress: Progress
 ) -> tuple[list[Prediction], float]:
     """Run the detector over the samples; maps go to `curve` and are dropped. Returns predictions and seconds waited."""
     predictions: list[Prediction] = []
