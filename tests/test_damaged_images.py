@@ -4,6 +4,7 @@ import io
 import os
 import re
 import struct
+import tracemalloc
 import zlib
 from itertools import product
 from pathlib import Path
@@ -168,6 +169,35 @@ def test_small_files_of_huge_images_are_refused_by_their_header(
     for use in (read_image, probe_image):
         with pytest.raises(ImageError, match=f"claims {width} x {height} pixels"):
             use(data)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (png_of(0, 6 * ROW, chunk(b"tEXt", b"a\0b") * 3000), "more than 1,1.. chunks"),
+        (b"\xff\xd8" + b"\xff\xe1\0\x02" * 10_000 + b"\xff\xd9", "more than 8,192 segments"),
+        (b"\xff\xd8" + b"\xff" * 100_000 + b"\xd9", "its header is wrong"),
+        (b"P5\n#" + b"x" * 10_000 + b"\n8 6 255\n" + bytes(48), "its header is wrong"),
+        (b"P5\n" + b"#\n" * 10_000 + b"8 6 255\n" + bytes(48), "its header is wrong"),
+    ],
+    ids=["chunks", "segments", "filling", "comment", "comments"],
+)
+def test_headers_without_end_are_refused_before_a_decoder_follows_them(data: bytes, message: str) -> None:
+    for read in (read_image, probe_image):
+        with pytest.raises(ImageError, match=message):
+            read(data)
+
+
+def test_what_follows_the_rows_of_a_png_is_not_unpacked() -> None:
+    packer = zlib.compressobj(9)
+    content = b"".join(packer.compress(bytes(1 << 20)) for _ in range(64)) + packer.flush()
+    head, end = WHOLE_PNGS[1][:33], chunk(b"IEND", b"")
+    tracemalloc.start()
+    try:
+        assert not read_image(head + chunk(b"IDAT", content) + end).any()
+        assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_bounds_follow_the_good_images() -> None:

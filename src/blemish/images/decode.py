@@ -1,7 +1,7 @@
 """From the bytes of an image file to its pixels: each format by a decoder that gives its values exactly."""
 
 import io
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
@@ -31,11 +31,11 @@ from blemish.images.encoded import (
     webp_size,
 )
 from blemish.images.lacking import NoData, without_nodata
-from blemish.images.netpbm import is_wide_netpbm, wide_netpbm
-from blemish.images.scans import check_scans
+from blemish.images.netpbm import check_netpbm_head, is_wide_netpbm, wide_netpbm
+from blemish.images.scans import check_jpeg_head, check_scans
 from blemish.images.strips import check_supported, not_supported, opencv_gives, own_pixels, pillow_gives
 from blemish.images.tiff import FLOAT, WHITE_IS_ZERO, TiffKind, check_tiff, tiff_kind
-from blemish.images.whole import check_colours, check_png, check_png_rows, check_whole
+from blemish.images.whole import check_chunk_count, check_colours, check_png, check_png_rows, check_whole
 
 __all__ = ["Header", "PixelType", "Rules", "decode", "header", "orientation", "pixel_type", "pixels_of"]
 
@@ -91,6 +91,13 @@ _OPENERS: dict[Format, type[ImageFile]] = {
 }
 """Pillow's decoders by themselves: Image.open would ask all of them, one of which starts Ghostscript."""
 
+_HEADS: dict[Format, Callable[[bytes, str], None]] = {
+    "PNG": check_chunk_count,
+    "PNM": check_netpbm_head,
+    "JPEG": check_jpeg_head,
+}
+"""Headers that Pillow would read byte by byte, or part by part, for as long as they go on."""
+
 
 def decode(encoded: Encoded, rules: Rules) -> Array:
     """Check a file and decode it, upright, alpha dropped, to H x W or H x W x 3 of uint8, uint16 or float32.
@@ -128,6 +135,8 @@ def _opened(encoded: Encoded, rules: Rules) -> ImageFile:
     """The file's header, with its size within bounds. Raises ImageError for a header that cannot be read."""
     if encoded.format == "WebP":  # Pillow would take the memory of the whole picture at once
         rules.bounds.check(*webp_size(encoded), len(encoded.data), encoded.name)
+    if check := _HEADS.get(encoded.format):
+        check(encoded.data, encoded.name)
     try:
         image = _OPENERS[encoded.format](io.BytesIO(encoded.data))
     except (SyntaxError, Image.DecompressionBombError) as error:
@@ -164,6 +173,7 @@ def _finite(values: Array, encoded: Encoded, told: str | None, rules: Rules) -> 
 
 def _jpeg(encoded: Encoded, rules: Rules) -> Array:
     """The pixels Pillow would give, to the bit, by a decoder that does not pass over what libjpeg warns of."""
+    check_jpeg_head(encoded.data, encoded.name)
     image = JpegImageFile(io.BytesIO(encoded.data))
     rules.bounds.check(image.width, image.height, len(encoded.data), encoded.name)
     space = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}[image.mode]

@@ -3,6 +3,7 @@
 Source: netpbm's pbm(5), pgm(5), ppm(5).
 """
 
+import math
 import re
 
 import numpy as np
@@ -10,14 +11,25 @@ import numpy as np
 from blemish.arrays import Array
 from blemish.images.encoded import damaged, several_pages
 
-__all__ = ["check_netpbm", "is_wide_netpbm", "wide_netpbm"]
+__all__ = ["check_netpbm", "check_netpbm_head", "is_wide_netpbm", "wide_netpbm"]
 
 _GAP = rb"(?:\s|#[^\n]*\n)+"
 _HEADER = re.compile(rb"P([2356])" + _GAP + rb"(\d{1,9})" + _GAP + rb"(\d{1,9})" + _GAP + rb"(\d{1,5})(?:#[^\n]*\n)?\s")
 _BITS = re.compile(rb"P4" + _GAP + rb"(\d{1,9})" + _GAP + rb"(\d{1,9})(?:#[^\n]*\n)?\s")
 _NEXT = re.compile(rb"\s*P[1-7]\s")
 """The beginning of another image."""
+_SIZE = re.compile(
+    rb"P(?:[14]" + 2 * (_GAP + rb"\d+") + rb"|[2356]" + 3 * (_GAP + rb"\d+") + rb"|f" + 3 * (_GAP + rb"\S+") + rb")"
+)
 _GREY, _TEXT = b"25", b"23"
+MOST_HEADER = 8192
+"""Bytes that a header may have, with its comments."""
+
+
+def check_netpbm_head(data: bytes, name: str) -> None:
+    """Check that a header ends before long: Pillow reads it byte by byte. Raises ImageError."""
+    if not _SIZE.match(data[:MOST_HEADER]):
+        raise damaged(name, "its header is wrong")
 
 
 def check_netpbm(data: bytes, name: str) -> None:
@@ -25,9 +37,9 @@ def check_netpbm(data: bytes, name: str) -> None:
 
     Files of text are checked where they are read.
     """
-    if bits := _BITS.match(data):
+    if bits := _BITS.match(data[:MOST_HEADER]):
         end = bits.end() + -(-int(bits[1]) // 8) * int(bits[2])
-    elif (header := _HEADER.match(data)) and header[1] not in _TEXT:
+    elif (header := _HEADER.match(data[:MOST_HEADER])) and header[1] not in _TEXT:
         width, height, most = (int(header[group]) for group in (2, 3, 4))
         values = width * height * (1 if header[1] in _GREY else 3)
         end = header.end() + values * (1 if most <= 255 else 2)
@@ -41,19 +53,19 @@ def check_netpbm(data: bytes, name: str) -> None:
 
 def is_wide_netpbm(data: bytes) -> bool:
     """Whether values may be above 255, of which Pillow would scale some and cut others."""
-    header = _HEADER.match(data)
+    header = _HEADER.match(data[:MOST_HEADER])
     return header is not None and int(header[4]) > 255
 
 
 def wide_netpbm(data: bytes, name: str) -> Array:
     """Values of a grey (H x W) or colour (H x W x 3) file as uint16. Raises ImageError where they are not all there."""
-    header = _HEADER.match(data)
+    header = _HEADER.match(data[:MOST_HEADER])
     if header is None:
         raise damaged(name, "its header is wrong")
     width, height, most = (int(header[group]) for group in (2, 3, 4))
     shape = (height, width) if header[1] in _GREY else (height, width, 3)
     if header[1] in _TEXT:
-        values = np.array(data[header.end() :].split(), np.int64)
+        values = np.array(data[header.end() :].split(None, math.prod(shape))[: math.prod(shape)], np.int64)
     else:
         end = len(data) - (len(data) - header.end()) % 2
         values = np.frombuffer(data[header.end() : end], ">u2")

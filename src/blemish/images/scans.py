@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from blemish.images.encoded import damaged
 
-__all__ = ["check_scans"]
+__all__ = ["check_jpeg_head", "check_scans"]
 
 _BASELINE, _PROGRESSIVE = frozenset({0xC0, 0xC1, 0xC9}), frozenset({0xC2, 0xCA})
 """Marks of frames whose scans hold all of their channels' detail, and of those whose scans refine it."""
@@ -22,10 +22,25 @@ _COEFFICIENTS = 64
 _MARK = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 """A mark among the coded pixels that is neither one of their own bytes nor a restart."""
 
+_FILLING = re.compile(rb"\xff+")
+MOST_SEGMENTS, MOST_FILLING = 8192, 4096
+"""More segments, or filling bytes in a row, are no photograph: to read them would take seconds."""
+
 
 class _Segment(NamedTuple):
     mark: int
     content: bytes
+
+
+def check_jpeg_head(data: bytes, name: str) -> None:
+    """Check that the frame of a JPEG comes before long. Raises ImageError."""
+    for number, segment in enumerate(_segments(data)):
+        if segment.mark in _BASELINE | _PROGRESSIVE:
+            return
+        if number >= MOST_SEGMENTS:
+            raise damaged(name, f"it has more than {MOST_SEGMENTS:,} segments")
+    if data[2 : 2 + MOST_FILLING].count(b"\xff") == MOST_FILLING:
+        raise damaged(name, "its header is wrong")
 
 
 def check_scans(data: bytes, name: str) -> None:
@@ -33,7 +48,9 @@ def check_scans(data: bytes, name: str) -> None:
     channels: bytes = b""
     progressive = False
     missing: set[tuple[int, int]] = set()
-    for segment in _segments(data):
+    for number, segment in enumerate(_segments(data)):
+        if number >= MOST_SEGMENTS:
+            raise damaged(name, f"it has more than {MOST_SEGMENTS:,} segments")
         if segment.mark in _BASELINE | _PROGRESSIVE:
             channels, progressive = segment.content[6::3], segment.mark in _PROGRESSIVE
             missing = {(channel, at) for channel in channels for at in range(_COEFFICIENTS if progressive else 1)}
@@ -61,8 +78,14 @@ def _segments(data: bytes) -> Iterator[_Segment]:
     at = 2
     while at + 4 <= len(data) and data[at] == 0xFF and data[at + 1] != _END:
         mark = data[at + 1]
-        if mark == 0xFF or mark in _ALONE:  # a filling byte
-            at += 1 if mark == 0xFF else 2
+        if mark in _ALONE:
+            at += 2
+            continue
+        if mark == 0xFF:
+            filling = _FILLING.match(data, at, at + MOST_FILLING)
+            at = filling.end() - 1 if filling else at + 1
+            if data[at : at + 2] == b"\xff\xff":  # more than any program writes
+                return
             continue
         end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
         yield _Segment(mark, data[at + 4 : end])

@@ -43,6 +43,8 @@ TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4
 """Bytes of a value, by the type of a tag."""
 PLAIN, FAX, LZW, JPEG, DEFLATE, PACKBITS, LZMA, ZSTD = 1, (2, 3, 4), 5, 7, (8, 32946), 32773, 34925, 50000
 """Values of the tag Compression."""
+MOST_TAGS = 4096
+"""Tags that a directory may have; to read 65,000 would take seconds."""
 HEADER = 8
 """Bytes that begin every TIFF; no pixels lie there."""
 
@@ -168,7 +170,7 @@ def _check_directory(data: bytes, name: str) -> None:
     word, size, counter = (8, 20, 8) if big else (4, 12, 2)
     at = int.from_bytes(data[8:16] if big else data[4:8], order)
     entries = range(at + counter, at + counter + size * int.from_bytes(data[at : at + counter], order), size)
-    if entries.stop + word > len(data):
+    if entries.stop + word > len(data) or len(entries) > MOST_TAGS:
         raise damaged(name, "its directory reaches behind the end of the file")
     last = -1
     for entry in entries:

@@ -10,12 +10,15 @@ from PIL.ImageFile import ImageFile
 from blemish.images.encoded import Encoded, damaged
 from blemish.images.netpbm import check_netpbm
 
-__all__ = ["check_colours", "check_png", "check_png_rows", "check_whole"]
+__all__ = ["check_chunk_count", "check_colours", "check_png", "check_png_rows", "check_whole"]
 
 
 _NEEDED = (b"IHDR", b"IDAT", b"IEND")
 _INTERLACED = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
 """First row and column of each pass, and the steps down and to the right."""
+
+FEW_CHUNKS, CHUNK_BYTES = 1000, 256
+"""A PNG may have so many chunks, and one more for each so many bytes; programs write chunks of 8 KB and more."""
 
 
 class _Chunk(NamedTuple):
@@ -60,11 +63,11 @@ def check_png_rows(image: ImageFile, encoded: Encoded) -> None:
     """
     if np.asarray(image.crop((0, image.height - 1, image.width, image.height))).any() and not encoded.data[28]:
         return
-    inflater, count = zlib.decompressobj(), 0
+    inflater, wanted = zlib.decompressobj(), _png_bytes(encoded.data)
     for chunk in _chunks(encoded.data, encoded.name):
-        if chunk.kind == b"IDAT":
-            count += len(inflater.decompress(encoded.data[chunk.start : chunk.end]))
-    if count < _png_bytes(encoded.data):
+        if chunk.kind == b"IDAT" and wanted:  # no more than that: a small file may hold gigabytes of zeros
+            wanted -= len(inflater.decompress(encoded.data[chunk.start : chunk.end], wanted))
+    if wanted:
         raise damaged(encoded.name, "the last rows of the image are missing")
 
 
@@ -87,13 +90,22 @@ def check_colours(image: ImageFile, name: str) -> None:
         raise damaged(name, "a pixel names a colour that is not in its palette")
 
 
-def _chunks(data: bytes, name: str) -> Iterator[_Chunk]:
+def check_chunk_count(data: bytes, name: str) -> None:
+    """Raise ImageError for a PNG of so many small chunks that they alone would take seconds."""
+    most = FEW_CHUNKS + len(data) // CHUNK_BYTES
+    if any(number >= most for number, _ in enumerate(_chunks(data, name, strict=False))):
+        raise damaged(name, f"it has more than {most:,} chunks")
+
+
+def _chunks(data: bytes, name: str, *, strict: bool = True) -> Iterator[_Chunk]:
     """The chunks behind the eight bytes that mark a PNG."""
     at = 8
     while at < len(data):
         length = int.from_bytes(data[at : at + 4], "big")
         chunk = _Chunk(data[at + 4 : at + 8], at + 8, at + 8 + length)
         at = chunk.end + 4
+        if at > len(data) and not strict:
+            return
         if at > len(data):
             raise damaged(name, f"chunk {_label(chunk.kind)} ends behind the end of the file")
         yield chunk
