@@ -7,6 +7,8 @@
 PYTHON ?= python3
 CORE = .venv/bin
 TORCH = .venv-torch/bin
+ORT_WEB = .venv/onnxruntime-web
+ORT_WEB_VERSION = 1.30.0
 PIP = -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .PHONY: demo page test check core-test torch-test docs campaigns clean
@@ -26,9 +28,10 @@ page:
 	cd page && npm ci --no-audit --no-fund && npm run build
 
 core-test: .venv/ready .venv/wheelhouse/ready
-	if command -v npm >/dev/null; then $(MAKE) page; else echo "npm is not here: the pages of a station are tested without their scripts"; fi
+	if command -v npm >/dev/null; then $(MAKE) page $(ORT_WEB)/ready; else echo "npm is not here: the pages of a station are tested without their scripts, and the page of an export is not run"; fi
 	$(CORE)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir .venv/wheelhouse .
 	$(CORE)/python -c "import importlib.util as u; assert u.find_spec('torch') is None, 'torch is in the core environment'"
+	if [ -f $(ORT_WEB)/ready ]; then export BLEMISH_ORT_WEB=$(CURDIR)/$(ORT_WEB); fi; \
 	BLEMISH_WHEELHOUSE=.venv/wheelhouse $(CORE)/python -m pytest -m "not torch and not slow" --numprocesses 2 --dist worksteal
 
 torch-test: .venv-torch/ready
@@ -48,6 +51,14 @@ campaigns: .venv/ready
 .venv/ready: pyproject.toml constraints.txt $(wildcard setup.py src/blemish/kernels/_kernels*.[ch])
 	$(PYTHON) -m venv .venv
 	$(CORE)/python $(PIP) --editable '.[dev,demo]'
+	touch $@
+
+# Of the package for browsers, the files that the page of an export loads; the whole would take 139 MB.
+$(ORT_WEB)/ready: | .venv/ready
+	mkdir -p $(ORT_WEB)
+	cd $(ORT_WEB) && npm pack --silent onnxruntime-web@$(ORT_WEB_VERSION) && tar -xzf *.tgz --strip-components 2 \
+	  package/dist/ort.wasm.min.mjs package/dist/ort-wasm-simd-threaded.mjs package/dist/ort-wasm-simd-threaded.wasm
+	rm $(ORT_WEB)/*.tgz
 	touch $@
 
 .venv/docs: .venv/ready
