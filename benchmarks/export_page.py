@@ -14,9 +14,10 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from chromium import CHROMIUM
 from export import FITTED, ROWS, SEED, TIMED, seconds, with_rows
 from machine import Spread, data_folder, figure, markdown_table, publish
-from other_readers import CHROMIUM, RUNTIME, page_says
+from other_readers import RUNTIME, page_says
 
 from blemish.detector import Detector
 from blemish.export.exporting import export_bytes

@@ -71,7 +71,7 @@ def row(case: str, runtime: str, found: Agreement | str) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--keep", action="store_true", help="write the result")
-    parser.add_argument("--only", default="", help="cases whose name holds this")
+    parser.add_argument("--only", default="", help="cases whose name holds this; a result of their own")
     parser.add_argument("--good", type=int, default=60, help="good images to fit on")
     parser.add_argument("--every", type=int, default=1, help="inspect each Nth image")
     arguments = parser.parse_args()

@@ -24,6 +24,9 @@ def export(
     runtime: Annotated[
         Path, typer.Option(help="For the page: the folder dist of the npm package onnxruntime-web.")
     ] = Path("node_modules/onnxruntime-web/dist"),
+    with_resize: Annotated[
+        bool, typer.Option(help="For onnx: resize inside the graph, which then takes pictures of any size.")
+    ] = False,
     check: Annotated[
         list[str] | None,
         typer.Option(help="Images, a folder or a pattern: run export and model on them, and say how far they differ."),
@@ -37,6 +40,7 @@ def export(
     docs/export.md says how to read it. Exit code 1: --check found differences above 1e-5, or of a verdict.
     """
     from blemish.detector import load
+    from blemish.errors import OptionError
     from blemish.export.artefact import Artefact
     from blemish.export.compare import compare
     from blemish.export.exporting import export_bytes
@@ -45,6 +49,8 @@ def export(
     from blemish.export.web import check_web, write_web
     from blemish.export.writing import claim_export, write_export
 
+    if with_resize and to != "onnx":
+        raise OptionError("Option with_resize cannot be used with this --to: it is for onnx.")
     images = found_images(check) if check else []
     if to == "web":
         check_web(output, runtime, force=force)
@@ -54,7 +60,7 @@ def export(
     else:
         claim_export(output, [model, *images], force=force)
     detector = load(model, trusted=trusted)
-    content, file = export_bytes(detector.model), output
+    content, file = export_bytes(detector.model, resizes=with_resize), output
     if to == "web":
         size, file = write_web(output, runtime, content), output / "model.onnx"
     elif to == "openvino":

@@ -86,7 +86,10 @@ class Artefact:
         """
         clock, document = Clock(), self.document
         kept = keep(image, channels=channels, rules=self.viewer.rules)
-        sized, view = self.viewer(read_image(kept, rules=self.viewer.rules), image_name(image))
+        pixels = read_image(kept, rules=self.viewer.rules)
+        sized, view = self.viewer(pixels, image_name(image))
+        if document.resizes:
+            sized = pixels if pixels.ndim == 3 else np.repeat(pixels[:, :, None], 3, axis=2)
         usual = Usual(document.end, document.measured)
         usual.check_measured(view)
         clock.lap("read")
@@ -127,7 +130,7 @@ class Artefact:
                 yield Result(image_name(image), Verdict.ERROR, nothing, threshold, error=str(error), model=version)
 
     def score(self, sized: Array, view: View) -> Scores:
-        """What the graph answers for a sized image (height, width, 3). Raises ImageError for what it cannot judge."""
+        """What the graph answers for its `image` (height, width, 3). Raises ImageError for what it cannot judge."""
         document, feeds = self.document, {"image": sized}
         for cells in document.cells:
             grid = cells.rows, cells.columns

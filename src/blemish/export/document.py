@@ -85,6 +85,8 @@ class Document(_Part):
     precision: Literal["float32", "bfloat16", "int8"] = "float32"
     input: Transform
     """From decoded pixels to the input `image`."""
+    resizes: bool = False
+    """Whether `image` is the decoded picture at its own size, and the graph resizes it."""
     pillow: str
     """The version of Pillow that resized on export: from 13 on it may begin with the columns (docs/export.md)."""
     cells: list[CellsInput]

@@ -26,10 +26,13 @@ MOST_BYTES = 2**31 - 1
 """Of a file of protobuf."""
 
 
-def export_bytes(model: Model) -> bytes:
-    """The ONNX file of a model, with its document in the metadata and its seal. Raises OptionError with the reason."""
-    exported = export_graph(model)
-    document = document_of(model, exported)
+def export_bytes(model: Model, *, resizes: bool = False) -> bytes:
+    """The ONNX file of a model, with its document in the metadata and its seal; `resizes` makes it take any size.
+
+    Raises OptionError with the reason.
+    """
+    exported = export_graph(model, resizes=resizes)
+    document = document_of(model, exported).model_copy(update={"resizes": resizes})
     return packed(exported.graph, document)
 
 

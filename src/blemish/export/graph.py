@@ -11,6 +11,7 @@ from blemish.errors import OptionError
 from blemish.export.operators import FLOAT, INT32, Operators
 from blemish.export.others import nearest_image_tail, padim_tail
 from blemish.export.patchcore import patchcore_tail
+from blemish.export.resizing import check_resizable, resized
 from blemish.export.tail import Grids, Tail
 from blemish.export.tiles import tiled
 from blemish.features.graph import OPSET, at_least, rename
@@ -40,13 +41,18 @@ class Exported(NamedTuple):
     cells: Mapping[tuple[int, int], str]
 
 
-def export_graph(model: Model) -> Exported:
-    """Join the model's network with its method. Raises OptionError, with the reason, where that has no operators."""
+def export_graph(model: Model, *, resizes: bool = False) -> Exported:
+    """Join the model's network with its method; `resizes` puts resizing in front.
+
+    Raises OptionError, with the reason, for what has no operators.
+    """
     transform = model.manifest.transform
     if model.manifest.aligner is not None:
         raise OptionError(
             "A model that aligns images cannot be exported: its readers cannot align. Fit with align=none."
         )
+    if resizes:
+        check_resizable(transform, model.manifest.places)
     shapes, network = _network(model.graph, transform)
     ops, grids = Operators(), Grids(shapes)
     tail = _tail(ops, model, grids)
@@ -62,6 +68,8 @@ def export_graph(model: Model) -> Exported:
     )
     joined = helper.make_model(graph, opset_imports=network.opset_import, ir_version=network.ir_version)
     _check_standard(joined)
+    if resizes:
+        return Exported(resized(joined, transform, grids.inputs), {})
     return Exported(joined, grids.inputs)
 
 

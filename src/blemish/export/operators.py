@@ -8,15 +8,15 @@ from onnx import helper, numpy_helper
 
 from blemish.arrays import Array
 
-__all__ = ["DOUBLE", "FLOAT", "INT32", "INT64", "Operators", "Value", "numbers"]
+__all__ = ["DOUBLE", "FLOAT", "INT32", "INT64", "UINT8", "Operators", "Value", "numbers"]
 
 DOUBLE, FLOAT = onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOAT
-INT32, INT64 = onnx.TensorProto.INT32, onnx.TensorProto.INT64
+INT32, INT64, UINT8 = onnx.TensorProto.INT32, onnx.TensorProto.INT64, onnx.TensorProto.UINT8
 
 PREFIX = "blemish/export/"
 """Starts every name made here, so that none collides with the network's."""
 
-Value = str | Array | np.float32
+Value = str | Array | np.number
 """What an operator reads: a tensor by name, or a constant."""
 
 
