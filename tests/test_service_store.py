@@ -273,6 +273,8 @@ def test_a_database_of_the_first_form_is_brought_to_the_present_one_after_a_back
     recipe_in(store)
     store.close()
     assert [path.name[:15] for path in (tmp_path / "backups").iterdir()] == ["station-form-1-"]
+    Store(tmp_path / "new", ballast=0).close()
+    assert not (tmp_path / "new" / "backups").exists(), "a new one has nothing to lose"
 
 
 @pytest.mark.parametrize(

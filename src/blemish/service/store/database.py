@@ -76,7 +76,7 @@ class Database:
                     f"install that version, or restore a backup."
                 )
             for number in range(version, len(steps)):
-                if number:
+                if version:  # a new one has nothing to lose
                     _back_up(connection, backups, number)
                 connection.executescript(f"BEGIN;\n{steps[number]}\nPRAGMA user_version={number + 1};\nCOMMIT;")
         finally:
