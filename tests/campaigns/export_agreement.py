@@ -9,6 +9,7 @@ missing is said and left out. The exit code is 1 where anything differs by more 
 """
 
 import argparse
+import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -85,10 +86,9 @@ def main() -> None:
                 good &= isinstance(found, str) or found.good
                 rows.append(row(case.name, name, found))
     header = ["images", "runtime", "inspected", "scores differ by", "maps differ by", "verdicts differ"]
-    results = Path(__file__).parent / "results"
-    publish(
-        "export_agreement", f"{__doc__}\n{markdown_table(header, rows)}", seed=0, keep=arguments.keep, results=results
-    )
+    name = "_".join(["export_agreement", *re.findall(r"\w+", arguments.only.lower())])
+    table, results = markdown_table(header, rows), Path(__file__).parent / "results"
+    publish(name, f"{__doc__}\n{table}", seed=0, keep=arguments.keep, results=results)
     raise SystemExit(0 if good else 1)
 
 
