@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import IO, Any
@@ -13,8 +14,8 @@ from hypothesis import strategies as st
 
 from blemish.arrays import Floats
 from blemish.errors import DataError, OptionError
-from blemish.memory.coreset import coreset_of_shards, greedy_coreset, random_projection
-from blemish.memory.shards import ArrayShard
+from blemish.memory.coreset import Round, coreset_of, greedy_coreset, random_projection
+from blemish.memory.shards import ArrayShard, Behind, Cut, LocalShards, Top
 from blemish.memory.spill import PatchStore
 
 
@@ -37,15 +38,92 @@ def test_shards_give_the_coreset_of_one_array(count: int, dimension: int, edges:
     patches = patches_of(seed, count, dimension)
     rows = 1 + seed % count
     one = greedy_coreset(patches, rows, seed=seed)
-    many = coreset_of_shards(cut(patches, [edge for edge in edges if edge < count]), rows, seed=seed)
+    many = coreset_of(LocalShards(cut(patches, [edge for edge in edges if edge < count])), rows, seed=seed)
     assert (one.indices == many.indices).all()
     assert (one.radii == many.radii).all()
 
 
 def test_shards_larger_than_the_pool_give_the_coreset_of_one_array() -> None:
     patches = patches_of(0, 30_000, 5)
-    one, many = greedy_coreset(patches, 400), coreset_of_shards(cut(patches, [9_000, 21_000]), 400)
+    one, many = greedy_coreset(patches, 400), coreset_of(LocalShards(cut(patches, [9_000, 21_000])), 400)
     assert (one.indices == many.indices).all()
+
+
+def evenly(patches_ND: Floats, shards: int) -> list[ArrayShard]:
+    edges = np.linspace(0, len(patches_ND), shards + 1).astype(int)
+    return [ArrayShard(patches_ND[low:high], first=int(low), threads=1) for low, high in pairwise(edges)]
+
+
+def of_few_values(seed: int, count: int, dimension: int) -> Floats:
+    """Patches full of duplicates and equal distances."""
+    values: Floats = np.random.default_rng(seed).integers(0, 3, (count, dimension)).astype(np.float32)
+    return values
+
+
+@pytest.mark.parametrize("shards", [1, 2, 3, 4, 16, 64, 1000])
+def test_any_number_of_shards_gives_the_coreset_of_one_array(shards: int) -> None:
+    rows = 200 if shards < 1000 else 30
+    for patches in (patches_of(8, 6_000, 7), of_few_values(8, 6_000, 5)):
+        among = np.arange(len(patches)) // 100 % 5 != 3
+        one = greedy_coreset(patches, rows, among=among, seed=3)
+        many = coreset_of(LocalShards(evenly(patches, shards), among), rows, seed=3)
+        assert (one.indices == many.indices).all()
+        assert (one.radii == many.radii).all()
+
+
+class Wired(LocalShards):
+    """Shards that count what would travel, and may send no more than `message` bytes of patches."""
+
+    def __init__(self, shards: list[ArrayShard], message: float) -> None:
+        super().__init__(shards)
+        self.message = message
+        self.rounds: list[int] = []
+
+    def take(self, cut: Cut, known: int) -> list[Top]:
+        tops = super().take(cut, known)
+        self.rounds.append(sum(top.patches_PD.nbytes for top in tops))
+        return tops
+
+
+@pytest.mark.parametrize("shards", [1, 7])
+def test_short_messages_take_more_rounds_to_the_same_coreset(shards: int) -> None:
+    patches = patches_of(9, 12_000, 6)
+    patches[:3000] += 20
+    wired = Wired(evenly(patches, shards), message=40 * 24)
+    many = coreset_of(wired, 150, seed=1)
+    one = greedy_coreset(patches, 150, seed=1)
+    assert (one.indices == many.indices).all()
+    assert (one.radii == many.radii).all()
+    assert max(wired.rounds) <= wired.message
+    assert len(wired.rounds) > 3
+
+
+def test_a_shard_that_forgot_its_centres_never_answers() -> None:
+    patches = patches_of(10, 500, 4)
+    shard, fresh = ArrayShard(patches), ArrayShard(patches)
+    shard.meet(patches[:3], np.arange(3), 0)
+    questions: list[Callable[[ArrayShard], object]] = [
+        lambda asked: asked.meet(patches[3:4], np.array([3]), 3),
+        lambda asked: asked.best(5, 4, 3),
+        lambda asked: asked.reaching(0.1, 10, 3),
+        lambda asked: asked.take(Cut(0.1, 500), 3),
+    ]
+    for question in questions[::-1]:
+        question(shard)
+        with pytest.raises(Behind, match="has met 0 centres, and 3 were counted"):
+            question(fresh)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 30), st.integers(1, 5), st.integers(0, 2**16))
+def test_a_run_goes_on_after_any_round_on_other_shards(stopped: int, shards: int, seed: int) -> None:
+    patches = patches_of(seed, 5_000, 3)
+    rounds: list[Round] = []
+    whole = coreset_of(Wired(evenly(patches, 2), 200), 60, seed=seed, keep=rounds.append)
+    begun = rounds[: 1 + stopped % len(rounds)]
+    more = coreset_of(LocalShards(evenly(patches, shards)), 60, seed=seed, begun=begun)
+    assert (whole.indices == more.indices).all()
+    assert (whole.radii == more.radii).all()
 
 
 def test_a_subset_of_a_shard_gives_the_coreset_of_the_subset() -> None:

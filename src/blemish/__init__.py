@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     __version__: str
     from blemish.calibrating import calibrate
+    from blemish.cluster.cluster import Cluster, connect
     from blemish.detector import Detector, load
     from blemish.diagnosis.data_set import Examination
     from blemish.diagnosis.doctor import doctor
@@ -39,6 +40,7 @@ __all__ = [
     "BackboneError",
     "BlemishError",
     "Box",
+    "Cluster",
     "DataError",
     "Detector",
     "Evaluation",
@@ -57,6 +59,7 @@ __all__ = [
     "Tuned",
     "Verdict",
     "calibrate",
+    "connect",
     "doctor",
     "evaluate",
     "fit",
@@ -70,6 +73,7 @@ __all__ = [
 
 _HOMES = {
     "calibrating": ("calibrate",),
+    "cluster.cluster": ("Cluster", "connect"),
     "detector": ("Detector", "load"),
     "errors": (
         "BackboneError",

@@ -17,7 +17,7 @@ from blemish.calibration.held_out import hold_out
 from blemish.calibration.thresholds import Mode, Wanted
 from blemish.detector import Detector
 from blemish.diagnosis.before_fit import noticed
-from blemish.errors import DataError, ImageError
+from blemish.errors import DataError, ImageError, OptionError
 from blemish.features.looks import PlannedLook
 from blemish.images.decode import Rules
 from blemish.images.glance import Glance
@@ -27,6 +27,7 @@ from blemish.images.read import Source, image_name, read_image
 from blemish.images.sources import Images, list_sources
 from blemish.images.training_image import TrainingImage
 from blemish.images.transform import Viewer
+from blemish.methods.good_images import Workers
 from blemish.methods.method import KeepsCandidates
 from blemish.methods.prepare import good_images
 from blemish.methods.registry import find_method
@@ -37,6 +38,7 @@ from blemish.options.given import FitOptions
 from blemish.options.listing import list_options
 from blemish.options.recipe import over_recipe
 from blemish.options.settings import Resources, Settings, chosen
+from blemish.system.blas import blas_threads
 from blemish.system.progress import Progress, Shown, shown
 from blemish.system.stream import available_threads, stream
 
@@ -54,6 +56,7 @@ def fit(
     groups: Sequence[str] | None = None,
     recursive: bool = False,
     progress: Shown = None,
+    cluster: Workers | None = None,
     **options: Unpack[FitOptions],
 ) -> Detector:
     """Learn what good looks like from images of good parts alone (Roth et al., CVPR 2022, sections 3.1 to 3.3).
@@ -69,6 +72,7 @@ def fit(
             Calibration never divides a group.
         recursive: Read the folders inside folders, too.
         progress: None shows bars or lines on stderr, False nothing; a function is called with step, done and total.
+        cluster: Machines that do the work, from `blemish.connect`; images are then files that all of them can read.
         **options: Those of `FitOptions`; help(blemish.fit) lists each with its type, meaning and default below.
 
     Returns:
@@ -84,7 +88,7 @@ def fit(
     """
     given = over_recipe(recipe, options)
     settings, resources = chosen(settings, given)
-    with shown(progress) as report:
+    with shown(progress) as report, blas_threads(resources.threads or available_threads()):
         return _fit(
             list_sources(images, recursive=recursive),
             groups,
@@ -92,6 +96,7 @@ def fit(
             resources,
             report,
             size_asked="size" in given or "size" in settings.asked(),
+            workers=cluster,
         )
 
 
@@ -103,28 +108,45 @@ def _fit(
     progress: Progress,
     *,
     size_asked: bool,
+    workers: Workers | None = None,
 ) -> Detector:
     wanted = Wanted.of(settings)
     named = named_parts(sources, groups)
     threads = resources.threads or available_threads()
+    if workers:
+        _check_can_work(sources, settings)
     rules = Rules.of(accept_damaged=resources.accept_damaged, max_pixels=resources.max_pixels, nodata=settings.nodata)
     held = Held(resources.memory)
-    glances = readable(glance_over(sources, rules, threads=threads, progress=progress, held=held))
+    elsewhere = workers.stream if workers else None
+    found = glance_over(sources, rules, threads=threads, progress=progress, held=held, elsewhere=elsewhere)
+    glances = readable(found)
     part_of = joined_parts(glances, named, stated=groups is not None)
     kinds = [glance.kind for glance in glances]
     good = good_images(
-        sources, kinds, settings, resources, progress, size_asked=size_asked, groups=part_of, rules=rules, held=held
+        sources,
+        kinds,
+        settings,
+        resources,
+        progress,
+        size_asked=size_asked,
+        groups=part_of,
+        rules=rules,
+        held=held,
+        workers=workers,
     )
     settings = good.settings
     check_varied(glances)
     viewer = good.viewer
     decoded = (held.seen(number, source) for number, source in enumerate(sources))
-    motions = list(stream(partial(_motion, viewer), decoded, threads=threads))
+    motion = partial(_motion, viewer)
+    motions = list(workers.stream(motion, sources) if workers else stream(motion, decoded, threads=threads))
     learner = find_method(settings.method).learn(good)
     held_N = hold_out(part_of, settings, refits=learner.refits)
     fitted, seen = fit_and_hold_out(learner, part_of, held_N, settings, *good.transform.share(threads), progress)
     if settings.removable and isinstance(learner, KeepsCandidates):
         fitted = learner.with_candidates(fitted, ~held_N, progress)
+    if workers:
+        workers.release()
     mode: Mode = "split" if held_N.any() else "cross"
     held_out = seen.only(held_N) if mode == "split" else seen
     manifest = ModelManifest(
@@ -170,6 +192,16 @@ def _training_images(
         glance.remembered(part, pixels=digest, motion=motion, in_memory=not held)
         for glance, part, digest, motion, held in zip(glances, part_of, digests, motions, held_N.tolist(), strict=True)
     ]
+
+
+def _check_can_work(sources: Sequence[Source], settings: Settings) -> None:
+    """Refuse what other machines cannot see, or do not do."""
+    if settings.method != "patchcore":
+        raise OptionError(f"Option cluster cannot be used with the method {settings.method}: leave it out.")
+    if settings.tile_banks == "each":
+        raise OptionError("Option cluster cannot be used with tile_banks=each: leave one of them out.")
+    if not all(isinstance(source, str | os.PathLike) for source in sources):
+        raise OptionError("Option cluster takes images as files that all machines can read; give their paths.")
 
 
 def readable(glances: Sequence[Glance | ImageError]) -> list[Glance]:

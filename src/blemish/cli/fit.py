@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from blemish.cli.cluster import ClusterAddress, ClusterState, fit_each, reached
 from blemish.cli.console import fail, language, print_json, progress_bar, say
 from blemish.cli.images import labelled_images
 from blemish.cli.next_step import say_misses_unknown, settle_suspects
@@ -35,6 +36,14 @@ def fit(
     recursive: Recursive = False,
     accept_damaged: AcceptDamaged = False,
     force: Force = False,
+    cluster: ClusterAddress = None,
+    cluster_state: ClusterState = None,
+    each: Annotated[
+        bool,
+        typer.Option(
+            "--each", help="Fit one model for each folder named, into the folder of -o.", rich_help_panel=Panel.FIRST
+        ),
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print what was fitted as JSON.")] = False,
     **options: str | None,
 ) -> None:
@@ -45,6 +54,8 @@ def fit(
     from blemish.options.recipe import RECIPE, as_toml, over_recipe, read_recipe
     from blemish.system.outputs import ANY, Outputs
 
+    if each:
+        raise SystemExit(_fit_each(images, output, config, options, cluster, json=json, force=force))
     paths, groups = labelled_images(images, label=0, split="train", recursive=recursive)
     wanted = over_recipe(config, given(options) | ({"accept_damaged": True} if accept_damaged else {}))
     settings, resources = divide_options(wanted)
@@ -59,8 +70,9 @@ def fit(
         _save(save_config, as_toml(settings, own, read_recipe(config).inspect if config else None))
     with model_to_write(output) as target:
         try:
-            with progress_bar() as progress:
-                detector = fit_detector(paths, groups=groups, progress=progress, **wanted | {"checkpoint": state})
+            with reached(cluster, cluster_state, resources.threads) as machines, progress_bar() as progress:
+                own = wanted | {"checkpoint": state}
+                detector = fit_detector(paths, groups=groups, progress=progress, cluster=machines, **own)
         except KeyboardInterrupt:
             if state is None or not state.exists():
                 raise
@@ -68,6 +80,8 @@ def fit(
         if not json:
             detector = settle_suspects(detector, output, ask=wanted.get("suspects", "ask") == "ask")
         target.fill(detector.save)
+    if machines:
+        machines.clear_checkpoint()
     if state:
         state.unlink(missing_ok=True)
     for note in detector.notes:
@@ -76,6 +90,25 @@ def fit(
         print_json({"path": str(output), **detector.info()})
     else:
         _tell(output, detector)
+
+
+def _fit_each(
+    folders: list[str],
+    output: Path,
+    config: Path | None,
+    options: dict[str, str | None],
+    address: str | None,
+    *,
+    json: bool,
+    force: bool,
+) -> int:
+    """One model for each folder; the exit code."""
+    from blemish.options.recipe import over_recipe
+
+    wanted = over_recipe(config, given(options))
+    threads = divide_options(wanted)[1].threads
+    with reached(address, threads=threads) as cluster:
+        return fit_each(folders, output, wanted, cluster, json=json, force=force)
 
 
 def _tell(output: Path, detector: "Detector") -> None:

@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, Protocol
 
 import typer
 
+from blemish.cli.cluster import ClusterAddress, Parquet, check_rows_only, inspect_to_parquet, inspected, reached
 from blemish.cli.console import in_language, print_json, progress_bar, say
 from blemish.cli.images import found_images
 from blemish.cli.next_step import say_misses_unknown
@@ -44,6 +45,8 @@ def inspect(
     ] = None,
     masks: Annotated[Path | None, typer.Option(help="Write masks of the regions into this folder.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print all results as one JSON list.")] = False,
+    parquet: Parquet = None,
+    cluster: ClusterAddress = None,
     config: Config = None,
     force: Force = False,
     trusted: Trusted = None,
@@ -76,7 +79,11 @@ def inspect(
         if model.suffix.lower() in (".onnx", ".xml")
         else _model(model, wanted, trusted)
     )
+    check_rows_only(cluster, parquet, wanted, detector)
     with ExitStack() as stack:
+        machines = stack.enter_context(reached(cluster, threads=wanted.threads))
+        if parquet:
+            _tell_parts(inspect_to_parquet(machines, detector, paths, parquet))
         manifest = None if isinstance(detector, Artefact) else detector.model.manifest
         writers = _open(wanted, paths, manifest, apart, stack)
         progress = stack.enter_context(progress_bar())
@@ -84,7 +91,7 @@ def inspect(
         rows: list[dict[str, Any]] = []
         tell = (lambda result: rows.append(result.to_dict())) if json else _print_line
         adding = [*(writer.add for writer in writers), tell]
-        for number, result in enumerate(detector.inspect_many(paths), start=1):
+        for number, result in enumerate(inspected(machines, detector, paths), start=1):
             counts[result.verdict] += 1
             for add in adding:
                 add(result)
@@ -95,6 +102,12 @@ def inspect(
         say(", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict]))
         if manifest:
             say_misses_unknown(model)
+    raise SystemExit(exit_code(counts))
+
+
+def _tell_parts(counts: "Counter[Verdict]") -> NoReturn:
+    """The end of an inspection whose rows are in files of the cluster."""
+    say(", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items())))
     raise SystemExit(exit_code(counts))
 
 

@@ -4,15 +4,16 @@ Copies are known by their pixels, whatever they are called and however they are 
 part by what sets parts of a product apart (images/duplicates.py).
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import partial
+from typing import Protocol, TypeVar
 
 import numpy as np
 
 from blemish.errors import ImageError, OptionError
 from blemish.images.decode import Rules
 from blemish.images.duplicates import Groups, near_duplicates
-from blemish.images.glance import Glance, read_and_glance
+from blemish.images.glance import Glance, read_and_glance, read_glance
 from blemish.images.held import Held
 from blemish.images.read import Source, image_name
 from blemish.system.progress import Progress, silent
@@ -20,8 +21,17 @@ from blemish.system.stream import stream
 
 __all__ = ["glance_over", "joined_parts", "named_parts"]
 
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+
 COMPARED = 10_000
 """Near copies are looked for among so many images at most: each is compared with every other."""
+
+
+class Mapped(Protocol):
+    """Yields `function(item)` for each item, in order."""
+
+    def __call__(self, function: Callable[[Item], Answer], items: Iterable[Item]) -> Iterator[Answer]: ...
 
 
 def named_parts(sources: Sequence[Source], groups: Sequence[str] | None, taken: Collection[str] = ()) -> list[str]:
@@ -43,14 +53,25 @@ def named_parts(sources: Sequence[Source], groups: Sequence[str] | None, taken: 
 
 
 def glance_over(
-    sources: Sequence[Source], rules: Rules, *, threads: int, progress: Progress = silent, held: Held | None = None
+    sources: Sequence[Source],
+    rules: Rules,
+    *,
+    threads: int,
+    progress: Progress = silent,
+    held: Held | None = None,
+    elsewhere: Mapped | None = None,
 ) -> list[Glance | ImageError]:
     """What tells each image's part; the error of one that cannot be read. Holds 16 KB an image where few came.
 
-    `held` is given the pixels of each, for those who look at them next.
+    `held` is given the pixels of each, for those who look at them next; `elsewhere` is a cluster that looks at them.
     """
     prints = len(sources) <= COMPARED
     glances: list[Glance | ImageError] = []
+    if elsewhere:  # the pixels stay there
+        for each in elsewhere(partial(read_glance, rules=rules, prints=prints), sources):
+            glances.append(each)
+            progress("look", len(glances), len(sources))
+        return glances
     for glance, image in stream(partial(read_and_glance, rules=rules, prints=prints), sources, threads=threads):
         if held is not None and image is not None:
             held.hold(len(glances), image)

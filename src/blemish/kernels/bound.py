@@ -17,6 +17,7 @@ import numpy as np
 from blemish.arrays import Doubles, Floats
 from blemish.kernels.points import CHUNK, LANES, NO_VALUES, PAIR, UNIT, Axes, Kind, Margins, Points, in_panels
 from blemish.kernels.protocol import Kernels
+from blemish.system.blas import blas_threads
 
 __all__ = ["Bound"]
 
@@ -46,13 +47,12 @@ class Bound:
         sample -= mean_D
         largest = float(np.abs(sample).max()) * np.sqrt(dimension)
         scale = float(2.0 ** -np.ceil(np.log2(largest))) if largest > 0 else 1.0
-        axes_MD = _principal_axes(
-            (sample * scale).astype(np.float32), min(max(axes, sketch), dimension, max(1, len(sample) - 1))
-        )
-        count = len(axes_MD)
+        count = min(max(axes, sketch), dimension, max(1, len(sample) - 1))
+        # Matrices so small are no faster on several threads, and far slower where others use the processors.
+        with blas_threads(1):
+            axes_MD = _principal_axes((sample * scale).astype(np.float32), count)
+            square = axes_MD.astype(np.float64) @ axes_MD.T
         axes = min(axes, count)
-        # The largest row sum of |VV'| bounds its largest eigenvalue.
-        square = axes_MD.astype(np.float64) @ axes_MD.T
         self._axes = Axes(
             mean_D=mean_D,
             scale=scale,
@@ -62,6 +62,7 @@ class Bound:
             kind=kind,
             sketch_axes=count if sketch else 0,
             sketch=-(-(count + 1) // LANES) * LANES if sketch else 0,
+            # The largest row sum of |VV'| bounds its largest eigenvalue.
             eta=max(0.0, float(np.abs(square).sum(axis=1).max()) - 1) + 1e-12,
             # CHUNK sums, then one for each chunk, then centring and scaling.
             step=(CHUNK + -(-dimension // CHUNK) + 2) * UNIT * 1.01,

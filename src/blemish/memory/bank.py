@@ -9,8 +9,7 @@ import numpy as np
 from blemish.arrays import Array, Bools, Floats, Ints
 from blemish.errors import OptionError
 from blemish.memory.coreset import Coreset
-from blemish.memory.spill import take_rows
-from blemish.memory.training import TrainingPatches
+from blemish.memory.training import Patches
 
 __all__ = ["Bank"]
 
@@ -36,7 +35,7 @@ class Bank:
     @classmethod
     def of(
         cls,
-        patches: TrainingPatches,
+        patches: Patches,
         coreset: Coreset,
         dtype: Literal["float32", "float16"] = "float32",
         *,
@@ -48,10 +47,10 @@ class Bank:
         """
         chosen = coreset.indices
         with np.errstate(over="ignore"):
-            rows_KD = take_rows(patches.values_ND, chosen).astype(dtype, copy=False)
+            rows_KD = patches.rows(chosen).astype(dtype, copy=False)
         if not np.isfinite(rows_KD).all():
             raise OptionError("bank_type=float16 cannot hold patches with values beyond 65504; use float32.")
-        bank = cls(rows_KD, patches.image_N[chosen], patches.cell_N[chosen], coreset.radii)
+        bank = cls(rows_KD, *patches.places(chosen), coreset.radii)
         return bank if projected else replace(bank, radius=float(coreset.radii[-1]) + bank.rounding)
 
     def rows_at(self, kept_K: Bools) -> "Bank":

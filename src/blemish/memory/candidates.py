@@ -12,17 +12,18 @@ benchmarks/feedback.py says how far they do.
 
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
-from blemish.arrays import Bools, Doubles, Floats, Ints
+from blemish.arrays import Doubles, Floats, Ints
+from blemish.features.patches import ImagePatches
 from blemish.memory.bank import Bank
 from blemish.memory.cover import cover
-from blemish.memory.spill import take_rows
-from blemish.memory.training import TrainingPatches
+from blemish.memory.training import Patches
 from blemish.search.search import Search
 from blemish.system.progress import Progress, silent
-from blemish.system.stream import stream
 
 __all__ = ["Candidates", "find_candidates"]
 
@@ -54,7 +55,7 @@ class Candidates:
 def find_candidates(
     bank: Bank,
     search: Search,
-    patches: TrainingPatches,
+    patches: Patches,
     images: Sequence[int],
     *,
     most: int,
@@ -66,53 +67,58 @@ def find_candidates(
     `search` finds rows of the bank. Within the bank's radius all these patches are covered after any one image has
     left, unless `most` cut candidates off.
     """
-    among = np.flatnonzero(np.isin(patches.image_N, images))
-    nearest_A, other_A = _two_images(bank, search, patches, among, images, threads, progress)
-    lost_A = (nearest_A != patches.image_N[among]) & (other_A > bank.radius)
+    lost = _lost(bank, search, patches, images, threads, progress)
     chosen, distances = [np.empty(0, np.int64)], [np.empty(0, np.float32)]
-    for lost in _by_image(lost_A, nearest_A):
-        coreset = cover(take_rows(patches.values_ND, among[lost]), other_A[lost], bank.radius)
-        chosen.append(among[lost[coreset.indices]])
+    for own in _by_image(lost.nearest_L):
+        coreset = cover(patches.rows(lost.numbers_L[own]), lost.other_L[own], bank.radius)
+        chosen.append(lost.numbers_L[own[coreset.indices]])
         distances.append(coreset.radii)
     order = np.argsort(-np.concatenate(distances), kind="stable")[:most]
     kept = np.sort(np.concatenate(chosen)[order])
-    return Candidates(take_rows(patches.values_ND, kept), patches.image_N[kept], patches.cell_N[kept])
+    return Candidates(patches.rows(kept), *patches.places(kept))
 
 
-def _by_image(lost_A: Bools, nearest_A: Ints) -> list[Ints]:
+class Lost(NamedTuple):
+    """Patches that lose the only row within the radius when an image leaves."""
+
+    numbers_L: Ints
+    nearest_L: Ints
+    """That image."""
+    other_L: Doubles
+    """How far the nearest row of any other image is."""
+
+
+def _by_image(nearest_L: Ints) -> list[Ints]:
     """The lost patches, image by image that would lose them."""
-    lost = np.flatnonzero(lost_A)
-    lost = lost[np.argsort(nearest_A[lost], kind="stable")]
-    return np.split(lost, np.flatnonzero(np.diff(nearest_A[lost])) + 1) if len(lost) else []
+    lost = np.argsort(nearest_L, kind="stable")
+    return np.split(lost, np.flatnonzero(np.diff(nearest_L[lost])) + 1) if len(lost) else []
 
 
-def _two_images(
-    bank: Bank,
-    search: Search,
-    patches: TrainingPatches,
-    among: Ints,
-    images: Sequence[int],
-    threads: int,
-    progress: Progress,
-) -> tuple[Ints, Doubles]:
-    """For each patch of these images, the image of its nearest row, and how far that of any other image is."""
+def _lost(
+    bank: Bank, search: Search, patches: Patches, images: Sequence[int], threads: int, progress: Progress
+) -> Lost:
+    """The lost patches of these images, in order."""
+    found = [Lost(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))]
+    ordered = sorted(images)
+    answers = patches.each(partial(_lost_of, bank, search), ordered, threads=threads)
+    for number, (image, lost) in enumerate(zip(ordered, answers, strict=True), start=1):
+        found.append(lost._replace(numbers_L=lost.numbers_L + patches.first(image)))
+        progress("candidates", number, len(ordered))
+    return Lost(*(np.concatenate(part) for part in zip(*found, strict=True)))
 
-    def look(image: int) -> tuple[Ints, Doubles]:
-        first, last = np.searchsorted(patches.image_N, [image, image + 1])
-        return _nearest_and_other(bank, search, take_rows(patches.values_ND, np.arange(first, last)), image)
 
-    nearest_A, other_A, done = np.empty(len(among), np.int64), np.empty(len(among)), 0
-    for number, (nearest_Q, other_Q) in enumerate(stream(look, sorted(images), threads=threads)):
-        there = slice(done, done := done + len(nearest_Q))
-        nearest_A[there], other_A[there] = nearest_Q, other_Q
-        progress("candidates", number + 1, len(images))
-    return nearest_A, other_A
+def _lost_of(bank: Bank, search: Search, image: int, patches: ImagePatches) -> Lost:
+    """Those of one image, numbered within it."""
+    nearest_Q, other_Q = _nearest_and_other(bank, search, patches.values_QD, image)
+    lost = np.flatnonzero((nearest_Q != image) & (other_Q > bank.radius))
+    return Lost(lost, nearest_Q[lost], other_Q[lost])
 
 
 def _nearest_and_other(bank: Bank, search: Search, patches_QD: Floats, image: int) -> tuple[Ints, Doubles]:
-    """As `_two_images`, of one image's patches; more rows are asked for where the nearest ones are all of one image.
+    """For each patch of an image, the image of its nearest row, and how far that of any other image is.
 
-    Patches nearest to a row of their own image cannot lose it to another's leaving: their distance is not looked for.
+    More rows are asked for where the nearest ones are all of one image. Patches nearest to a row of their own image
+    cannot lose it to another's leaving: their distance is not looked for.
     """
     nearest_Q = np.empty(len(patches_QD), np.int64)
     other_Q = np.full(len(patches_QD), NOWHERE)

@@ -1,14 +1,16 @@
 """Training patches as shards: what the coreset asks of them, wherever they live.
 
-The coreset needs few and short messages: a sample of values, the top points above a threshold, and
-the new centres back. So shards may be slices of one array, of a file, or live on other machines;
-the coreset is the same.
+The coreset needs few and short messages: the largest of a sample of values, which points reach a threshold, the patches
+of the foremost of these, and the new centres back. So shards may be slices of one array, of a file, or live on other
+machines; the coreset is the same. Every question names how many centres the shard must know: one that was begun anew
+and forgot them answers with `Behind`, never with values that are too large.
 """
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -20,11 +22,30 @@ from blemish.kernels.points import Points
 from blemish.kernels.protocol import Kernels
 from blemish.memory.spill import mapping, take_rows
 
-__all__ = ["ArrayShard", "Shard", "Top"]
+__all__ = ["ArrayShard", "Behind", "Cut", "LocalShards", "Reaching", "Shard", "Shards", "Top"]
 
 BLOCK = 8192
 PART = 960
 TAKEN = -1.0
+
+
+class Behind(Exception):
+    """A shard was asked about other centres than those it has met: it has to be told them first."""
+
+
+class Cut(NamedTuple):
+    """A place in choosing order, larger values first, then lower numbers."""
+
+    value: float
+    number: int
+
+
+class Reaching(NamedTuple):
+    """Points of one shard that reach a threshold, in choosing order, and whether they are all of them."""
+
+    values_P: Doubles
+    numbers_P: Ints
+    whole: bool
 
 
 @dataclass(frozen=True)
@@ -40,26 +61,90 @@ class Top:
 
 
 class Shard(Protocol):
-    """Some of the training patches, numbered on from `first`; values are squared distances to the nearest centre."""
+    """Some of the training patches, numbered on from `first`; values are squared distances to the nearest centre.
+
+    `known` is the number of centres it must have met before. Raises Behind where it has met another number.
+    """
 
     first: int
 
     def __len__(self) -> int: ...
 
-    def start(self, among_N: Bools | None) -> None:
-        """Forget all centres; take part with the patches marked, or all."""
+    def member(self, position: int) -> tuple[int, Floats]:
+        """The number of the patch at this position among those that take part, and the patch (1, d)."""
 
-    def patch(self, number: int) -> Floats:
-        """One patch (1, d)."""
-
-    def meet(self, centres_RD: Floats, numbers_R: Ints) -> None:
+    def meet(self, centres_RD: Floats, numbers_R: Ints, known: int) -> None:
         """Here are new centres, with their numbers over all shards."""
 
-    def sample(self, count: int) -> Doubles:
-        """Fresh values of about `count` points, spread evenly."""
+    def best(self, every: int, keep: int, known: int) -> Doubles:
+        """The `keep` largest values, fresh, of the points whose number is a multiple of `every`."""
 
-    def top(self, threshold: float, most: int) -> Top:
+    def reaching(self, threshold: float, most: int, known: int) -> Reaching:
         """The points whose value is at least `threshold`, fresh; of more than `most`, the first in choosing order."""
+
+    def take(self, cut: Cut, known: int) -> Top:
+        """The points up to this one in choosing order, fresh."""
+
+
+class Shards(Protocol):
+    """All shards, in order, each asked at once; answers come in their order. Patches that take part are set before."""
+
+    counts: Sequence[int]
+    """The number of patches in each."""
+    members: Sequence[int]
+    """The number of those that take part."""
+    message: float
+    """The bytes of patches that may come back from a question; infinite where nothing travels."""
+
+    def member(self, position: int) -> tuple[int, Floats]:
+        """As that of a shard, the position counted over all."""
+
+    def meet(self, centres_RD: Floats, numbers_R: Ints, known: int) -> None: ...
+
+    def best(self, every: int, keep: int, known: int) -> Sequence[Doubles]: ...
+
+    def reaching(self, threshold: float, most: int, known: int) -> Sequence[Reaching]: ...
+
+    def take(self, cut: Cut, known: int) -> Sequence[Top]: ...
+
+
+class LocalShards:
+    """Shards of this process, one after the other: each shares its work among threads itself."""
+
+    message = math.inf
+
+    def __init__(self, shards: Sequence["ArrayShard"], among_N: Bools | None = None) -> None:
+        """`among_N` marks the patches that take part; None: all."""
+        self._shards = shards
+        self.counts: Sequence[int] = [len(shard) for shard in shards]
+        self.members: Sequence[int] = [
+            shard.start(None if among_N is None else among_N[shard.first : shard.first + len(shard)])
+            for shard in shards
+        ]
+
+    def member(self, position: int) -> tuple[int, Floats]:
+        shard, own = at_position(self.members, position)
+        return self._shards[shard].member(own)
+
+    def meet(self, centres_RD: Floats, numbers_R: Ints, known: int) -> None:
+        for shard in self._shards:
+            shard.meet(centres_RD, numbers_R, known)
+
+    def best(self, every: int, keep: int, known: int) -> list[Doubles]:
+        return [shard.best(every, keep, known) for shard in self._shards]
+
+    def reaching(self, threshold: float, most: int, known: int) -> list[Reaching]:
+        return [shard.reaching(threshold, most, known) for shard in self._shards]
+
+    def take(self, cut: Cut, known: int) -> list[Top]:
+        return [shard.take(cut, known) for shard in self._shards]
+
+
+def at_position(members: Sequence[int], position: int) -> tuple[int, int]:
+    """The shard of the patch at this position among all that take part, and its position there."""
+    ends = np.cumsum(members)
+    shard = int(np.searchsorted(ends, position, side="right"))
+    return shard, position - int(ends[shard] - members[shard])
 
 
 class ArrayShard:
@@ -94,7 +179,8 @@ class ArrayShard:
     def __len__(self) -> int:
         return len(self._patches_ND)
 
-    def start(self, among_N: Bools | None) -> None:
+    def start(self, among_N: Bools | None) -> int:
+        """Forget all centres; take part with the patches marked, or all. Returns how many these are."""
         count = len(self._patches_ND)
         self._value_N = np.full(count, np.inf)
         self._met_N = np.zeros(count, np.int64)
@@ -103,34 +189,52 @@ class ArrayShard:
         self._centres: list[Points] = []
         self._rows: Points | None = None
         self._known = 0
+        return count if among_N is None else int(among_N.sum())
 
-    def patch(self, number: int) -> Floats:
-        return self._take(np.array([number - self.first]))
+    def member(self, position: int) -> tuple[int, Floats]:
+        self._check_knows(0)
+        members = np.flatnonzero(self._value_N != TAKEN)[position : position + 1]
+        return int(members[0]) + self.first, self._take(members)
 
-    def meet(self, centres_RD: Floats, numbers_R: Ints) -> None:
+    def meet(self, centres_RD: Floats, numbers_R: Ints, known: int) -> None:
+        self._check_knows(known)
         own = numbers_R[(numbers_R >= self.first) & (numbers_R < self.first + len(self))]
         self._value_N[own - self.first] = TAKEN
         self._centres.append(self._bound.view(centres_RD))
         self._known += len(numbers_R)
         self._rows = None
 
-    def sample(self, count: int) -> Doubles:
-        where = np.arange(0, len(self), max(1, len(self) // max(1, count)))
+    def best(self, every: int, keep: int, known: int) -> Doubles:
+        self._check_knows(known)
+        where = np.arange(-self.first % every, len(self), every)
         self._freshen(where)
-        return self._value_N[where]
+        return np.sort(self._value_N[where])[-keep:]
 
-    def top(self, threshold: float, most: int) -> Top:
-        candidates = np.nonzero(self._value_N >= max(threshold, 0.0))[0]
-        self._freshen(candidates)
-        values = self._value_N[candidates]
-        top = candidates[values >= max(threshold, 0.0)]
-        if len(top) > most:
-            top = np.sort(top[np.lexsort((top, -self._value_N[top]))[:most]])
+    def reaching(self, threshold: float, most: int, known: int) -> Reaching:
+        self._check_knows(known)
+        where = self._at_least(threshold)
+        order = np.lexsort((where, -self._value_N[where]))[:most]
+        return Reaching(self._value_N[where[order]], where[order] + self.first, len(where) <= most)
+
+    def take(self, cut: Cut, known: int) -> Top:
+        self._check_knows(known)
+        where = self._at_least(cut.value)
+        top = where[(self._value_N[where] > cut.value) | (where + self.first <= cut.number)]
         others_N = self._value_N.copy()
         others_N[top] = -np.inf
         best = int(np.argmax(others_N))
         outside = (float(others_N[best]), best + self.first)
         return Top(top + self.first, self._take(top), self._value_N[top], outside)
+
+    def _check_knows(self, known: int) -> None:
+        if self._known != known:
+            raise Behind(f"this shard has met {self._known} centres, and {known} were counted")
+
+    def _at_least(self, threshold: float) -> Ints:
+        """The points whose fresh value is at least this; of those taken already, none."""
+        candidates = np.nonzero(self._value_N >= threshold)[0]
+        self._freshen(candidates)
+        return candidates[self._value_N[candidates] >= threshold]
 
     def _freshen(self, where: Ints) -> None:
         """Bring the values of these points up to date with all centres."""

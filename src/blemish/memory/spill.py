@@ -10,7 +10,7 @@ import tempfile
 import weakref
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Literal, Self
+from typing import IO, Literal, Protocol, Self
 
 import numpy as np
 
@@ -18,10 +18,23 @@ from blemish.arrays import Array, Floats, Ints
 from blemish.errors import DataError, OptionError
 from blemish.options.settings import Resources
 
-__all__ = ["PatchStore", "mapping", "patch_store", "take_rows"]
+__all__ = ["PatchStore", "Room", "mapping", "patch_store", "take_rows"]
 
 SHARE = 0.5
 TAKEN_AT_ONCE = 256
+
+
+class Room(Protocol):
+    """Where patches are laid, one image after the other."""
+
+    def check_holds(self, patches: int) -> None:
+        """Raise OptionError unless it holds this many patches at once."""
+
+    def append(self, patches_ND: Floats) -> None:
+        """Add patches behind those already there."""
+
+    def patches(self) -> Array:
+        """All patches so far (N, d)."""
 
 
 class PatchStore:

@@ -1,16 +1,47 @@
 """The patches of all training images, each with the image and the place it comes from."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 import numpy as np
 
-from blemish.arrays import Array, Bools, Ints
+from blemish.arrays import Array, Bools, Floats, Ints
 from blemish.features.patches import ImagePatches
-from blemish.memory.spill import PatchStore, take_rows
+from blemish.memory.spill import Room, take_rows
 from blemish.system.progress import Progress, silent
+from blemish.system.stream import stream
 
-__all__ = ["Gathering", "TrainingPatches", "gather"]
+__all__ = ["Gathering", "Patches", "TrainingPatches", "gather"]
+
+Answer = TypeVar("Answer")
+
+
+class Patches(Protocol):
+    """The patches of all training images at one look, wherever they live, numbered image after image."""
+
+    @property
+    def grid(self) -> tuple[int, int]: ...
+
+    def count(self, images: Bools | None) -> int:
+        """How many patches the images marked have, or all."""
+
+    def first(self, image: int) -> int:
+        """The number of an image's first patch."""
+
+    def rows(self, numbers_P: Ints) -> Floats:
+        """The patches of these numbers (P, d)."""
+
+    def places(self, numbers_P: Ints) -> tuple[Ints, Ints]:
+        """Which image each comes from, and where on its grid: row * w + column."""
+
+    def of_image(self, image: int, among_hw: Bools | None = None) -> ImagePatches:
+        """The patches of one image, or those in some of its cells (h x w)."""
+
+    def each(
+        self, function: Callable[[int, ImagePatches], Answer], images: Sequence[int], *, threads: int
+    ) -> Iterator[Answer]:
+        """What the function answers for each of these images, in order; it may be called where the patches live."""
 
 
 @dataclass(frozen=True)
@@ -26,11 +57,29 @@ class TrainingPatches:
     grid: tuple[int, int]
     seen: list[Bools]
     """Which cells of its grid count, one h x w per image."""
+    first_image: int = 0
+    """The number of the first image."""
+
+    def count(self, images: Bools | None) -> int:
+        return len(self.image_N) if images is None else int(images[self.image_N].sum())
+
+    def first(self, image: int) -> int:
+        return int(np.searchsorted(self.image_N, image))
+
+    def rows(self, numbers_P: Ints) -> Floats:
+        return take_rows(self.values_ND, numbers_P)
+
+    def places(self, numbers_P: Ints) -> tuple[Ints, Ints]:
+        return self.image_N[numbers_P], self.cell_N[numbers_P]
+
+    def each(
+        self, function: Callable[[int, ImagePatches], Answer], images: Sequence[int], *, threads: int
+    ) -> Iterator[Answer]:
+        return stream(lambda image: function(image, self.of_image(image)), images, threads=threads)
 
     def of_image(self, image: int, among_hw: Bools | None = None) -> ImagePatches:
-        """The patches of one image, or those in some of its cells (h x w)."""
-        rows_Q = np.arange(*np.searchsorted(self.image_N, [image, image + 1]))
-        seen_hw = self.seen[image]
+        rows_Q = np.arange(self.first(image), self.first(image + 1))
+        seen_hw = self.seen[image - self.first_image]
         if among_hw is not None:
             rows_Q, seen_hw = rows_Q[among_hw[seen_hw]], seen_hw & among_hw
         return ImagePatches(take_rows(self.values_ND, rows_Q), seen_hw)
@@ -39,10 +88,10 @@ class TrainingPatches:
 class Gathering:
     """Lays the patches of `count` images one after the other; `room(rows, dimension)` makes the place for them."""
 
-    def __init__(self, count: int, room: Callable[[int, int], PatchStore]) -> None:
+    def __init__(self, count: int, room: Callable[[int, int], Room]) -> None:
         self._count = count
         self._room = room
-        self._store: PatchStore | None = None
+        self._store: Room | None = None
         self._images: list[Ints] = []
         self._cells: list[Ints] = []
         self._seen: list[Bools] = []
@@ -65,7 +114,7 @@ class Gathering:
 
 
 def gather(
-    images: Iterable[ImagePatches], count: int, room: Callable[[int, int], PatchStore], *, progress: Progress = silent
+    images: Iterable[ImagePatches], count: int, room: Callable[[int, int], Room], *, progress: Progress = silent
 ) -> TrainingPatches:
     """Lay the patches of `count` images one after the other, as they come. Raises OptionError as `Gathering.add`."""
     gathering = Gathering(count, room)

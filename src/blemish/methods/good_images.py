@@ -1,9 +1,9 @@
-"""The good images of a fit: how they are looked at, and what a method may ask of them."""
+"""The good images of a fit: how they are looked at, and what a method may ask of them and of their patches."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, TypeVar
 
 from blemish.arrays import Array, Ints
 from blemish.backbones.backbone import Backbone
@@ -13,11 +13,16 @@ from blemish.features.tiles import extractor_for
 from blemish.images.held import Held
 from blemish.images.read import Source, image_name, read_image
 from blemish.images.transform import Transform, View, Viewer, pixels_digest
+from blemish.memory.choose import Choosable
+from blemish.memory.training import Patches
 from blemish.options.settings import Resources, Settings
 from blemish.system.progress import Progress, silent
 from blemish.system.stream import available_threads, stream
 
-__all__ = ["GoodImage", "GoodImages"]
+__all__ = ["GoodImage", "GoodImages", "GoodPatches", "Workers"]
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
 
 
 class GoodImage(NamedTuple):
@@ -26,6 +31,40 @@ class GoodImage(NamedTuple):
     features: Features
     digest: str
     """The sha256 of the pixels as they were sized."""
+
+
+class GoodPatches(Protocol):
+    """The patches of all good images at every look, wherever they live."""
+
+    digests: Sequence[str]
+    """Of the sized pixels of each image."""
+
+    @property
+    def looks(self) -> Mapping[str, Patches]:
+        """Those of each look, by the name of its grid."""
+
+    @property
+    def shards(self) -> Sequence[Choosable]:
+        """The same as the coreset sees them, in this order."""
+
+    def each(self, function: Callable[[int, Features], Answer], images: Sequence[int]) -> Iterator[Answer]:
+        """What the function answers for each of these images, in order; it may be called where the patches live."""
+
+    def of_image(self, image: int) -> Features:
+        """The patches of one image at every look."""
+
+
+class Workers(Protocol):
+    """Processes, here or on other machines, that do the long steps of a fit; answers are those of one process."""
+
+    def stream(self, function: Callable[[Item], Answer], items: Iterable[Item]) -> Iterator[Answer]:
+        """Yield `function(item)` for each item, in order; both travel, and so do the answers."""
+
+    def gather(self, good: "GoodImages", graph: bytes, names: Sequence[str]) -> GoodPatches:
+        """Look at the good images, and keep their patches where they were made."""
+
+    def release(self) -> None:
+        """Forget the patches: all was learnt of them."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +83,8 @@ class GoodImages:
     progress: Progress = silent
     held: Held = field(default_factory=Held)
     """Those that were decoded already."""
+    workers: Workers | None = None
+    """Who looks at them; None: this process."""
 
     def __len__(self) -> int:
         return len(self.sources)

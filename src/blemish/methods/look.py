@@ -12,7 +12,7 @@ from blemish.features.tiles import tile_of_cells
 from blemish.images.transform import Transform
 from blemish.memory.bank import Bank
 from blemish.memory.candidates import Candidates
-from blemish.memory.training import TrainingPatches
+from blemish.memory.training import Patches
 from blemish.options.settings import Settings
 from blemish.scoring.score import edge_scale, no_edges, ring_of_cells, some_cells
 from blemish.search.search import PerTileSearch, Search, make_search
@@ -57,7 +57,7 @@ class Look:
         none = Candidates.none(bank.rows_KD.shape[1])
         return cls(bank, search, none, transform, reduction, settings.tile_banks == "each")
 
-    def with_edges(self, patches: TrainingPatches, threads: int) -> "Look":
+    def with_edges(self, patches: Patches, threads: int) -> "Look":
         """The look with the scale of the edges (scoring/score.py), from some of its images and a bank without each."""
         known = np.unique(self.bank.image_K)
         distances, rings = [], []

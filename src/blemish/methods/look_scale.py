@@ -3,19 +3,19 @@
 They tell how far good patches usually lie from each row, and where looks are joined, how high their maps peak.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from blemish.arrays import Floats, Ints
 from blemish.errors import DataError
 from blemish.features.patches import ImagePatches
-from blemish.memory.training import TrainingPatches
+from blemish.memory.training import Patches
 from blemish.methods.look import Look, Scale
 from blemish.methods.patchcore import PatchScores, compare
 from blemish.scoring.score import row_scale
-from blemish.system.stream import stream
 
 __all__ = ["Unseen", "look_unseen", "with_peak_scale", "with_row_scale"]
 
@@ -38,7 +38,7 @@ class Unseen:
     """Its nearest rows are those of the whole bank, by number."""
 
 
-def look_unseen(look: Look, patches: TrainingPatches, images: Ints, part_of: Ints, threads: int) -> list[Unseen]:
+def look_unseen(look: Look, patches: Patches, images: Ints, part_of: Ints, threads: int) -> list[Unseen]:
     """Score some of these images, which the look was fitted on, each without the rows of its fold.
 
     `part_of` numbers the part that each image shows; images of a fold that holds all rows are left out.
@@ -50,12 +50,8 @@ def look_unseen(look: Look, patches: TrainingPatches, images: Ints, part_of: Int
         if (other := look.without(gone)) is None:
             continue
         kept = np.flatnonzero(~np.isin(look.bank.image_K, gone))
-
-        def answer(image: int, other: Look = other, kept: Ints = kept) -> Unseen:
-            found = compare(other, patches.of_image(image), 1)
-            return Unseen(image, replace(found, nearest_Q=kept[found.nearest_Q]))
-
-        answers += stream(answer, some[np.isin(some, gone)].tolist(), threads=threads)
+        own = some[np.isin(some, gone)].tolist()
+        answers += patches.each(partial(_answer, other, kept), own, threads=threads)
     return answers
 
 
@@ -70,28 +66,35 @@ def with_row_scale(look: Look, unseen: Sequence[Unseen], threads: int) -> Look:
     return replace(look, bank=replace(look.bank, scale_K=scale_K))
 
 
-def with_peak_scale(
-    look: Look, patches: TrainingPatches, unseen: Sequence[Unseen], draw: DrawMap, threads: int
-) -> Look:
+def with_peak_scale(look: Look, patches: Patches, unseen: Sequence[Unseen], draw: DrawMap, threads: int) -> Look:
     """The look with mean and deviation of its map's peaks, and of those over the scale of its rows.
 
     Raises DataError where all are 0.
     """
-
-    def peaks(each: Unseen) -> tuple[float, float]:
-        shown = patches.of_image(each.image)
-        answers = each.answer, each.answer.over(look.bank.scale_K)
-        plain, over = (float(draw(look, shown, answer).max()) for answer in answers)
-        return plain, over
-
-    of_images = list(stream(peaks, unseen, threads=threads))
+    answer_of = {each.image: each.answer for each in unseen}
+    of_images = list(patches.each(partial(_peaks, look, draw, answer_of), list(answer_of), threads=threads))
     if not any(plain for plain, _ in of_images):
         raise DataError(
-            f"The {len(np.unique(patches.image_N))} good images are copies of each other to the last patch; "
+            f"The {len(unseen)} good images are copies of each other to the last patch; "
             f"leave copies out, and give one group to the images of one part."
         )
     scale, peak_scale = (_scale(column) for column in zip(*of_images, strict=True))
     return look.scaled(scale, peak_scale)
+
+
+def _answer(other: Look, kept_K: Ints, image: int, patches: ImagePatches) -> Unseen:
+    """What the bank without its fold answers an image, `kept_K` being the numbers of its rows in the whole bank."""
+    found = compare(other, patches, 1)
+    return Unseen(image, replace(found, nearest_Q=kept_K[found.nearest_Q]))
+
+
+def _peaks(
+    look: Look, draw: DrawMap, answer_of: Mapping[int, PatchScores], image: int, patches: ImagePatches
+) -> tuple[float, float]:
+    """The peak of the map of one image, plain and over the scale of the rows."""
+    answers = answer_of[image], answer_of[image].over(look.bank.scale_K)
+    plain, over = (float(draw(look, patches, answer).max()) for answer in answers)
+    return plain, over
 
 
 def _scale(peaks: Sequence[float]) -> Scale:

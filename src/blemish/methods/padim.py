@@ -21,7 +21,6 @@ from itertools import pairwise
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from blemish.arrays import Bools, Floats, Ints
 from blemish.backbones.backbone import Backbone, Tap
@@ -38,6 +37,7 @@ from blemish.methods.method import Fitted, Numbers, Scores
 from blemish.methods.state import State, Tensor
 from blemish.options.settings import Settings
 from blemish.scoring.heatmap import anomaly_map, on_grid
+from blemish.system.blas import blas_threads
 from blemish.system.progress import Progress, silent
 from blemish.system.stream import stream
 
@@ -233,8 +233,7 @@ def place_by_place(
         work(part, Scatter.of(good_PND))
 
     # Products of matrices so small are slower on several threads than on one: each of ours has places of its own.
-    blas = threadpool_limits(1, user_api="blas")
-    with blas, ThreadPoolExecutor(threads, thread_name_prefix="blemish-padim") as pool:
+    with blas_threads(1), ThreadPoolExecutor(threads, thread_name_prefix="blemish-padim") as pool:
         for done, _ in enumerate(pool.map(gather_and_work, range(0, places, PLACES))):
             progress("gaussians", min((done + 1) * PLACES, places), places)
     return cell_P

@@ -25,9 +25,8 @@ from blemish.features.looks import grid_names
 from blemish.features.patches import Features, ImagePatches
 from blemish.images.transform import Transform
 from blemish.memory.bank import Bank
-from blemish.memory.choose import choose_rows
-from blemish.memory.shards import ArrayShard
-from blemish.memory.training import TrainingPatches
+from blemish.memory.choose import Choosable, choose_rows
+from blemish.memory.training import Patches
 from blemish.methods.look import Look
 from blemish.methods.method import Scores
 from blemish.options.looks import LookOption
@@ -66,8 +65,8 @@ class PatchCore:
     @classmethod
     def fit(
         cls,
-        patches: Sequence[TrainingPatches],
-        shards: Sequence[ArrayShard],
+        patches: Sequence[Patches],
+        shards: Sequence[Choosable],
         settings: Settings,
         transform: Transform,
         *,

@@ -4,28 +4,27 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import starmap
+from typing import Any
 
 import numpy as np
 
 from blemish.arrays import Array, Bools, Ints
 from blemish.backbones.backbone import Backbone
 from blemish.features.looks import graph_of, grid_names, plan_looks
-from blemish.features.patches import Features
+from blemish.features.patches import Features, ImagePatches
 from blemish.images.transform import Transform
 from blemish.memory.bank import Bank
 from blemish.memory.candidates import find_candidates
-from blemish.memory.choose import coreset_shard
-from blemish.memory.spill import patch_store
-from blemish.memory.training import Gathering, TrainingPatches
+from blemish.memory.training import Patches
+from blemish.methods.gathered import GatheredHere
 from blemish.methods.good_images import GoodImages
 from blemish.methods.look import Look
 from blemish.methods.look_scale import look_unseen, with_peak_scale, with_row_scale
 from blemish.methods.look_tensors import look_of, look_tensor_kinds
-from blemish.methods.method import KEPT, Fitted, Numbers, Scores, TensorKind
+from blemish.methods.method import KEPT, Fitted, Numbers, TensorKind
 from blemish.methods.patchcore import PatchCore, reductions
 from blemish.options.settings import Settings
 from blemish.system.progress import Progress, silent
-from blemish.system.stream import stream
 
 __all__ = ["PatchCoreKind", "PatchCoreLearner"]
 
@@ -73,17 +72,11 @@ class PatchCoreLearner:
         self.across = settings.tile_banks == "one"
         self.graph = graph_of(good.looks, settings, good.transform.codes)
         names = grid_names(len(good.looks))
-        room = partial(patch_store, resources=good.resources)
-        gatherings = {name: Gathering(len(good), room) for name in names}
-        self.digests: list[str] = []
-        for number, image in enumerate(good.seen_by(self.graph)):
-            for name, gathering in gatherings.items():
-                gathering.add(image.features[name])
-            self.digests.append(image.digest)
-            good.progress("patches", number + 1, len(good))
-        self.patches = {name: gathering.patches() for name, gathering in gatherings.items()}
+        gather = good.workers.gather if good.workers else GatheredHere
+        self._gathered = gather(good, self.graph, names)
+        self.digests = self._gathered.digests
+        self.patches = self._gathered.looks
         self.grid = self.patches[names[0]].grid
-        self._shards = [coreset_shard(patches, settings, good.resources) for patches in self.patches.values()]
         self._good = good
 
     def fit(self, images: Bools | None = None, progress: Progress = silent) -> Fitted:
@@ -91,7 +84,7 @@ class PatchCoreLearner:
         good = self._good
         patches, settings, transform = list(self.patches.values()), good.settings, good.transform
         method = PatchCore.fit(
-            patches, self._shards, settings, transform, images=images, threads=good.threads, progress=progress
+            patches, self._gathered.shards, settings, transform, images=images, threads=good.threads, progress=progress
         )
         if settings.looks:
             numbers = self._numbers(images)
@@ -107,15 +100,9 @@ class PatchCoreLearner:
         fitted = self.fit(None if (fold_of_N != KEPT).all() else fold_of_N != KEPT, progress)
         method = fitted.method
         assert isinstance(method, PatchCore), "fitted by this learner"
-        without = {fold: method.without(np.flatnonzero(fold_of_N == fold)) for fold in np.unique(fold_of_N).tolist()}
-
-        def score(image: int) -> Numbers:
-            features = {name: patches.of_image(image) for name, patches in self.patches.items()}
-            scores: Scores = without[fold_of_N[image]].score(features, threads=1)
-            return scores.numbers
-
         answers = []
-        for number, answer in enumerate(stream(score, range(len(fold_of_N)), threads=self._good.threads), start=1):
+        scores = self._gathered.each(ScoreWithout(method, fold_of_N), range(len(fold_of_N)))
+        for number, answer in enumerate(scores, start=1):
             answers.append(answer)
             progress("threshold", number, len(fold_of_N))
         return fitted, answers
@@ -133,13 +120,12 @@ class PatchCoreLearner:
 
     def features(self, fitted: Fitted, images: Sequence[int]) -> Iterator[Features]:
         """What the graph answered for these good images."""
-        for image in images:
-            yield {name: patches.of_image(image) for name, patches in self.patches.items()}
+        return map(self._gathered.of_image, images)
 
     def _numbers(self, images: Bools | None) -> Ints:
         return np.arange(len(self._good)) if images is None else np.flatnonzero(images)
 
-    def _keeping(self, look: Look, patches: TrainingPatches, *, numbers: Sequence[int], progress: Progress) -> Look:
+    def _keeping(self, look: Look, patches: Patches, *, numbers: Sequence[int], progress: Progress) -> Look:
         """A look with its candidates."""
         if look.bank.radius == np.inf:
             look = look.over(self._measured(look, patches, numbers))
@@ -149,13 +135,10 @@ class PatchCoreLearner:
         )
         return look.keeping(candidates)
 
-    def _measured(self, look: Look, patches: TrainingPatches, numbers: Sequence[int]) -> Bank:
+    def _measured(self, look: Look, patches: Patches, numbers: Sequence[int]) -> Bank:
         """A bank that was chosen in a projection, with its radius among the patches themselves."""
-
-        def farthest(image: int) -> float:
-            return float(look.search.query(patches.of_image(image).values_QD, threads=1)[0].max())
-
-        return replace(look.bank, radius=max(stream(farthest, numbers, threads=self._good.threads)))
+        farthest = patches.each(partial(_farthest, look), numbers, threads=self._good.threads)
+        return replace(look.bank, radius=max(farthest))
 
     def _scaled(self, method: PatchCore, number: int, numbers: Ints) -> Look:
         """One look with the scale of its rows and, among several, that of its map's peak."""
@@ -163,3 +146,23 @@ class PatchCoreLearner:
         unseen = look_unseen(look, patches, numbers, self._good.part_N[numbers], threads)
         look = with_row_scale(look, unseen, threads)
         return look if len(method.looks) == 1 else with_peak_scale(look, patches, unseen, method.map_of, threads)
+
+
+class ScoreWithout:
+    """Scores each image by the banks without the rows of its fold; these are made where it is called."""
+
+    def __init__(self, method: PatchCore, fold_of_N: Ints) -> None:
+        self._method, self._fold_of_N = method, fold_of_N
+        folds = np.unique(fold_of_N).tolist()
+        self._without = {fold: method.without(np.flatnonzero(fold_of_N == fold)) for fold in folds}
+
+    def __call__(self, image: int, features: Features) -> Numbers:
+        return self._without[int(self._fold_of_N[image])].score(features, threads=1).numbers
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return ScoreWithout, (self._method, self._fold_of_N)
+
+
+def _farthest(look: Look, image: int, patches: ImagePatches) -> float:
+    """How far an image's farthest patch is from the bank."""
+    return float(look.search.query(patches.values_QD, threads=1)[0].max())

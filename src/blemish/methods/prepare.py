@@ -14,7 +14,7 @@ from blemish.images.places import Places
 from blemish.images.read import USUAL, ImageKind, Source, read_image
 from blemish.images.sizing import choose_transform, looks_of_effort
 from blemish.images.transform import Transform, Viewer
-from blemish.methods.good_images import GoodImages
+from blemish.methods.good_images import GoodImages, Workers
 from blemish.methods.registry import find_method
 from blemish.options.settings import Resources, Settings
 from blemish.system.progress import Progress, silent
@@ -33,11 +33,12 @@ def good_images(
     groups: Sequence[str] | None = None,
     rules: Rules = USUAL,
     held: Held | None = None,
+    workers: Workers | None = None,
 ) -> GoodImages:
     """Choose the network, the looks and how all images are looked at.
 
     `size_asked` refuses a size the network would ignore; `groups` names the part of each image, by default its own;
-    `rules` say how images are read; `held` has some of them decoded.
+    `rules` say how images are read; `held` has some of them decoded; `workers` look at them.
     """
     kind = find_method(settings.method)
     backbone = load_backbone(settings.backbone) if kind.needs_backbone else None
@@ -50,7 +51,8 @@ def good_images(
     transform = choose_transform(sources, kinds, settings, fixed, kind.stride(settings, backbone), rules)
     viewer = _viewer(sources[0], kinds[0], transform, settings, rules)
     _, part_N = np.unique(range(len(sources)) if groups is None else groups, return_inverse=True)
-    return GoodImages(sources, viewer, settings, resources, backbone, looks, part_N, progress, held or Held())
+    own = held or Held()
+    return GoodImages(sources, viewer, settings, resources, backbone, looks, part_N, progress, own, workers)
 
 
 def _check_size(settings: Settings, backbone: Backbone) -> None:

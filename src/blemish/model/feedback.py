@@ -95,7 +95,7 @@ def _limit(model: Model, calibration: Calibration) -> float:
 def _gathered(seen: Sequence[Seen], name: str, first: int) -> TrainingPatches:
     """The patches of one look of all images, which are numbered from `first` on."""
     patches = gather((each.features[name] for each in seen), len(seen), PatchStore)
-    return replace(patches, image_N=patches.image_N + first)
+    return replace(patches, image_N=patches.image_N + first, first_image=first)
 
 
 def _grown(

@@ -22,6 +22,7 @@ from blemish.model.model import Model
 from blemish.result import Result, Verdict
 from blemish.scoring.heatmap import Reasons, find_regions
 from blemish.scoring.picture import InspectedImage, Levels
+from blemish.system.blas import blas_threads
 
 __all__ = ["Inspector", "Thresholds", "Usual", "drawn_in", "judged", "verdict_of"]
 
@@ -136,7 +137,9 @@ class Inspector:
         seen = look(image, self.viewer, extractor, channels=channels, clock=clock)
         self.usual.check_measured(seen.view)
         try:
-            answer = self.model.method.score(seen.features, threads=extractor.threads)
+            # What is multiplied here is small, and images are scored side by side.
+            with blas_threads(1):
+                answer = self.model.method.score(seen.features, threads=extractor.threads)
         except ImageError as error:
             raise ImageError(f"{image_name(image)} {error}") from None
         clock.lap("search")

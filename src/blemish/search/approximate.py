@@ -1,6 +1,6 @@
 """Approximate nearest rows on huge banks, by faiss (extra `faiss`); how approximate, it can say."""
 
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -43,6 +43,9 @@ class ApproximateSearch:
         self._index.train(self.bank_KD)
         self._index.add(self.bank_KD)
         self._probes, self._cells = min(probes, cells), cells
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(ApproximateSearch, probes=self._asked), (self.bank_KD,)
 
     def over(self, bank_KD: Array) -> "ApproximateSearch":
         """A search over other rows, made anew."""

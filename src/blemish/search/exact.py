@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from functools import partial
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -90,6 +91,10 @@ class ExactSearch:
 
     def __str__(self) -> str:
         return "exact search"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Sent to another processor, it is made anew by what that one is fastest at."""
+        return ExactSearch, (self.bank_KD,)
 
     def _nearest(self, queries_QD: Floats, k: int) -> tuple[Doubles, Ints]:
         """Squared distances and row numbers (Q, k) of some of the queries.

@@ -1,0 +1,174 @@
+"""The machines that a fit, an inspection or many fits are given to."""
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, suppress
+from itertools import islice
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, TypeVar
+
+from blemish.cluster.checkpoint import Checkpoint
+from blemish.cluster.extraction import Extraction
+from blemish.cluster.patches import PatchesElsewhere
+from blemish.cluster.plan import CHUNK, ShardPlan, shares
+from blemish.cluster.start import began
+from blemish.cluster.storage import Storage
+from blemish.cluster.worker import Call, Sent, Worker
+from blemish.errors import OptionError
+from blemish.images.read import image_name
+from blemish.methods.good_images import GoodImages
+
+if TYPE_CHECKING:
+    from blemish.cluster.crew import Crew
+
+__all__ = ["Cluster", "connect"]
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+
+WORKERS = 2
+"""Of each machine, where it has as many processors: two processes were faster than one with two threads."""
+
+
+class Cluster:
+    """Workers on one or several machines, for `fit(cluster=...)`; made by `blemish.connect`, a context manager."""
+
+    def __init__(
+        self, address: str, *, processors: int | None = None, workers: int | None = None, checkpoint: str | None = None
+    ) -> None:
+        self.address = address
+        self._processors, self._workers = processors, workers
+        self._place = checkpoint
+        self._checkpoint: Checkpoint | None = None
+        self._stack = ExitStack()
+        self._crew: Crew | None = None
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            machines = [each for each in stack.enter_context(began(self.address, self._processors)) if each]
+            from blemish.cluster.crew import Crew
+
+            each = self._workers or WORKERS
+            threads = max(1, min(machines) // each)
+            self._crew = stack.enter_context(Crew(sum(min(each, own) for own in machines), threads))
+            _check_same(self._crew.ask(Call("versions")))
+            enter = Call("enter", (os.getcwd(),))
+            self._crew.remember("folder", lambda worker: [enter])
+            self._crew.ask(enter)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        crew, self._crew = self._crew, None
+        # Whatever ended the block may have ended the workers as well; then their files went with their machines.
+        with self._stack, suppress(Exception):
+            if crew and not self._place:
+                _leave(crew)
+
+    @property
+    def crew(self) -> "Crew":
+        """Its workers, while it is connected."""
+        if self._crew is None:
+            raise OptionError("This cluster is not connected: use it inside `with blemish.connect(...) as cluster:`.")
+        return self._crew
+
+    def stream(
+        self, function: Callable[[Item], Answer], items: Iterable[Item], *, at_once: int = CHUNK
+    ) -> Iterator[Answer]:
+        """Yield `function(item)` for each item, in order; `at_once` of them travel together."""
+
+        sent = self.crew.put(Sent.of(function))
+        calls = (Call("call", (sent, part, self.crew.threads)) for part in _parts(items, at_once))
+        for answers in self.crew.share_out(calls):
+            yield from answers
+
+    def gather(self, good: GoodImages, graph: bytes, names: Sequence[str]) -> "PatchesElsewhere":
+        """Divide the good images among the workers, and let each look at its own."""
+        key = _key(good, graph)
+        self._checkpoint = Checkpoint(Storage(self._place), key) if self._place else None
+        spans = shares(len(good), len(self.crew))
+        plans = [self._plan(good, graph, names, key, *span) for span in spans]
+        return Extraction(self.crew, plans, self._checkpoint).run(len(good), good.progress)
+
+    def release(self) -> None:
+        _leave(self.crew)
+
+    def clear_checkpoint(self) -> None:
+        """The model is written: what was kept to go on from is no longer needed."""
+        if self._checkpoint:
+            self._checkpoint.clear()
+
+    def _plan(self, good: GoodImages, graph: bytes, names: Sequence[str], key: str, first: int, last: int) -> ShardPlan:
+        resources = good.resources
+        return ShardPlan(
+            key,
+            first,
+            good.sources[first:last],
+            names,
+            graph,
+            good.viewer,
+            good.settings,
+            resources.provider,
+            self.crew.threads,
+            resources.spill_folder,
+            resources.spill_type,
+        )
+
+
+def connect(
+    address: str = "local",
+    *,
+    processors: int | None = None,
+    workers: int | None = None,
+    checkpoint: str | None = None,
+) -> Cluster:
+    """Machines for `fit(..., cluster=...)`, by Ray (pip install "blemish[ray]").
+
+    Args:
+        address: local starts Ray on this machine; auto finds the one that this process runs in; HOST:PORT joins one.
+        processors: How many of this machine to use, for local; None for all.
+        workers: Processes on each machine; None for two, or one where there is one processor.
+        checkpoint: A folder, or a bucket (s3://...), that keeps what a fit has done, so that the same call goes on.
+
+    Returns:
+        A context manager; it is connected inside `with`.
+
+    Raises:
+        OptionError: On entering: Ray is missing, nothing answers at the address, or versions differ.
+    """
+    return Cluster(address, processors=processors, workers=workers, checkpoint=checkpoint)
+
+
+def _leave(crew: "Crew") -> None:
+    """Let workers forget their patches, and delete the files of these."""
+    crew.forget("share")
+    crew.ask(Call("leave_share"))
+
+
+def _check_same(versions: Sequence[dict[str, str]]) -> None:
+    own = Worker().versions()
+    for other in versions:
+        for name, version in other.items():
+            if version != own[name]:
+                raise OptionError(
+                    f"A machine of the cluster has {name} {version}, and this one {own[name]}; install the same on all."
+                )
+
+
+def _key(good: GoodImages, graph: bytes) -> str:
+    """Digits that stand for these images, by their names, and all that shapes their patches and the coreset."""
+    found = hashlib.sha256(graph)
+    for part in (repr(good.viewer), good.settings.model_dump_json(), good.resources.spill_type):
+        found.update(part.encode())
+    for source in good.sources:
+        found.update(f"\n{image_name(source)}".encode("utf-8", "surrogateescape"))
+    return found.hexdigest()[:16]
+
+
+def _parts(items: Iterable[Item], at_once: int) -> Iterator[list[Item]]:
+    remaining = iter(items)
+    while part := list(islice(remaining, at_once)):
+        yield part

@@ -1,0 +1,200 @@
+"""The workers as Ray actors: asked at once, and replaced where one dies, with all that it must know told again."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from itertools import count
+from types import TracebackType
+from typing import Any, Self
+
+import ray
+from ray import exceptions
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from blemish.cluster.worker import Call, Worker
+from blemish.errors import DataError
+from blemish.memory.shards import Behind
+
+__all__ = ["Crew"]
+
+LOST = exceptions.RayActorError, exceptions.ObjectLostError, exceptions.NodeDiedError, exceptions.WorkerCrashedError
+"""What says that a worker died, and nothing about its work."""
+AHEAD = 2
+"""Calls that wait at each worker, so that it never waits itself."""
+DEATHS = 25
+"""Workers that may die one after the other without any answer in between."""
+
+
+class Crew:
+    """Workers by number. Ray never restarts one: a new process knows nothing, and must be told before it is asked."""
+
+    def __init__(self, workers: int, threads: int) -> None:
+        self.threads = threads
+        self.lost = 0
+        """Workers that died and were replaced."""
+        self._deaths = 0
+        self._memory: dict[str, Callable[[int], Iterable[Call]]] = {}
+        self._actors = [self._hired("SPREAD", threads) for _ in range(workers)]
+        self._nodes: list[str] = self.ask(Call("node"))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for actor in self._actors:
+            with suppress(Exception):
+                ray.kill(actor)
+        self._actors = []
+
+    def __len__(self) -> int:
+        return len(self._actors)
+
+    def remember(self, what: str, calls: Callable[[int], Iterable[Call]]) -> None:
+        """What a new worker is told before it is asked anything, in the order of first mention."""
+        self._memory[what] = calls
+
+    def forget(self, what: str) -> None:
+        """New workers are no longer told of it."""
+        self._memory.pop(what, None)
+
+    def put(self, value: Any) -> Any:
+        """Send something once to each machine that will need it: an argument of calls."""
+        return ray.put(value)
+
+    def ask(self, call: Call, workers: Iterable[int] | None = None) -> list[Any]:
+        """Ask these workers the same, or all, at once; answers in their order."""
+        asked = list(range(len(self)) if workers is None else workers)
+        return self.ask_each({worker: call for worker in asked})
+
+    def ask_each(self, calls: Mapping[int, Call]) -> list[Any]:
+        """Ask each of some workers something at once; answers in their order."""
+        answers = {worker: answer for worker, _, answer in self.work({w: iter([call]) for w, call in calls.items()})}
+        return [answers[worker] for worker in calls]
+
+    def share_out(self, calls: Iterable[Call]) -> Iterator[Any]:
+        """Let whoever is free do the next call; answers in the order of the calls, of which only a few are ahead."""
+        waiting: dict[int, Any] = {}
+        queue = _Shared(enumerate(calls), 4 * AHEAD * len(self))
+        for worker, place, answer in self.work({worker: queue.of(worker) for worker in range(len(self))}):
+            waiting[queue.number(worker, place)] = answer
+            while queue.told in waiting:
+                queue.told += 1
+                yield waiting.pop(queue.told - 1)
+
+    def work(self, queues: Mapping[int, Iterator[Call]]) -> Iterator[tuple[int, int, Any]]:
+        """Let each worker do its own calls, in order; yields worker, place of the call and answer as they come.
+
+        Raises what a call raised, and DataError where workers die again and again.
+        """
+        running: dict[Any, tuple[int, int]] = {}
+        begun: dict[int, deque[tuple[int, Call]]] = {worker: deque() for worker in queues}
+        places = {worker: count() for worker in queues}
+
+        def fill() -> None:
+            for worker, queue in queues.items():
+                while len(begun[worker]) < AHEAD and (call := next(queue, None)) is not None:
+                    place = next(places[worker])
+                    begun[worker].append((place, call))
+                    running[self._send(worker, call)] = worker, place
+
+        fill()
+        while running:
+            ref = ray.wait(list(running), num_returns=1)[0][0]
+            worker, place = running[ref]
+            try:
+                answer = self._answer(ref)
+            except (*LOST, Behind):
+                running = {other: at for other, at in running.items() if at[0] != worker}
+                self._replace(worker)
+                running |= {self._send(worker, call): (worker, number) for number, call in begun[worker]}
+                continue
+            del running[ref]
+            begun[worker] = deque(each for each in begun[worker] if each[0] != place)
+            self._deaths = 0
+            yield worker, place, answer
+            fill()
+
+    def _send(self, worker: int, call: Call) -> Any:
+        return getattr(self._actors[worker], call.method).remote(*call.arguments)
+
+    def _answer(self, ref: Any) -> Any:
+        try:
+            return ray.get(ref)
+        except exceptions.RayTaskError as error:
+            # Its own text is a traceback; what it was caused by is what the call raised.
+            raise error.cause from None
+
+    def _replace(self, worker: int) -> None:
+        """Hire another, and tell it what the one before knew; where that one dies too, yet another."""
+        while True:
+            self.lost += 1
+            self._deaths += 1
+            if self._deaths > DEATHS:
+                raise DataError(
+                    f"Worker {worker} of the cluster died {DEATHS} times without an answer in between; look at the "
+                    f"memory and the disk of its machine, then repeat the command."
+                )
+            with suppress(Exception):
+                ray.kill(self._actors[worker])
+            # On the same machine if it still is there, where the patches are; else on any, however busy.
+            beside = NodeAffinitySchedulingStrategy(self._nodes[worker], soft=True)
+            self._actors[worker] = self._hired(beside, 0)
+            try:
+                for calls in list(self._memory.values()):
+                    for call in calls(worker):
+                        self._answer(self._send(worker, call))
+                self._nodes[worker] = self._answer(self._send(worker, Call("node")))
+                return
+            except (*LOST, Behind):
+                continue
+
+    def _hired(self, strategy: Any, processors: int) -> Any:
+        kind = ray.remote(max_restarts=0, max_task_retries=0, num_cpus=processors)(_Actor)
+        return kind.options(scheduling_strategy=strategy).remote()
+
+
+class _Actor(Worker):
+    """A worker that knows where it is."""
+
+    def node(self) -> str:
+        found: str = ray.get_runtime_context().get_node_id()
+        return found
+
+
+class _Shared:
+    """One queue of calls for several workers: each takes the next one, and it is known who took which."""
+
+    def __init__(self, calls: Iterator[tuple[int, Call]], ahead: int) -> None:
+        self.told = 0
+        self._calls, self._ahead = calls, ahead
+        self._taken: dict[int, list[int]] = {}
+        self._next = 0
+
+    def of(self, worker: int) -> Iterator[Call]:
+        """The calls that this worker takes; None while the first answers lag too far behind."""
+        self._taken[worker] = []
+        return _Turn(self, worker)
+
+    def take(self, worker: int) -> Call:
+        if self._next - self.told >= self._ahead:
+            raise StopIteration
+        number, call = next(self._calls)
+        self._next = number + 1
+        self._taken[worker].append(number)
+        return call
+
+    def number(self, worker: int, place: int) -> int:
+        return self._taken[worker][place]
+
+
+class _Turn:
+    def __init__(self, queue: _Shared, worker: int) -> None:
+        self._queue, self._worker = queue, worker
+
+    def __iter__(self) -> "Iterator[Call]":
+        return self
+
+    def __next__(self) -> Call:
+        return self._queue.take(self._worker)

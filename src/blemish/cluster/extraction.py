@@ -1,0 +1,68 @@
+"""The first pass of a fit on a cluster: every worker looks at its own images, chunk by chunk."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from blemish.cluster.checkpoint import Checkpoint
+from blemish.cluster.patches import PatchesElsewhere
+from blemish.cluster.plan import CHUNK, ChunkRecord, ShardPlan
+from blemish.cluster.worker import Call
+from blemish.system.progress import Progress
+
+if TYPE_CHECKING:
+    from blemish.cluster.crew import Crew
+
+__all__ = ["Extraction"]
+
+
+class Extraction:
+    """Chunks are recorded as they are done: a worker that takes another's place finds or makes the same again."""
+
+    def __init__(self, crew: "Crew", plans: Sequence[ShardPlan], checkpoint: Checkpoint | None) -> None:
+        self._crew, self._plans, self._checkpoint = crew, plans, checkpoint
+        self._done: list[list[ChunkRecord]] = [[] for _ in plans]
+        self._first: list[dict[str, int]] = []
+
+    def run(self, images: int, progress: Progress) -> PatchesElsewhere:
+        """Look at all images. Raises what looking raised, and DataError where a machine finds other patches."""
+        self._crew.remember("share", self._again)
+        workers = range(len(self._plans))
+        self._crew.ask_each({worker: Call("take_share", (self._plans[worker],)) for worker in workers})
+        seen = 0
+        for worker, chunk, record in self._crew.work({worker: self._chunks(worker) for worker in workers}):
+            self._done[worker].append(record)
+            if self._checkpoint:
+                self._checkpoint.keep_record(self._number(worker, chunk), record)
+            seen += len(record.digests)
+            progress("patches", seen, images)
+        self._first = self._firsts()
+        self._crew.ask_each({worker: Call("end_extraction", (self._first[worker],)) for worker in workers})
+        return PatchesElsewhere(self._crew, self._plans, self._done, self._checkpoint)
+
+    def _chunks(self, worker: int) -> Iterator[Call]:
+        for chunk in range(self._plans[worker].chunks):
+            known = self._checkpoint.record(self._number(worker, chunk)) if self._checkpoint else None
+            yield Call("extract", (chunk, known))
+
+    def _again(self, worker: int) -> Iterator[Call]:
+        """What a worker that takes another's place must do before it is asked about patches."""
+        if worker >= len(self._plans):
+            return
+        yield Call("take_share", (self._plans[worker],))
+        for chunk, record in enumerate(self._done[worker]):
+            yield Call("extract", (chunk, record))
+        if self._first:
+            yield Call("end_extraction", (self._first[worker],))
+
+    def _number(self, worker: int, chunk: int) -> int:
+        """The number of a chunk over all images, however they are shared out."""
+        return self._plans[worker].first // CHUNK + chunk
+
+    def _firsts(self) -> list[dict[str, int]]:
+        """The number of each share's first patch at each look."""
+        firsts, next_number = [], dict.fromkeys(self._plans[0].names, 0)
+        for own in self._done:
+            firsts.append(dict(next_number))
+            for name in next_number:
+                next_number[name] += sum(record.count(name) for record in own)
+        return firsts

@@ -1,0 +1,67 @@
+"""How good images are divided among workers, and what is known of each chunk of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from blemish.arrays import Bools
+from blemish.images.read import Source
+from blemish.images.transform import Viewer
+from blemish.options.settings import Settings
+
+__all__ = ["CHUNK", "ChunkRecord", "ShardPlan", "shares"]
+
+CHUNK = 64
+"""Images that are looked at, checked and told of together."""
+
+
+@dataclass(frozen=True)
+class ShardPlan:
+    """What a worker must know of its share of the good images."""
+
+    key: str
+    """Digits that stand for images and settings: patches of another fit are never taken for these."""
+    first: int
+    """The number of its first image."""
+    sources: Sequence[Source]
+    names: Sequence[str]
+    """Of the graph's grids."""
+    graph: bytes
+    viewer: Viewer
+    settings: Settings
+    provider: str
+    threads: int
+    spill_folder: Path | None
+    spill_type: Literal["float32", "float16"]
+
+    @property
+    def chunks(self) -> int:
+        return -(-len(self.sources) // CHUNK)
+
+
+@dataclass(frozen=True)
+class ChunkRecord:
+    """What the images of a chunk looked like, kept by whoever hands out the work."""
+
+    digests: Sequence[str]
+    """The sha256 of each image's sized pixels."""
+    seen: dict[str, Sequence[Bools]]
+    """Which cells of each look's grid count, one h x w per image."""
+    dimensions: dict[str, int]
+    patches: dict[str, str]
+    """The sha256 of the patches of each look as the file holds them."""
+
+    def count(self, name: str) -> int:
+        return int(sum(np.count_nonzero(seen_hw) for seen_hw in self.seen[name]))
+
+
+def shares(images: int, workers: int) -> list[tuple[int, int]]:
+    """The images of each worker, from the first to before the last: whole chunks, as equal as they can be."""
+    chunks = -(-images // CHUNK)
+    edges = [round(worker * chunks / workers) * CHUNK for worker in range(workers + 1)]
+    spans = [(first, min(last, images)) for first, last in pairwise(edges)]
+    return [span for span in spans if span[0] < span[1]]

@@ -1,0 +1,101 @@
+"""Many products at once: one fit each, side by side on the workers."""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from glob import glob
+from pathlib import Path
+from typing import Any
+
+from blemish.cluster.cluster import Cluster
+from blemish.errors import BlemishError, DataError
+from blemish.fitting import fit
+
+__all__ = ["Product", "ProductFit", "fit_products", "products_of"]
+
+GOOD = "good"
+"""What the folder of a product's good images is often called, which names no product."""
+
+
+@dataclass(frozen=True)
+class Product:
+    """One product: the folder of its good images, and the model file to write."""
+
+    name: str
+    images: Path
+    model: Path
+
+
+@dataclass(frozen=True)
+class ProductFit:
+    """What came of one fit."""
+
+    product: Product
+    images: int = 0
+    threshold: float = float("nan")
+    said: str = ""
+    """What the threshold rests on and what was kept, a phrase for people."""
+    error: str | None = None
+
+
+def products_of(folders: Sequence[str], output: Path) -> list[Product]:
+    """A product for each folder, named by what sets its path apart: a and b for `set/a/good` and `set/b/good`.
+
+    Raises DataError where a folder is absent or comes twice.
+    """
+    paths = [path for folder in folders for path in _folders(folder)]
+    for path in paths:
+        if not path.is_dir():
+            raise DataError(f"{path} is no folder; with --each, name one folder of good images for each product.")
+    names = _apart([path.resolve().parts for path in paths])
+    if len(set(names)) < len(names):
+        raise DataError(f"The folder of {max(names, key=names.count)} is named twice; name each product once.")
+    return [Product(name, path, output / f"{name}.blemish") for name, path in zip(names, paths, strict=True)]
+
+
+def fit_products(
+    products: Sequence[Product], options: Mapping[str, Any], cluster: Cluster | None = None
+) -> Iterator[ProductFit]:
+    """Fit each product and write its model, in order; one that fails says why, and the others go on."""
+    if cluster is None:
+        return map(partial(_fit_one, options), products)
+    own = {"threads": cluster.crew.threads, **options}
+    return cluster.stream(partial(_fit_one, own), products, at_once=1)
+
+
+def _fit_one(options: Mapping[str, Any], product: Product) -> ProductFit:
+    try:
+        detector = fit(os.fspath(product.images), progress=False, **options)
+        detector.save(product.model)
+    except BlemishError as error:
+        return ProductFit(product, error=str(error))
+    manifest = detector.model.manifest
+    return ProductFit(product, len(manifest.images), detector.threshold, str(detector.model.method))
+
+
+def _folders(named: str) -> list[Path]:
+    """The folder of this name, or those that a pattern names, where the shell has not expanded it."""
+    if os.path.isdir(named) or not any(character in named for character in "*?["):
+        return [Path(named)]
+    return [Path(found) for found in sorted(glob(named, recursive=True)) if os.path.isdir(found)] or [Path(named)]
+
+
+def _apart(parts: Sequence[Sequence[str]]) -> list[str]:
+    """Of each path, the parts between those that all begin with and those that all end with."""
+    if len(parts) == 1:
+        own = [part for part in parts[0] if part != GOOD]
+        return own[-1:]
+    begin = _same(parts)
+    end = _same([each[begin:][::-1] for each in parts])
+    return ["-".join(each[begin : len(each) - end]) for each in parts]
+
+
+def _same(parts: Iterable[Sequence[str]]) -> int:
+    """How many parts all begin with."""
+    count = 0
+    for together in zip(*parts, strict=False):
+        if len(set(together)) > 1:
+            break
+        count += 1
+    return count

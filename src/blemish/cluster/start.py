@@ -1,0 +1,76 @@
+"""Find or start Ray, and the workers on it."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from typing import Any
+
+from blemish.errors import OptionError
+
+__all__ = ["EXTRA", "began", "check_installed"]
+
+EXTRA = 'pip install "blemish[ray]"'
+OBJECT_STORE = 100 * 10**6
+"""Bytes that Ray holds for messages where it is started here: none is larger than a few million."""
+WAIT = 30
+"""Seconds for an address to answer."""
+
+
+def check_installed() -> None:
+    """Raise OptionError where Ray is missing."""
+    missing = [name for name in ("ray", "pyarrow") if not find_spec(name)]
+    if missing:
+        raise OptionError(
+            f"A cluster needs the package {' and '.join(missing)}, which is not installed; install it with: {EXTRA}."
+        )
+
+
+@contextmanager
+def began(address: str, processors: int | None = None) -> Iterator[list[int]]:
+    """Be connected while the block runs; gives the processors of each machine.
+
+    Args:
+        address: local starts Ray on this machine, for this process alone; auto finds the one that this process or this
+            machine belongs to; HOST:PORT joins another.
+        processors: How many to use of this machine; None for all. For local only.
+
+    Raises:
+        OptionError: Ray is missing, nothing answers at the address, or it runs other versions.
+    """
+    check_installed()
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # read when it starts: nothing is sent from here
+    import ray
+
+    if ray.is_initialized():
+        raise OptionError("This process is connected to a cluster already; close that connection first.")
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "error", "configure_logging": False}
+    try:
+        if address == "local":
+            _start_here(ray, processors, quiet)
+        else:
+            ray.init(address=address, **quiet)
+    except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+        raise OptionError(
+            f"The cluster {address} cannot be used: {_first_line(error)}; start Ray there (ray start --head), or use "
+            f"local."
+        ) from None
+    try:
+        yield [int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]]
+    finally:
+        ray.shutdown()
+
+
+def _start_here(ray: Any, processors: int | None, quiet: dict[str, Any]) -> None:
+    ray.init(
+        address="local",
+        num_cpus=processors,
+        include_dashboard=False,
+        object_store_memory=OBJECT_STORE,
+        _node_ip_address="127.0.0.1",
+        **quiet,
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -1,0 +1,78 @@
+"""A folder of whole files: of this machine, of a shared disk, or of a bucket (s3://, gs://, abfs://) by pyarrow.
+
+Who may read and write a bucket is what the cloud says of each machine (its role, its environment): no secret is asked
+for, passed on or kept here.
+"""
+
+import secrets
+from pathlib import Path
+from typing import Any
+
+from blemish.errors import DataError, OptionError
+
+__all__ = ["Storage"]
+
+
+class Storage:
+    """Files by name. A file is written under another name and renamed: under its own it is whole or absent."""
+
+    def __init__(self, place: str) -> None:
+        """Raises OptionError where there is no such kind of place, DataError where it cannot be reached."""
+        from pyarrow import fs
+
+        self.place = place
+        try:
+            if "://" in place:
+                self._files, self._folder = fs.FileSystem.from_uri(place)
+            else:
+                self._files, self._folder = fs.LocalFileSystem(), str(Path(place).resolve())
+            self._files.create_dir(self._folder, recursive=True)
+        except ValueError as error:
+            raise OptionError(
+                f"{place} cannot be used: {_cause(error)}; give a folder, s3://, gs:// or abfs://."
+            ) from None
+        except OSError as error:
+            raise self._failed(error) from None
+
+    def put(self, name: str, content: bytes) -> None:
+        """Write a file whole. Raises DataError."""
+        temporary = f"{self._folder}/.{secrets.token_hex(8)}.tmp"
+        try:
+            with self._files.open_output_stream(temporary) as file:
+                file.write(content)
+            self._files.move(temporary, f"{self._folder}/{name}")
+        except OSError as error:
+            raise self._failed(error) from None
+
+    def get(self, name: str) -> bytes | None:
+        """A file's content; None where there is none. Raises DataError."""
+        try:
+            with self._files.open_input_stream(f"{self._folder}/{name}") as file:
+                content: bytes = file.read()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise self._failed(error) from None
+        return content
+
+    def names(self) -> list[str]:
+        """The files that are whole, in order."""
+        from pyarrow import fs
+
+        try:
+            found = self._files.get_file_info(fs.FileSelector(self._folder))
+        except OSError as error:
+            raise self._failed(error) from None
+        return sorted(each.base_name for each in found if each.is_file and not each.base_name.endswith(".tmp"))
+
+    def remove(self, names: list[str]) -> None:
+        """Delete files."""
+        for name in names:
+            self._files.delete_file(f"{self._folder}/{name}")
+
+    def _failed(self, error: OSError) -> DataError:
+        return DataError(f"{self.place} cannot be used: {_cause(error)}.")
+
+
+def _cause(error: Any) -> str:
+    return str(error).strip().splitlines()[0].rstrip(".")

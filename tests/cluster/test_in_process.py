@@ -1,0 +1,233 @@
+"""Fits and inspections on workers in this process, whichever of them die, against those without a cluster."""
+
+import itertools
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from crews import LocalCrew, cluster_of
+from parts import good_part, save_image, stained_part
+
+import blemish
+from blemish.arrays import Array
+from blemish.cluster import worker
+from blemish.cluster.inspecting import inspect_many, inspect_to_parts
+from blemish.cluster.products import fit_products, products_of
+from blemish.cluster.worker import Call
+from blemish.errors import DataError, OptionError
+from blemish.result import Verdict
+
+OPTIONS: dict[str, Any] = {"size": 32, "coreset": 60, "seed": 1}
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("good")
+    for seed in range(70):  # two chunks
+        save_image(folder / f"{seed:03}.png", good_part(seed, 40, 48))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def alone(good: Path) -> blemish.Detector:
+    return blemish.fit(good, progress=False, threads=1, **OPTIONS)
+
+
+def learnt(detector: blemish.Detector) -> dict[str, Array]:
+    return dict(detector.model.method.tensors()) | {"held out": detector.model.held_out.scores_M}
+
+
+def assert_equal(one: blemish.Detector, other: blemish.Detector) -> None:
+    assert learnt(one).keys() == learnt(other).keys()
+    for name, tensor in learnt(one).items():
+        np.testing.assert_array_equal(tensor, learnt(other)[name], err_msg=name)
+    assert one.model.manifest.calibration == other.model.manifest.calibration
+    assert one.model.manifest.images == other.model.manifest.images
+
+
+def fitted(good: Path, crew: LocalCrew, spill: Path, **more: Any) -> blemish.Detector:
+    cluster = cluster_of(crew, more.pop("checkpoint", None))
+    return blemish.fit(good, progress=False, threads=1, spill_folder=spill, cluster=cluster, **OPTIONS | more)
+
+
+SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize("workers", [pytest.param(1, marks=SLOW), 2, pytest.param(3, marks=SLOW)])
+def test_a_fit_on_workers_is_that_of_one_process(
+    good: Path, alone: blemish.Detector, tmp_path: Path, workers: int
+) -> None:
+    assert_equal(alone, fitted(good, LocalCrew(workers), tmp_path))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_workers_that_die_in_any_call_change_nothing(
+    good: Path, alone: blemish.Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("blemish.memory.coreset.POOL", 256)  # so that a threshold is needed
+    met: set[str] = set()
+
+    def dies(number: int, call: Call) -> bool:
+        new = call.method not in met
+        met.add(call.method)
+        return new or number % 7 == 0
+
+    crew = LocalCrew(2, dies)
+    assert_equal(alone, fitted(good, crew, tmp_path))
+    assert {"extract", "start", "member", "meet", "best", "reaching", "take", "rows", "each"} <= met
+    assert crew.lost > len(met)
+
+
+class Killed(Exception):
+    """The end of whoever hands out the work."""
+
+
+@SLOW
+def test_a_fit_that_was_killed_goes_on_after_any_round_on_other_workers(
+    good: Path, alone: blemish.Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("blemish.cluster.shards.RayShards.message", 15_000.0)  # many rounds
+    place = str(tmp_path / "state")
+
+    def killing(method: str, at: int) -> Iterator[Any]:
+        numbers = itertools.count()
+
+        def dies(number: int, call: Call) -> bool:
+            if call.method == method and next(numbers) == at:
+                raise Killed
+            return False
+
+        yield dies
+
+    for workers, (method, at) in enumerate([("extract", 1), ("meet", 1), ("take", 5), ("each", 0)], start=1):
+        with pytest.raises(Killed):
+            fitted(good, LocalCrew(workers, next(killing(method, at))), tmp_path, checkpoint=place)
+    calls: list[str] = []
+
+    def counting(number: int, call: Call) -> bool:
+        calls.append(call.method)
+        return False
+
+    assert_equal(alone, fitted(good, LocalCrew(2, counting), tmp_path, checkpoint=place))
+    assert "take" not in calls  # all rounds were kept
+
+
+@SLOW
+def test_a_checkpoint_of_other_images_or_settings_is_refused(good: Path, tmp_path: Path) -> None:
+    place = str(tmp_path / "state")
+    fitted(good, LocalCrew(1), tmp_path, checkpoint=place)
+    with pytest.raises(OptionError, match="is of other images or other settings; name another, or delete it"):
+        fitted(good, LocalCrew(1), tmp_path, checkpoint=place, seed=2)
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine.txt").write_text("mine")
+    with pytest.raises(OptionError, match="holds other files; name an empty folder for the checkpoint"):
+        fitted(good, LocalCrew(1), tmp_path, checkpoint=str(tmp_path / "full"))
+
+
+@SLOW
+def test_a_machine_that_finds_other_patches_is_noticed(
+    good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = str(tmp_path / "state")
+    fitted(good, LocalCrew(1), tmp_path, checkpoint=place)
+    honest = worker.look
+
+    def otherwise(*arguments: Any) -> Any:
+        seen = honest(*arguments)
+        patches = seen.features["patches"]
+        patches.values_QD[0, 0] += np.float32(1e-6)
+        return seen
+
+    monkeypatch.setattr(worker, "look", otherwise)
+    with pytest.raises(DataError, match="finds other patches in the same images"):
+        fitted(good, LocalCrew(1), tmp_path, checkpoint=place)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"method": "padim"}, "Option cluster cannot be used with the method padim"),
+        ({"tile_banks": "each", "tiles": 64, "image_score": "max"}, "cannot be used with tile_banks=each"),
+        ({"coreset": 1.0, "size": 32}, "does not keep all patches"),
+    ],
+)
+def test_what_a_cluster_does_not_do_is_refused(
+    good: Path, tmp_path: Path, options: dict[str, Any], sentence: str
+) -> None:
+    cluster = cluster_of(LocalCrew(1))
+    with pytest.raises(OptionError, match=sentence):
+        blemish.fit(good, progress=False, cluster=cluster, spill_folder=tmp_path, **options)
+
+
+def test_images_that_are_no_files_are_refused() -> None:
+    with pytest.raises(OptionError, match="images as files that all machines can read"):
+        blemish.fit([good_part(0), good_part(1)], progress=False, cluster=cluster_of(LocalCrew(1)))
+
+
+def test_inspection_gives_the_rows_of_one_process(good: Path, alone: blemish.Detector, tmp_path: Path) -> None:
+    paths = sorted(good.iterdir())[:9]
+    save_image(tmp_path / "stained.png", stained_part(3).grey)
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    paths += [tmp_path / "stained.png", tmp_path / "broken.png"]
+    here = [blemish.table([result])[0] for result in alone.inspect_many(paths)]
+    there = [blemish.table([each])[0] for each in inspect_many(cluster_of(LocalCrew(2)), alone, paths)]
+    assert repr(there) == repr(here)
+    assert there[-1]["verdict"] == "ERROR"
+
+
+@SLOW
+def test_parts_are_written_once_and_refuse_another_run(
+    good: Path, alone: blemish.Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed (extra ray)")
+    monkeypatch.setattr("blemish.cluster.inspecting.PART", 4)
+    paths = sorted(good.iterdir())[:10]
+    place = tmp_path / "out"
+    counts = sum(inspect_to_parts(cluster_of(LocalCrew(2)), alone, paths, str(place)), Counter[Verdict]())
+    parts = sorted(path.name for path in place.glob("*.parquet"))
+    assert parts == ["part-00000000.parquet", "part-00000001.parquet", "part-00000002.parquet"]
+    rows = [row for part in parts for row in parquet.read_table(place / part).to_pylist()]
+    assert repr(rows) == repr(blemish.table(alone.inspect_many(paths)))
+    (place / parts[1]).unlink()
+    kept = (place / parts[0]).stat().st_mtime_ns
+    again = sum(inspect_to_parts(cluster_of(LocalCrew(1)), alone, paths, str(place)), Counter[Verdict]())
+    assert again == counts
+    assert sorted(path.name for path in place.glob("*.parquet")) == parts
+    assert (place / parts[0]).stat().st_mtime_ns == kept
+    with pytest.raises(OptionError, match="holds the parts of other images or of another model"):
+        inspect_to_parts(cluster_of(LocalCrew(1)), alone, paths[1:], str(place))
+
+
+@SLOW
+def test_each_product_gets_a_model_and_one_that_fails_says_why(tmp_path: Path) -> None:
+    for name, count in (("bolt", 6), ("nut", 6), ("none", 0)):
+        folder = tmp_path / "set" / name / "good"
+        folder.mkdir(parents=True)
+        for seed in range(count):
+            save_image(folder / f"{seed}.png", good_part(seed, 40, 48))
+    models = tmp_path / "models"
+    models.mkdir()
+    products = products_of([str(tmp_path / "set" / "*" / "good")], models)
+    assert [product.name for product in products] == ["bolt", "none", "nut"]
+    there = list(fit_products(products, {"size": 32}, cluster_of(LocalCrew(2))))
+    assert [each.error is None for each in there] == [True, False, True]
+    assert "holds no images" in str(there[1].error)
+    here = list(fit_products(products, {"size": 32}))
+    assert [each.threshold for each in here][::2] == [each.threshold for each in there][::2]
+    assert blemish.load(models / "bolt.blemish").threshold == here[0].threshold
+    with pytest.raises(DataError, match="is named twice"):
+        products_of([str(tmp_path / "set" / "nut")] * 2, models)
+
+
+def test_without_a_cluster_nothing_of_it_is_imported(good: Path) -> None:
+    code = (
+        f"import sys, blemish; blemish.fit({str(good)!r}, size=32, progress=False, threads=1);"
+        "print([name for name in sys.modules if name.split('.')[0] in ('ray', 'pyarrow') or 'blemish.cluster' in name])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
