@@ -15,11 +15,11 @@ from parts import good_part, save_image, stained_part
 
 import blemish
 from blemish.arrays import Array
-from blemish.cluster import worker
 from blemish.cluster.inspecting import inspect_many, inspect_to_parts
 from blemish.cluster.products import fit_products, products_of
 from blemish.cluster.worker import Call
 from blemish.errors import DataError, OptionError
+from blemish.features.patches import look
 from blemish.result import Verdict
 
 OPTIONS: dict[str, Any] = {"size": 32, "coreset": 60, "seed": 1}
@@ -135,7 +135,7 @@ def test_a_machine_that_finds_other_patches_is_noticed(
 ) -> None:
     place = str(tmp_path / "state")
     fitted(good, LocalCrew(1), tmp_path, checkpoint=place)
-    honest = worker.look
+    honest = look
 
     def otherwise(*arguments: Any) -> Any:
         seen = honest(*arguments)
@@ -143,7 +143,7 @@ def test_a_machine_that_finds_other_patches_is_noticed(
         patches.values_QD[0, 0] += np.float32(1e-6)
         return seen
 
-    monkeypatch.setattr(worker, "look", otherwise)
+    monkeypatch.setattr("blemish.cluster.worker.look", otherwise)
     with pytest.raises(DataError, match="finds other patches in the same images"):
         fitted(good, LocalCrew(1), tmp_path, checkpoint=place)
 
