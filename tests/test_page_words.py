@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from blemish.detector import Detector
 from blemish.language.translation import translated
 from blemish.service.pages.said import SCRIPT_SAYS
 
@@ -42,3 +43,9 @@ def test_roles_and_scopes_have_japanese_names() -> None:
     from blemish.service.people.access import ROLES, SCOPES
 
     assert all(JAPANESE.search(translated(each)) for each in (*ROLES, *SCOPES))
+
+
+def test_what_a_threshold_promises_is_said_in_japanese(detector: Detector) -> None:
+    said = translated(str(detector.model.manifest.calibration))
+    assert JAPANESE.search(said)
+    assert "good parts" not in said

@@ -1,5 +1,5 @@
 // Parts an hour, as bars: all, and those among them that were not OK.
-import { make } from "./station";
+import { make, say } from "./station";
 
 interface Hour { hour: string; verdict: string; count: number }
 
@@ -22,11 +22,14 @@ class HoursChart extends HTMLElement {
       label, fill: colour(name), stroke: colour(name), width: 0, paths: bars, points: { show: false },
       value: (_: unknown, __: number, ___: number, at: number | null) => (at === null ? "" : String(counted(hours, data[0]![at]!, verdicts))),
     });
+    const hour = new Intl.DateTimeFormat(document.documentElement.lang, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+    const day = new Intl.DateTimeFormat(document.documentElement.lang, { month: "short", day: "numeric" });
+    const time = (at: number) => (new Date(at * 1000).getHours() ? hour : day).format(at * 1000);
     const axis = { stroke: colour("quiet"), grid: { stroke: colour("line"), width: 1 }, ticks: { show: false } };
     const chart = new uPlot({
       title: this.getAttribute("title") ?? "", width: this.clientWidth, height: 150,
-      series: [{}, series("OK", "bar", ["OK"]), series("REVIEW", "review", ["REVIEW"]), series("NG", "ng", ["NG", "ERROR"])],
-      axes: [axis, { ...axis, size: 44 }], cursor: { drag: { x: false, y: false } },
+      series: [{ label: say("Time"), value: (_: unknown, at: number | null) => (at === null ? "" : `${day.format(at * 1000)} ${hour.format(at * 1000)}`) }, series("OK", "bar", ["OK"]), series("REVIEW", "review", ["REVIEW"]), series("NG", "ng", ["NG", "ERROR"])],
+      axes: [{ ...axis, values: (_: unknown, all: number[]) => all.map(time) }, { ...axis, size: 44 }], cursor: { drag: { x: false, y: false } },
       scales: { y: { range: (_: unknown, __: number, most: number) => [0, Math.max(1, most * 1.1)] },
         x: { range: () => [first, Math.max(last + HOUR, first + 12 * HOUR)] } },
     }, data as any, place);

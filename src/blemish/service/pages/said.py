@@ -37,6 +37,7 @@ SCRIPT_SAYS: tuple[str, ...] = (
     "The doctor finds nothing wrong with them.",
     "The doctor says:",
     "The station does not answer; is it running, and the network in order?",
+    "Time",
     "Verdict",
     "Waiting for its turn",
     "What would change",
