@@ -276,16 +276,17 @@ def pixels_of(image: Image.Image, name: str) -> Array:
 
     Raises ImageError for a mode whose values have no place here.
     """
-    turned = ImageOps.exif_transpose(image)
+    image.load()  # what a PNG says of its orientation may stand behind its pixels
+    turned = image if orientation(image) == 1 else ImageOps.exif_transpose(image)
     if turned.mode in _WIDE_GREY:
         return _wide_grey(turned, name)
     if turned.mode == "F":
         return np.asarray(turned, np.float32)
-    if turned.mode in {"1", "L"}:
-        return np.asarray(turned.convert("L"))
-    if turned.mode not in _TO_RGB:
+    if turned.mode == "1":
+        turned = turned.convert("L")
+    if turned.mode not in _TO_RGB | {"L"}:
         raise ImageError(f"{name} holds {turned.mode} colours, which is not supported; convert it to RGB.")
-    return np.asarray(turned.convert("RGB"))
+    return np.asarray(turned if turned.mode in {"L", "RGB"} else turned.convert("RGB"))
 
 
 def orientation(image: Image.Image) -> int:
