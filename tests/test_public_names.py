@@ -12,7 +12,6 @@ NAMES = [
     "BackboneError",
     "BlemishError",
     "Box",
-    "Cluster",
     "DataError",
     "Detector",
     "Evaluation",

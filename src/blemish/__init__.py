@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     __version__: str
     from blemish.calibrating import calibrate
-    from blemish.cluster.cluster import Cluster, connect
+    from blemish.cluster.cluster import connect
     from blemish.detector import Detector, load
     from blemish.diagnosis.data_set import Examination
     from blemish.diagnosis.doctor import doctor
@@ -40,7 +40,6 @@ __all__ = [
     "BackboneError",
     "BlemishError",
     "Box",
-    "Cluster",
     "DataError",
     "Detector",
     "Evaluation",
@@ -73,7 +72,7 @@ __all__ = [
 
 _HOMES = {
     "calibrating": ("calibrate",),
-    "cluster.cluster": ("Cluster", "connect"),
+    "cluster.cluster": ("connect",),
     "detector": ("Detector", "load"),
     "errors": (
         "BackboneError",
