@@ -17,6 +17,7 @@ import blemish
 from blemish.arrays import Array
 from blemish.cluster.inspecting import inspect_many, inspect_to_parts
 from blemish.cluster.products import fit_products, products_of
+from blemish.cluster.start import began
 from blemish.cluster.worker import Call
 from blemish.errors import DataError, OptionError
 from blemish.features.patches import look
@@ -231,3 +232,9 @@ def test_without_a_cluster_nothing_of_it_is_imported(good: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_address_of_a_client_is_refused_with_what_to_do() -> None:
+    said = r"ray://head:10001 is one of Ray's client.*run the command on the cluster"
+    with pytest.raises(OptionError, match=said), began("ray://head:10001"):
+        pass

@@ -36,8 +36,14 @@ def began(address: str, processors: int | None = None) -> Iterator[list[int]]:
         processors: How many to use of this machine; None for all. For local only.
 
     Raises:
-        OptionError: Ray is missing, nothing answers at the address, or it runs other versions.
+        OptionError: Ray is missing, the address is one of Ray's client (ray://), nothing answers there, or it runs
+            other versions.
     """
+    if address.startswith("ray://"):
+        raise OptionError(
+            f"The address {address} is one of Ray's client, which blemish cannot use; run the command on the cluster "
+            f"itself with auto, or give HOST:PORT."
+        )
     check_installed()
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # read when it starts: nothing is sent from here
     import ray
