@@ -338,6 +338,9 @@ def test_no_command_names_a_setting_by_hand() -> None:
         "force",
         "json",
         "recursive",
+        "cluster",
+        "cluster_state",
+        "each",
     }
     assert taken == set(OPTIONS)
     assert not any(f'"--{name}"' in inspect.getsource(fit) for name in OPTIONS)

@@ -158,14 +158,15 @@ def test_bad_input(tmp_path: Path, detector: Detector, evaluation: Evaluation, m
 
 def test_the_command(tmp_path: Path, model: Path, run_cli: RunCli) -> None:
     for seed in range(3):
-        save_image(tmp_path / "good" / f"{seed}.png", good_part(500 + seed))
-        save_image(tmp_path / "defective" / f"{seed}.png", stained_part(600 + seed).grey)
-    outcome = run_cli("report", model, tmp_path, "-o", tmp_path / "報告.html", "--lang", "ja")
+        save_image(tmp_path / "parts" / "good" / f"{seed}.png", good_part(500 + seed))
+        save_image(tmp_path / "parts" / "defective" / f"{seed}.png", stained_part(600 + seed).grey)
+    parts = tmp_path / "parts"
+    outcome = run_cli("report", model, parts, "-o", tmp_path / "報告.html", "--lang", "ja")
     assert outcome.code == 0, outcome
     assert "画像6枚" in outcome.stderr
     assert '<html lang="ja">' in (tmp_path / "報告.html").read_text(encoding="utf-8")
-    assert "give en or ja" in run_cli("report", model, tmp_path, "--lang", "xx").sentence
-    assert "does not exist" in run_cli("report", model, tmp_path, "-o", tmp_path / "no" / "r.html").sentence
+    assert "give en or ja" in run_cli("report", model, parts, "--lang", "xx").sentence
+    assert "does not exist" in run_cli("report", model, parts, "-o", tmp_path / "no" / "r.html").sentence
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

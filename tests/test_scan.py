@@ -75,5 +75,5 @@ def test_the_command_lists_and_draws_them(mixed: Path, tmp_path: Path, run_cli: 
 
 
 def test_other_methods_say_that_they_cannot(mixed: Path) -> None:
-    with pytest.raises(OptionError, match="Scans are made with the method patchcore; differnet"):
+    with pytest.raises(OptionError, match="A scan needs the method patchcore; with differnet"):
         scan(mixed, method="differnet", size=96)

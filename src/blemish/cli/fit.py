@@ -1,5 +1,7 @@
 """blemish fit: good images in, a model file out."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -69,27 +71,29 @@ def fit(
         own = {name: value for name, value in dict(resources).items() if name in wanted}
         _save(save_config, as_toml(settings, own, read_recipe(config).inspect if config else None))
     with model_to_write(output) as target:
-        try:
-            with reached(cluster, cluster_state, resources.threads) as machines, progress_bar() as progress:
-                own = wanted | {"checkpoint": state}
-                detector = fit_detector(paths, groups=groups, progress=progress, cluster=machines, **own)
-        except KeyboardInterrupt:
-            if state is None or not state.exists():
-                raise
-            fail(f"Stopped; {state} keeps the training so far, and the same command goes on from there.")
+        reaching = reached(cluster, cluster_state, resources.threads)
+        with _kept_when_stopped(state), reaching as machines, progress_bar() as progress:
+            own = wanted | {"checkpoint": state}
+            detector = fit_detector(paths, groups=groups, progress=progress, cluster=machines, **own)
         if not json:
             detector = settle_suspects(detector, output, ask=wanted.get("suspects", "ask") == "ask")
         target.fill(detector.save)
-    if machines:
-        machines.clear_checkpoint()
     if state:
         state.unlink(missing_ok=True)
-    for note in detector.notes:
-        say(note)
-    if json:
-        print_json({"path": str(output), **detector.info()})
-    else:
-        _tell(output, detector)
+    if machines:
+        machines.clear_checkpoint()
+    _tell(output, detector, json=json)
+
+
+@contextmanager
+def _kept_when_stopped(state: Path | None) -> Iterator[None]:
+    """Say where a training that is stopped goes on from."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if state is None or not state.exists():
+            raise
+        fail(f"Stopped; {state} keeps the training so far, and the same command goes on from there.")
 
 
 def _fit_each(
@@ -111,8 +115,13 @@ def _fit_each(
         return fit_each(folders, output, wanted, cluster, json=json, force=force)
 
 
-def _tell(output: Path, detector: "Detector") -> None:
+def _tell(output: Path, detector: "Detector", *, json: bool) -> None:
     """What was fitted, what the threshold rests on, and what to do next."""
+    for note in detector.notes:
+        say(note)
+    if json:
+        print_json({"path": str(output), **detector.info()})
+        return
     from blemish.reports.basis import basis
     from blemish.reports.words import Words
 

@@ -62,23 +62,16 @@ def inspect(
     images that score no higher, path, boxes of the highest regions.
     """
     from blemish.export.artefact import Artefact
-    from blemish.options.recipe import InspectOptions, read_recipe
-    from blemish.options.settings import checked
     from blemish.result import Verdict
     from blemish.system.outputs import Outputs
 
     paths = found_images(images, recursive=recursive)
     typed: dict[str, Any] = {"csv": csv, "jsonl": jsonl, "overlays": overlays, "reasons": reasons, "masks": masks}
     typed |= {"provider": provider, "threads": threads, "max_pixels": max_pixels, "regions": regions}
-    typed |= {"accept_damaged": accept_damaged or None}
-    asked = read_recipe(config).inspect if config else {}
-    wanted = checked(InspectOptions, asked | {name: value for name, value in typed.items() if value is not None})
+    wanted = _over_recipe(config, typed | {"accept_damaged": accept_damaged or None})
     apart = _claim(wanted, Outputs([model, *filter(None, [config]), *paths], force=force), paths)
-    detector = (
-        _artefact(model, wanted, trusted)
-        if model.suffix.lower() in (".onnx", ".xml")
-        else _model(model, wanted, trusted)
-    )
+    load = _artefact if model.suffix.lower() in (".onnx", ".xml") else _model
+    detector = load(model, wanted, trusted)
     check_rows_only(cluster, parquet, wanted, detector)
     with ExitStack() as stack:
         machines = stack.enter_context(reached(cluster, threads=wanted.threads))
@@ -103,6 +96,15 @@ def inspect(
         if manifest:
             say_misses_unknown(model)
     raise SystemExit(exit_code(counts))
+
+
+def _over_recipe(config: Path | None, typed: dict[str, Any]) -> "InspectOptions":
+    """What was typed, and what the recipe has beside it. Raises OptionError."""
+    from blemish.options.recipe import InspectOptions, read_recipe
+    from blemish.options.settings import checked
+
+    asked = read_recipe(config).inspect if config else {}
+    return checked(InspectOptions, asked | {name: value for name, value in typed.items() if value is not None})
 
 
 def _tell_parts(counts: "Counter[Verdict]") -> NoReturn:
