@@ -16,13 +16,14 @@ from typing import Any
 
 import httpx
 import numpy as np
-from machine import Spread, markdown_table, publish
+from machine import Spread, markdown_table
 from parts import TINY, good_part, scratched_part
 from station_bench import API, encoded
 from station_process import Served, prepared
 
 from blemish.fitting import fit
 from blemish.service.store.audit import verify_folder
+from campaigns.ending import end
 
 __all__ = ["Outcome", "kill_often"]
 
@@ -193,15 +194,8 @@ def main() -> None:
         ["lost, doubled, wrong, or not whole", f"{len(outcome.wrong):,}"],
         ["seconds from start to ready", str(Spread.of(outcome.starts))],
     ]
-    said = "\n".join(f"- {each}" for each in outcome.wrong[:20])
-    publish(
-        "station_kills",
-        f"{__doc__}\n{markdown_table(['', 'count'], rows)}\n{said}",
-        seed=given.seed,
-        keep=given.keep,
-        results=Path(__file__).parent / "results",
-    )
-    raise SystemExit(1 if outcome.wrong else 0)
+    said = f"{__doc__}\n{markdown_table(['', 'count'], rows)}"
+    end("station_kills", said, outcome.wrong, seed=given.seed, keep=given.keep)
 
 
 if __name__ == "__main__":

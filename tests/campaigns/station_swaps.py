@@ -19,12 +19,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from machine import figure, markdown_table, publish
+from machine import figure, markdown_table
 from parts import TINY, good_part, scratched_part
 from station_bench import API, encoded
 from station_process import Served, prepared
 
 from blemish.fitting import fit
+from campaigns.ending import end
 
 __all__ = ["Swapped", "swap_under_load"]
 
@@ -178,15 +179,7 @@ def main() -> None:
         ["open files after a tenth, and at the end", " and ".join(map(str, found.open_files))],
         ["parts a second", figure(found.answered / found.seconds)],
     ]
-    said = "\n".join(f"- {each}" for each in found.failed[:20])
-    publish(
-        "station_swaps",
-        f"{__doc__}\n{markdown_table(['', ''], rows)}\n{said}",
-        seed="none",
-        keep=given.keep,
-        results=Path(__file__).parent / "results",
-    )
-    raise SystemExit(1 if found.failed else 0)
+    end("station_swaps", f"{__doc__}\n{markdown_table(['', ''], rows)}", found.failed, seed="none", keep=given.keep)
 
 
 if __name__ == "__main__":
