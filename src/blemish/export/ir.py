@@ -10,9 +10,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from blemish.errors import ModelFileError, OptionError
-from blemish.export.writing import BESIDE, document_text, json_beside
+from blemish.export.writing import BESIDE, document_text, json_beside, write_beside
 from blemish.system.outputs import Kind, Outputs
-from blemish.system.whole_file import write_whole
 
 __all__ = ["claim_ir", "read_ir", "write_ir"]
 
@@ -38,13 +37,7 @@ def write_ir(path: Path, content: bytes) -> int:
         openvino.save_model(model, str(Path(folder, "part.xml")), compress_to_fp16=False)
         network, weights = (Path(folder, name).read_bytes() for name in ("part.xml", "part.bin"))
     hashes = {"file": path.name, "sha256": _digest(network), "weights_sha256": _digest(weights)}
-    document = {"openvino": hashes, **json.loads(document_text(content))}
-    try:
-        write_whole(path.resolve(), network)
-        write_whole(path.with_suffix(".bin").resolve(), weights)
-        write_whole(json_beside(path).resolve(), json.dumps(document, ensure_ascii=False, indent=2).encode() + b"\n")
-    except OSError as error:
-        raise ModelFileError(f"{path} could not be written: {error.strerror or error}.") from None
+    write_beside({path: network, path.with_suffix(".bin"): weights}, {"openvino": hashes}, content)
     return len(network) + len(weights)
 
 

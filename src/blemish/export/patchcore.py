@@ -21,7 +21,7 @@ def patchcore_tail(ops: Operators, method: PatchCore, grids: Grids) -> Tail:
     size = method.transform.height, method.transform.width
     # Where looks are joined, their maps are half as large until then.
     part = 2 if len(method.looks) > 1 else 1
-    maps, peaks, answers = [], [], []
+    maps, counted, answers = [], [], []
     for look, name in zip(method.looks, grid_names(len(method.looks)), strict=True):
         grid = grids.shapes[name][:2]
         queries = ops.reshaped(name, [grid[0] * grid[1], grids.shapes[name][2]])
@@ -34,20 +34,23 @@ def patchcore_tail(ops: Operators, method: PatchCore, grids: Grids) -> Tail:
         if look.bank.scale_K is not None:
             of_rows = ops("Div", scores, ops("Gather", look.bank.scale_K, found))
             one = drawn(ops, ops("Gather", of_rows, grids.cells(grid)), grid, drawn_size, sigma)
-        peaks.append(scaled(ops, largest(ops, one), look.peak_scale))
+        counted.append(one)
     first = grids.shapes[grid_names(len(method.looks))[0]][:2]
     queries, found, distances, scores = answers[0]
     nearest = ops.reshaped(found, first), ops.reshaped(distances, first)
     if method.settings.looks:
         rule = method.settings.join
+        peaks = [
+            scaled(ops, largest(ops, one), look.peak_scale) for one, look in zip(counted, method.looks, strict=True)
+        ]
         score = joined(ops, peaks, [look.weight for look in method.looks], rule)
         half = joined(ops, maps, [look.map_weight for look in method.looks], rule)
         return Tail(score, drawn(ops, half, (size[0] // part, size[1] // part), size, 0), *nearest)
     if method.settings.image_score == "peak":
-        return Tail(peaks[0], maps[0], *nearest)
+        return Tail(largest(ops, maps[0]), maps[0], *nearest)
     seen = grids.seen(ops, first)
-    counted = ops("Where", seen, scores, np.float32(-1))
-    score = _image_score(ops, method, counted, seen, queries, found, first[0] * first[1])
+    of_cells = ops("Where", seen, scores, np.float32(-1))
+    score = _image_score(ops, method, of_cells, seen, queries, found, first[0] * first[1])
     return Tail(score, maps[0], *nearest)
 
 

@@ -50,9 +50,10 @@ def in_openvino(network: bytes, weights: bytes, name: str, threads: int) -> tupl
 
     # Some processors would compute in bfloat16 unless told otherwise, and the search has no digits to spare.
     properties = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1}
+    core = openvino.Core()
     try:
-        model = openvino.Core().read_model(network, weights)
-        compiled: Any = openvino.Core().compile_model(model, "CPU", properties | {"ENABLE_CPU_PINNING": False})
+        model = core.read_model(network, weights)
+        compiled: Any = core.compile_model(model, "CPU", properties | {"ENABLE_CPU_PINNING": False})
     except RuntimeError as error:
         last = str(error).strip().splitlines()[-1].strip()
         raise ModelFileError(f"OpenVINO cannot run {name} ({last[:200]}); install a newer openvino.") from None

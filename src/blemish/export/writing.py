@@ -2,8 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import onnx
 
@@ -12,7 +13,7 @@ from blemish.export.seal import unbroken
 from blemish.system.outputs import Kind, Outputs, begins
 from blemish.system.whole_file import write_whole
 
-__all__ = ["BESIDE", "EXPORT", "claim_export", "document_text", "json_beside", "write_export"]
+__all__ = ["BESIDE", "EXPORT", "claim_export", "document_text", "json_beside", "write_beside", "write_export"]
 
 BESIDE = begins("a file beside an export", '{"onnx":', '{\n  "onnx":', '{\n  "openvino":')
 EXPORT = Kind("an export", lambda path: unbroken(path.read_bytes()) is not None)
@@ -41,10 +42,20 @@ def document_text(content: bytes) -> str:
 
 def write_export(path: Path, content: bytes) -> None:
     """Write the file whole, then the JSON beside it. Raises ModelFileError."""
-    hashes = {"file": path.name, "sha256": hashlib.sha256(content).hexdigest()}
-    named = {"onnx": hashes, **json.loads(document_text(content))}
+    about = {"onnx": {"file": path.name, "sha256": hashlib.sha256(content).hexdigest()}}
+    write_beside({path: content}, about, content)
+
+
+def write_beside(files: Mapping[Path, bytes], about: Mapping[str, Any], content: bytes) -> None:
+    """Write the files of an export whole, then the JSON beside the first: `about` them, and the document in `content`.
+
+    Raises ModelFileError.
+    """
+    path = next(iter(files))
+    named = {**about, **json.loads(document_text(content))}
+    beside = json.dumps(named, ensure_ascii=False, indent=2).encode() + b"\n"
     try:
-        write_whole(path.resolve(), content)
-        write_whole(json_beside(path).resolve(), json.dumps(named, ensure_ascii=False, indent=2).encode() + b"\n")
+        for each, data in {**files, json_beside(path): beside}.items():
+            write_whole(each.resolve(), data)
     except OSError as error:
         raise ModelFileError(f"{path} could not be written: {error.strerror or error}.") from None
