@@ -10,6 +10,7 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 
+from blemish.arrays import Array
 from blemish.errors import ImageError, OptionError
 from blemish.images.decode import Rules
 from blemish.images.duplicates import Groups, near_duplicates
@@ -67,12 +68,12 @@ def glance_over(
     """
     prints = len(sources) <= COMPARED
     glances: list[Glance | ImageError] = []
+    answers: Iterator[tuple[Glance | ImageError, Array | None]]
     if elsewhere:  # the pixels stay there
-        for each in elsewhere(partial(read_glance, rules=rules, prints=prints), sources):
-            glances.append(each)
-            progress("look", len(glances), len(sources))
-        return glances
-    for glance, image in stream(partial(read_and_glance, rules=rules, prints=prints), sources, threads=threads):
+        answers = ((each, None) for each in elsewhere(partial(read_glance, rules=rules, prints=prints), sources))
+    else:
+        answers = stream(partial(read_and_glance, rules=rules, prints=prints), sources, threads=threads)
+    for glance, image in answers:
         if held is not None and image is not None:
             held.hold(len(glances), image)
         glances.append(glance)
