@@ -1,6 +1,5 @@
 """Patches in a file with a name: a process that takes another's place finds them there and checks them."""
 
-import errno
 import hashlib
 import os
 import weakref
@@ -12,8 +11,9 @@ import numpy as np
 
 from blemish.arrays import Array, Floats
 from blemish.errors import DataError, OptionError
+from blemish.memory.spill import cause
 
-__all__ = ["NamedRoom"]
+__all__ = ["NamedRoom", "remove_all"]
 
 READ_AT_ONCE = 1 << 24
 
@@ -21,12 +21,10 @@ READ_AT_ONCE = 1 << 24
 class NamedRoom:
     """Room for patches, filled in chunks: each has a digest, by which what is in the file already is known again.
 
-    `rounding` is how far any patch was moved by the type of number that the file holds, as of a `PatchStore`.
     Raises OptionError for a folder that cannot be written to, DataError for a full disk.
     """
 
     def __init__(self, path: Path, dtype: Literal["float32", "float16"] = "float32") -> None:
-        self.rounding = 0.0
         self._path, self._dtype = path, np.dtype(dtype)
         self._dimension = 0
         try:
@@ -55,18 +53,14 @@ class NamedRoom:
         self._dimension = patches_ND.shape[1]
         with np.errstate(over="ignore"):
             stored_ND = np.ascontiguousarray(patches_ND.astype(self._dtype))
-        if self._dtype == np.float16:
-            moved_ND = stored_ND.astype(np.float64) - patches_ND
-            self.rounding = max(self.rounding, float(np.sqrt((moved_ND**2).sum(axis=1).max(initial=0.0))))
         self._hash.update(stored_ND.data)
         try:
             self._file.write(stored_ND.data)
             self._file.flush()
         except OSError as error:
-            cause = "the disk is full" if error.errno == errno.ENOSPC else str(error.strerror)
             raise DataError(
-                f"The patches could not be written to the spill folder {self._path.parent}: {cause}; free some of it, "
-                f"or name another folder."
+                f"The patches could not be written to the spill folder {self._path.parent}: {cause(error)}; free some "
+                f"of it, or name another folder."
             ) from error
 
     def end_chunk(self) -> str:
@@ -83,9 +77,6 @@ class NamedRoom:
     def close(self) -> None:
         """Let go of the file, which stays."""
         self._file.close()
-
-    def check_holds(self, patches: int) -> None:
-        """A file holds any number."""
 
     def _digest(self, length: int) -> str:
         found = hashlib.sha256()

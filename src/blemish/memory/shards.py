@@ -22,7 +22,7 @@ from blemish.kernels.points import Points
 from blemish.kernels.protocol import Kernels
 from blemish.memory.spill import mapping, take_rows
 
-__all__ = ["ArrayShard", "Behind", "Cut", "LocalShards", "Reaching", "Shard", "Shards", "Top"]
+__all__ = ["ArrayShard", "Behind", "Cut", "LocalShards", "Reaching", "Shards", "Top"]
 
 BLOCK = 8192
 PART = 960
@@ -60,32 +60,6 @@ class Top:
     """An upper bound of the value of every other point, and the lowest number of a point that reaches it."""
 
 
-class Shard(Protocol):
-    """Some of the training patches, numbered on from `first`; values are squared distances to the nearest centre.
-
-    `known` is the number of centres it must have met before. Raises Behind where it has met another number.
-    """
-
-    first: int
-
-    def __len__(self) -> int: ...
-
-    def member(self, position: int) -> tuple[int, Floats]:
-        """The number of the patch at this position among those that take part, and the patch (1, d)."""
-
-    def meet(self, centres_RD: Floats, numbers_R: Ints, known: int) -> None:
-        """Here are new centres, with their numbers over all shards."""
-
-    def best(self, every: int, keep: int, known: int) -> Doubles:
-        """The `keep` largest values, fresh, of the points whose number is a multiple of `every`."""
-
-    def reaching(self, threshold: float, most: int, known: int) -> Reaching:
-        """The points whose value is at least `threshold`, fresh; of more than `most`, the first in choosing order."""
-
-    def take(self, cut: Cut, known: int) -> Top:
-        """The points up to this one in choosing order, fresh."""
-
-
 class Shards(Protocol):
     """All shards, in order, each asked at once; answers come in their order. Patches that take part are set before."""
 
@@ -97,7 +71,7 @@ class Shards(Protocol):
     """The bytes of patches that may come back from a question; infinite where nothing travels."""
 
     def member(self, position: int) -> tuple[int, Floats]:
-        """As that of a shard, the position counted over all."""
+        """As that of a shard (`ArrayShard`), the position counted over all."""
 
     def meet(self, centres_RD: Floats, numbers_R: Ints, known: int) -> None: ...
 
@@ -148,8 +122,10 @@ def at_position(members: Sequence[int], position: int) -> tuple[int, int]:
 
 
 class ArrayShard:
-    """A shard over an array in memory or a memory-mapped file, float32 or float16.
+    """Some of the training patches, numbered on from `first`: an array in memory or a memory-mapped file.
 
+    Values are squared distances to the nearest centre. `known` is the number of centres that a question counts on; a
+    shard that has met another number raises Behind. The patches are float32 or float16.
     In memory the short vectors of the bound are kept; over a file (`held=False`) they are made again
     block by block, so that only 16 bytes a patch and one block stay in memory. Raises OptionError for
     patches that are not finite rows.
@@ -192,11 +168,13 @@ class ArrayShard:
         return count if among_N is None else int(among_N.sum())
 
     def member(self, position: int) -> tuple[int, Floats]:
+        """The number of the patch at this position among those that take part, and the patch (1, d)."""
         self._check_knows(0)
         members = np.flatnonzero(self._value_N != TAKEN)[position : position + 1]
         return int(members[0]) + self.first, self._take(members)
 
     def meet(self, centres_RD: Floats, numbers_R: Ints, known: int) -> None:
+        """Here are new centres, with their numbers over all shards."""
         self._check_knows(known)
         own = numbers_R[(numbers_R >= self.first) & (numbers_R < self.first + len(self))]
         self._value_N[own - self.first] = TAKEN
@@ -205,18 +183,21 @@ class ArrayShard:
         self._rows = None
 
     def best(self, every: int, keep: int, known: int) -> Doubles:
+        """The `keep` largest values, fresh, of the points whose number is a multiple of `every`."""
         self._check_knows(known)
         where = np.arange(-self.first % every, len(self), every)
         self._freshen(where)
         return np.sort(self._value_N[where])[-keep:]
 
     def reaching(self, threshold: float, most: int, known: int) -> Reaching:
+        """The points whose value is at least `threshold`, fresh; of more than `most`, the first in choosing order."""
         self._check_knows(known)
         where = self._at_least(threshold)
         order = np.lexsort((where, -self._value_N[where]))[:most]
         return Reaching(self._value_N[where[order]], where[order] + self.first, len(where) <= most)
 
     def take(self, cut: Cut, known: int) -> Top:
+        """The points up to this one in choosing order, fresh."""
         self._check_knows(known)
         where = self._at_least(cut.value)
         top = where[(self._value_N[where] > cut.value) | (where + self.first <= cut.number)]

@@ -10,7 +10,7 @@ import tempfile
 import weakref
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Literal, Protocol, Self
+from typing import IO, Literal, Self
 
 import numpy as np
 
@@ -18,23 +18,10 @@ from blemish.arrays import Array, Floats, Ints
 from blemish.errors import DataError, OptionError
 from blemish.options.settings import Resources
 
-__all__ = ["PatchStore", "Room", "mapping", "patch_store", "take_rows"]
+__all__ = ["PatchStore", "cause", "mapping", "patch_store", "take_rows"]
 
 SHARE = 0.5
 TAKEN_AT_ONCE = 256
-
-
-class Room(Protocol):
-    """Where patches are laid, one image after the other."""
-
-    def check_holds(self, patches: int) -> None:
-        """Raise OptionError unless it holds this many patches at once."""
-
-    def append(self, patches_ND: Floats) -> None:
-        """Add patches behind those already there."""
-
-    def patches(self) -> Array:
-        """All patches so far (N, d)."""
 
 
 class PatchStore:
@@ -107,10 +94,9 @@ class PatchStore:
             self._file.flush()
         except OSError as error:
             self.close()
-            cause = "the disk is full" if error.errno == errno.ENOSPC else str(error.strerror)
             size = self._capacity * self._dimension * self._dtype.itemsize
             raise DataError(
-                f"the patches could not be written to the spill folder: {cause}; "
+                f"the patches could not be written to the spill folder: {cause(error)}; "
                 f"free {size / 1e9:.1f} GB or name another folder"
             ) from error
 
@@ -133,6 +119,11 @@ class PatchStore:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def cause(error: OSError) -> str:
+    """Why a file could not be written, in a few words."""
+    return "the disk is full" if error.errno == errno.ENOSPC else str(error.strerror)
 
 
 def patch_store(rows: int, dimension: int, resources: Resources) -> PatchStore:

@@ -8,7 +8,7 @@ import numpy as np
 
 from blemish.arrays import Array, Bools, Floats, Ints
 from blemish.features.patches import ImagePatches
-from blemish.memory.spill import Room, take_rows
+from blemish.memory.spill import PatchStore, take_rows
 from blemish.system.progress import Progress, silent
 from blemish.system.stream import stream
 
@@ -88,10 +88,10 @@ class TrainingPatches:
 class Gathering:
     """Lays the patches of `count` images one after the other; `room(rows, dimension)` makes the place for them."""
 
-    def __init__(self, count: int, room: Callable[[int, int], Room]) -> None:
+    def __init__(self, count: int, room: Callable[[int, int], PatchStore]) -> None:
         self._count = count
         self._room = room
-        self._store: Room | None = None
+        self._store: PatchStore | None = None
         self._images: list[Ints] = []
         self._cells: list[Ints] = []
         self._seen: list[Bools] = []
@@ -114,7 +114,7 @@ class Gathering:
 
 
 def gather(
-    images: Iterable[ImagePatches], count: int, room: Callable[[int, int], Room], *, progress: Progress = silent
+    images: Iterable[ImagePatches], count: int, room: Callable[[int, int], PatchStore], *, progress: Progress = silent
 ) -> TrainingPatches:
     """Lay the patches of `count` images one after the other, as they come. Raises OptionError as `Gathering.add`."""
     gathering = Gathering(count, room)
