@@ -43,8 +43,8 @@ def first_product(page: Any, link: str, taught: list[Path], tried: list[Path], s
     _judge(page, tried, seen)
     _review(page, base, seen)
     _correct(page, base, seen)
-    page.get_by_role("button", name="Undo: back to version 1").click()
-    page.wait_for_load_state()
+    with page.expect_navigation():  # else going elsewhere would break off what the button began
+        page.get_by_role("button", name="Undo: back to version 1").click()
     page.goto(f"{base}/recipes/{NAME}/versions")
     row = page.locator("tr.on")
     assert "version 1" in row.inner_text(), "undo did not bring version 1 back"

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,8 @@ def fitted(good: Path, crew: LocalCrew, spill: Path, **more: Any) -> blemish.Det
 
 
 SLOW = pytest.mark.slow
+STORED = pytest.mark.skipif(find_spec("pyarrow") is None, reason="pyarrow is not installed (extra ray)")
+"""Checkpoints and parts lie where pyarrow writes them."""
 
 
 @pytest.mark.parametrize("workers", [pytest.param(1, marks=SLOW), 2, pytest.param(3, marks=SLOW)])
@@ -89,6 +92,7 @@ class Killed(Exception):
 
 
 @SLOW
+@STORED
 def test_a_fit_that_was_killed_goes_on_after_any_round_on_other_workers(
     good: Path, alone: blemish.Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -119,6 +123,7 @@ def test_a_fit_that_was_killed_goes_on_after_any_round_on_other_workers(
 
 
 @SLOW
+@STORED
 def test_a_checkpoint_of_other_images_or_settings_is_refused(good: Path, tmp_path: Path) -> None:
     place = str(tmp_path / "state")
     fitted(good, LocalCrew(1), tmp_path, checkpoint=place)
@@ -131,6 +136,7 @@ def test_a_checkpoint_of_other_images_or_settings_is_refused(good: Path, tmp_pat
 
 
 @SLOW
+@STORED
 def test_a_machine_that_finds_other_patches_is_noticed(
     good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
