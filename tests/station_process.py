@@ -28,7 +28,7 @@ class Served:
     """`blemish serve` over a folder. `seconds` is how long the last start took until it was ready."""
 
     def __init__(self, folder: Path, token: str) -> None:
-        self.folder, self._token = folder, token
+        self.folder, self.headers = folder, {"Authorization": f"Bearer {token}"}
         self.seconds = 0.0
         self.process: subprocess.Popen[str] | None = None
         self.address = ""
@@ -51,8 +51,7 @@ class Served:
 
     def client(self) -> httpx.Client:
         """A client with a token that may do everything."""
-        headers = {"Authorization": f"Bearer {self._token}"}
-        return httpx.Client(base_url=self.address, headers=headers, timeout=120, trust_env=False)
+        return httpx.Client(base_url=self.address, headers=self.headers, timeout=120, trust_env=False)
 
     def kill(self) -> None:
         """End it as a power cut does."""
