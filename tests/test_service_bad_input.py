@@ -16,6 +16,7 @@ from station_bench import API, Bench, encoded, opened
 
 from blemish.errors import DataError
 from blemish.service.people.access import ACCESS
+from blemish.service.serving import listening
 from blemish.service.store.pictures import Pictures
 from blemish.service.store.store import Store
 
@@ -44,6 +45,13 @@ def sent(bench: Bench, data: bytes, claimed: int) -> socket.socket:
 
 def count(bench: Bench) -> int:
     return int(bench.station.store.read.execute("SELECT count(*) FROM inspection").fetchone()[0])
+
+
+def test_an_answer_does_not_wait_for_the_acknowledgement_of_its_head() -> None:
+    with listening("127.0.0.1", 0) as listens, socket.create_connection(listens.getsockname()):
+        connection, _ = listens.accept()
+        with connection:
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_a_body_that_does_not_come_is_given_up(bench: Bench) -> None:
