@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import pytest
+from campaigns.station_fuzz import taught
 from campaigns.station_kills import kill_often
+from campaigns.station_sent import damaged_pictures, many_at_once
 from campaigns.station_swaps import swap_under_load
 
 pytestmark = pytest.mark.slow
@@ -20,3 +22,9 @@ def test_every_part_is_judged_by_the_version_it_names_while_versions_are_swapped
     assert found.failed == []
     assert (found.answered, found.swaps) == (400, 8)
     assert len(found.versions) == 3
+
+
+def test_no_damaged_picture_is_taken_for_a_part_and_of_many_at_once_each_arrives_or_is_named() -> None:
+    with taught() as served:
+        assert damaged_pictures(served, count=90, seed=1)[1] == []
+        assert many_at_once(served, count=100)[1] == []
