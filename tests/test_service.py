@@ -7,12 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from parts import good_part, scratched_part
 from station_bench import API, Bench, encoded, opened, wait_for
 
 from blemish.detector import Detector, load
+from blemish.fitting import fit
+from blemish.result import Result
 from blemish.service.people.access import ACCESS
 from blemish.service.problems import Problem
 from blemish.service.store.jobs import add_job
@@ -79,6 +82,36 @@ def test_a_part_that_cannot_be_judged_is_answered_and_recorded(bench: Bench) -> 
         assert answer["error"]
         kept = bench.admin.get(f"{API}/inspections/{answer['id']}").json()
         assert kept["verdict"] == "ERROR"
+
+
+def test_a_multiple_of_the_threshold_is_told_only_of_scores_that_have_a_zero(
+    bench: Bench, tmp_path: Path, detector: Detector
+) -> None:
+    joined = fit([good_part(seed) for seed in range(8)], looks="64:2+3,64:3+4", coreset=20, progress=False, threads=1)
+    joined.save(tmp_path / "joined.blemish")
+    bench.taught("joined", tmp_path / "joined.blemish")
+    picture = encoded(scratched_part(102).grey)
+    for name, judge in (("joined", joined), ("part", detector)):
+        result = judge.inspect(picture)
+        told = bench.inspect(name, picture)
+        one = bench.admin.get(told["links"]["self"]).json()
+        wanted = None if name == "joined" else result.score / result.threshold
+        assert told["times_threshold"] == one["times_threshold"] == pytest.approx(wanted)
+        _check_map(bench, told, result, judge)
+
+
+def _check_map(bench: Bench, told: dict[str, Any], result: Result, judge: Detector) -> None:
+    """In map.png, the middle is where regions begin, whatever the zero of the scores."""
+    bench.station.keeper.flush()
+    sent = np.frombuffer(bench.admin.get(told["links"]["map.png"]).content, np.uint8)
+    drawn = cv2.imdecode(sent, cv2.IMREAD_UNCHANGED)
+    assert result.anomaly_map is not None
+    assert drawn is not None
+    assert drawn.dtype == np.uint16
+    above = result.anomaly_map > judge.model.manifest.calibration.map_threshold
+    assert above.any()
+    assert np.array_equal(drawn > 32_768, above)
+    assert len(np.unique(drawn)) > 100, "it tells more than above and below"
 
 
 def test_a_key_makes_a_repeated_call_safe(bench: Bench) -> None:

@@ -57,6 +57,7 @@ def row(
         score=score,
         threshold=2.0,
         review_threshold=2.0,
+        times_threshold=score / 2.0,
         percentile=1.0,
         serial=None,
         part=None,
@@ -269,10 +270,18 @@ def test_a_database_of_the_first_form_is_brought_to_the_present_one_after_a_back
     first = files("blemish.service.store") / "migrations" / "001_first.sql"
     with closing(sqlite3.connect(tmp_path / "station.db")) as connection:
         connection.executescript(f"{first.read_text('utf-8')}; PRAGMA user_version=1;")
+        old = {name: value for name, value in vars(row("r")).items() if name not in ("times_threshold", "seq")}
+        old |= {"regions": "[]", "timings": "{}"}
+        marks = ", ".join("?" * len(old))
+        connection.execute(f"INSERT INTO inspection ({', '.join(old)}) VALUES ({marks})", list(old.values()))
+        connection.commit()
     store = Store(tmp_path, ballast=0)
     recipe_in(store)
+    found = find_inspection(store.read, old["id"])
+    assert (found.score, found.times_threshold) == (1, None), "whether its score had a zero is not known any more"
     store.close()
-    assert [path.name[:15] for path in (tmp_path / "backups").iterdir()] == ["station-form-1-"]
+    kept = sorted(path.name[:15] for path in (tmp_path / "backups").iterdir())
+    assert kept == ["station-form-1-", "station-form-2-"], "one before each step"
     Store(tmp_path / "new", ballast=0).close()
     assert not (tmp_path / "new" / "backups").exists(), "a new one has nothing to lose"
 

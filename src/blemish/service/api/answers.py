@@ -26,7 +26,6 @@ class Named:
         """The answer for one part."""
         version = self._version(row.version)
         at = f"{API}/inspections/{row.id}"
-        score, threshold = row.score, row.threshold
         return {
             "id": row.id,
             "seq": row.seq,
@@ -35,10 +34,10 @@ class Named:
             "version_number": version and version.number,
             "model_sha256": version and version.sha256,
             "verdict": row.verdict,
-            "score": score,
-            "threshold": threshold,
+            "score": row.score,
+            "threshold": row.threshold,
             "review_threshold": row.review_threshold,
-            "times_threshold": score / threshold if score is not None and threshold and threshold > 0 else None,
+            "times_threshold": row.times_threshold,
             "percentile": row.percentile,
             "regions": _regions(row, detail),
             "serial": row.serial,

@@ -13,6 +13,8 @@ from fastapi import APIRouter, Depends, Query, Response
 from fastapi.responses import StreamingResponse
 from pydantic import AfterValidator
 
+from blemish.arrays import Array, Floats
+from blemish.detector import Detector
 from blemish.errors import ImageError
 from blemish.result import Result
 from blemish.service.api.answers import API, Named
@@ -39,6 +41,8 @@ _PICTURE: dict[int | str, dict[str, Any]] = {
     200: {"content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in MEDIA.values()}},
     **documented("unknown-id", "expired", "conflict", "not-ready"),
 }
+MIDDLE, A_DEVIATION = 32_768, 4_096
+"""Of 16 bits: where regions begin in a map, and one deviation of joined looks."""
 EXPORTED = [
     "id",
     "at",
@@ -141,7 +145,7 @@ def image(inspection: str, station: At) -> Response:
 @router.get("/inspections/{inspection}/overlay", response_class=Response, responses=_PICTURE)
 def overlay(inspection: str, station: At, caption: bool = False) -> Response:
     """The picture with heat and outlines, drawn again by the version that judged."""
-    result = _again(station, inspection)
+    result, _ = _again(station, inspection)
     drawn = cv2.cvtColor(result.overlay(caption=caption), cv2.COLOR_RGB2BGR)
     data = cv2.imencode(".jpg", drawn, [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes()
     return Response(data, media_type="image/jpeg", headers=_inline(f"{inspection}.jpg"))
@@ -149,15 +153,23 @@ def overlay(inspection: str, station: At, caption: bool = False) -> Response:
 
 @router.get("/inspections/{inspection}/map.png", response_class=Response, responses=_PICTURE)
 def map_png(inspection: str, station: At) -> Response:
-    """The anomaly map, 16 bit: 0 is no deviation, 32,768 the threshold of regions."""
-    result = _again(station, inspection)
+    """The anomaly map, 16 bit: 32,768 is the threshold of regions, and 0 no distance at all from what is good.
+
+    Of joined looks, whose map has no zero, it is 4,096 a deviation (docs/methods.md).
+    """
+    result, detector = _again(station, inspection)
     if result.anomaly_map is None:
         raise Problem("conflict", "This method makes no map.")
-    row = find_inspection(station.store.read, inspection)
-    scale = 32_768 / max(row.threshold or result.threshold, 1e-9)
-    plain = np.clip(np.nan_to_num(result.anomaly_map) * scale, 0, 65_535).astype(np.uint16)
+    plain = _sixteen_bits(result.anomaly_map, detector.model.manifest.calibration.map_threshold, result.is_distance)
     data = cv2.imencode(".png", plain)[1].tobytes()
     return Response(data, media_type="image/png", headers=_inline(f"{inspection}.png"))
+
+
+def _sixteen_bits(map_HW: Floats, threshold: float, is_distance: bool) -> Array:
+    """A map as map.png has it; what was not looked at is 0."""
+    step = MIDDLE / threshold if is_distance and threshold > 0 else A_DEVIATION
+    grey = MIDDLE + (map_HW.astype(np.float64) - threshold) * step
+    return np.ceil(np.clip(np.nan_to_num(grey), 0, 65_535)).astype(np.uint16)
 
 
 @router.get("/inspections/{inspection}/nearest/{place}", response_class=Response, responses=_PICTURE)
@@ -210,16 +222,16 @@ def _kept(station: Station, row: Inspection) -> tuple[bytes, str]:
     return data, str(listed["suffix"])
 
 
-def _again(station: Station, id: str) -> Result:
-    """The result of a part, made again by the version that judged it."""
+def _again(station: Station, id: str) -> tuple[Result, Detector]:
+    """The result of a part, made again by the version that judged it, and its detector."""
     row = find_inspection(station.store.read, id)
     data, _ = _kept(station, row)
     version = version_of_id(station.store.read, row.version)
     if version is None:
         raise Problem("expired", "The version that judged this is not there any more.")
-    served = station.registry.of_version(recipe_of_id(station.store.read, row.recipe), version)
+    detector = station.registry.of_version(recipe_of_id(station.store.read, row.recipe), version).detector
     try:
-        return served.detector.inspect((row.name, data))
+        return detector.inspect((row.name, data)), detector
     except ImageError as error:
         raise Problem("conflict", f"There is nothing to draw: {error}") from None
 

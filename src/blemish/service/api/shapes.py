@@ -142,7 +142,9 @@ class InspectionOut(BaseModel):
     score: float | None
     threshold: float | None
     review_threshold: float | None
-    times_threshold: float | None
+    times_threshold: float | None = Field(
+        description="The score as a multiple of the threshold; null where the score has no zero, as of joined looks."
+    )
     percentile: float | None
     regions: list[dict[str, Any]]
     serial: str | None

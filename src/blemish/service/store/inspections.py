@@ -20,6 +20,7 @@ COLUMNS = [
     "score",
     "threshold",
     "review_threshold",
+    "times_threshold",
     "percentile",
     "serial",
     "part",
@@ -51,6 +52,7 @@ class Inspection:
     score: float | None
     threshold: float | None
     review_threshold: float | None
+    times_threshold: float | None
     percentile: float | None
     serial: str | None
     part: str | None

@@ -76,6 +76,7 @@ def judge(part: Part) -> Inspection:
         score=finite(result.score),
         threshold=finite(result.threshold),
         review_threshold=finite(result.review_threshold),
+        times_threshold=finite(result.times_threshold),
         percentile=finite(result.percentile),
         serial=part.ticket.serial,
         part=part.ticket.part,
