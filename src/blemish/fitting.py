@@ -114,7 +114,7 @@ def _fit(
     named = named_parts(sources, groups)
     threads = resources.threads or available_threads()
     if workers:
-        _check_can_work(sources, settings)
+        _check_can_work(sources, settings, resources)
     rules = Rules.of(accept_damaged=resources.accept_damaged, max_pixels=resources.max_pixels, nodata=settings.nodata)
     held = Held(resources.memory)
     elsewhere = workers.stream if workers else None
@@ -223,12 +223,14 @@ def _training_images(
     ]
 
 
-def _check_can_work(sources: Sequence[Source], settings: Settings) -> None:
+def _check_can_work(sources: Sequence[Source], settings: Settings, resources: Resources) -> None:
     """Refuse what other machines cannot see, or do not do."""
     if settings.method != "patchcore":
         raise OptionError(f"Option cluster cannot be used with the method {settings.method}: leave it out.")
     if settings.tile_banks == "each":
         raise OptionError("Option cluster cannot be used with tile_banks=each: leave one of them out.")
+    if resources.memory is not None:
+        raise OptionError("Option memory cannot be used with cluster, where all patches go to files; leave it out.")
     if not all(isinstance(source, str | os.PathLike) for source in sources):
         raise OptionError("Option cluster takes images as files that all machines can read; give their paths.")
 

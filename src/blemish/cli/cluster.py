@@ -1,14 +1,14 @@
-"""What the commands do on several machines: fit, fit one model for each product, inspect."""
+"""What the commands do on several machines: reach them, inspect on them, and refuse what they do not do."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from blemish.cli.console import in_language, print_json, progress_bar, say
+from blemish.cli.console import progress_bar, say
 from blemish.options.takes import Panel
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ __all__ = [
     "ClusterState",
     "Parquet",
     "check_rows_only",
-    "fit_each",
     "inspect_to_parquet",
     "inspected",
     "reached",
@@ -65,6 +64,11 @@ def reached(address: str | None, state: str | None = None, threads: int | None =
             raise OptionError("Option cluster_state needs --cluster, whose work it keeps; leave it out.")
         yield None
         return
+    if threads is not None and address != "local":
+        raise OptionError(
+            f"Option threads cannot be used with --cluster {address}, whose machines use all their processors; leave "
+            f"it out."
+        )
     from blemish.cluster.cluster import connect
 
     with connect(address, processors=threads if address == "local" else None, checkpoint=state) as cluster:
@@ -73,38 +77,14 @@ def reached(address: str | None, state: str | None = None, threads: int | None =
             say(f"{cluster.crew.lost} worker(s) of the cluster died and were replaced; the result is the same.")
 
 
-def fit_each(
-    folders: Sequence[str], output: Path, options: dict[str, Any], cluster: "Cluster | None", *, json: bool, force: bool
-) -> int:
-    """Fit one model for each folder and tell of each; the exit code: 2 where one failed."""
-    from blemish.cluster.products import fit_products, products_of
-    from blemish.errors import DataError, printable
-    from blemish.model.file import MODEL_FILE
-    from blemish.system.outputs import Outputs
-
-    if not output.is_dir():
-        raise DataError(f"{output} is no folder; with --each, name one for the models, which is there.")
-    products = products_of(folders, output)
-    outputs = Outputs(folders, force=force)
-    for product in products:
-        outputs.claim(product.model, MODEL_FILE)
-    rows, failed = [], 0
-    with progress_bar() as progress:
-        for number, done in enumerate(fit_products(products, options, cluster), start=1):
-            failed += done.error is not None
-            progress("products", number, len(products))
-            row = {"product": done.product.name, "path": str(done.product.model), "images": done.images}
-            rows.append(row | {"threshold": None if done.error else done.threshold, "error": done.error})
-            if not json:
-                told = in_language(done.error) if done.error else f"{done.images} images, {done.said}"
-                print(f"{printable(str(done.product.model))}: {told}")
-    if json:
-        print_json(rows)
-    return 2 if failed else 0
-
-
 def check_rows_only(
-    address: str | None, parquet: str | None, wanted: "InspectOptions", detector: "Detector | Artefact"
+    address: str | None,
+    parquet: str | None,
+    wanted: "InspectOptions",
+    detector: "Detector | Artefact",
+    *,
+    json: bool = False,
+    force: bool = False,
 ) -> None:
     """Refuse what a cluster does not do when it inspects. Raises OptionError."""
     from blemish.detector import Detector
@@ -122,9 +102,22 @@ def check_rows_only(
                 f"Option {name} cannot be used with --cluster, which sends rows and no pictures; leave it out, and "
                 f"draw the images that matter afterwards."
             )
-    for name in ("csv", "regions", "jsonl"):
-        if parquet is not None and getattr(wanted, name) is not None:
+    if parquet is not None:
+        _check_parts_only(wanted, json=json, force=force)
+
+
+def _check_parts_only(wanted: "InspectOptions", *, json: bool, force: bool) -> None:
+    """Refuse what needs rows here, and what parts are never written over."""
+    from blemish.errors import OptionError
+
+    asked = {name: getattr(wanted, name) is not None for name in ("csv", "regions", "jsonl")} | {"json": json}
+    for name, given in asked.items():
+        if given:
             raise OptionError(f"Give either parquet or {name}: the rows of --parquet stay where they are written.")
+    if force:
+        raise OptionError(
+            "Option force cannot be used with --parquet, whose files are never written over; name another place."
+        )
 
 
 def inspected(cluster: "Cluster | None", detector: "Detector | Artefact", paths: Sequence[Path]) -> "Iterator[Result]":

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from blemish.cli.cluster import ClusterAddress, ClusterState, fit_each, reached
+from blemish.cli.cluster import ClusterAddress, ClusterState, reached
 from blemish.cli.console import fail, language, print_json, progress_bar, say
+from blemish.cli.each import check_each, claimed_products, fit_each
 from blemish.cli.images import labelled_images
 from blemish.cli.next_step import say_misses_unknown, settle_suspects
 from blemish.cli.options import AcceptDamaged, Config, Force, Recursive, given, with_settings
@@ -17,6 +18,7 @@ from blemish.options.takes import Panel
 
 if TYPE_CHECKING:
     from blemish.detector import Detector
+    from blemish.system.outputs import Outputs
 
 __all__ = ["fit"]
 
@@ -53,23 +55,25 @@ def fit(
     from blemish.fitting import fit as fit_detector
     from blemish.model.file import MODEL_FILE
     from blemish.model.holding import model_to_write
-    from blemish.options.recipe import RECIPE, as_toml, over_recipe, read_recipe
+    from blemish.options.recipe import over_recipe
     from blemish.system.outputs import ANY, Outputs
 
-    if each:
-        raise SystemExit(_fit_each(images, output, config, options, cluster, json=json, force=force))
-    paths, groups = labelled_images(images, label=0, split="train", recursive=recursive)
     wanted = over_recipe(config, given(options) | ({"accept_damaged": True} if accept_damaged else {}))
     settings, resources = divide_options(wanted)
+    if each:
+        check_each(wanted, cluster_state)
+        outputs = Outputs([*images, *filter(None, [config])], force=force)
+        products = claimed_products(images, output, outputs)
+        _save_recipe(save_config, config, wanted, outputs)
+        with reached(cluster, threads=resources.threads) as machines:
+            raise SystemExit(fit_each(products, wanted | {"recursive": recursive}, machines, json=json))
+    paths, groups = labelled_images(images, label=0, split="train", recursive=recursive)
     outputs = Outputs([*images, *paths, *filter(None, [config])], force=force)
     outputs.claim(output, MODEL_FILE)
     state = _training_state(settings, resources, wanted, output)
     if state:
         outputs.claim(state, ANY)  # a training refuses whatever is not its own state
-    if save_config:
-        outputs.claim(save_config, RECIPE)
-        own = {name: value for name, value in dict(resources).items() if name in wanted}
-        _save(save_config, as_toml(settings, own, read_recipe(config).inspect if config else None))
+    _save_recipe(save_config, config, wanted, outputs)
     with model_to_write(output) as target:
         reaching = reached(cluster, cluster_state, resources.threads)
         with _kept_when_stopped(state), reaching as machines, progress_bar() as progress:
@@ -96,25 +100,6 @@ def _kept_when_stopped(state: Path | None) -> Iterator[None]:
         fail(f"Stopped; {state} keeps the training so far, and the same command goes on from there.")
 
 
-def _fit_each(
-    folders: list[str],
-    output: Path,
-    config: Path | None,
-    options: dict[str, str | None],
-    address: str | None,
-    *,
-    json: bool,
-    force: bool,
-) -> int:
-    """One model for each folder; the exit code."""
-    from blemish.options.recipe import over_recipe
-
-    wanted = over_recipe(config, given(options))
-    threads = divide_options(wanted)[1].threads
-    with reached(address, threads=threads) as cluster:
-        return fit_each(folders, output, wanted, cluster, json=json, force=force)
-
-
 def _tell(output: Path, detector: "Detector", *, json: bool) -> None:
     """What was fitted, what the threshold rests on, and what to do next."""
     for note in detector.notes:
@@ -132,10 +117,18 @@ def _tell(output: Path, detector: "Detector", *, json: bool) -> None:
     say_misses_unknown(output)
 
 
-def _save(path: Path, recipe: str) -> None:
+def _save_recipe(path: Path | None, config: Path | None, wanted: dict[str, Any], outputs: "Outputs") -> None:
+    """Write what was asked for as a recipe, where one is wanted. Raises OptionError."""
     from blemish.errors import OptionError
+    from blemish.options.recipe import RECIPE, as_toml, read_recipe
     from blemish.system.whole_file import write_whole
 
+    if path is None:
+        return
+    outputs.claim(path, RECIPE)
+    settings, resources = divide_options(wanted)
+    own = {name: value for name, value in dict(resources).items() if name in wanted}
+    recipe = as_toml(settings, own, read_recipe(config).inspect if config else None)
     try:
         write_whole(path, recipe.encode())
     except OSError as error:

@@ -72,7 +72,7 @@ def inspect(
     apart = _claim(wanted, Outputs([model, *filter(None, [config]), *paths], force=force), paths)
     load = _artefact if model.suffix.lower() in (".onnx", ".xml") else _model
     detector = load(model, wanted, trusted)
-    check_rows_only(cluster, parquet, wanted, detector)
+    check_rows_only(cluster, parquet, wanted, detector, json=json, force=force)
     with ExitStack() as stack:
         machines = stack.enter_context(reached(cluster, threads=wanted.threads))
         if parquet:

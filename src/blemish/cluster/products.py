@@ -11,6 +11,7 @@ from typing import Any
 from blemish.cluster.cluster import Cluster
 from blemish.errors import BlemishError, DataError
 from blemish.fitting import fit
+from blemish.model.suspects import tell_suspects
 
 __all__ = ["Product", "ProductFit", "fit_products", "products_of"]
 
@@ -37,6 +38,8 @@ class ProductFit:
     said: str = ""
     """What the threshold rests on and what was kept, a phrase for people."""
     error: str | None = None
+    notes: Sequence[str] = ()
+    """What is worth knowing about its images."""
 
 
 def products_of(folders: Sequence[str], output: Path) -> list[Product]:
@@ -57,10 +60,13 @@ def products_of(folders: Sequence[str], output: Path) -> list[Product]:
 def fit_products(
     products: Sequence[Product], options: Mapping[str, Any], cluster: Cluster | None = None
 ) -> Iterator[ProductFit]:
-    """Fit each product and write its model, in order; one that fails says why, and the others go on."""
+    """Fit each product and write its model, in order; one that fails says why, and the others go on.
+
+    `options` are those of `fit`; on a cluster each fit has as many threads as a worker has.
+    """
     if cluster is None:
         return map(partial(_fit_one, options), products)
-    own = {"threads": cluster.crew.threads, **options}
+    own = {**options, "threads": cluster.crew.threads}
     return cluster.stream(partial(_fit_one, own), products, at_once=1)
 
 
@@ -70,8 +76,9 @@ def _fit_one(options: Mapping[str, Any], product: Product) -> ProductFit:
         detector.save(product.model)
     except BlemishError as error:
         return ProductFit(product, error=str(error))
-    manifest = detector.model.manifest
-    return ProductFit(product, len(manifest.images), detector.threshold, str(detector.model.method))
+    images, said = len(detector.model.manifest.images), str(detector.model.method)
+    notes = [*detector.notes, *filter(None, [tell_suspects(detector.model)])]
+    return ProductFit(product, images, detector.threshold, said, notes=notes)
 
 
 def _folders(named: str) -> list[Path]:

@@ -124,9 +124,9 @@ def make_settings(**options: Any) -> Settings:
 
 def divide_options(options: Mapping[str, Any]) -> tuple[Settings, Resources]:
     """Sort what was given to `fit` into settings and resources; raises OptionError naming the option."""
-    resources = {name: value for name, value in options.items() if name in Resources.model_fields}
-    settings = {name: value for name, value in options.items() if name not in resources}
-    return make_settings(**settings), checked(Resources, resources)
+    settings, resources = _divided(options)
+    _check_read(settings, resources)
+    return settings, resources
 
 
 def chosen(settings: Settings | None, options: Mapping[str, Any]) -> tuple[Settings, Resources]:
@@ -136,7 +136,25 @@ def chosen(settings: Settings | None, options: Mapping[str, Any]) -> tuple[Setti
     for name in options:
         if name in Settings.model_fields:
             raise OptionError(f"Option {name} is given beside settings; give it to Settings({name}=...) instead.")
-    return settings, divide_options(options)[1]
+    resources = _divided(options)[1]
+    _check_read(settings, resources)
+    return settings, resources
+
+
+def _divided(options: Mapping[str, Any]) -> tuple[Settings, Resources]:
+    resources = {name: value for name, value in options.items() if name in Resources.model_fields}
+    settings = {name: value for name, value in options.items() if name not in resources}
+    return make_settings(**settings), checked(Resources, resources)
+
+
+def _check_read(settings: Settings, resources: Resources) -> None:
+    """Refuse a checkpoint where nothing is trained, as what a method does not read is refused."""
+    trained = readers("epochs")
+    if resources.checkpoint is not None and settings.method not in trained:
+        read_by = ", ".join(trained)
+        raise OptionError(
+            f"Option checkpoint cannot be used with the method {settings.method}: it is read by {read_by} only."
+        )
 
 
 def checked(kind: type[Checked], options: Mapping[str, Any]) -> Checked:
