@@ -1,6 +1,7 @@
 """A newcomer's first product in a real browser: nothing is complained of, nothing asked of another host."""
 
 import importlib.util
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,8 @@ import pytest
 from browsed import AXE, BUILT, browsing, faults, running, wider_than_the_screen
 from chromium import CHROMIUM
 from newcomer import first_product, write_cells
+from parts import good_part, scratched_part
+from station_bench import Bench, encoded, opened
 
 pytestmark = [
     pytest.mark.slow,
@@ -29,3 +32,43 @@ def test_a_newcomer_teaches_judges_corrects_and_undoes(tmp_path: Path) -> None:
     with running(tmp_path / "station") as link, browsing() as (page, heard):
         first_product(page, link, taught, tried, seen)
     assert (found, heard.errors, heard.abroad) == ([], [], [])
+
+
+def test_where_a_picture_is_gone_a_note_stands_and_the_browser_complains_of_nothing(
+    tmp_path: Path, model: Path
+) -> None:
+    with opened(tmp_path) as bench, browsing() as (page, heard):
+        bench.taught("part", model)
+        bench.taught("off", model, keep_pictures=False)
+        first, second = (bench.inspect("part", encoded(scratched_part(seed).grey))["id"] for seed in (102, 104))
+        bench.station.keeper.flush()
+        gone = "UPDATE inspection SET image_state = 'expired' WHERE id = ?"
+        bench.station.store.write(lambda connection: connection.execute(gone, [second]))
+        base = f"http://127.0.0.1:{bench.port}"
+        page.goto(f"{base}/login/once?secret={bench.station.new_login_link()}")
+        page.goto(f"{base}/review")
+        assert page.locator(".pair").is_visible()
+        page.keyboard.press("ArrowRight")
+        page.get_by_text("Its picture is not kept any more.").wait_for()
+        assert page.locator(".pair").is_hidden()
+        page.goto(f"{base}/results/{second}")
+        page.get_by_text("Its picture is not kept any more.").wait_for()
+        page.goto(f"{base}/results/{first}")
+        page.locator(".layers svg").first.wait_for(state="attached")
+        _try(page, bench, base, tmp_path)
+    assert (heard.errors, heard.abroad) == ([], [])
+
+
+def _try(page: Any, bench: Bench, base: str, folder: Path) -> None:
+    """Pictures are tried with a recipe that keeps none, and with one whose keeper is late."""
+    picture = folder / "tried.png"
+    picture.write_bytes(encoded(good_part(101)))
+    page.goto(f"{base}/recipes/off/versions/1")
+    page.locator("try-out input[type=file]").set_input_files([str(picture)])
+    page.get_by_text("Pictures of this recipe are not kept.").wait_for()
+    page.goto(f"{base}/recipes/part/versions/1")
+    with bench.station.store.pictures.lock:  # the keeper cannot write it yet
+        page.locator("try-out input[type=file]").set_input_files([str(picture)])
+        page.get_by_text(re.compile("1 of 1")).wait_for()
+        page.wait_for_timeout(300)
+    page.wait_for_function("[...document.querySelectorAll('.tried img')].every((each) => each.naturalWidth > 0)")

@@ -14,6 +14,7 @@ from station_bench import put_on_line
 
 from blemish.service.pages.histogram import histogram
 from blemish.service.pages.routes import ACCESS
+from blemish.service.pages.said import GONE
 from blemish.service.people.access import COOKIE, ROLES, Needs
 from blemish.service.people.passwords import hashed
 from blemish.service.problems import Problem
@@ -142,6 +143,25 @@ def test_a_golden_picture_is_made_and_taken_back_by_the_pages(
     assert taken
     assert engineer("DELETE", taken[1]).status_code == 204
     assert "/golden/" not in engineer("GET", "/recipes/part/correct").text
+
+
+@pytest.mark.parametrize("state", sorted(GONE))
+def test_a_picture_that_is_gone_is_not_asked_for(engineer: Visitor, judged: str, state: str) -> None:
+    before = engineer("GET", f"/results/{judged}").text
+    assert f"{judged}/image" in before
+    assert "/nearest/" not in before, "this model was taught elsewhere"
+    assert "The nearest good picture is not kept here" in before
+    engineer.station.keeper.flush()
+    _set_image_state(engineer.station, judged, state)
+    page = engineer("GET", f"/results/{judged}").text
+    _set_image_state(engineer.station, judged, "stored")
+    assert GONE[state] in page
+    assert not re.findall(rf'"[^"]*{judged}/(?:image|overlay|nearest)[^"]*"', page)
+
+
+def _set_image_state(station: Station, id: str, state: str) -> None:
+    change = "UPDATE inspection SET image_state = ? WHERE id = ?"
+    station.store.write(lambda connection: connection.execute(change, [state, id]))
 
 
 @pytest.mark.parametrize(

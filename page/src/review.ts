@@ -1,5 +1,5 @@
 // The review: one part at a time, by keys. Answers wait in the page until the station has taken them.
-import { call, isForThePage, make, say, tell, verdict, type Part } from "./station";
+import { call, gone, isForThePage, make, say, tell, verdict, type Part } from "./station";
 
 interface Answer { part: Part; label: string | null }
 
@@ -103,13 +103,17 @@ class ReviewQueue extends HTMLElement {
     find(".what").replaceChildren(verdict(part.verdict), ` ${part.serial ?? part.name} `,
       make("span", { class: "quiet" }, part.percentile === null ? "" :
         say("Stranger than {count} of 100 good parts.", { count: Number(part.percentile.toPrecision(4)) })));
-    find<HTMLImageElement>(".original").src = part.links.image;
-    find<HTMLImageElement>(".over").src = part.links.overlay;
+    tell(find<HTMLElement>(".gone"), gone(part));
+    find<HTMLElement>(".pair").hidden = !!gone(part);
+    if (!gone(part)) {
+      find<HTMLImageElement>(".original").src = part.links.image;
+      find<HTMLImageElement>(".over").src = part.links.overlay;
+    }
     find<HTMLAnchorElement>(".more").href = `/results/${part.id}`;
     this.querySelectorAll<HTMLButtonElement>(".answers button").forEach((each) =>
       each.setAttribute("aria-pressed", String(this.#answers.get(part.id) === each.value)));
     const next = this.#parts[this.#at + 1];
-    if (next) for (const address of [next.links.image, next.links.overlay]) new Image().src = address;
+    if (next && !gone(next)) for (const address of [next.links.image, next.links.overlay]) new Image().src = address;
   }
 }
 

@@ -26,6 +26,7 @@ export interface Part {
   name: string;
   error: string | null;
   label: string | null;
+  image: string;
   links: Record<"self" | "image" | "overlay", string>;
 }
 
@@ -80,6 +81,16 @@ export function tell(place: HTMLElement | null, text: string): void {
   if (!place) return;
   place.textContent = text;
   place.hidden = !text;
+}
+
+/** What stands in the place of a part's picture; nothing where it can be asked for. */
+export function gone(part: Part): string {
+  const why: Record<string, string> = {
+    expired: say("Its picture is not kept any more."),
+    lost: say("Its picture could not be kept."),
+    off: say("Pictures of this recipe are not kept."),
+  };
+  return why[part.image] ?? "";
 }
 
 let stream: EventSource | undefined;

@@ -1,6 +1,6 @@
 // A version is tried: pictures are judged one after the other and shown with what was found.
 import { pictures } from "./files";
-import { call, make, said, say, tell, verdict, type Part } from "./station";
+import { call, gone, make, said, say, tell, verdict, type Part } from "./station";
 
 class TryOut extends HTMLElement {
   connectedCallback(): void {
@@ -27,21 +27,12 @@ class TryOut extends HTMLElement {
 
   async #show(part: Part): Promise<void> {
     const link = make("a", { href: `/results/${part.id}` }, verdict(part.verdict));
-    const inside = part.error
-      ? make("p", {}, await said(part.error))
+    const why = part.error ? await said(part.error) : gone(part);
+    const inside = why
+      ? make("p", {}, why)
       : make("img", { loading: "lazy", src: part.verdict === "OK" ? part.links.image : part.links.overlay, alt: "" });
-    if (inside instanceof HTMLImageElement) again(inside);
     this.querySelector(".tried")!.prepend(make("li", {}, inside, link, make("span", {}, part.name)));
   }
-}
-
-/** A picture is kept a moment after its verdict is told: ask again where it is not there yet. */
-function again(image: HTMLImageElement): void {
-  const address = image.src;
-  let left = 5;
-  image.addEventListener("error", () => {
-    if (left-- > 0) setTimeout(() => (image.src = `${address}?${left}`), 300);
-  });
 }
 
 customElements.define("try-out", TryOut);

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Annotated, Any, Literal
@@ -43,6 +44,8 @@ _PICTURE: dict[int | str, dict[str, Any]] = {
 }
 MIDDLE, A_DEVIATION = 32_768, 4_096
 """Of 16 bits: where regions begin in a map, and one deviation of joined looks."""
+WRITTEN_WITHIN = 5.0
+"""Seconds that who asks for a picture waits for it to be written."""
 EXPORTED = [
     "id",
     "at",
@@ -179,11 +182,10 @@ def nearest(inspection: str, place: int, station: At) -> Response:
     near = row.regions[place]["nearest"] if 0 <= place < len(row.regions) else []
     if not near:
         raise Problem("unknown-id", f"The inspection has no region {place} with a nearest good part.")
-    sha256, _, suffix = near[0]["path"].partition(".")
-    data = station.store.pictures.get(sha256, f".{suffix}") if _is_sha(sha256) and f".{suffix}" in MEDIA else None
-    if data is None:
+    path = station.store.pictures.named(near[0]["path"])
+    if path is None:
         raise Problem("expired", "The nearest good picture is not kept here; the model was taught elsewhere.")
-    return Response(data, media_type=MEDIA[f".{suffix}"], headers=_inline(f"{sha256}.{suffix}"))
+    return Response(path.read_bytes(), media_type=MEDIA[path.suffix], headers=_inline(path.name))
 
 
 @router.put("/inspections/{inspection}/label", response_model=InspectionOut, responses=documented("unknown-id"))
@@ -214,7 +216,14 @@ def _label(station: Station, who: str, id: str, label: str | None, note: str) ->
 
 
 def _kept(station: Station, row: Inspection) -> tuple[bytes, str]:
-    """The bytes of a part's picture, and its suffix. Raises Problem where they are not there."""
+    """The bytes of a part's picture, and its suffix; it is written a moment after the verdict was told.
+
+    Raises Problem where they are not there.
+    """
+    until = time.monotonic() + WRITTEN_WITHIN
+    while row.image_state == "pending" and time.monotonic() < until:
+        time.sleep(0.02)
+        row = find_inspection(station.store.read, row.id)
     listed = station.store.read.execute("SELECT suffix FROM picture WHERE sha256 = ?", [row.image_sha]).fetchone()
     data = station.store.pictures.get(row.image_sha, listed["suffix"]) if listed is not None else None
     if data is None:
@@ -265,10 +274,6 @@ def _cell(value: Any) -> Any:
 def _jsonl(station: Station, wanted: Filter) -> Iterator[bytes]:
     for plain in _plain(station, wanted):
         yield json.dumps(plain, ensure_ascii=False).encode() + b"\n"
-
-
-def _is_sha(text: str) -> bool:
-    return len(text) == 64 and all(c in "0123456789abcdef" for c in text)
 
 
 def _inline(name: str) -> dict[str, str]:

@@ -10,7 +10,7 @@ from blemish.language.translation import translated
 from blemish.service.api.answers import Named, recipe_answer
 from blemish.service.api.depends import At, Who
 from blemish.service.clock import later, moment
-from blemish.service.pages.said import in_words
+from blemish.service.pages.said import GONE, in_words
 from blemish.service.pages.show import language_of, show, teller
 from blemish.service.problems import Problem
 from blemish.service.station import Station
@@ -63,7 +63,8 @@ def result(request: Request, inspection: str, station: At, who: Who) -> Response
         "row": told,
         "words": in_words(teller(language_of(request, who)), told),
         "labels": list_labels(station.store.read, inspection),
-        "near": _near(told),
+        "gone": GONE.get(row.image_state),
+        "near": _near(station, told),
         "golden": next(
             (each for each in list_golden(station.store.read, row.recipe) if each.sha256 == row.image_sha), None
         ),
@@ -145,14 +146,15 @@ def _waiting(station: Station, recipe: str | None) -> list[dict[str, Any]]:
     return [named.inspection(row, detail="regions") for row in sorted(rows, key=lambda row: row.seq)[-QUEUE:]]
 
 
-def _near(told: dict[str, Any]) -> dict[str, Any] | None:
-    """The good patch nearest to the strangest one, of the strangest region that knows one."""
+def _near(station: Station, told: dict[str, Any]) -> dict[str, Any] | None:
+    """The good patch nearest to the strangest one, of the strangest region that knows one; is its picture here?"""
     known = [(place, region) for place, region in enumerate(told["regions"]) if region.get("nearest")]
     if not known:
         return None
     place, region = max(known, key=lambda each: each[1]["score"])
     nearest = region["nearest"][0]
-    return {"place": place, "x": nearest["x"], "y": nearest["y"], "at": nearest["at"], "distance": nearest["distance"]}
+    kept = station.store.pictures.named(nearest["path"]) is not None
+    return {"place": place, "kept": kept} | {name: nearest[name] for name in ("x", "y", "at", "distance")}
 
 
 def _filter(station: Station, given: dict[str, str]) -> Filter:

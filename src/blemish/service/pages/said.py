@@ -3,7 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["SCRIPT_SAYS", "in_words"]
+__all__ = ["GONE", "SCRIPT_SAYS", "in_words"]
+
+GONE = {
+    "expired": "Its picture is not kept any more.",
+    "lost": "Its picture could not be kept.",
+    "off": "Pictures of this recipe are not kept.",
+}
+"""What stands in the place of a picture, by the state that its row names; all other pictures can be asked for."""
 
 
 def in_words(say: Callable[..., str], told: dict[str, Any]) -> list[str]:
@@ -25,10 +32,13 @@ SCRIPT_SAYS: tuple[str, ...] = (
     "Copy this token now; it is not shown again:",
     "Draw areas",
     "Go on without them",
+    "Its picture could not be kept.",
+    "Its picture is not kept any more.",
     "Kept.",
     "New verdict",
     "Not saved yet.",
     "Part",
+    "Pictures of this recipe are not kept.",
     "See what teaching these {count} would change",
     "Stranger than {count} of 100 good parts.",
     "Taken back.",

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import secrets
 import sqlite3
 import threading
@@ -92,6 +93,14 @@ class Pictures:
     def find(self, sha256: str) -> Path | None:
         """The file of a picture, where it is there; files are whole or not there at all."""
         return next((self.folder / sha256[:2]).glob(f"{sha256}.*"), None)
+
+    def named(self, name: str) -> Path | None:
+        """The file of a picture by the name that models have for it, its sha256 and suffix; None where it is gone."""
+        sha256, _, kind = name.partition(".")
+        if not re.fullmatch("[0-9a-f]{64}", sha256) or f".{kind}" not in MEDIA:
+            return None
+        path = self.path(sha256, f".{kind}")
+        return path if path.is_file() else None
 
     def delete(self, sha256: str, suffix: str) -> None:
         """Delete a file that the database has ceased to list."""
