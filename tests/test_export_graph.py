@@ -15,11 +15,12 @@ from blemish.arrays import Array
 from blemish.detector import Detector
 from blemish.errors import BlemishError, OptionError
 from blemish.export.artefact import Artefact
-from blemish.export.compare import apart, compare
+from blemish.export.compare import Judged, Tally, apart, compare
 from blemish.export.exporting import export_bytes
 from blemish.export.graph import export_graph
 from blemish.fitting import fit
 from blemish.methods.patchcore import PatchCore
+from blemish.result import Verdict
 
 PARTS = [good_part(100), scratched_part(102).grey, stained_part(103).grey]
 ODD = [
@@ -163,6 +164,15 @@ def test_differences_are_relative_and_what_is_not_looked_at_must_be_the_same() -
     ours = np.array([1, 4, np.nan], np.float32)
     assert apart(ours, np.array([1, 2, np.nan], np.float32)) == 0.5
     assert apart(ours, np.array([1, 4, 4], np.float32)) == np.inf
+
+
+def test_scores_around_zero_are_compared_in_deviations() -> None:
+    """Rounding of 1e-6 beside a score of 0.001 made `--check` of sound exports fail."""
+    for is_distance, wanted in ((True, 1e-3), (False, 1e-6)):
+        tally = Tally()
+        ours = Judged(0.001, None, Verdict.OK, is_distance)
+        tally.add("part", ours, ours._replace(score=0.001 + 1e-6))
+        assert tally.found().score == pytest.approx(wanted, rel=1e-2)
 
 
 def test_the_command_compares(folder: Path, model: Path, tmp_path: Path, run_cli: Any) -> None:

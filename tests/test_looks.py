@@ -22,11 +22,13 @@ from blemish.fitting import fit
 from blemish.images.read import ImageKind
 from blemish.images.sizing import looks_of_effort
 from blemish.memory.choose import coreset_rows
+from blemish.methods.look_scale import OVERALL
+from blemish.methods.look_tensors import look_of
 from blemish.methods.patchcore import PatchCore
 from blemish.options.looks import LookOption
 from blemish.options.settings import Settings
 from blemish.result import Verdict
-from blemish.scoring.heatmap import join_maps, join_peaks, on_scale
+from blemish.scoring.heatmap import join_maps, join_peaks, map_score, on_scale
 from blemish.scoring.score import LEAST
 
 LOOKS = "128:2+3,64:2+3:even,64:3+4"
@@ -122,6 +124,23 @@ def test_maps_and_peaks_join_on_one_scale(rule: Any) -> None:
 def test_a_single_map_stays_as_it_is() -> None:
     map_HW = np.random.default_rng(4).normal(5, 2, (4, 5)).astype(np.float32)
     assert on_scale(map_HW, (0.0, 1.0)) is map_HW
+
+
+def test_what_is_a_little_strange_all_over_scores_more_than_its_peak() -> None:
+    map_HW = np.random.default_rng(5).random((40, 50), np.float32)
+    assert map_score(map_HW, 0) == map_HW.max()
+    wanted = float(map_HW.max()) + 0.75 * float(map_HW.astype(np.float64).mean())
+    assert map_score(map_HW, 0.75) == pytest.approx(wanted, rel=1e-12)
+
+
+def test_a_look_of_an_earlier_file_counts_the_peak_alone(detector: Detector) -> None:
+    method = detector.model.method
+    assert isinstance(method, PatchCore)
+    look = method.looks[0]
+    assert look.overall == OVERALL
+    tensors = look.tensors(0)
+    del tensors["look.overall"]
+    assert look_of(tensors, 0, method.settings, method.transform, 1).overall == 0
 
 
 def test_several_looks_find_the_defect_and_show_it(detector: Detector) -> None:

@@ -26,7 +26,7 @@ from blemish.model.model import tensor_sha256
 from blemish.model.tensor_checks import OPTIONAL
 from blemish.options.settings import make_settings
 
-OF_NAMED = "look.scale", "look.peaks", "bank.scale"
+OF_NAMED = "look.scale", "look.peaks", "look.overall", "bank.scale"
 """Only looks that were named have these."""
 TENSORS = {name: kind for name, kind in tensor_kinds(make_settings()).items() if name not in OF_NAMED}
 """Those of a model of one look that was not named."""

@@ -12,6 +12,7 @@ from shell import RunCli
 import blemish
 from blemish.arrays import Array
 from blemish.errors import DataError, OptionError
+from blemish.methods.look_scale import OVERALL
 from blemish.options.recipe import read_recipe
 from blemish.tuning import run
 from blemish.tuning.defects import CONTRASTS, KINDS, SIZES, draw, drawings
@@ -135,8 +136,8 @@ def test_a_single_look_is_scored_as_it_is_and_joins_on_the_scale_of_good_images(
     }
     np.testing.assert_allclose(scored(Candidate(("64:2+3",)), looks).good_N, maps[0].max(axis=(1, 2)), rtol=1e-6)
     joined = scored(Candidate(("64:2+3", "32:2+3"), "mean"), looks).good_N
-    peaks = [each.max(axis=(1, 2)) for each in maps]
-    large, small = [(each - each.mean()) / each.std() for each in peaks]
+    said = [each.max(axis=(1, 2)) + OVERALL * each.mean(axis=(1, 2)) for each in maps]
+    large, small = [(each - each.mean()) / each.std() for each in said]
     wanted = (2 * large + small) / 3
     np.testing.assert_allclose(joined, wanted, rtol=1e-3, atol=1e-3)
 

@@ -159,7 +159,7 @@ class Result:
     """OK, NG, REVIEW or ERROR."""
     score: float
     """The image score: Euclidean distance in feature space from what is good (Roth et al. 2022, equations 6 and 7); of
-    several looks, joined, deviations above the peaks of good images, which may lie below zero."""
+    several looks, joined, deviations above good images, which may lie below zero."""
     threshold: float
     """Scores above it are NG."""
     anomaly_map: Floats | None = None

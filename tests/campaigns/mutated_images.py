@@ -150,7 +150,7 @@ def main() -> None:
         raise SystemExit(f"Install {', '.join(missing)} (packages libjpeg-turbo-progs, pngcheck, libvips-tools).")
     outcome = mutated(asked.copies, asked.seed)
     tried, refused = intact_refused(asked.pictures)
-    rows = [[what, f"{count:,}"] for what, count in sorted(outcome.counts.items())]
+    rows = [[what, f"{outcome.counts[what]:,}"] for what in ("error", "read", "read, refused outside")]
     rows += [["anything but an image or an ImageError", str(len(outcome.crashed))]]
     rows += [[f"sound files refused, of {tried:,}", str(len(refused))]]
     body = machine.markdown_table(["damaged files", "count"], rows)
@@ -159,9 +159,9 @@ def main() -> None:
         ratios = paired_times(asked.old)
         body += f"\n\nTime over that of the older reader: median {statistics.median(ratios.values()):.2f}.\n\n"
         body += machine.markdown_table(["600 x 800", "ratio"], [[name, f"{r:.2f}"] for name, r in ratios.items()])
-    machine.RESULTS = Path(__file__).parent / "results"
     tools = {package: version(package) for package in ("simplejpeg", "tifffile", "imagecodecs")}
-    machine.publish("mutated_images", body, seed=asked.seed, keep=asked.keep, extra=tools)
+    results = Path(__file__).parent / "results"
+    machine.publish("mutated_images", body, seed=asked.seed, keep=asked.keep, extra=tools, results=results)
 
 
 if __name__ == "__main__":

@@ -25,11 +25,12 @@ class Judged(NamedTuple):
     score: float
     map: Floats | None
     verdict: Verdict
+    is_distance: bool = True
 
     @classmethod
     def of(cls, result: Result) -> "Judged":
         """What a detector or an artefact says."""
-        return cls(result.score, result.anomaly_map, result.verdict)
+        return cls(result.score, result.anomaly_map, result.verdict, result.is_distance)
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,8 @@ class Agreement:
 
     images: int
     score: float
-    """The largest difference of two scores, over the model's."""
+    """The largest difference of two scores, over the model's; where it lies nearer to zero than one standard deviation,
+    the unit of joined looks, in deviations: their zero is only where good images lie."""
     map: float
     """The largest difference of two maps anywhere, over the largest value of the model's map; 0 without maps."""
     verdicts: list[str]
@@ -73,7 +75,8 @@ class Tally:
     def add(self, name: str, ours: Judged, theirs: Judged) -> None:
         """Compare what the model (ours) and an export say of one image."""
         self.count += 1
-        self.score = max(self.score, apart(np.float32(ours.score), np.float32(theirs.score)))
+        least = 0.0 if ours.is_distance else 1.0
+        self.score = max(self.score, apart(np.float32(ours.score), np.float32(theirs.score), least))
         if ours.map is not None and theirs.map is not None:
             self.map = max(self.map, apart(ours.map, theirs.map))
         if ours.verdict is not theirs.verdict:
@@ -98,15 +101,18 @@ def compare(detector: Detector, artefact: Artefact, images: Iterable[Source]) ->
     return tally.found()
 
 
-def apart(ours: Floats | np.float32, theirs: Floats | np.float32) -> float:
-    """The largest difference over the largest value of ours; NaN, where nothing was looked at, must be in both."""
+def apart(ours: Floats | np.float32, theirs: Floats | np.float32, least: float = 0.0) -> float:
+    """The largest difference over the largest value of ours, or over `least` where that is larger.
+
+    NaN, where nothing was looked at, must be in both.
+    """
     seen = np.isfinite(ours)
     if not np.array_equal(seen, np.isfinite(theirs)):
         return float("inf")
     if not seen.any():
         return 0.0
     ours_P, theirs_P = (np.asarray(each, np.float64)[seen] for each in (ours, theirs))
-    difference, largest = float(np.abs(ours_P - theirs_P).max()), float(np.abs(ours_P).max())
+    difference, largest = float(np.abs(ours_P - theirs_P).max()), max(least, float(np.abs(ours_P).max()))
     return difference / largest if largest else difference
 
 

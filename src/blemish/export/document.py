@@ -12,7 +12,7 @@ __all__ = ["DEVIATIONS", "DISTANCE", "FORMAT", "CellsInput", "Document", "GoodIm
 FORMAT = 1
 
 DISTANCE = "distance in the network's feature space; it has no physical unit"
-DEVIATIONS = "standard deviations of the peaks of good images, joined over looks"
+DEVIATIONS = "standard deviations among good images, joined over looks"
 """What scores count."""
 
 

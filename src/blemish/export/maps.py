@@ -13,7 +13,7 @@ from blemish.arrays import Floats
 from blemish.export.operators import Operators
 from blemish.scoring.heatmap import JoinRule, anomaly_map, shares
 
-__all__ = ["drawn", "joined", "largest", "scaled"]
+__all__ = ["drawn", "joined", "largest", "said_of_image", "scaled"]
 
 
 def drawn(
@@ -55,3 +55,12 @@ def joined(ops: Operators, looks: Sequence[str], weights: Sequence[float], rule:
 def largest(ops: Operators, values: str, name: str = "") -> str:
     """The largest of all values, as one number (1)."""
     return ops.reshaped(ops("ReduceMax", values, keepdims=0), [1], name)
+
+
+def said_of_image(ops: Operators, values: str, overall: float) -> str:
+    """What a map says of its image, as `map_score` has it, as one number (1)."""
+    peak = largest(ops, values)
+    if overall == 0:
+        return peak
+    mean = ops.reshaped(ops("ReduceMean", values, keepdims=0), [1])
+    return ops("Add", peak, ops("Mul", mean, np.float32(overall)))

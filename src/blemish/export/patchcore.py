@@ -3,7 +3,7 @@
 import numpy as np
 
 from blemish.errors import OptionError
-from blemish.export.maps import drawn, joined, largest, scaled
+from blemish.export.maps import drawn, joined, largest, said_of_image, scaled
 from blemish.export.nearest import nearest_rows
 from blemish.export.operators import DOUBLE, FLOAT, INT64, Operators, numbers
 from blemish.export.tail import Grids, Tail
@@ -40,10 +40,11 @@ def patchcore_tail(ops: Operators, method: PatchCore, grids: Grids) -> Tail:
     nearest = ops.reshaped(found, first), ops.reshaped(distances, first)
     if method.settings.looks:
         rule = method.settings.join
-        peaks = [
-            scaled(ops, largest(ops, one), look.peak_scale) for one, look in zip(counted, method.looks, strict=True)
+        said = [
+            scaled(ops, said_of_image(ops, one, look.overall), look.peak_scale)
+            for one, look in zip(counted, method.looks, strict=True)
         ]
-        score = joined(ops, peaks, [look.weight for look in method.looks], rule)
+        score = joined(ops, said, [look.weight for look in method.looks], rule)
         half = joined(ops, maps, [look.map_weight for look in method.looks], rule)
         return Tail(score, drawn(ops, half, (size[0] // part, size[1] // part), size, 0), *nearest)
     if method.settings.image_score == "peak":

@@ -47,7 +47,9 @@ class Look:
     scale: Scale = PLAIN
     """Mean and deviation of the map's peak among good images that the look has not seen; of a single look 0 and 1."""
     peak_scale: Scale = PLAIN
-    """The same of the peak that counts for the image, where distances are over the scale of their rows."""
+    """The same of what the map says of the image (`map_score`), where distances are over the scale of their rows."""
+    overall: float = 0.0
+    """How much the mean of that map counts beside its peak."""
     _tiles: dict[tuple[int, int], PerTileSearch] = field(default_factory=dict)
 
     @classmethod
@@ -89,9 +91,9 @@ class Look:
         """The same look with these candidates beside its bank."""
         return replace(self, candidates=candidates)
 
-    def scaled(self, scale: Scale, peak_scale: Scale) -> "Look":
-        """The same look with what brings its maps, and its peaks, to one scale with those of others."""
-        return replace(self, scale=scale, peak_scale=peak_scale)
+    def scaled(self, scale: Scale, peak_scale: Scale, overall: float) -> "Look":
+        """The same look with what brings its maps, and what they say of the image, to one scale with others."""
+        return replace(self, scale=scale, peak_scale=peak_scale, overall=overall)
 
     def without(self, images: Ints | Sequence[int]) -> "Look | None":
         """The same look without the rows of some images; None where no row would be left."""
@@ -119,6 +121,7 @@ class Look:
         if self.scale != PLAIN:
             tensors[f"look{n}.scale"] = np.array(self.scale)
             tensors[f"look{n}.peaks"] = np.array(self.peak_scale)
+            tensors[f"look{n}.overall"] = np.array([self.overall])
         if bank.scale_K is not None:
             tensors[f"bank{n}.scale"] = bank.scale_K
         if np.isfinite(bank.radius):

@@ -28,6 +28,7 @@ LOOK_TENSORS: Mapping[str, TensorKind] = {
     "edges.scale": (np.float32, "g"),
     "look.scale": (np.float64, "s"),
     "look.peaks": (np.float64, "s"),
+    "look.overall": (np.float64, "r"),
 }
 """Of the first look; those of look number n have n behind the word before the dot: bank1.rows."""
 
@@ -62,7 +63,8 @@ def look_of(
     if f"edges{n}.scale" in tensors:
         look = replace(look, edges_R=tensors[f"edges{n}.scale"])
     of_maps = _scale(tensors, f"look{n}.scale", PLAIN)
-    return look.scaled(of_maps, _scale(tensors, f"look{n}.peaks", of_maps))
+    overall = float(tensors.get(f"look{n}.overall", [0.0])[0])  # earlier files have none: the peak alone counted
+    return look.scaled(of_maps, _scale(tensors, f"look{n}.peaks", of_maps), overall)
 
 
 def _scale(tensors: Mapping[str, Array], name: str, otherwise: Scale) -> Scale:

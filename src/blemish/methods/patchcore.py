@@ -32,7 +32,7 @@ from blemish.methods.method import Scores
 from blemish.options.looks import LookOption
 from blemish.options.settings import Settings
 from blemish.result import Matches
-from blemish.scoring.heatmap import anomaly_map, join_maps, join_peaks, on_grid, on_scale
+from blemish.scoring.heatmap import anomaly_map, join_maps, join_peaks, map_score, on_grid, on_scale
 from blemish.scoring.score import maximum, reweighted_maximum, ring_of_cells, top_mean
 from blemish.system.progress import Progress, silent
 
@@ -96,7 +96,7 @@ class PatchCore:
             map_HW = self.map_of(*each[0])
             return Scores(self._image_score(answers[0], grids[0], map_HW), map_HW, matches)
         rule, drawn = self.settings.join, [self.map_of(*one) for one in each]
-        peaks = [self._peak(*one, map_HW) for one, map_HW in zip(each, drawn, strict=True)]
+        peaks = [self._map_score(*one, map_HW) for one, map_HW in zip(each, drawn, strict=True)]
         image = join_peaks(peaks, [look.weight for look in self.looks], rule)
         maps = [on_scale(map_HW, look.scale) for map_HW, look in zip(drawn, self.looks, strict=True)]
         joined = join_maps(maps, [look.map_weight for look in self.looks], rule)
@@ -110,15 +110,15 @@ class PatchCore:
         scores_hw = on_grid(answer.scores_Q, patches.seen_hw)
         return anomaly_map(scores_hw, height, width, self.settings.sigma * look.reduction / part)
 
-    def _peak(self, look: Look, patches: ImagePatches, answer: PatchScores, map_HW: Floats) -> float:
-        """What the image scores by one look: the peak of its map, were all rows as far from good patches, on its scale.
+    def _map_score(self, look: Look, patches: ImagePatches, answer: PatchScores, map_HW: Floats) -> float:
+        """What the image scores by one look: what its map says, were all rows as far from good patches, on its scale.
 
         The map that is shown stays one of distances: where parts vary, it shows that they do.
         """
         if look.bank.scale_K is not None:
             map_HW = self.map_of(look, patches, answer.over(look.bank.scale_K))
         mean, deviation = look.peak_scale
-        return (float(map_HW.max()) - mean) / deviation
+        return (map_score(map_HW, look.overall) - mean) / deviation
 
     def _image_score(self, answer: PatchScores, patches: ImagePatches, map_HW: Floats) -> float:
         """Of one look: the peak of its map, or another number from its patches where that was asked for."""

@@ -107,7 +107,8 @@ def _grown(
     for look, own in zip(memory.looks, patches, strict=True):
         (mean, deviation), (peak_mean, peak_deviation) = look.scale, look.peak_scale
         smallest = 1.0 if look.bank.scale_K is None else min(1.0, float(look.bank.scale_K.min()))
-        nearest = max(0.0, min(mean + deviation * limit, (peak_mean + peak_deviation * limit) * smallest))
+        counted = (peak_mean + peak_deviation * limit) * smallest / (1 + look.overall)  # a mean is at most its peak
+        nearest = max(0.0, min(mean + deviation * limit, counted))
         looks.append(grown(look, own, nearest, removable=removable, threads=threads))
     manifest = model.manifest.model_copy(update={"images": images})
     return replace(model, method=memory.with_looks(looks), manifest=manifest)

@@ -27,15 +27,22 @@ __all__ = [
     "kind_of",
 ]
 
-OPTIONAL = ("bank.radius", "bank.scale", "edges.scale", "look.scale", "look.peaks", "candidates")
-"""Five tensors, and a table of them, that a model may do without, at each look."""
-LENGTHS = {"edges.scale": RINGS + 1, "look.scale": 2, "look.peaks": 2, "bank.radius": 1, "encoder.stages": 1}
+OPTIONAL = ("bank.radius", "bank.scale", "edges.scale", "look.scale", "look.peaks", "look.overall", "candidates")
+"""Six tensors, and a table of them, that a model may do without, at each look."""
+LENGTHS = {
+    "edges.scale": RINGS + 1,
+    "look.scale": 2,
+    "look.peaks": 2,
+    "look.overall": 1,
+    "bank.radius": 1,
+    "encoder.stages": 1,
+}
 """Of tensors that have always the same."""
 JOURNAL = "journal."
 """How those begin that changes have taken out (model/journal.py)."""
 POSITIVE = ("bank.scale", "edges.scale", "gallery.deviation")
 """Something is divided by all of these."""
-NOT_NEGATIVE = ("bank.radii", "bank.radius")
+NOT_NEGATIVE = ("look.overall", "bank.radii", "bank.radius")
 
 
 def check_missing(name: str, kinds: Mapping[str, TensorKind], there: Iterable[str]) -> None:

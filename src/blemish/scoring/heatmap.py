@@ -21,6 +21,7 @@ __all__ = [
     "floor_of",
     "join_maps",
     "join_peaks",
+    "map_score",
     "on_grid",
     "on_scale",
     "shares",
@@ -76,6 +77,15 @@ def floor_of(map_HW: Floats) -> float:
     return float(np.partition(map_HW, place, axis=None)[place])
 
 
+def map_score(map_HW: Floats, overall: float) -> float:
+    """What a map says of its image: its peak, and so much of its mean.
+
+    A part that is a little strange all over has no high peak, and is strange all the same.
+    """
+    peak = float(map_HW.max())
+    return peak if overall == 0 else peak + overall * float(map_HW.mean(dtype=np.float64))
+
+
 def join_maps(maps: Sequence[Floats], weights: Sequence[float], rule: JoinRule) -> Floats:
     """One map (H x W) from those of the looks, brought to one scale: at each pixel as `join_peaks` joins.
 
@@ -94,7 +104,7 @@ def join_maps(maps: Sequence[Floats], weights: Sequence[float], rule: JoinRule) 
 
 
 def join_peaks(peaks: Sequence[float], weights: Sequence[float], rule: JoinRule) -> float:
-    """One image score from the peaks of the looks' maps, brought to one scale.
+    """One image score from what the looks' maps say (`map_score`), brought to one scale.
 
     The mean, by the looks' weights, is steadiest: what strikes every look a little is more than what strikes one look
     by chance. The soft largest is the logarithm of the sum of exponentials.

@@ -20,9 +20,9 @@ from blemish.memory.spill import patch_store, take_rows
 from blemish.memory.training import Gathering, TrainingPatches
 from blemish.methods.good_images import GoodImages
 from blemish.methods.look import Look
-from blemish.methods.look_scale import look_unseen, with_row_scale
+from blemish.methods.look_scale import OVERALL, look_unseen, with_row_scale
 from blemish.methods.patchcore import compare
-from blemish.scoring.heatmap import anomaly_map, on_grid
+from blemish.scoring.heatmap import anomaly_map, map_score, on_grid
 from blemish.system.stream import stream
 from blemish.tuning.defects import Drawing, draw
 
@@ -53,9 +53,13 @@ class MeasuredLook:
 
     @property
     def scale(self) -> tuple[float, float]:
-        """Mean and deviation of the peaks of good images, as joins need them."""
-        peaks_N = self.good_Nhw.max(axis=(1, 2))
-        return float(peaks_N.mean()), float(max(peaks_N.std(), 1e-6 * peaks_N.mean(), 1e-12))
+        """Mean and deviation of what the maps of good images say, as joins need them."""
+        said_N = self.said(self.good_Nhw)
+        return float(said_N.mean()), float(max(said_N.std(), 1e-6 * said_N.mean(), 1e-12))
+
+    def said(self, maps_Nhw: Floats) -> Floats:
+        """What each map says of its image, where looks are joined."""
+        return np.array([map_score(map_hw, OVERALL) for map_hw in maps_Nhw], np.float32)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import numpy as np
 
 from blemish.arrays import Doubles
 from blemish.options.looks import LookOption
-from blemish.scoring.heatmap import join_peaks, on_scale
+from blemish.scoring.heatmap import join_peaks, map_score, on_scale
 from blemish.tuning.grid import Candidate
 from blemish.tuning.measure import MeasuredLook
 
@@ -27,7 +27,7 @@ RESAMPLES = 1000
 
 @dataclass(frozen=True)
 class Scored:
-    """What one candidate scores each image: the joined peaks of its looks' maps."""
+    """What one candidate scores each image: what its looks' maps say, joined."""
 
     good_N: Doubles
     made_M: Doubles
@@ -40,9 +40,10 @@ def scored(candidate: Candidate, looks: Mapping[str, MeasuredLook]) -> Scored:
     sides = [LookOption.parse(look).side for look in candidate.looks]  # a look counts by its size, as in fit
 
     def joined(name: Literal["good_Nhw", "made_Mhw", "real_Rhw"]) -> Doubles:
-        maps = [(getattr(look, name), look.scale if len(own) > 1 else (0.0, 1.0)) for look in own]
-        peaks_LN = [on_scale(np.array([map_hw.max() for map_hw in maps_Nhw]), scale) for maps_Nhw, scale in maps]
-        each = zip(*peaks_LN, strict=True)
+        if len(own) == 1:
+            return np.array([map_score(map_hw, 0) for map_hw in getattr(own[0], name)], np.float64)
+        said_LN = [on_scale(look.said(getattr(look, name)), look.scale) for look in own]
+        each = zip(*said_LN, strict=True)
         return np.array([join_peaks(peaks_L, sides, candidate.join) for peaks_L in each], np.float64)
 
     return Scored(joined("good_Nhw"), joined("made_Mhw"), joined("real_Rhw"))
