@@ -1,10 +1,11 @@
-"""The short form of campaigns/files.py."""
+"""The short forms of campaigns/files.py and campaigns/kills.py."""
 
 import sys
 from pathlib import Path
 
 import pytest
 from campaigns.files import kill_fits, read_beside_processes, read_beside_threads
+from campaigns.kills import kill_commands
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such locks and signals")
 
@@ -31,3 +32,10 @@ def test_killed_fits_leave_a_whole_model_and_nothing_after_the_next_command(tmp_
         if while_writing:
             break
     assert while_writing, "no fit was killed while it wrote"
+
+
+@pytest.mark.slow
+def test_killed_commands_leave_a_whole_model_and_nothing_after_the_next_one(tmp_path: Path) -> None:
+    found = kill_commands(tmp_path, kills=2, seed=0)
+    assert [each for outcome in found.values() for each in outcome.wrong] == []
+    assert all(outcome.kills == 2 for outcome in found.values())

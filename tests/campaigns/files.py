@@ -28,7 +28,18 @@ from blemish.detector import Detector
 from blemish.fitting import fit
 from blemish.model.file import model_bytes
 
-__all__ = ["Kills", "Reads", "kill_fits", "read_beside_processes", "read_beside_threads"]
+__all__ = [
+    "WARM",
+    "Kills",
+    "Reads",
+    "fit_words",
+    "kill_fits",
+    "read_beside_processes",
+    "read_beside_threads",
+    "run",
+    "temporary",
+    "warm_up",
+]
 
 SAVERS = 3
 WARM = multiprocessing.get_context("forkserver") if sys.platform != "win32" else multiprocessing.get_context()
@@ -142,12 +153,12 @@ def kill_fits(folder: Path, fits: int, seed: int) -> Kills:
     images, path = folder / "good", folder / "part.blemish"
     for number in range(3):
         save_image(images / f"{number}.png", good_part(number))
-    assert _run(*_fit(images, path)) == 0
+    assert run(*fit_words(images, path)) == 0
     draw = random.Random(seed)
     seconds = _seconds_to_fit(images, path)
     killed = while_writing = left = after = broken = finished = 0
     while killed < fits:
-        process = WARM.Process(target=_run, args=_fit(images, path))
+        process = WARM.Process(target=run, args=fit_words(images, path))
         process.start()
         if (killed + finished) % 2:
             process.join(draw.uniform(0, seconds))
@@ -158,22 +169,28 @@ def kill_fits(folder: Path, fits: int, seed: int) -> Kills:
         process.join()
         ended = (process.exitcode or 0) >= 0  # by itself: a kill makes it negative
         finished, killed = finished + ended, killed + (not ended)
-        now = _temporary(folder)
+        now = temporary(folder)
         left, while_writing = left + now, while_writing + bool(now)
-        broken += _run("feedback", "log", str(path)) != 0  # it reads the model, and checks all of it
-        after += _temporary(folder)
+        broken += run("feedback", "log", str(path)) != 0  # it reads the model, and checks all of it
+        after += temporary(folder)
     return Kills(killed, while_writing, left, after, broken, finished)
 
 
-def _fit(images: Path, path: Path) -> tuple[str, ...]:
+def fit_words(images: Path, path: Path) -> tuple[str, ...]:
+    """A small fit, as a command."""
     words = ("fit", str(images), "-o", str(path), "--threads", "1")
     return (*words, "--size=64", "--coreset=20", "--folds=2")
 
 
-def _seconds_to_fit(images: Path, path: Path) -> float:
+def warm_up() -> None:
+    """Have processes start with what commands import."""
     WARM.set_forkserver_preload(["blemish.cli", "blemish.fitting", "blemish.methods.patchcore"])
+
+
+def _seconds_to_fit(images: Path, path: Path) -> float:
+    warm_up()
     for _ in range(2):  # the first one imports
-        process = WARM.Process(target=_run, args=_fit(images, path))
+        process = WARM.Process(target=run, args=fit_words(images, path))
         started = time.perf_counter()
         process.start()
         process.join()
@@ -182,15 +199,16 @@ def _seconds_to_fit(images: Path, path: Path) -> float:
 
 
 def _wait_for_writing(process: BaseProcess, folder: Path) -> None:
-    while process.is_alive() and not _temporary(folder):
+    while process.is_alive() and not temporary(folder):
         time.sleep(0.0005)
 
 
-def _temporary(folder: Path) -> int:
+def temporary(folder: Path) -> int:
+    """The number of temporary files in a folder."""
     return sum(path.name.endswith(".tmp") for path in folder.iterdir())
 
 
-def _run(*words: str) -> int:
+def run(*words: str) -> int:
     """A command in this process, its output thrown away; its exit code."""
     with (
         mock.patch("sys.argv", ["blemish", *words]),
