@@ -5,6 +5,7 @@ PYTHONPATH=tests:benchmarks python tests/campaigns/station_kills.py --kills 1000
 
 import argparse
 import hashlib
+import math
 import sqlite3
 import tempfile
 import threading
@@ -49,8 +50,12 @@ class Outcome:
     starts: list[float] = field(default_factory=list)
 
 
-def kill_often(folder: Path, kills: int, seed: int) -> Outcome:
-    """Kill the station of a new folder so many times, with callers, jobs, promotions and retention under way."""
+def kill_often(folder: Path, kills: int, seed: int, seconds: float = math.inf) -> Outcome:
+    """Kill the station of a new folder so many times, with callers, jobs, promotions and retention under way.
+
+    After `seconds` no more is killed; the outcome says how often it was.
+    """
+    until = time.monotonic() + seconds
     model = folder / "model.blemish"
     fit([good_part(each) for each in range(8)], threads=1, **TINY).save(model)
     data = folder / "station"
@@ -68,7 +73,7 @@ def kill_often(folder: Path, kills: int, seed: int) -> Outcome:
     for thread in callers:
         thread.start()
     try:
-        for _ in range(kills):
+        while outcome.kills < kills and time.monotonic() < until:
             _wait_for_answers(outcome)
             time.sleep(float(random.uniform(0, LONGEST)))
             served.kill()
@@ -181,11 +186,12 @@ def _check_versions(connection: sqlite3.Connection, data: Path, outcome: Outcome
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=1000)
+    parser.add_argument("--minutes", type=float, default=math.inf, help="kill no more after so many")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--keep", action="store_true", help="write the result below tests/campaigns/results")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        outcome = kill_often(Path(folder), given.kills, given.seed)
+        outcome = kill_often(Path(folder), given.kills, given.seed, 60 * given.minutes)
     rows = [
         ["kills", f"{outcome.kills:,}"],
         ["verdicts acknowledged", f"{len(outcome.acknowledged):,}"],
