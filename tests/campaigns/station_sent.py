@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import httpx
 import numpy as np
 from machine import figure
 from parts import good_part
@@ -29,6 +30,7 @@ TRIES = 5
 COSTS = "ms of the quickest of five and the median; ms of the processor; MB"
 ENOUGH, GROWTH = 1_000, 1.03
 """From so many damaged pictures on, memory may be so many times what it was after the first tenth."""
+WAITS = 'blemish_waiting{for_="picture"} 0.0'
 BATCH = 64
 CALLERS, A_CALL, ODD = 4, 10, 50
 """As the page sends: so many calls at a time with so many pictures; every ODDth is none."""
@@ -89,8 +91,8 @@ def damaged_pictures(served: Served, count: int, seed: int) -> Found:
                 verdicts[found[1] if found else "none"] += 1
                 if '"verdict": "ERROR"' not in line and not _same(data, sound[number % 8]):
                     wrong.append(f"{kind} {number}: {line[:200]}")
-            memory = memory or (_megabytes(served, "VmRSS") if at >= count // 10 else 0)
-    end = _megabytes(served, "VmRSS")
+            memory = memory or (_settled(served, client) if at >= count // 10 else 0)
+        end = _settled(served, client)
     if count >= ENOUGH and end > memory * GROWTH:
         wrong.append(f"memory grew from {memory} to {end} MB")
     told = ", ".join(f"{count:,} {verdict}" for verdict, count in sorted(verdicts.items()))
@@ -143,6 +145,13 @@ def _reset_peak(served: Served) -> int:
     """Let the station's peak of memory begin anew; what it has now, in MB."""
     assert served.process is not None
     Path(f"/proc/{served.process.pid}/clear_refs").write_text("5")
+    return _megabytes(served, "VmRSS")
+
+
+def _settled(served: Served, client: httpx.Client) -> int:
+    """Megabytes of the station once no picture waits to be written: those that wait are held."""
+    while WAITS not in client.get(f"{API}/metrics").text:
+        time.sleep(0.1)
     return _megabytes(served, "VmRSS")
 
 

@@ -13,11 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
-from starlette.staticfiles import StaticFiles
 
 from blemish.errors import DataError, OptionError
-from blemish.service.api.app import make_app
-from blemish.service.pages.routes import ACCESS, ROUTERS, STATIC
 from blemish.service.settings import StationSettings, read_settings
 from blemish.service.station import Station
 from blemish.service.store.users import list_tokens, someone_can_log_in
@@ -71,7 +68,12 @@ def serve(
 
 
 def application(station: Station) -> Any:
-    """The application with its pages."""
+    """The application with its pages; all of it is imported here, so that models are loaded meanwhile."""
+    from starlette.staticfiles import StaticFiles
+
+    from blemish.service.api.app import make_app
+    from blemish.service.pages.routes import ACCESS, ROUTERS, STATIC
+
     app = make_app(station, ROUTERS, ACCESS)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     return app
