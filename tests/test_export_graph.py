@@ -166,11 +166,11 @@ def test_differences_are_relative_and_what_is_not_looked_at_must_be_the_same() -
     assert apart(ours, np.array([1, 4, 4], np.float32)) == np.inf
 
 
-def test_scores_around_zero_are_compared_in_deviations() -> None:
+def test_scores_around_zero_are_counted_from_no_distance() -> None:
     """Rounding of 1e-6 beside a score of 0.001 made `--check` of sound exports fail."""
-    for is_distance, wanted in ((True, 1e-3), (False, 1e-6)):
-        tally = Tally()
-        ours = Judged(0.001, None, Verdict.OK, is_distance)
+    for zero, wanted in ((0.0, 1e-3), (-10.0, 1e-7)):
+        tally = Tally((zero, 0.0))
+        ours = Judged(0.001, None, Verdict.OK)
         tally.add("part", ours, ours._replace(score=0.001 + 1e-6))
         assert tally.found().score == pytest.approx(wanted, rel=1e-2)
 

@@ -1,6 +1,7 @@
 """Several looks at every part: one graph, a memory bank each, one scale, one map."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +132,20 @@ def test_what_is_a_little_strange_all_over_scores_more_than_its_peak() -> None:
     assert map_score(map_HW, 0) == map_HW.max()
     wanted = float(map_HW.max()) + 0.75 * float(map_HW.astype(np.float64).mean())
     assert map_score(map_HW, 0.75) == pytest.approx(wanted, rel=1e-12)
+
+
+def test_no_distance_is_below_every_score(detector: Detector) -> None:
+    """A copy of nothing but rows of the bank would have this score, and this value in all its map."""
+    method = detector.model.method
+    assert isinstance(method, PatchCore)
+    score, pixel = method.zero
+    result = detector.inspect(good_part(0))
+    assert score < result.score
+    assert result.anomaly_map is not None
+    assert pixel <= result.anomaly_map.min()
+    flat = method.with_looks([replace(look, peak_scale=look.scale) for look in method.looks])
+    weights = [look.weight for look in method.looks]
+    assert flat.zero[0] == join_peaks([-look.scale[0] / look.scale[1] for look in method.looks], weights, "mean")
 
 
 def test_a_look_of_an_earlier_file_counts_the_peak_alone(detector: Detector) -> None:

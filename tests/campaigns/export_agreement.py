@@ -37,7 +37,7 @@ def cases(folder: Path, only: str, good_images: int, every: int) -> Iterator[Cas
 
 def measured(case: Case, runs: Mapping[str, Run]) -> dict[str, Agreement | str]:
     """How far each runtime is from the model; or why it is not for this model."""
-    tallies, reasons = {name: Tally() for name in runs}, {}
+    tallies, reasons = {name: Tally.of(case.detector) for name in runs}, {}
     with tempfile.TemporaryDirectory() as folder:
         export = write_export_of(case.detector, Path(folder))
         for start in range(0, len(case.images), BATCH):

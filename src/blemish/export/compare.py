@@ -11,6 +11,7 @@ from blemish.detector import Detector
 from blemish.errors import DataError, ImageError
 from blemish.export.artefact import Artefact
 from blemish.images.read import Source, image_name
+from blemish.methods.patchcore import PatchCore
 from blemish.result import Result, Verdict
 
 __all__ = ["Agreement", "Judged", "Tally", "compare"]
@@ -25,12 +26,11 @@ class Judged(NamedTuple):
     score: float
     map: Floats | None
     verdict: Verdict
-    is_distance: bool = True
 
     @classmethod
     def of(cls, result: Result) -> "Judged":
         """What a detector or an artefact says."""
-        return cls(result.score, result.anomaly_map, result.verdict, result.is_distance)
+        return cls(result.score, result.anomaly_map, result.verdict)
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,12 @@ class Agreement:
 
     images: int
     score: float
-    """The largest difference of two scores, over the model's; where it lies nearer to zero than one standard deviation,
-    the unit of joined looks, in deviations: their zero is only where good images lie."""
+    """The largest difference of two scores, over the model's."""
     map: float
-    """The largest difference of two maps anywhere, over the largest value of the model's map; 0 without maps."""
+    """The largest difference of two maps anywhere, over the largest value of the model's map; 0 without maps.
+
+    Both are counted from what an image at no distance from the memory has, which is 0 but where looks are joined.
+    """
     verdicts: list[str]
     """The images whose verdicts differ; at the threshold itself, rounding can decide."""
     refused: int
@@ -66,19 +68,27 @@ class Agreement:
 class Tally:
     """Collects an agreement image by image."""
 
+    zero: tuple[float, float] = (0.0, 0.0)
+    """Score and map of an image at no distance from the memory."""
     score: float = 0.0
     map: float = 0.0
     count: int = 0
     refused: int = 0
     verdicts: list[str] = field(default_factory=list)
 
+    @classmethod
+    def of(cls, detector: Detector) -> "Tally":
+        """A tally of what this model says; scores of joined looks are distances on a scale whose zero is elsewhere."""
+        method = detector.model.method
+        return cls(method.zero) if isinstance(method, PatchCore) else cls()
+
     def add(self, name: str, ours: Judged, theirs: Judged) -> None:
         """Compare what the model (ours) and an export say of one image."""
         self.count += 1
-        least = 0.0 if ours.is_distance else 1.0
-        self.score = max(self.score, apart(np.float32(ours.score), np.float32(theirs.score), least))
+        score, pixel = self.zero
+        self.score = max(self.score, apart(np.float32(ours.score), np.float32(theirs.score), score))
         if ours.map is not None and theirs.map is not None:
-            self.map = max(self.map, apart(ours.map, theirs.map))
+            self.map = max(self.map, apart(ours.map, theirs.map, pixel))
         if ours.verdict is not theirs.verdict:
             self.verdicts.append(name)
 
@@ -91,7 +101,7 @@ class Tally:
 
 def compare(detector: Detector, artefact: Artefact, images: Iterable[Source]) -> Agreement:
     """Inspect images by both. Raises DataError for an image that only one of them refuses, and where none is judged."""
-    tally = Tally()
+    tally = Tally.of(detector)
     for image in images:
         ours, theirs = _both(detector, artefact, image)
         if ours is None or theirs is None:
@@ -101,18 +111,15 @@ def compare(detector: Detector, artefact: Artefact, images: Iterable[Source]) ->
     return tally.found()
 
 
-def apart(ours: Floats | np.float32, theirs: Floats | np.float32, least: float = 0.0) -> float:
-    """The largest difference over the largest value of ours, or over `least` where that is larger.
-
-    NaN, where nothing was looked at, must be in both.
-    """
+def apart(ours: Floats | np.float32, theirs: Floats | np.float32, zero: float = 0.0) -> float:
+    """The largest difference over the largest value of ours from `zero`; NaN (not looked at) must be in both."""
     seen = np.isfinite(ours)
     if not np.array_equal(seen, np.isfinite(theirs)):
         return float("inf")
     if not seen.any():
         return 0.0
     ours_P, theirs_P = (np.asarray(each, np.float64)[seen] for each in (ours, theirs))
-    difference, largest = float(np.abs(ours_P - theirs_P).max()), max(least, float(np.abs(ours_P).max()))
+    difference, largest = float(np.abs(ours_P - theirs_P).max()), float(np.abs(ours_P - zero).max())
     return difference / largest if largest else difference
 
 

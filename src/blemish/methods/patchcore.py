@@ -133,6 +133,16 @@ class PatchCore:
             answer.scores_Q, answer.nearest_Q, patches.values_QD, look.search, settings.neighbours
         )
 
+    @property
+    def zero(self) -> tuple[float, float]:
+        """Score and map of an image at no distance from the banks: 0, but where looks are joined on a scale."""
+        if len(self.looks) == 1:
+            return 0.0, 0.0
+        scores = [-mean / deviation for mean, deviation in (look.peak_scale for look in self.looks)]
+        pixels = [-mean / deviation for mean, deviation in (look.scale for look in self.looks)]
+        score = join_peaks(scores, [look.weight for look in self.looks], self.settings.join)
+        return score, join_peaks(pixels, [look.map_weight for look in self.looks], self.settings.join)
+
     def without(self, images: Ints) -> "PatchCore":
         """The same method without the rows of some images; a look that would have none keeps all."""
         return self.with_looks([look.without(images) or look for look in self.looks])
