@@ -45,6 +45,7 @@ docs: .venv/docs
 
 campaigns: .venv/ready
 	PYTHONPATH=tests:benchmarks $(CORE)/python tests/campaigns/files.py --keep
+	PYTHONPATH=tests:benchmarks $(CORE)/python tests/campaigns/kills.py --keep
 	PYTHONPATH=tests:benchmarks $(CORE)/python tests/campaigns/threads.py --keep
 	PYTHONPATH=tests:benchmarks $(CORE)/python tests/campaigns/model_files.py --keep
 
