@@ -1,11 +1,15 @@
-"""A crew of workers in this process, which may die when a test says so; and fits on it."""
+"""A crew of workers in this process, which may die when a test says so; and how a test compares fits."""
 
 import pickle
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, cast
+from typing import Any
 
+import numpy as np
+
+from blemish.arrays import Array
 from blemish.cluster.cluster import Cluster
 from blemish.cluster.worker import Call, Worker
+from blemish.detector import Detector
 
 
 def never(number: int, call: Call) -> bool:
@@ -71,10 +75,10 @@ class LocalCrew:
         return _travelled(getattr(self._workers[worker], call.method)(*arguments))
 
 
-def cluster_of(crew: LocalCrew, checkpoint: str | None = None) -> Cluster:
+def cluster_of(crew: Any, checkpoint: str | None = None) -> Cluster:
     """A cluster that is connected to this crew."""
     cluster = Cluster("here", checkpoint=checkpoint)
-    cluster._crew = cast(Any, crew)
+    cluster._crew = crew
     return cluster
 
 
@@ -82,3 +86,17 @@ def _travelled(value: Any) -> Any:
     buffers: list[Any] = []
     content = pickle.dumps(value, protocol=5, buffer_callback=buffers.append)
     return pickle.loads(content, buffers=[bytes(buffer) for buffer in buffers])
+
+
+def learnt(detector: Detector) -> dict[str, Array]:
+    """All that a fit learnt: the tensors of the model."""
+    return dict(detector.model.method.tensors()) | {"held out": detector.model.held_out.scores_M}
+
+
+def assert_equal(one: Detector, other: Detector) -> None:
+    """Rows, radii, scores held out, thresholds and images of two fits are equal, bit for bit."""
+    assert learnt(one).keys() == learnt(other).keys()
+    for name, tensor in learnt(one).items():
+        np.testing.assert_array_equal(tensor, learnt(other)[name], err_msg=name)
+    assert one.model.manifest.calibration == other.model.manifest.calibration
+    assert one.model.manifest.images == other.model.manifest.images

@@ -341,6 +341,7 @@ def test_no_command_names_a_setting_by_hand() -> None:
         "cluster",
         "cluster_state",
         "each",
+        "plan",
     }
     assert taken == set(OPTIONS)
     assert not any(f'"--{name}"' in inspect.getsource(fit) for name in OPTIONS)

@@ -11,11 +11,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from crews import LocalCrew, cluster_of
+from crews import LocalCrew, assert_equal, cluster_of
 from parts import good_part, save_image, stained_part
 
 import blemish
-from blemish.arrays import Array
 from blemish.cluster.inspecting import inspect_many, inspect_to_parts
 from blemish.cluster.products import fit_products, products_of
 from blemish.cluster.start import began
@@ -38,18 +37,6 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def alone(good: Path) -> blemish.Detector:
     return blemish.fit(good, progress=False, threads=1, **OPTIONS)
-
-
-def learnt(detector: blemish.Detector) -> dict[str, Array]:
-    return dict(detector.model.method.tensors()) | {"held out": detector.model.held_out.scores_M}
-
-
-def assert_equal(one: blemish.Detector, other: blemish.Detector) -> None:
-    assert learnt(one).keys() == learnt(other).keys()
-    for name, tensor in learnt(one).items():
-        np.testing.assert_array_equal(tensor, learnt(other)[name], err_msg=name)
-    assert one.model.manifest.calibration == other.model.manifest.calibration
-    assert one.model.manifest.images == other.model.manifest.images
 
 
 def fitted(good: Path, crew: LocalCrew, spill: Path, **more: Any) -> blemish.Detector:
@@ -83,6 +70,7 @@ def test_workers_that_die_in_any_call_change_nothing(
 
     crew = LocalCrew(2, dies)
     assert_equal(alone, fitted(good, crew, tmp_path))
+    assert list(tmp_path.iterdir()) == [], "though one died before it deleted its file"
     assert {"extract", "start", "member", "meet", "best", "reaching", "take", "rows", "each"} <= met
     assert crew.lost > len(met)
 
@@ -243,4 +231,30 @@ def test_without_a_cluster_nothing_of_it_is_imported(good: Path) -> None:
 def test_the_address_of_a_client_is_refused_with_what_to_do() -> None:
     said = r"ray://head:10001 is one of Ray's client.*run the command on the cluster"
     with pytest.raises(OptionError, match=said), began("ray://head:10001"):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("address", "sentence"),
+    [
+        ("banana", "The cluster banana has no such form; give local, auto, or HOST:PORT"),
+        ("127.0.0.1:1", r"Nothing answers at the cluster 127.0.0.1:1 \(.+\); start Ray there"),
+        ("127.0.0.1:99999", "Nothing answers at the cluster 127.0.0.1:99999"),
+    ],
+)
+def test_an_address_that_cannot_be_is_refused_at_once(
+    address: str, sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ray itself tries for minutes."""
+    monkeypatch.setattr("blemish.cluster.start.check_installed", lambda: None)
+    with pytest.raises(OptionError, match=sentence), began(address):
+        pass
+
+
+def test_a_cluster_without_ray_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("blemish.cluster.start.find_spec", lambda name: None)
+    with (
+        pytest.raises(OptionError, match=r'needs the package ray and pyarrow.*pip install "blemish\[ray\]"'),
+        began("auto"),
+    ):
         pass

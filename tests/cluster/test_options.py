@@ -160,6 +160,7 @@ def test_fit_each_reads_every_option_or_refuses_it(
         "json": ([], lambda outcome: '"notes": [' in outcome.stdout),
         "cluster": (["local"], lambda _: connected[0]["address"] == "local"),
         "cluster_state": ([str(tmp_path)], lambda outcome: refused("cluster_state", outcome)),
+        "plan": ([], lambda outcome: refused("plan", outcome)),
         "method": (["padim"], lambda _: fits[0]["method"] == "padim"),
     }
     if name == "force":
@@ -225,7 +226,7 @@ class PlansKept(LocalCrew):
 
 REACHING: dict[str, Callable[[ShardPlan], object]] = {
     "provider": lambda plan: plan.provider,
-    "spill_folder": lambda plan: str(plan.spill_folder),
+    "spill_folder": lambda plan: str(plan.files.folder),
     "spill_type": lambda plan: plan.spill_type,
     "accept_damaged": lambda plan: plan.viewer.rules.accept_damaged,
     "max_pixels": lambda plan: plan.viewer.rules.bounds.pixels,

@@ -18,6 +18,10 @@ from blemish.system.progress import Progress, silent
 __all__ = ["HeldOut", "check_unseen", "cross_scores", "divide", "group_scores", "hold_out"]
 
 
+MOST_CROSSED = 20_000
+"""Parts that are scored fold after fold, at most; the parts that split holds out of so many allow a promise."""
+
+
 @dataclass(frozen=True)
 class HeldOut:
     """What good images score by a memory that has not seen their group."""
@@ -63,6 +67,11 @@ def hold_out(groups: Sequence[str], settings: Settings, *, refits: bool) -> Bool
         raise OptionError(
             f"Option calibration=cross cannot be used with the method {settings.method}: it would be trained once for "
             f"every fold; leave it out."
+        )
+    if settings.calibration == "cross" and len(names) > MOST_CROSSED and enough:
+        raise OptionError(
+            f"Option calibration=cross cannot be used with {len(names)} good parts: it only estimates, with a memory "
+            f"bank or a fit for every fold, where split makes a promise; leave it out."
         )
     if settings.calibration == "cross" or (settings.calibration == "auto" and refits and not enough):
         return np.zeros(len(groups), np.bool_)

@@ -22,6 +22,7 @@ __all__ = [
     "ClusterAddress",
     "ClusterState",
     "Parquet",
+    "check_address",
     "check_rows_only",
     "inspect_to_parquet",
     "inspected",
@@ -54,21 +55,26 @@ Parquet = Annotated[
 ]
 
 
-@contextmanager
-def reached(address: str | None, state: str | None = None, threads: int | None = None) -> "Iterator[Cluster | None]":
-    """The cluster while the block runs; None where none was asked for. Raises OptionError."""
+def check_address(address: str | None, state: str | None = None, threads: int | None = None) -> None:
+    """Refuse what goes without a cluster, or with this one. Raises OptionError."""
     from blemish.errors import OptionError
 
-    if address is None:
-        if state is not None:
-            raise OptionError("Option cluster_state needs --cluster, whose work it keeps; leave it out.")
-        yield None
-        return
-    if threads is not None and address != "local":
+    if address is None and state is not None:
+        raise OptionError("Option cluster_state needs --cluster, whose work it keeps; leave it out.")
+    if address not in (None, "local") and threads is not None:
         raise OptionError(
             f"Option threads cannot be used with --cluster {address}, whose machines use all their processors; leave "
             f"it out."
         )
+
+
+@contextmanager
+def reached(address: str | None, state: str | None = None, threads: int | None = None) -> "Iterator[Cluster | None]":
+    """The cluster while the block runs; None where none was asked for. Raises OptionError."""
+    check_address(address, state, threads)
+    if address is None:
+        yield None
+        return
     from blemish.cluster.cluster import connect
 
     with connect(address, processors=threads if address == "local" else None, checkpoint=state) as cluster:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["check_each", "claimed_products", "fit_each"]
 
 
-def check_each(wanted: Mapping[str, Any], state: str | None) -> None:
+def check_each(wanted: Mapping[str, Any], state: str | None, *, plan: bool) -> None:
     """Refuse what cannot be done for many products. Raises OptionError."""
     from blemish.errors import OptionError
 
@@ -22,6 +22,8 @@ def check_each(wanted: Mapping[str, Any], state: str | None) -> None:
         raise OptionError(
             "Option cluster_state cannot be used with --each, which writes every model when it is done; leave it out."
         )
+    if plan:
+        raise OptionError("Option plan cannot be used with --each: plan one product, and multiply; leave it out.")
     if wanted.get("checkpoint") not in (None, "none"):
         raise OptionError(
             "Option checkpoint cannot be used with --each, whose fits would share the file; leave it out."

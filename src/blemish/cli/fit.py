@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from blemish.cli.cluster import ClusterAddress, ClusterState, reached
+from blemish.cli.cluster import ClusterAddress, ClusterState, check_address, reached
 from blemish.cli.console import fail, language, print_json, progress_bar, say
 from blemish.cli.each import check_each, claimed_products, fit_each
 from blemish.cli.images import labelled_images
 from blemish.cli.next_step import say_misses_unknown, settle_suspects
 from blemish.cli.options import AcceptDamaged, Config, Force, Recursive, given, with_settings
+from blemish.cli.plan import Plan, tell_plan, warn_of_rows
 from blemish.options.settings import Resources, Settings, divide_options
 from blemish.options.takes import Panel
 
@@ -48,6 +49,7 @@ def fit(
             "--each", help="Fit one model for each folder named, into the folder of -o.", rich_help_panel=Panel.FIRST
         ),
     ] = False,
+    plan: Plan = False,
     json: Annotated[bool, typer.Option("--json", help="Print what was fitted as JSON.")] = False,
     **options: str | None,
 ) -> None:
@@ -61,7 +63,7 @@ def fit(
     wanted = over_recipe(config, given(options) | ({"accept_damaged": True} if accept_damaged else {}))
     settings, resources = divide_options(wanted)
     if each:
-        check_each(wanted, cluster_state)
+        check_each(wanted, cluster_state, plan=plan)
         outputs = Outputs([*images, *filter(None, [config])], force=force)
         products = claimed_products(images, output, outputs)
         _save_recipe(save_config, config, wanted, outputs)
@@ -74,6 +76,11 @@ def fit(
     if state:
         outputs.claim(state, ANY)  # a training refuses whatever is not its own state
     _save_recipe(save_config, config, wanted, outputs)
+    if plan:
+        check_address(cluster, cluster_state, resources.threads)
+        tell_plan(paths, wanted, groups=groups, cluster=cluster is not None, json=json)
+        return
+    warn_of_rows(settings.coreset)
     with model_to_write(output) as target:
         reaching = reached(cluster, cluster_state, resources.threads)
         with _kept_when_stopped(state), reaching as machines, progress_bar() as progress:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from blemish.cluster.checkpoint import Checkpoint
 from blemish.cluster.extraction import Extraction
 from blemish.cluster.patches import PatchesElsewhere
-from blemish.cluster.plan import CHUNK, ShardPlan, shares
+from blemish.cluster.plan import CHUNK, ShardPlan, ShareFiles, shares
 from blemish.cluster.start import began
 from blemish.cluster.storage import Storage
 from blemish.cluster.worker import Call, Sent, Worker
@@ -43,6 +43,7 @@ class Cluster:
         self._checkpoint: Checkpoint | None = None
         self._stack = ExitStack()
         self._crew: Crew | None = None
+        self._files: list[ShareFiles] = []
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -62,11 +63,11 @@ class Cluster:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        crew, self._crew = self._crew, None
         # Whatever ended the block may have ended the workers as well; then their files went with their machines.
         with self._stack, suppress(Exception):
-            if crew and not self._place:
-                _leave(crew)
+            if not self._place:
+                self.release()
+        self._crew = None
 
     @property
     def crew(self) -> "Crew":
@@ -90,30 +91,31 @@ class Cluster:
         key = _key(good, graph)
         self._checkpoint = Checkpoint(Storage(self._place), key) if self._place else None
         spans = shares(len(good), len(self.crew))
-        plans = [self._plan(good, graph, names, key, *span) for span in spans]
+        self._files = [ShareFiles(key, *span, names, good.resources.spill_folder) for span in spans]
+        plans = [self._plan(good, graph, files) for files in self._files]
         return Extraction(self.crew, plans, self._checkpoint).run(len(good), good.progress)
 
     def release(self) -> None:
-        _leave(self.crew)
+        """Let workers forget their patches, and delete the files of these."""
+        self.crew.forget("share")
+        files, self._files = self._files, []
+        self.crew.ask_each({worker: Call("leave_share", (own,)) for worker, own in enumerate(files)})
 
     def clear_checkpoint(self) -> None:
         """The model is written: what was kept to go on from is no longer needed."""
         if self._checkpoint:
             self._checkpoint.clear()
 
-    def _plan(self, good: GoodImages, graph: bytes, names: Sequence[str], key: str, first: int, last: int) -> ShardPlan:
-        resources = good.resources
+    def _plan(self, good: GoodImages, graph: bytes, files: ShareFiles) -> ShardPlan:
+        sources, resources = good.sources[files.first : files.last], good.resources
         return ShardPlan(
-            key,
-            first,
-            good.sources[first:last],
-            names,
+            files,
+            sources,
             graph,
             good.viewer,
             good.settings,
             resources.provider,
             self.crew.threads,
-            resources.spill_folder,
             resources.spill_type,
         )
 
@@ -140,12 +142,6 @@ def connect(
         OptionError: On entering: Ray is missing, nothing answers at the address, or versions differ.
     """
     return Cluster(address, processors=processors, workers=workers, checkpoint=checkpoint)
-
-
-def _leave(crew: "Crew") -> None:
-    """Let workers forget their patches, and delete the files of these."""
-    crew.forget("share")
-    crew.ask(Call("leave_share"))
 
 
 def _check_same(versions: Sequence[dict[str, str]]) -> None:

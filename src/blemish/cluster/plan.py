@@ -1,5 +1,6 @@
 """How good images are divided among workers, and what is known of each chunk of them."""
 
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -13,30 +14,54 @@ from blemish.images.read import Source
 from blemish.images.transform import Viewer
 from blemish.options.settings import Settings
 
-__all__ = ["CHUNK", "ChunkRecord", "ShardPlan", "shares"]
+__all__ = ["CHUNK", "ChunkRecord", "ShardPlan", "ShareFiles", "shares"]
 
 CHUNK = 64
 """Images that are looked at, checked and told of together."""
 
 
 @dataclass(frozen=True)
-class ShardPlan:
-    """What a worker must know of its share of the good images."""
+class ShareFiles:
+    """Where a worker keeps the patches of a share, on whichever machine it is."""
 
     key: str
     """Digits that stand for images and settings: patches of another fit are never taken for these."""
     first: int
-    """The number of its first image."""
-    sources: Sequence[Source]
+    """The number of the share's first image."""
+    last: int
+    """The number after its last image."""
     names: Sequence[str]
     """Of the graph's grids."""
+    folder: Path | None
+
+    def paths(self) -> dict[str, Path]:
+        """A file for each grid."""
+        folder = self.folder or Path(tempfile.gettempdir())
+        return {name: folder / f"blemish-{self.key}-{name}-{self.first}-{self.last}.patches" for name in self.names}
+
+
+@dataclass(frozen=True)
+class ShardPlan:
+    """What a worker must know of its share of the good images."""
+
+    files: ShareFiles
+    sources: Sequence[Source]
     graph: bytes
     viewer: Viewer
     settings: Settings
     provider: str
     threads: int
-    spill_folder: Path | None
     spill_type: Literal["float32", "float16"]
+
+    @property
+    def first(self) -> int:
+        """The number of its first image."""
+        return self.files.first
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Of the graph's grids."""
+        return self.files.names
 
     @property
     def chunks(self) -> int:

@@ -1,6 +1,8 @@
 """Find or start Ray, and the workers on it."""
 
+import logging
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -13,8 +15,9 @@ __all__ = ["EXTRA", "began", "check_installed"]
 EXTRA = 'pip install "blemish[ray]"'
 OBJECT_STORE = 100 * 10**6
 """Bytes that Ray holds for messages where it is started here: none is larger than a few million."""
-WAIT = 30
-"""Seconds for an address to answer."""
+LOOPBACK = "127.0.0.1"
+WAIT = 10.0
+"""Seconds for an address to answer; Ray itself would try for minutes."""
 
 
 def check_installed() -> None:
@@ -45,6 +48,8 @@ def began(address: str, processors: int | None = None) -> Iterator[list[int]]:
             f"itself with auto, or give HOST:PORT."
         )
     check_installed()
+    if address not in ("local", "auto"):
+        _check_answers(address)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # read when it starts: nothing is sent from here
     import ray
 
@@ -67,15 +72,40 @@ def began(address: str, processors: int | None = None) -> Iterator[list[int]]:
         ray.shutdown()
 
 
+def _check_answers(address: str) -> None:
+    """Raise OptionError where nothing listens at HOST:PORT."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit():
+        raise OptionError(f"The cluster {address} has no such form; give local, auto, or HOST:PORT.")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=WAIT).close()
+    except (OSError, OverflowError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise OptionError(
+            f"Nothing answers at the cluster {address} ({why}); start Ray there (ray start --head), or use local."
+        ) from None
+
+
 def _start_here(ray: Any, processors: int | None, quiet: dict[str, Any]) -> None:
-    ray.init(
-        address="local",
-        num_cpus=processors,
-        include_dashboard=False,
-        object_store_memory=OBJECT_STORE,
-        _node_ip_address="127.0.0.1",
-        **quiet,
-    )
+    """Start Ray for this process, where only this machine can reach it."""
+    from ray._private import ray_constants
+
+    # Its own switch for systems where it never asks the network for the address of this machine: all of its servers
+    # then listen at the loopback address, which it would otherwise replace by one that others reach.
+    reachable = ray_constants.ENABLE_RAY_CLUSTER
+    ray_constants.ENABLE_RAY_CLUSTER = False
+    logging.getLogger("ray._private.authentication").setLevel(logging.ERROR)  # that it uses a token is no news
+    try:
+        ray.init(
+            address="local",
+            num_cpus=processors,
+            include_dashboard=False,
+            object_store_memory=OBJECT_STORE,
+            _node_ip_address=LOOPBACK,
+            **quiet,
+        )
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = reachable
 
 
 def _first_line(error: Exception) -> str:

@@ -7,17 +7,15 @@ import hashlib
 import os
 import pickle
 import platform
-import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from blemish.arrays import Bools, Doubles, Floats, Ints
-from blemish.cluster.plan import CHUNK, ChunkRecord, ShardPlan
+from blemish.cluster.plan import CHUNK, ChunkRecord, ShardPlan, ShareFiles
 from blemish.errors import DataError
 from blemish.features.patches import AnyExtractor, Features, look
 from blemish.features.tiles import extractor_for
@@ -85,7 +83,7 @@ class Worker:
     def take_share(self, plan: ShardPlan) -> None:
         """Begin a share of the good images; files of another one are let go."""
         self._plan, self._records = plan, []
-        self._rooms = {name: NamedRoom(path, plan.spill_type) for name, path in self._paths().items()}
+        self._rooms = {name: NamedRoom(path, plan.spill_type) for name, path in plan.files.paths().items()}
         self._shards, self._running = {}, {}
         self._extractor = None
 
@@ -113,7 +111,7 @@ class Worker:
     def end_extraction(self, first: dict[str, int]) -> None:
         """All chunks are there: the patches can be asked about. `first` is the number of its first one at each look."""
         plan = self._its_plan()
-        resources = checked(Resources, {"threads": plan.threads, "spill_folder": plan.spill_folder})
+        resources = checked(Resources, {"threads": plan.threads, "spill_folder": plan.files.folder})
         for name, room in self._rooms.items():
             patches = self._training(name, room)
             self._shards[name] = coreset_shard(patches, plan.settings, resources, first=first[name])
@@ -155,13 +153,12 @@ class Worker:
         """The patches of one image at every look."""
         return self._of(image)
 
-    def leave_share(self) -> None:
-        """Forget the share, and delete its files."""
-        paths = list(self._paths().values()) if self._plan else []
+    def leave_share(self, files: ShareFiles) -> None:
+        """Forget the share, and delete its files, though another worker may have filled them."""
         for room in self._rooms.values():
             room.close()
         self._plan, self._shards, self._running, self._rooms = None, {}, {}, {}
-        remove_all(paths)
+        remove_all(list(files.paths().values()))
 
     def _asked(self, name: str) -> ArrayShard:
         if name not in self._running:
@@ -201,12 +198,6 @@ class Worker:
         image_N = np.repeat(np.arange(plan.first, plan.first + len(seen)), counts)
         cell_N = np.concatenate([np.flatnonzero(seen_hw) for seen_hw in seen])
         return TrainingPatches(room.patches(), image_N, cell_N, seen[0].shape, seen, plan.first)
-
-    def _paths(self) -> dict[str, Path]:
-        plan = self._its_plan()
-        folder = plan.spill_folder or Path(tempfile.gettempdir())
-        last = plan.first + len(plan.sources)
-        return {name: folder / f"blemish-{plan.key}-{name}-{plan.first}-{last}.patches" for name in plan.names}
 
     def _function(self, sent: Sent) -> Any:
         if self._kept[0] != sent.key:

@@ -1,0 +1,245 @@
+"""Fits on Ray itself, whose processes are killed in every call and between calls, against those without it."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from crews import assert_equal, cluster_of
+from parts import good_part, save_image, stained_part
+
+import blemish
+from blemish.arrays import Bytes
+from blemish.cluster.inspecting import inspect_many
+from blemish.cluster.start import began
+from blemish.cluster.worker import Call
+from blemish.errors import OptionError
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed (extra ray)"),
+    pytest.mark.skipif(sys.platform != "linux", reason="tells processes and listening ports as Linux does"),
+]
+if TYPE_CHECKING or find_spec("ray"):
+    from blemish.cluster.crew import Crew
+else:
+    Crew = object
+
+OPTIONS: dict[str, Any] = {"size": 32, "coreset": 60, "seed": 1, "threads": 1, "progress": False}
+KILLS = int(os.environ.get("BLEMISH_KILLS", "4"))
+"""Of each seed; more on request."""
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two chunks of images: every tenth is the one before, and some are of one grey, whose patches are all equal."""
+    folder = tmp_path_factory.mktemp("good")
+    for seed in range(70):
+        grey: Bytes = np.full((40, 48), 100 + seed // 30, np.uint8)
+        image = grey if seed % 30 == 7 else good_part(seed - (seed % 10 == 9), 40, 48)
+        save_image(folder / f"{seed:03}.png", image)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def alone(good: Path) -> blemish.Detector:
+    return blemish.fit(good, **OPTIONS)
+
+
+@pytest.fixture(scope="module")
+def here() -> Iterator[list[int]]:
+    """Ray on this machine, for all tests of this file."""
+    with began("local", 2) as machines:
+        yield machines
+
+
+class Mortal(Crew):
+    """A crew whose workers a test kills: `how(number, call)` says so of each call, by "in the call" or "before it"."""
+
+    def __init__(self, workers: int, how: Callable[[int, Call], str | None], *, by_signal: bool) -> None:
+        self._how: Callable[[int, Call], str | None] = lambda number, call: None
+        self._by_signal, self._number, self.kills = by_signal, 0, 0
+        super().__init__(workers, 1)
+        self._processes: list[int] = self.ask(Call("process"))
+        self._how = how
+
+    def _send(self, worker: int, call: Call) -> Any:
+        self._number += 1
+        when = self._how(self._number, call)
+        if when == "before it":
+            self._kill(worker)
+        ref = super()._send(worker, call)
+        if when == "in the call":
+            self._kill(worker)
+        return ref
+
+    def _replace(self, worker: int) -> None:
+        super()._replace(worker)
+        self._processes[worker] = self._answer(super()._send(worker, Call("process")))
+
+    def _kill(self, worker: int) -> None:
+        import ray
+
+        self.kills += 1
+        if not self._by_signal:
+            ray.kill(self._actors[worker])
+            return
+        with suppress(ProcessLookupError):
+            os.kill(self._processes[worker], signal.SIGKILL)
+            while _lives(self._processes[worker]):
+                time.sleep(0.01)
+
+
+def _lives(process: int) -> bool:
+    with suppress(OSError):
+        return " Z " not in Path(f"/proc/{process}/stat").read_text()
+    return False
+
+
+def fitted(good: Path, crew: Crew, spill: Path) -> blemish.Detector:
+    with crew:
+        found = blemish.fit(good, spill_folder=spill, cluster=cluster_of(crew), **OPTIONS)
+    assert list(spill.iterdir()) == []
+    return found
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.usefixtures("here")
+def test_a_fit_on_ray_is_that_of_one_process(good: Path, alone: blemish.Detector, tmp_path: Path, workers: int) -> None:
+    assert_equal(alone, fitted(good, Crew(workers, 1), tmp_path))
+
+
+@pytest.mark.parametrize("by_signal", [False, True], ids=["ray.kill", "SIGKILL"])
+@pytest.mark.usefixtures("here")
+def test_workers_killed_in_each_kind_of_call_and_between_calls_change_nothing(
+    good: Path, alone: blemish.Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by_signal: bool
+) -> None:
+    monkeypatch.setattr("blemish.memory.coreset.POOL", 256)  # so that a threshold is needed
+    met: Counter[str] = Counter()
+
+    def how(number: int, call: Call) -> str | None:
+        met[call.method] += 1
+        return {1: "in the call", 2: "before it"}.get(met[call.method])
+
+    crew = Mortal(2, how, by_signal=by_signal)
+    assert_equal(alone, fitted(good, crew, tmp_path))
+    assert {"extract", "start", "member", "meet", "best", "reaching", "take", "rows", "each"} <= set(met)
+    assert crew.kills >= 18
+    assert crew.lost > 0
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.usefixtures("here")
+def test_random_kills_change_nothing(
+    good: Path, alone: blemish.Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    monkeypatch.setattr("blemish.memory.coreset.POOL", 256)
+    monkeypatch.setattr("blemish.cluster.shards.RayShards.message", 15_000.0)  # many rounds
+    random = np.random.default_rng(seed)
+    at = set(random.choice(np.arange(4, 100), KILLS, replace=False).tolist())
+
+    def how(number: int, call: Call) -> str | None:
+        return ("in the call", "before it")[int(random.integers(2))] if number in at else None
+
+    crew = Mortal(2, how, by_signal=bool(seed % 2))
+    assert_equal(alone, fitted(good, crew, tmp_path))
+    assert crew.kills == KILLS
+    assert crew.lost > 0
+
+
+@pytest.mark.usefixtures("here")
+def test_an_inspection_on_ray_gives_the_rows_of_one_process(
+    good: Path, alone: blemish.Detector, tmp_path: Path
+) -> None:
+    paths = sorted(good.iterdir())[:70]
+    save_image(tmp_path / "stained.png", stained_part(3).grey)
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    paths += [tmp_path / "stained.png", tmp_path / "broken.png"]
+    kinds: set[str] = set()
+
+    def how(number: int, call: Call) -> str | None:
+        new = call.method not in kinds
+        kinds.add(call.method)
+        return "in the call" if new and call.method == "call" else None
+
+    with Mortal(2, how, by_signal=True) as crew:
+        there = blemish.table(inspect_many(cluster_of(crew), alone, paths))
+        assert crew.lost == 1
+    assert repr(there) == repr(blemish.table(alone.inspect_many(paths)))
+    assert there[-1]["verdict"] == "ERROR"
+
+
+@pytest.mark.usefixtures("here")
+def test_a_second_connection_of_the_process_is_refused() -> None:
+    with pytest.raises(OptionError, match="connected to a cluster already"), began("local"):
+        pass
+
+
+@pytest.mark.skipif(shutil.which("ss") is None, reason="there is no ss to list listening ports")
+@pytest.mark.usefixtures("here")
+def test_a_local_cluster_listens_on_this_machine_only() -> None:
+    listening = subprocess.run(["ss", "-Hltnp"], capture_output=True, text=True, check=True).stdout.splitlines()
+    own = [line for line in listening if set(map(int, re.findall(r"pid=(\d+)", line))) & _family(os.getpid())]
+    assert len(own) >= 5, "Ray's servers are among them"
+    assert [line for line in own if "127.0.0.1]:" not in line and " 127.0.0.1:" not in line] == []
+
+
+def _family(process: int) -> set[int]:
+    """A process and all that it started."""
+    below = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
+    parents = {int(own): int(parent) for own, parent in map(str.split, below.splitlines())}
+    found = {process}
+    while more := {own for own, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found
+
+
+STOPPED = """
+import os, signal, sys, blemish
+from blemish.cluster.checkpoint import Checkpoint
+from blemish.cluster.shards import RayShards
+RayShards.message = 15_000.0
+kept = Checkpoint.keep_round
+def keep(self, run, number, done):
+    kept(self, run, number, done)
+    if number == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+Checkpoint.keep_round = keep
+with blemish.connect("local", processors=2, workers=2, checkpoint=sys.argv[3]) as cluster:
+    blemish.fit(sys.argv[1], spill_folder=sys.argv[2], cluster=cluster, size=32, coreset=60, seed=1, progress=False)
+"""
+
+
+def test_a_fit_whose_conductor_was_killed_goes_on_with_other_shards(
+    good: Path, alone: blemish.Detector, tmp_path: Path, here: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spill, state = tmp_path / "spill", tmp_path / "state"
+    spill.mkdir()
+    command = [sys.executable, "-c", STOPPED, str(good), str(spill), str(state)]
+    assert subprocess.run(command, capture_output=True, check=False).returncode == -signal.SIGKILL
+    rounds = sorted(path.name for path in state.glob("*-round-*.npz"))
+    assert len(rounds) == 3
+    monkeypatch.setattr("blemish.cluster.shards.RayShards.message", 15_000.0)
+    asked: list[str] = []
+
+    def how(number: int, call: Call) -> None:
+        asked.append(call.method)
+
+    with Mortal(1, how, by_signal=True) as crew:
+        cluster = cluster_of(crew, str(state))
+        found = blemish.fit(good, spill_folder=spill, cluster=cluster, **OPTIONS)
+        cluster.clear_checkpoint()
+    assert_equal(alone, found)
+    assert "member" not in asked, "the first row was kept"
+    assert list(state.iterdir()) == []
