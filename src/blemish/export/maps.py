@@ -13,7 +13,7 @@ from blemish.arrays import Floats
 from blemish.export.operators import Operators
 from blemish.scoring.heatmap import JoinRule, anomaly_map, shares
 
-__all__ = ["drawn", "joined", "largest", "said_of_image", "scaled"]
+__all__ = ["drawn", "joined", "largest", "mean_drawn", "scaled"]
 
 
 def drawn(
@@ -22,6 +22,15 @@ def drawn(
     """The map (H x W) of scores on a grid (h x w), blurred by `sigma` pixels."""
     down_Hh, across_Ww = (_along(cells, side, sigma) for cells, side in zip(grid, size, strict=True))
     return ops("MatMul", ops("MatMul", down_Hh, scores), across_Ww.T, name=name)
+
+
+def mean_drawn(ops: Operators, scores: str, grid: tuple[int, int], size: tuple[int, int], sigma: float) -> str:
+    """The mean (1) of such a map, from its scores: some runtimes add up so many pixels to within 1e-4 only."""
+    down_1h, across_1w = (
+        _along(cells, side, sigma).mean(axis=0, dtype=np.float64, keepdims=True).astype(np.float32)
+        for cells, side in zip(grid, size, strict=True)
+    )
+    return ops.reshaped(ops("MatMul", ops("MatMul", down_1h, scores), across_1w.T), [1])
 
 
 def _along(cells: int, side: int, sigma: float) -> Floats:
@@ -55,12 +64,3 @@ def joined(ops: Operators, looks: Sequence[str], weights: Sequence[float], rule:
 def largest(ops: Operators, values: str, name: str = "") -> str:
     """The largest of all values, as one number (1)."""
     return ops.reshaped(ops("ReduceMax", values, keepdims=0), [1], name)
-
-
-def said_of_image(ops: Operators, values: str, overall: float) -> str:
-    """What a map says of its image, as `map_score` has it, as one number (1)."""
-    peak = largest(ops, values)
-    if overall == 0:
-        return peak
-    mean = ops.reshaped(ops("ReduceMean", values, keepdims=0), [1])
-    return ops("Add", peak, ops("Mul", mean, np.float32(overall)))

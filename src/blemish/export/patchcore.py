@@ -3,7 +3,7 @@
 import numpy as np
 
 from blemish.errors import OptionError
-from blemish.export.maps import drawn, joined, largest, said_of_image, scaled
+from blemish.export.maps import drawn, joined, largest, mean_drawn, scaled
 from blemish.export.nearest import nearest_rows
 from blemish.export.operators import DOUBLE, FLOAT, INT64, Operators, numbers
 from blemish.export.tail import Grids, Tail
@@ -28,22 +28,21 @@ def patchcore_tail(ops: Operators, method: PatchCore, grids: Grids) -> Tail:
         found, distances = nearest_rows(ops, queries, grid[0] * grid[1], look.bank.rows_KD)
         scores = _without_edges(ops, look, distances, grid)
         answers.append((queries, found, distances, scores))
-        sigma, drawn_size = method.settings.sigma * look.reduction / part, (size[0] // part, size[1] // part)
-        one = drawn(ops, ops("Gather", scores, grids.cells(grid)), grid, drawn_size, sigma)
+        cells = ops("Gather", scores, grids.cells(grid))
+        drawing = grid, (size[0] // part, size[1] // part), method.settings.sigma * look.reduction / part
+        one = drawn(ops, cells, *drawing)
         maps.append(scaled(ops, one, look.scale))
         if look.bank.scale_K is not None:
             of_rows = ops("Div", scores, ops("Gather", look.bank.scale_K, found))
-            one = drawn(ops, ops("Gather", of_rows, grids.cells(grid)), grid, drawn_size, sigma)
-        counted.append(one)
+            cells = ops("Gather", of_rows, grids.cells(grid))
+            one = drawn(ops, cells, *drawing)
+        counted.append((look, one, cells, drawing))
     first = grids.shapes[grid_names(len(method.looks))[0]][:2]
     queries, found, distances, scores = answers[0]
     nearest = ops.reshaped(found, first), ops.reshaped(distances, first)
     if method.settings.looks:
         rule = method.settings.join
-        said = [
-            scaled(ops, said_of_image(ops, one, look.overall), look.peak_scale)
-            for one, look in zip(counted, method.looks, strict=True)
-        ]
+        said = [_said_of_image(ops, *each) for each in counted]
         score = joined(ops, said, [look.weight for look in method.looks], rule)
         half = joined(ops, maps, [look.map_weight for look in method.looks], rule)
         return Tail(score, drawn(ops, half, (size[0] // part, size[1] // part), size, 0), *nearest)
@@ -53,6 +52,16 @@ def patchcore_tail(ops: Operators, method: PatchCore, grids: Grids) -> Tail:
     of_cells = ops("Where", seen, scores, np.float32(-1))
     score = _image_score(ops, method, of_cells, seen, queries, found, first[0] * first[1])
     return Tail(score, maps[0], *nearest)
+
+
+def _said_of_image(
+    ops: Operators, look: Look, one: str, cells: str, drawing: tuple[tuple[int, int], tuple[int, int], float]
+) -> str:
+    """What the map of one look says of the image (`map_score`), on its scale."""
+    said = largest(ops, one)
+    if look.overall:
+        said = ops("Add", said, ops("Mul", mean_drawn(ops, cells, *drawing), np.float32(look.overall)))
+    return scaled(ops, said, look.peak_scale)
 
 
 def _check(method: PatchCore) -> None:
