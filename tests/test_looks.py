@@ -108,11 +108,10 @@ def test_an_even_look_forgives_a_runtime_that_adds_up_badly() -> None:
     settings, backbone = Settings(looks="64:2+3:even"), load_backbone("efficientnet_lite0")
     graph = graph_of(plan_looks(settings, backbone), settings, "uint8")
     wrong = onnx.load_from_string(graph)
-    first = next(node for node in wrong.graph.node if node.op_type == "ReduceMean")
-    level = first.output[0]
-    first.output[0] = "exact"
-    at = list(wrong.graph.node).index(first) + 1
-    wrong.graph.node.insert(at, onnx.helper.make_node("Mul", ["exact", "off"], [level]))
+    for mean in [node for node in wrong.graph.node if node.op_type == "ReduceMean"]:
+        name, mean.output[0] = mean.output[0], f"{mean.output[0]}/exact"
+        at = list(wrong.graph.node).index(mean) + 1
+        wrong.graph.node.insert(at, onnx.helper.make_node("Mul", [mean.output[0], "off"], [name]))
     wrong.graph.initializer.append(onnx.numpy_helper.from_array(np.float32(1.0001), "off"))
     right, other = grids(graph, SIZED)["patches"], grids(wrong.SerializeToString(), SIZED)["patches"]
     assert 0 < np.abs(right - other).max() < 1e-5 * np.abs(right).max()

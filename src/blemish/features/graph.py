@@ -143,7 +143,7 @@ def _normalise(network_input: str, reduction: int, *, even: bool) -> list[onnx.N
 def _even() -> list[onnx.NodeProto]:
     """Each image to one brightness and contrast: mean and deviation over all its pixels and channels become fixed.
 
-    The mean is taken twice: of so many pixels, some runtimes are off by 1e-4 of it, and by nothing of what is left.
+    Both means are taken twice: of so many pixels, some runtimes are off by 1e-4 of it, and by nothing of what is left.
     """
     steps = [
         ("ReduceMean", ["uneven"], "level"),
@@ -151,7 +151,10 @@ def _even() -> list[onnx.NodeProto]:
         ("ReduceMean", ["nearly"], "rest"),
         ("Sub", ["nearly", "rest"], "about"),
         ("Mul", ["about", "about"], "squares"),
-        ("ReduceMean", ["squares"], "variance"),
+        ("ReduceMean", ["squares"], "spread"),
+        ("Sub", ["squares", "spread"], "uneven_spread"),
+        ("ReduceMean", ["uneven_spread"], "more_spread"),
+        ("Add", ["spread", "more_spread"], "variance"),
         ("Sqrt", ["variance"], "contrast"),
         ("Max", ["contrast", "least_contrast"], "divisor"),
         ("Div", ["about", "divisor"], "standard"),
