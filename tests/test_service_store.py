@@ -198,6 +198,18 @@ def test_one_change_that_fails_undoes_itself_alone(store: Store) -> None:
     assert store.read.execute("SELECT count(*) FROM inspection").fetchone()[0] == 1
 
 
+def test_a_lone_change_that_fails_leaves_nothing_and_the_next_is_made(store: Store) -> None:
+    def half(connection: sqlite3.Connection) -> None:
+        add_inspection(connection, row("r"))
+        raise Problem("conflict", "no")
+
+    for _ in range(2):
+        with pytest.raises(Problem, match="no"):
+            store.write(half)
+    made = store.write(lambda connection: add_inspection(connection, row("r")))
+    assert [each.id for each in list_inspections(store.read, Filter(), 10)] == [made.id]
+
+
 def test_a_change_that_sqlite_refuses_fails_alone(store: Store) -> None:
     recipe = recipe_in(store)
     wait = threading.Event()

@@ -100,18 +100,22 @@ def _transaction(
 ) -> list[tuple[Future[Any], Any, Exception | None]]:
     """Run a group in one transaction; a change that fails by itself is undone alone. Raises sqlite3.Error."""
     done: list[tuple[Future[Any], Any, Exception | None]] = []
+    several = len(group) > 1  # one by itself needs no savepoint, which is a tenth of a commit
     connection.execute("BEGIN IMMEDIATE")
     for change, future in group:
-        connection.execute("SAVEPOINT one")
+        if several:
+            connection.execute("SAVEPOINT one")
         try:
             done.append((future, change(connection), None))
         except Exception as error:
             if isinstance(error, sqlite3.Error) and (is_full(error) or not connection.in_transaction):
                 raise  # all of the group has failed with it
-            connection.execute("ROLLBACK TO one")
+            connection.execute("ROLLBACK TO one" if several else "ROLLBACK")
             done.append((future, None, error))
-        connection.execute("RELEASE one")
-    connection.execute("COMMIT")
+        if several:
+            connection.execute("RELEASE one")
+    if connection.in_transaction:
+        connection.execute("COMMIT")
     return done
 
 
