@@ -169,6 +169,16 @@ def test_an_export_holds_what_the_filter_lets_through_and_no_formula(bench: Benc
     assert [json.loads(line)["id"] for line in lines.splitlines()] == [one["id"]]
 
 
+def test_an_export_comes_as_the_description_says(bench: Bench) -> None:
+    described = bench.admin.get(f"{API}/openapi.json").json()["paths"][f"{API}/inspections:export"]["get"]
+    kinds = described["responses"]["200"]["content"]
+    (formats,) = (each["schema"]["enum"] for each in described["parameters"] if each["name"] == "format")
+    for name in formats:
+        answer = bench.admin.get(f"{API}/inspections:export", params={"format": name})
+        assert answer.headers["content-type"].partition(";")[0] in kinds or answer.status_code == 415, name
+    assert len(kinds) == len(formats) == 3
+
+
 def test_pictures_come_as_they_were_sent_and_drawn(bench: Bench) -> None:
     data = encoded(scratched_part(102).grey)
     one = bench.inspect("part", data)
@@ -217,6 +227,15 @@ def test_of_two_engineers_at_once_the_second_is_told(bench: Bench) -> None:
     second = bench.admin.patch(path, json={"title": "two"}, headers={"If-Match": etag})
     assert (first.status_code, second.status_code) == (200, 412)
     assert bench.admin.get(path).json()["title"] == "one"
+
+
+def test_a_label_that_is_not_there_is_taken_back_without_a_trace(bench: Bench) -> None:
+    links = bench.inspect("part", encoded(good_part(107)))["links"]
+    for label, said in ((None, []), ("bad", ["bad"]), (None, ["bad", None]), (None, ["bad", None])):
+        address = f"{links['self']}/label"
+        answer = bench.admin.put(address, json={"label": label}) if label else bench.admin.delete(address)
+        assert answer.json()["label"] == label
+        assert [each["label"] for each in bench.admin.get(links["labels"]).json()] == said
 
 
 def test_a_recipe_without_a_version_says_so(bench: Bench) -> None:

@@ -44,6 +44,8 @@ _PICTURE: dict[int | str, dict[str, Any]] = {
 }
 MIDDLE, A_DEVIATION = 32_768, 4_096
 """Of 16 bits: where regions begin in a map, and one deviation of joined looks."""
+FORMATS = {"csv": "text/csv", "jsonl": "application/x-ndjson", "parquet": "application/octet-stream"}
+"""What an export is sent as."""
 WRITTEN_WITHIN = 5.0
 """Seconds that who asks for a picture waits for it to be written."""
 EXPORTED = [
@@ -115,7 +117,10 @@ def hours(station: At, recipe: Short = None, since: Time = None, until: Time = N
     "/inspections:export",
     response_class=StreamingResponse,
     responses={
-        200: {"description": "All rows that the filter lets through.", "content": {"text/csv": {}}},
+        200: {
+            "description": "All rows that the filter lets through.",
+            "content": {key: {} for key in FORMATS.values()},
+        },
         **documented("unknown-recipe", "wrong-media"),
     },
 )
@@ -127,9 +132,8 @@ def export(station: At, wanted: Wanted, format: Literal["csv", "jsonl", "parquet
         content: Iterator[bytes] = parquet(_plain(station, wanted), EXPORTED)
     else:
         content = _csv(station, wanted) if format == "csv" else _jsonl(station, wanted)
-    media = {"csv": "text/csv; charset=utf-8", "jsonl": "application/x-ndjson"}.get(format, "application/octet-stream")
     headers = {"Content-Disposition": f'attachment; filename="inspections.{format}"'}
-    return StreamingResponse(content, media_type=media, headers=headers)
+    return StreamingResponse(content, media_type=FORMATS[format], headers=headers)
 
 
 @router.get("/inspections/{inspection}", response_model=InspectionOut, responses=documented("unknown-id"))

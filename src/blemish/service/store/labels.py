@@ -11,8 +11,10 @@ __all__ = ["label_inspection", "list_labels", "misses"]
 
 
 def label_inspection(connection: sqlite3.Connection, who: str, id: str, label: str | None, note: str) -> None:
-    """Label an inspection, or take the label back. Raises Problem where there is no such inspection."""
+    """Label an inspection, or take the label back, if it has one. Raises Problem where there is no such inspection."""
     before = find_inspection(connection, id)
+    if label is None and before.label is None:
+        return
     connection.execute(
         "INSERT INTO label (inspection, label, note, by, at) VALUES (?, ?, ?, ?, ?)", [id, label, note, who, now()]
     )
