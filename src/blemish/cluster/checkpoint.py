@@ -81,7 +81,7 @@ def _record(fields: dict[str, Any]) -> ChunkRecord:
     seen: dict[str, Sequence[Bools]] = {
         name: [_mask(bits, each["grid"]) for bits in each["bits"]] for name, each in fields["seen"].items()
     }
-    return ChunkRecord(fields["digests"], seen, fields["dimensions"], fields["patches"])
+    return ChunkRecord.of(fields["digests"], seen, fields["dimensions"], fields["patches"])
 
 
 def _mask(bits: str, grid: Sequence[int]) -> Bools:

@@ -1,7 +1,7 @@
 """How good images are divided among workers, and what is known of each chunk of them."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -80,8 +80,24 @@ class ChunkRecord:
     patches: dict[str, str]
     """The sha256 of the patches of each look as the file holds them."""
 
+    @classmethod
+    def of(
+        cls,
+        digests: Sequence[str],
+        seen: Mapping[str, Sequence[Bools]],
+        dimensions: dict[str, int],
+        patches: dict[str, str],
+    ) -> "ChunkRecord":
+        """The same, where equal masks are one: the records of a million images are held by one process."""
+        return cls(digests, {name: _shared(masks) for name, masks in seen.items()}, dimensions, patches)
+
     def count(self, name: str) -> int:
         return int(sum(np.count_nonzero(seen_hw) for seen_hw in self.seen[name]))
+
+
+def _shared(masks: Sequence[Bools]) -> list[Bools]:
+    known: dict[bytes, Bools] = {}
+    return [known.setdefault(mask.tobytes(), mask) for mask in masks]
 
 
 def shares(images: int, workers: int) -> list[tuple[int, int]]:

@@ -179,7 +179,7 @@ class Worker:
             for name, room in self._rooms.items():
                 room.append(image.features[name].values_QD)
         first = images[0].features
-        return ChunkRecord(
+        return ChunkRecord.of(
             [image.digest for image in images],
             {name: [image.features[name].seen_hw for image in images] for name in plan.names},
             {name: first[name].values_QD.shape[1] for name in plan.names},

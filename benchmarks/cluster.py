@@ -1,0 +1,297 @@
+"""What Ray costs and gains on one machine, what travels between shards and driver, and how the coreset grows.
+
+    BLEMISH_DATA=... python benchmarks/cluster.py --output
+
+Runs with Ray and without take turns; models and rows must be equal. Seconds of a busy machine are too many: look at the
+processor seconds (`CPU s`) where they stand.
+"""
+
+import argparse
+import pickle
+import sys
+import tempfile
+import time
+import tracemalloc
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib.metadata import version
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import numpy as np
+from machine import Spread, figure, markdown_table, publish
+from tile_patches import train_paths
+
+import blemish
+from blemish.arrays import Doubles, Floats, Ints
+from blemish.cluster.cluster import Cluster
+from blemish.cluster.inspecting import inspect_many
+from blemish.cluster.patches import PatchesElsewhere
+from blemish.cluster.plan import CHUNK, ChunkRecord, ShardPlan, ShareFiles, shares
+from blemish.cluster.products import Product, ProductFit, fit_products
+from blemish.cluster.shards import MESSAGE
+from blemish.memory.coreset import coreset_of, greedy_coreset
+from blemish.memory.shards import ArrayShard, Cut, LocalShards, Reaching, Top
+
+Answer = TypeVar("Answer")
+Row = list[str]
+
+DIMENSION = 152
+QUICK: dict[str, Any] = {"effort": "quick", "coreset": 1000, "progress": False}
+
+
+def main() -> None:
+    arguments = parse()
+    body = []
+    for name in arguments.parts:
+        print(name, file=sys.stderr)
+        body.append(PARTS[name](arguments))
+    publish("cluster", "\n\n".join(body), seed=0, keep=arguments.output, extra={"ray": version("ray")})
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--parts", nargs="+", choices=list(PARTS), default=list(PARTS))
+    parser.add_argument("--runs", type=int, default=3, help="pairs of runs with Ray and without")
+    parser.add_argument("--images", type=int, default=256, help="fitted and inspected with Ray and without")
+    parser.add_argument("--patches", type=int, default=200_000, help="shared out among 1 to 1,000 shards")
+    parser.add_argument("--growth", type=int, nargs="+", default=[200_000, 2_000_000], help="patches in a file")
+    parser.add_argument("--output", action="store_true", help="keep the table in benchmarks/results")
+    return parser.parse_args()
+
+
+def timed(run: Callable[..., Answer], *given: Any, **options: Any) -> tuple[float, Answer]:
+    """Seconds, and what came out."""
+    start = time.perf_counter()
+    result = run(*given, **options)
+    return time.perf_counter() - start, result
+
+
+@contextmanager
+def connected(started: list[float]) -> Iterator[Cluster]:
+    """A local cluster of two workers; the seconds until it was there."""
+    start = time.perf_counter()
+    with blemish.connect("local", processors=2, workers=2) as cluster:
+        started.append(time.perf_counter() - start)
+        yield cluster
+
+
+def overhead(arguments: argparse.Namespace) -> str:
+    """A fit and an inspection of the same images, with Ray and without, by turns."""
+    paths = train_paths()[: arguments.images]
+    here: dict[str, list[float]] = {"fit": [], "inspect": []}
+    there: dict[str, list[float]] = {"fit": [], "inspect": []}
+    started: list[float] = []
+    with connected(started) as cluster:
+        blemish.fit(paths[:4], cluster=cluster, **QUICK)  # what workers import is imported
+        for _ in range(arguments.runs):
+            seconds, alone = timed(blemish.fit, paths, **QUICK)
+            here["fit"].append(seconds)
+            seconds, shared = timed(blemish.fit, paths, cluster=cluster, **QUICK)
+            there["fit"].append(seconds)
+            assert same(alone, shared)
+            seconds, own = timed(inspected_here, alone, paths)
+            here["inspect"].append(seconds)
+            seconds, answered = timed(inspected_there, cluster, alone, paths)
+            there["inspect"].append(seconds)
+            assert own == answered
+    table = [
+        [f"{what} {len(paths)} images", str(Spread.of(here[what])), str(Spread.of(there[what])), ratio]
+        for what in here
+        for ratio in [str(Spread.of_ratios(there[what], here[what]))]
+    ]
+    header = ["Magnetic Tile, one look, 1,000 rows", "seconds without Ray", "with Ray, 2 workers", "ratio"]
+    said = f"Ray and its workers were there after {figure(started[0])} s. Equal models and rows."
+    return f"{markdown_table(header, table)}\n\n{said}"
+
+
+def inspected_here(detector: blemish.Detector, paths: Sequence[Path]) -> str:
+    return repr(blemish.table(detector.inspect_many(paths)))
+
+
+def inspected_there(cluster: Cluster, detector: blemish.Detector, paths: Sequence[Path]) -> str:
+    return repr(blemish.table(inspect_many(cluster, detector, paths)))
+
+
+def same(one: blemish.Detector, other: blemish.Detector) -> bool:
+    """Whether two fits learnt the same, bit for bit."""
+    own, others = one.model.method.tensors(), other.model.method.tensors()
+    return one.threshold == other.threshold and all(np.array_equal(own[name], others[name]) for name in own)
+
+
+def products(arguments: argparse.Namespace) -> str:
+    """Twelve small fits, side by side and one after the other."""
+    paths = train_paths()
+    alone, together = [], []
+    with tempfile.TemporaryDirectory() as folder, connected([]) as cluster:
+        wanted = list(links(Path(folder), paths))
+        list(fit_products(wanted[:2], {"effort": "quick"}, cluster))  # what workers import is imported
+        for _ in range(arguments.runs):
+            seconds, own = timed(products_fitted, wanted, None)
+            alone.append(seconds)
+            seconds, others = timed(products_fitted, wanted, cluster)
+            together.append(seconds)
+            assert [each.threshold for each in own] == [each.threshold for each in others]
+            assert not any(each.error for each in own)
+    row = [
+        "12 fits of 24 images",
+        str(Spread.of(alone)),
+        str(Spread.of(together)),
+        str(Spread.of_ratios(alone, together)),
+    ]
+    header = ["products", "seconds one after the other, all threads", "side by side, 2 workers", "times faster"]
+    return f"{markdown_table(header, [row])}\n\nEqual thresholds."
+
+
+def products_fitted(wanted: Sequence[Product], cluster: Cluster | None) -> list[ProductFit]:
+    return list(fit_products(wanted, {"effort": "quick"}, cluster))
+
+
+def links(folder: Path, paths: Sequence[Path]) -> Iterator[Product]:
+    """Twelve folders of 24 images each."""
+    for number in range(12):
+        own = folder / f"product-{number:02}"
+        own.mkdir()
+        for path in paths[number * 24 : (number + 1) * 24]:
+            (own / path.name).symlink_to(path)
+        yield Product(own.name, own, folder / f"{own.name}.blemish")
+
+
+class Counting(LocalShards):
+    """Shards of this process whose answers are counted as if they travelled."""
+
+    message = float(MESSAGE)
+
+    def __init__(self, shards: Sequence[ArrayShard]) -> None:
+        super().__init__(shards)
+        self.rounds: list[int] = [0]
+        self.to_each = 0
+
+    def meet(self, centres_RD: Floats, numbers_R: Ints, known: int) -> None:
+        super().meet(centres_RD, numbers_R, known)
+        self.to_each += centres_RD.nbytes + numbers_R.nbytes
+        self.rounds.append(0)
+
+    def best(self, every: int, keep: int, known: int) -> list[Doubles]:
+        return self._counted(super().best(every, keep, known), lambda each: each.nbytes)
+
+    def reaching(self, threshold: float, most: int, known: int) -> list[Reaching]:
+        found = super().reaching(threshold, most, known)
+        return self._counted(found, lambda each: each.values_P.nbytes + each.numbers_P.nbytes)
+
+    def take(self, cut: Cut, known: int) -> list[Top]:
+        found = super().take(cut, known)
+        return self._counted(found, lambda top: top.patches_PD.nbytes + top.values_P.nbytes + top.numbers_P.nbytes)
+
+    def _counted(self, answers: list[Answer], size: Callable[[Answer], int]) -> list[Answer]:
+        self.rounds[-1] += sum(map(size, answers))
+        return answers
+
+
+def messages(arguments: argparse.Namespace) -> str:
+    """What travels in a round, for few and many shards of the same patches; rows must be equal."""
+    patches_ND = random_patches(arguments.patches)
+    expected = greedy_coreset(patches_ND, 1000)
+    table = []
+    for count in (1, 4, 16, 64, 256, 1000):
+        edges = np.linspace(0, len(patches_ND), count + 1).astype(int).tolist()
+        spans = pairwise(edges)
+        shards = Counting([ArrayShard(patches_ND[first:last], first=first, threads=1) for first, last in spans])
+        found = coreset_of(shards, 1000)
+        assert np.array_equal(found.indices, expected.indices)
+        assert np.array_equal(found.radii, expected.radii)
+        table.append(
+            [f"{count:,}", f"{len(shards.rounds) - 1}", megabytes(max(shards.rounds)), megabytes(shards.to_each)]
+        )
+    header = ["shards", "rounds", "to the driver, largest round, MB", "to each machine in all, MB"]
+    said = f"{len(patches_ND):,} x {DIMENSION} random patches, 1,000 rows, the same from all."
+    return f"{said}\n\n{markdown_table(header, table)}"
+
+
+def megabytes(count: float) -> str:
+    return f"{count / 1e6:.2f}"
+
+
+def driver(arguments: argparse.Namespace) -> str:
+    """What the driver keeps of the patches of many images, whose records are simulated as workers send them."""
+    table = []
+    for images in (100_000, 1_000_000):
+        records, plans = simulated(images)
+        tracemalloc.start()
+        held = [[travelled(record) for record in own] for own in records]
+        whole = PatchesElsewhere(cast(Any, None), plans, held, None)
+        now, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert whole.shards[0].count(None) == images * 784
+        table.append([f"{images:,}", megabytes(now), f"{now / images:.0f}", megabytes(peak)])
+    header = ["images", "records at the driver, MB", "bytes an image", "largest, MB"]
+    said = "28 x 28 patches an image, one look, 16 shards; glances and the model's list of images not counted."
+    return f"{said}\n\n{markdown_table(header, table)}"
+
+
+def simulated(images: int) -> tuple[list[list[bytes]], list[ShardPlan]]:
+    """The records of all chunks as bytes, and the plans of 16 shards."""
+    records, plans = [], []
+    random = np.random.default_rng(0)
+    for first, last in shares(images, 16):
+        own = []
+        for start in range(first, last, CHUNK):
+            count = min(CHUNK, last - start)
+            digests = [random.bytes(32).hex() for _ in range(count)]
+            masks = [np.ones((28, 28), np.bool_) for _ in range(count)]
+            own.append(
+                pickle.dumps(ChunkRecord.of(digests, {"patches": masks}, {"patches": 152}, {"patches": "0" * 64}))
+            )
+        records.append(own)
+        files = ShareFiles("key", first, last, ["patches"], None)
+        plans.append(ShardPlan(files, [], b"", cast(Any, None), cast(Any, None), "cpu", 1, "float32"))
+    return records, plans
+
+
+def travelled(record: bytes) -> ChunkRecord:
+    found: ChunkRecord = pickle.loads(record)
+    return found
+
+
+def growth(arguments: argparse.Namespace) -> str:
+    """Processor seconds of a coreset over float16 patches in a file."""
+    table, costs = [], []
+    for count in arguments.growth:
+        with tempfile.NamedTemporaryFile(suffix=".patches") as file:
+            for start in range(0, count, 200_000):
+                file.write(random_patches(min(200_000, count - start), seed=start).astype(np.float16).tobytes())
+            file.flush()
+            patches = np.memmap(file.name, np.float16, mode="r", shape=(count, DIMENSION))
+            began = time.process_time()
+            seconds, _ = timed(greedy_coreset, patches, 1000, threads=1)
+            costs.append(time.process_time() - began)
+        table.append([f"{count:,} x {DIMENSION}", figure(costs[-1]), figure(seconds)])
+    slope = np.polyfit(np.log(arguments.growth), np.log(costs), 1)[0]
+    at_20 = costs[-1] * (2e7 / arguments.growth[-1]) ** slope
+    said = f"Growth: patches to the power {slope:.2f}; carried on to 2 x 10^7 patches, {figure(at_20)} CPU s (not run)."
+    return f"{markdown_table(['random patches in a file, 1,000 rows, 1 thread', 'CPU s', 'seconds'], table)}\n\n{said}"
+
+
+def random_patches(count: int, seed: int = 0) -> Floats:
+    """Patches around 50 centres in 12 directions, with a little of all others: roughly as real ones lie."""
+    centres = np.random.default_rng(1)
+    mixing = centres.normal(size=(12, DIMENSION)).astype(np.float32)
+    means = centres.normal(size=(50, DIMENSION)).astype(np.float32)
+    random = np.random.default_rng(seed)
+    own = random.standard_normal((count, 12), np.float32) @ mixing
+    noise = 0.2 * random.standard_normal((count, DIMENSION), np.float32)
+    return np.asarray(own + noise + means[random.integers(50, size=count)], np.float32)
+
+
+PARTS: dict[str, Callable[[argparse.Namespace], str]] = {
+    "overhead": overhead,
+    "products": products,
+    "messages": messages,
+    "driver": driver,
+    "growth": growth,
+}
+
+
+if __name__ == "__main__":
+    main()

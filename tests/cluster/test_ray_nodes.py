@@ -1,0 +1,65 @@
+"""A fit on several machines of Ray, which are faked on this one, when one of them goes."""
+
+import sys
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+from crews import assert_equal, cluster_of
+from parts import good_part, save_image
+
+import blemish
+from blemish.cluster.start import began
+from blemish.cluster.worker import Call
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed (extra ray)"),
+    pytest.mark.skipif(sys.platform != "linux", reason="Ray fakes machines on Linux"),
+]
+OPTIONS: dict[str, Any] = {"size": 32, "coreset": 60, "seed": 1, "threads": 1, "progress": False}
+
+
+@pytest.fixture
+def machines() -> Iterator[Any]:
+    """A head and two more machines of one processor each."""
+    from ray.cluster_utils import Cluster
+
+    memory = {"object_store_memory": 80 * 10**6}
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, **memory})
+    try:
+        for _ in range(2):
+            cluster.add_node(num_cpus=1, **memory)
+        cluster.wait_for_nodes()
+        yield cluster
+    finally:
+        cluster.shutdown()
+
+
+def test_a_machine_that_goes_changes_nothing(tmp_path: Path, machines: Any) -> None:
+    from blemish.cluster.crew import Crew
+
+    good = tmp_path / "good"
+    for seed in range(140):  # three chunks
+        save_image(good / f"{seed:03}.png", good_part(seed, 40, 48))
+    spill = tmp_path / "spill"
+    spill.mkdir()
+    alone = blemish.fit(good, **OPTIONS)
+    with began(machines.address) as processors, Crew(3, 1) as crew:
+        assert processors == [1, 1, 1]
+        assert len(set(crew.ask(Call("node")))) == 3
+        cluster = cluster_of(crew)
+        assert_equal(alone, blemish.fit(good, cluster=cluster, spill_folder=spill, **OPTIONS))
+        went: list[str] = []
+
+        def progress(step: str, done: int, total: int) -> None:
+            if step == "coreset" and not went:
+                went.append(step)
+                machines.remove_node(sorted(machines.worker_nodes, key=lambda node: node.node_id)[0])
+
+        found = blemish.fit(good, cluster=cluster, spill_folder=spill, **OPTIONS | {"progress": progress})
+        assert_equal(alone, found)
+        assert crew.lost == len(went) == 1
+        assert list(spill.iterdir()) == []
