@@ -40,6 +40,7 @@ FIRST, MOST = 20, 20_000
 class _Kept:
     """What was found so far; it is published after every step, so that nothing is lost where a later one breaks off."""
 
+    name: str
     seed: int
     keep: bool
     rows: list[list[str]] = field(default_factory=list)
@@ -51,7 +52,7 @@ class _Kept:
         faults = "\n".join(f"```text\n{each}\n```" for each in self.wrong[:FIRST])
         body = f"{__doc__}\n{markdown_table(['', ''], self.rows)}\n{faults}"
         results = Path(__file__).parent / "results"
-        publish("station_fuzz", body, seed=self.seed, keep=self.keep, results=results)
+        publish(self.name, body, seed=self.seed, keep=self.keep, results=results)
 
 
 @contextmanager
@@ -126,7 +127,7 @@ def main() -> None:
     given = parser.parse_args()
     if given.short:
         given.damaged, given.at_once, given.examples = 200, 100, 3
-    kept = _Kept(given.seed, given.keep)
+    kept = _Kept("station_fuzz" if given.schemathesis else "station_sent", given.seed, given.keep)
     with taught() as served:
         kept.add(*bombed(served))
         kept.add(*many_at_once(served, given.at_once))

@@ -32,6 +32,8 @@ ENOUGH, GROWTH = 1_000, 1.03
 """From so many damaged pictures on, memory may be so many times what it was after the first tenth."""
 WAITS = 'blemish_waiting{for_="picture"} 0.0'
 BATCH = 64
+PACE = 8 * BATCH
+"""After so many damaged pictures, wait until they are written."""
 CALLERS, A_CALL, ODD = 4, 10, 50
 """As the page sends: so many calls at a time with so many pictures; every ODDth is none."""
 Found = tuple[list[list[str]], list[str]]
@@ -91,7 +93,9 @@ def damaged_pictures(served: Served, count: int, seed: int) -> Found:
                 verdicts[found[1] if found else "none"] += 1
                 if '"verdict": "ERROR"' not in line and not _same(data, sound[number % 8]):
                     wrong.append(f"{kind} {number}: {line[:200]}")
-            memory = memory or (_settled(served, client) if at >= count // 10 else 0)
+            if at % PACE == 0:  # what waits to be written is held, up to 256 MB, and heaps keep their size
+                now = _settled(served, client)
+                memory = memory or (now if at >= count // 10 else 0)
         end = _settled(served, client)
     if count >= ENOUGH and end > memory * GROWTH:
         wrong.append(f"memory grew from {memory} to {end} MB")
