@@ -90,6 +90,8 @@ def _start_here(ray: Any, processors: int | None, quiet: dict[str, Any]) -> None
     """Start Ray for this process, where only this machine can reach it."""
     from ray._private import ray_constants
 
+    # Workers have the priority of this process; Ray would give them the least, and a busy machine let them starve.
+    os.environ.setdefault("RAY_worker_niceness", "0")
     # Its own switch for systems where it never asks the network for the address of this machine: all of its servers
     # then listen at the loopback address, which it would otherwise replace by one that others reach.
     reachable = ray_constants.ENABLE_RAY_CLUSTER
