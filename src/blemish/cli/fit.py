@@ -23,32 +23,34 @@ if TYPE_CHECKING:
 
 __all__ = ["fit"]
 
+Images = Annotated[list[str], typer.Argument(help="Good images: folders, files, patterns, or one CSV.")]
+Output = Annotated[
+    Path,
+    typer.Option("--output", "-o", help="The model file to write, such as part.blemish.", rich_help_panel=Panel.FIRST),
+]
+SaveConfig = Annotated[
+    Path | None, typer.Option(help="Write the options that were asked for to this recipe.", rich_help_panel=Panel.FIRST)
+]
+Each = Annotated[
+    bool,
+    typer.Option(
+        "--each", help="Fit one model for each folder named, into the folder of -o.", rich_help_panel=Panel.FIRST
+    ),
+]
+
 
 @with_settings
 def fit(
-    images: Annotated[list[str], typer.Argument(help="Good images: folders, files, patterns, or one CSV.")],
-    output: Annotated[
-        Path,
-        typer.Option(
-            "--output", "-o", help="The model file to write, such as part.blemish.", rich_help_panel=Panel.FIRST
-        ),
-    ],
+    images: Images,
+    output: Output,
     config: Config = None,
-    save_config: Annotated[
-        Path | None,
-        typer.Option(help="Write the options that were asked for to this recipe.", rich_help_panel=Panel.FIRST),
-    ] = None,
+    save_config: SaveConfig = None,
     recursive: Recursive = False,
     accept_damaged: AcceptDamaged = False,
     force: Force = False,
     cluster: ClusterAddress = None,
     cluster_state: ClusterState = None,
-    each: Annotated[
-        bool,
-        typer.Option(
-            "--each", help="Fit one model for each folder named, into the folder of -o.", rich_help_panel=Panel.FIRST
-        ),
-    ] = False,
+    each: Each = False,
     plan: Plan = False,
     json: Annotated[bool, typer.Option("--json", help="Print what was fitted as JSON.")] = False,
     **options: str | None,
