@@ -22,6 +22,9 @@ ELSEWHERE = {
     "backbone import": "needs a network of the user's own; tests/test_backbone.py covers it",
     "wide_resnet50_2": "needs the network exported before",
     "openvino": "needs the extra; tests/test_openvino.py covers it",
+    "blemish serve": "serves until it is stopped; tests/test_service.py covers it",
+    "--cluster": "needs the extra and a folder for each product; tests/cluster covers it",
+    "blemish tune": "takes a minute; tests/test_tuning.py covers it",
 }
 """Commands, known by a word of them, that cannot run here, and why."""
 
