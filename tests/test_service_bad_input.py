@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from parts import good_part, scratched_part
@@ -17,6 +18,7 @@ from station_bench import API, Bench, encoded, opened
 from blemish.errors import DataError
 from blemish.service.people.access import ACCESS
 from blemish.service.serving import listening
+from blemish.service.station import Station
 from blemish.service.store.pictures import Pictures
 from blemish.service.store.store import Store
 
@@ -125,7 +127,14 @@ def mounted(options: str) -> Iterator[Path]:
             subprocess.run(["umount", "--lazy", folder], check=True)
 
 
-def test_a_disk_that_fills_up_goes_on_judging_and_recovers(model: Path) -> None:
+def test_a_disk_that_fills_up_goes_on_judging_and_recovers(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = Station._answered
+
+    def late(*answered: Any) -> None:
+        time.sleep(0.05)  # the caller has the answer already, and must find the station well
+        told(*answered)
+
+    monkeypatch.setattr(Station, "_answered", late)
     with mounted("size=40m") as folder:
         _fill(folder, model)
 

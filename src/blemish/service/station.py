@@ -102,10 +102,8 @@ class Station:
 
     def _answered(self, part: Part, row: Inspection, recorded: bool) -> None:
         """Called in the thread that wrote the row, so it must not wait."""
-        if recorded:
-            self.store.full = False
-            if row.image_state == "pending":
-                self.keeper.keep(row.id, part.data)
+        if recorded and row.image_state == "pending":
+            self.keeper.keep(row.id, part.data)
         name = part.served.recipe.name
         self.metrics.count(name, row, recorded)
         self.events.tell("inspection", {"recipe": name, **_shown(row)})

@@ -101,6 +101,8 @@ class Inspectors:
             part.answer.set_exception(error)
             return
         stored = row if error is not None else written.result()
+        if error is None:
+            self._store.full = False  # before the answer: whoever has it may ask at once whether all is well
         part.answer.set_result((stored, error is None))
         if stored.id == row.id:
             self._after(part, stored, error is None)
