@@ -10,11 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Unpack
 
-from blemish.detector import Detector
 from blemish.errors import OptionError
-from blemish.features.patches import look
+from blemish.features.patches import Features, look
 from blemish.fitting import fit
-from blemish.images.read import Source
 from blemish.images.sources import Images, list_sources
 from blemish.memory.choose import coreset_rows
 from blemish.options.given import FitOptions
@@ -124,8 +122,8 @@ def plan_fit(
     detector = fit(
         first, groups=own, progress=watch, **(measured | {"coreset": ROWS, "calibration": "cross", "suspects": "keep"})
     )
-    small = _looks(detector, first[0], len(first), ROWS)
-    looks = _looks(detector, first[0], len(sources), settings.coreset)
+    features = look(first[0], detector.viewer, detector.extractors.shared).features
+    small, looks = _looks(features, len(first), ROWS), _looks(features, len(sources), settings.coreset)
     threads = resources.threads or available_threads()
     seconds = watch.extrapolated(len(sources), (_rows(looks) / _rows(small)) ** SEARCH_GROWTH)
     seconds["coreset"] = sum(own.coreset_cost() for own in looks) / threads
@@ -164,9 +162,8 @@ def _rows(looks: Sequence[LookPlan]) -> int:
     return sum(own.rows for own in looks)
 
 
-def _looks(detector: Detector, source: Source, images: int, coreset: float) -> list[LookPlan]:
-    """What so many images have at each look, if they are like this one."""
-    features = look(source, detector.viewer, detector.extractors.shared).features
+def _looks(features: Features, images: int, coreset: float) -> list[LookPlan]:
+    """What so many images have at each look, if they are like the one with these features."""
     found = []
     for seen in features.values():
         cells, dimension = seen.values_QD.shape

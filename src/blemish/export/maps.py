@@ -6,6 +6,7 @@ runtime needs no resizing of its own, and none of its rules for edges can differ
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,24 +14,35 @@ from blemish.arrays import Floats
 from blemish.export.operators import Operators
 from blemish.scoring.heatmap import JoinRule, anomaly_map, shares
 
-__all__ = ["drawn", "joined", "largest", "mean_drawn", "scaled"]
+__all__ = ["Drawing", "drawn", "joined", "largest", "mean_drawn", "scaled"]
 
 
-def drawn(
-    ops: Operators, scores: str, grid: tuple[int, int], size: tuple[int, int], sigma: float, name: str = ""
-) -> str:
-    """The map (H x W) of scores on a grid (h x w), blurred by `sigma` pixels."""
-    down_Hh, across_Ww = (_along(cells, side, sigma) for cells, side in zip(grid, size, strict=True))
-    return ops("MatMul", ops("MatMul", down_Hh, scores), across_Ww.T, name=name)
+@dataclass(frozen=True, eq=False)
+class Drawing:
+    """How scores on a grid (h x w) become a map (H x W)."""
+
+    down_Hh: Floats
+    across_Ww: Floats
+
+    @classmethod
+    def of(cls, grid: tuple[int, int], size: tuple[int, int], sigma: float) -> "Drawing":
+        """From a grid to a size in pixels, blurred by `sigma` pixels."""
+        return cls(*(_along(cells, side, sigma) for cells, side in zip(grid, size, strict=True)))
+
+    def mean(self) -> "Drawing":
+        """To the mean of the map, as a map of one pixel."""
+        sides = (self.down_Hh, self.across_Ww)
+        return Drawing(*(side.mean(axis=0, dtype=np.float64, keepdims=True).astype(np.float32) for side in sides))
 
 
-def mean_drawn(ops: Operators, scores: str, grid: tuple[int, int], size: tuple[int, int], sigma: float) -> str:
+def drawn(ops: Operators, scores: str, drawing: Drawing) -> str:
+    """The map (H x W) of scores on a grid (h x w)."""
+    return ops("MatMul", ops("MatMul", drawing.down_Hh, scores), drawing.across_Ww.T)
+
+
+def mean_drawn(ops: Operators, scores: str, drawing: Drawing) -> str:
     """The mean (1) of such a map, from its scores: some runtimes add up so many pixels to within 1e-4 only."""
-    down_1h, across_1w = (
-        _along(cells, side, sigma).mean(axis=0, dtype=np.float64, keepdims=True).astype(np.float32)
-        for cells, side in zip(grid, size, strict=True)
-    )
-    return ops.reshaped(ops("MatMul", ops("MatMul", down_1h, scores), across_1w.T), [1])
+    return ops.reshaped(drawn(ops, scores, drawing.mean()), [1])
 
 
 def _along(cells: int, side: int, sigma: float) -> Floats:
@@ -61,6 +73,6 @@ def joined(ops: Operators, looks: Sequence[str], weights: Sequence[float], rule:
     return ops("Add", highest, ops("Log", ops("Sum", *exponentials)))
 
 
-def largest(ops: Operators, values: str, name: str = "") -> str:
+def largest(ops: Operators, values: str) -> str:
     """The largest of all values, as one number (1)."""
-    return ops.reshaped(ops("ReduceMax", values, keepdims=0), [1], name)
+    return ops.reshaped(ops("ReduceMax", values, keepdims=0), [1])

@@ -4,7 +4,7 @@ import numpy as np
 
 from blemish.arrays import Array
 from blemish.export.cells import sources_of
-from blemish.export.maps import drawn, largest
+from blemish.export.maps import Drawing, drawn, largest
 from blemish.export.nearest import nearest_rows
 from blemish.export.operators import DOUBLE, FLOAT, Operators, numbers
 from blemish.export.tail import Grids, Tail
@@ -34,7 +34,7 @@ def padim_tail(ops: Operators, method: PaDiM, grids: Grids) -> Tail:
     shown = place_of[sources_of(known_cells(method, (height, width)))]
     transform = method.transform
     size = transform.height, transform.width
-    map_HW = drawn(ops, ops("Gather", lengths, shown), (height, width), size, method.settings.sigma)
+    map_HW = drawn(ops, ops("Gather", lengths, shown), Drawing.of((height, width), size, method.settings.sigma))
     return Tail(largest(ops, map_HW), map_HW)
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from blemish.errors import OptionError
-from blemish.export.maps import drawn, joined, largest, mean_drawn, scaled
+from blemish.export.maps import Drawing, drawn, joined, largest, mean_drawn, scaled
 from blemish.export.nearest import nearest_rows
 from blemish.export.operators import DOUBLE, FLOAT, INT64, Operators, numbers
 from blemish.export.tail import Grids, Tail
@@ -21,6 +21,7 @@ def patchcore_tail(ops: Operators, method: PatchCore, grids: Grids) -> Tail:
     size = method.transform.height, method.transform.width
     # Where looks are joined, their maps are half as large until then.
     part = 2 if len(method.looks) > 1 else 1
+    small = size[0] // part, size[1] // part
     maps, counted, answers = [], [], []
     for look, name in zip(method.looks, grid_names(len(method.looks)), strict=True):
         grid = grids.shapes[name][:2]
@@ -29,13 +30,13 @@ def patchcore_tail(ops: Operators, method: PatchCore, grids: Grids) -> Tail:
         scores = _without_edges(ops, look, distances, grid)
         answers.append((queries, found, distances, scores))
         cells = ops("Gather", scores, grids.cells(grid))
-        drawing = grid, (size[0] // part, size[1] // part), method.settings.sigma * look.reduction / part
-        one = drawn(ops, cells, *drawing)
+        drawing = Drawing.of(grid, small, method.settings.sigma * look.reduction / part)
+        one = drawn(ops, cells, drawing)
         maps.append(scaled(ops, one, look.scale))
         if look.bank.scale_K is not None:
             of_rows = ops("Div", scores, ops("Gather", look.bank.scale_K, found))
             cells = ops("Gather", of_rows, grids.cells(grid))
-            one = drawn(ops, cells, *drawing)
+            one = drawn(ops, cells, drawing)
         counted.append((look, one, cells, drawing))
     first = grids.shapes[grid_names(len(method.looks))[0]][:2]
     queries, found, distances, scores = answers[0]
@@ -45,7 +46,7 @@ def patchcore_tail(ops: Operators, method: PatchCore, grids: Grids) -> Tail:
         said = [_said_of_image(ops, *each) for each in counted]
         score = joined(ops, said, [look.weight for look in method.looks], rule)
         half = joined(ops, maps, [look.map_weight for look in method.looks], rule)
-        return Tail(score, drawn(ops, half, (size[0] // part, size[1] // part), size, 0), *nearest)
+        return Tail(score, drawn(ops, half, Drawing.of(small, size, 0)), *nearest)
     if method.settings.image_score == "peak":
         return Tail(largest(ops, maps[0]), maps[0], *nearest)
     seen = grids.seen(ops, first)
@@ -54,13 +55,11 @@ def patchcore_tail(ops: Operators, method: PatchCore, grids: Grids) -> Tail:
     return Tail(score, maps[0], *nearest)
 
 
-def _said_of_image(
-    ops: Operators, look: Look, one: str, cells: str, drawing: tuple[tuple[int, int], tuple[int, int], float]
-) -> str:
+def _said_of_image(ops: Operators, look: Look, one: str, cells: str, drawing: Drawing) -> str:
     """What the map of one look says of the image (`map_score`), on its scale."""
     said = largest(ops, one)
     if look.overall:
-        said = ops("Add", said, ops("Mul", mean_drawn(ops, cells, *drawing), np.float32(look.overall)))
+        said = ops("Add", said, ops("Mul", mean_drawn(ops, cells, drawing), np.float32(look.overall)))
     return scaled(ops, said, look.peak_scale)
 
 

@@ -44,7 +44,7 @@ def scored(candidate: Candidate, looks: Mapping[str, MeasuredLook]) -> Scored:
             return np.array([map_score(map_hw, 0) for map_hw in getattr(own[0], name)], np.float64)
         said_LN = [on_scale(look.said(getattr(look, name)), look.scale) for look in own]
         each = zip(*said_LN, strict=True)
-        return np.array([join_peaks(peaks_L, sides, candidate.join) for peaks_L in each], np.float64)
+        return np.array([join_peaks(said_L, sides, candidate.join) for said_L in each], np.float64)
 
     return Scored(joined("good_Nhw"), joined("made_Mhw"), joined("real_Rhw"))
 
