@@ -15,7 +15,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -33,10 +33,12 @@ __all__ = [
     "Kills",
     "Reads",
     "fit_words",
+    "kill",
     "kill_fits",
     "read_beside_processes",
     "read_beside_threads",
     "run",
+    "seconds_of",
     "temporary",
     "warm_up",
 ]
@@ -155,7 +157,8 @@ def kill_fits(folder: Path, fits: int, seed: int) -> Kills:
         save_image(images / f"{number}.png", good_part(number))
     assert run(*fit_words(images, path)) == 0
     draw = random.Random(seed)
-    seconds = _seconds_to_fit(images, path)
+    warm_up()
+    seconds = seconds_of(fit_words(images, path))
     killed = while_writing = left = after = broken = finished = 0
     while killed < fits:
         process = WARM.Process(target=run, args=fit_words(images, path))
@@ -165,10 +168,8 @@ def kill_fits(folder: Path, fits: int, seed: int) -> Kills:
         else:
             _wait_for_writing(process, folder)
             time.sleep(draw.uniform(0, 0.004))
-        process.kill()
-        process.join()
-        ended = (process.exitcode or 0) >= 0  # by itself: a kill makes it negative
-        finished, killed = finished + ended, killed + (not ended)
+        alive = kill(process)
+        finished, killed = finished + (not alive), killed + alive
         now = temporary(folder)
         left, while_writing = left + now, while_writing + bool(now)
         broken += run("feedback", "log", str(path)) != 0  # it reads the model, and checks all of it
@@ -187,15 +188,26 @@ def warm_up() -> None:
     WARM.set_forkserver_preload(["blemish.cli", "blemish.fitting", "blemish.methods.patchcore"])
 
 
-def _seconds_to_fit(images: Path, path: Path) -> float:
-    warm_up()
+def seconds_of(
+    words: tuple[str, ...], ends: tuple[int, ...] = (0,), lay_out: Callable[[], object] | None = None
+) -> float:
+    """How long a command takes that nobody kills and that ends as one of `ends`, over files that `lay_out` makes."""
     for _ in range(2):  # the first one imports
-        process = WARM.Process(target=run, args=fit_words(images, path))
+        if lay_out:
+            lay_out()
+        process = WARM.Process(target=run, args=words)
         started = time.perf_counter()
         process.start()
         process.join()
-        assert process.exitcode == 0, "a fit that nobody kills ends well"
+        assert process.exitcode in ends, "what nobody kills ends well"
     return time.perf_counter() - started
+
+
+def kill(process: BaseProcess) -> bool:
+    """Kill a process; whether it was still alive."""
+    process.kill()
+    process.join()
+    return (process.exitcode or 0) < 0  # by itself it ends with 0 or more
 
 
 def _wait_for_writing(process: BaseProcess, folder: Path) -> None:
