@@ -15,7 +15,7 @@ import onnx
 from blemish.arrays import Array
 from blemish.errors import BackboneError
 
-__all__ = ["Work", "work_of"]
+__all__ = ["Outline", "Shape", "Work", "work_of"]
 
 Shape: TypeAlias = tuple[int, ...]
 FEW = 1 << 16
@@ -56,20 +56,45 @@ class Work:
     multiplications: float
 
 
+@dataclass(frozen=True)
+class Outline:
+    """A network without the data of its large weights, which tells what it takes for images of any shape."""
+
+    model: onnx.ModelProto
+    size: int
+    """Bytes of the network with its weights."""
+
+    @classmethod
+    def of(cls, model: onnx.ModelProto) -> "Outline":
+        """The outline of a network, which gives its weights up: `model` cannot be run any more."""
+        size = model.ByteSize()
+        _drop_weights(model)
+        return cls(model, size)
+
+    def work(self, image: Shape) -> Work:
+        """What the network takes for an image of this shape.
+
+        Raises BackboneError where that cannot be told, or is more than any inspection takes.
+        """
+        model = onnx.ModelProto()
+        model.CopyFrom(self.model)
+        peak, multiplications, shapes = _work(model, self.size, [image])
+        if peak > MOST_BYTES or multiplications > MOST_MULTIPLICATIONS:
+            raise BackboneError(f"One image would take {peak / 1e9:.1f} GB and {multiplications:.1g} multiplications.")
+        return Work({output.name: shapes[output.name] for output in model.graph.output}, peak, multiplications)
+
+
 def work_of(model: onnx.ModelProto, image: Shape) -> Work:
-    """What a network takes for an image of this shape. It gives its weights up: `model` cannot be run any more.
+    """What a network takes for an image of this shape, as `Outline.work` tells it."""
+    return Outline.of(model).work(image)
 
-    Raises BackboneError where that cannot be told, or is more than any inspection takes.
+
+def _work(model: onnx.ModelProto, size: int, inputs: Sequence[Shape]) -> tuple[int, float, Mapping[str, Shape]]:
+    """Bytes at the peak, multiplications and the shapes of all tensors, for inputs of these shapes.
+
+    `model` has no data of large weights; with them it is of `size` bytes.
     """
-    peak, multiplications, shapes = _work(model, [image])
-    if peak > MOST_BYTES or multiplications > MOST_MULTIPLICATIONS:
-        raise BackboneError(f"One image would take {peak / 1e9:.1f} GB and {multiplications:.1g} multiplications.")
-    return Work({output.name: shapes[output.name] for output in model.graph.output}, peak, multiplications)
-
-
-def _work(model: onnx.ModelProto, inputs: Sequence[Shape]) -> tuple[int, float, Mapping[str, Shape]]:
-    """Bytes at the peak, multiplications and the shapes of all tensors, for inputs of these shapes."""
-    size, nodes = model.ByteSize(), model.graph.node
+    nodes = model.graph.node
     weights = {tensor.name: tuple(tensor.dims) for tensor in model.graph.initializer}
     known = _known_numbers(model)
     _forget_claims(model)
@@ -111,7 +136,9 @@ def _scanned(model: onnx.ModelProto, node: onnx.NodeProto, shapes: Mapping[str, 
     for name in around:
         inner.graph.input.append(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shapes[name]))
     given = [*states, *(shape[1:] for shape in rows), *(shapes[name] for name in around)]
-    peak, multiplications, _ = _work(inner, given)
+    size = inner.ByteSize()
+    _drop_weights(inner)
+    peak, multiplications, _ = _work(inner, size, given)
     return peak, multiplications * rows[0][0]
 
 
@@ -122,16 +149,22 @@ def _forget_claims(model: onnx.ModelProto) -> None:
         output.type.tensor_type.ClearField("shape")
 
 
-def _known_numbers(model: onnx.ModelProto) -> dict[str, Array]:
-    """Weights that are a few whole numbers, by name; the data of all large weights is dropped."""
-    known = {}
+def _drop_weights(model: onnx.ModelProto) -> None:
+    """Drop the data of all large weights."""
     for tensor in model.graph.initializer:
         if math.prod(tensor.dims) > FEW:
             for field in ("raw_data", "float_data", "int32_data", "int64_data", "double_data", "uint64_data"):
                 tensor.ClearField(field)
-        elif tensor.data_type in (onnx.TensorProto.INT64, onnx.TensorProto.INT32):
-            known[tensor.name] = onnx.numpy_helper.to_array(tensor)
-    return known
+
+
+def _known_numbers(model: onnx.ModelProto) -> dict[str, Array]:
+    """Weights that are a few whole numbers, by name."""
+    whole = (onnx.TensorProto.INT64, onnx.TensorProto.INT32)
+    return {
+        tensor.name: onnx.numpy_helper.to_array(tensor)
+        for tensor in model.graph.initializer
+        if math.prod(tensor.dims) <= FEW and tensor.data_type in whole
+    }
 
 
 def _inferred(model: onnx.ModelProto, known: dict[str, Array]) -> dict[str, Shape]:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from typing import NamedTuple, Protocol, TypeAlias, cast
 
@@ -13,6 +14,7 @@ from blemish.backbones.runtime import onnxruntime as ort
 from blemish.errors import BackboneError, ImageError, ProviderError
 from blemish.images.read import Channels, Source, image_name, keep, read_image
 from blemish.images.transform import Transform, View, Viewer
+from blemish.system.shared import Shared
 
 __all__ = [
     "OPENVINO",
@@ -133,7 +135,18 @@ def available_providers() -> list[str]:
 
 
 def make_extractor(graph: bytes, height: int, width: int, *, provider: str = "cpu", threads: int = 1) -> AnyExtractor:
-    """Prepare a graph for one input size on the hardware asked for. Raises ProviderError."""
+    """A graph prepared for one input size on the hardware asked for: one for all who ask for the same.
+
+    Raises ProviderError, BackboneError.
+    """
+    make = partial(_made, graph, height, width, provider, threads)
+    return _EXTRACTORS.get((graph, height, width, provider, threads), make)
+
+
+_EXTRACTORS: Shared[tuple[bytes, int, int, str, int], AnyExtractor] = Shared()
+
+
+def _made(graph: bytes, height: int, width: int, provider: str, threads: int) -> AnyExtractor:
     if provider not in OPENVINO:
         return Extractor(graph, height, width, provider=provider, threads=threads)
     if not find_spec("openvino"):

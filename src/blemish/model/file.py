@@ -38,7 +38,7 @@ from blemish.model.tensor_checks import (
     checked_history,
     kind_of,
 )
-from blemish.model.trial import check_grids, graph_work
+from blemish.model.trial import check_grids, graph_of, graph_work
 from blemish.options.settings import Settings
 from blemish.system.outputs import Kind
 from blemish.system.whole_file import sweep, write_whole
@@ -55,6 +55,7 @@ __all__ = [
     "write_model",
 ]
 
+GRAPH = "graph.onnx"
 MANIFEST, DIGEST = "blemish", "digest"
 """Entries of the header's metadata: the manifest, and the sha256 over it and the signature."""
 ENTRIES = (MANIFEST, SIGNATURE)
@@ -65,7 +66,7 @@ TENSORS: Mapping[str, TensorKind] = {
     "calibration.image": (np.int64, "m"),
     "calibration.scores": (np.float64, "m"),
     "calibration.peaks": (np.float64, "m"),
-    "graph.onnx": (np.uint8, "b"),
+    GRAPH: (np.uint8, "b"),
     IMAGES: (np.uint8, "i"),
 }
 """The tensors of every model: type and axes (m held-out images, b and i bytes), beside those of its method."""
@@ -139,14 +140,22 @@ def model_of(content: bytes, name: str, *, trusted: Trusted | None = None) -> Mo
     digest = hashlib.sha256(box.metadata[MANIFEST].encode()).hexdigest()
     signature = check_signature(box.metadata, digest, trusted, name)
     manifest, tensors = _checked(box, name)
-    graph = tensors["graph.onnx"].tobytes()
+    graph = graph_of(tensors.pop(GRAPH).tobytes(), name)
+    if len(graph.content) > len(content) / 2:  # models share their graph: then most of what each holds can go
+        tensors = {each: _apart(tensor) for each, tensor in tensors.items()}
     work = graph_work(graph, manifest.transform, name)
     grids = check_grids(work, manifest, name)
     now = {each: tensor for each, tensor in tensors.items() if not each.startswith(JOURNAL)}
     check_numbers(name, len(manifest.images), [rows * columns for rows, columns in grids.values()], now)
     held_out = HeldOut(tensors["calibration.image"], tensors["calibration.scores"], tensors["calibration.peaks"])
-    model = Model(manifest, _restored(manifest, tensors, name), graph, held_out, signature=signature, work=work)
+    method = _restored(manifest, tensors, name)
+    model = Model(manifest, method, graph.content, held_out, signature=signature, checked=graph)
     return replace(model, history=checked_history(name, model, tensors))
+
+
+def _apart(tensor: Array) -> Array:
+    """A tensor with bytes of its own, as unchangeable as those of the file."""
+    return np.frombuffer(tensor.tobytes(), tensor.dtype).reshape(tensor.shape)
 
 
 def _restored(manifest: ModelManifest, tensors: Mapping[str, Array], name: str) -> Method:

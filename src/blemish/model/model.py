@@ -28,7 +28,7 @@ from blemish.model.signature import Signature
 from blemish.model.tables import Table
 
 if TYPE_CHECKING:
-    from blemish.backbones.shapes import Work
+    from blemish.backbones.checked import CheckedGraph
 
 __all__ = [
     "NOTHING",
@@ -64,8 +64,8 @@ class Model:
     """What each change took out, by its number in the journal."""
     signature: Signature | None = None
     """Who has signed this model, or the one it was made from: it is written only with the model it is of."""
-    work: "Work | None" = field(default=None, repr=False)
-    """What one run of the graph takes, where the file was checked for it: reckoned once."""
+    checked: "CheckedGraph | None" = field(default=None, repr=False)
+    """What is known of the graph, where it came with a file: models that are read share one of the same bytes."""
 
     @cached_property
     def content(self) -> dict[str, Array]:

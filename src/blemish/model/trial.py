@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from blemish.arrays import Floats
-from blemish.backbones.network import open_network
-from blemish.backbones.shapes import Work, work_of
+from blemish.backbones.checked import CheckedGraph, checked_graph
+from blemish.backbones.shapes import Work
 from blemish.errors import BackboneError, BlemishError, ImageError, ModelFileError
 from blemish.features.patches import AnyExtractor, Features, ImagePatches
 from blemish.features.tiles import TiledExtractor
@@ -14,29 +14,29 @@ from blemish.images.transform import Transform
 from blemish.model.manifest import ModelManifest
 from blemish.model.model import Model
 
-__all__ = ["check_grids", "graph_work", "try_out"]
+__all__ = ["check_grids", "graph_of", "graph_work", "try_out"]
 
 SMALL_BYTES, SMALL_MULTIPLICATIONS = 200 << 20, 5e9
 """A trial image is run where it takes no more: about a second. Larger networks are judged by their shapes alone."""
 GREY = 0.5
 
 
-def graph_work(graph: bytes, transform: Transform, name: str) -> Work:
+def graph_of(content: bytes, name: str) -> CheckedGraph:
+    """The graph of these bytes, checked. Raises ModelFileError, naming what it must not hold."""
+    try:
+        return checked_graph(content)
+    except BackboneError as error:
+        raise ModelFileError(f"{name} cannot be used: tensor graph.onnx: {error}") from None
+
+
+def graph_work(graph: CheckedGraph, transform: Transform, name: str) -> Work:
     """What the graph takes for one call, an image or a tile of one. Raises ModelFileError, naming what it must not be.
 
     It must have one input `image`, height x width x 3 of the transform's codes, and outputs of three axes.
     """
     try:
-        network = open_network(graph)
-        inputs = network.graph.input
-        code = np.dtype(transform.codes)
-        kinds = [np.dtype(_numpy(value.type.tensor_type.elem_type)) for value in (*inputs, *network.graph.output)]
-        ranks = [len(value.type.tensor_type.shape.dim) for value in inputs]
-        if [value.name for value in inputs] != ["image"] or ranks != [3] or kinds[0] != code:
-            raise BackboneError(f"its only input must be image, height x width x 3 of {code}.")
-        if any(kind != np.float32 for kind in kinds[1:]):
-            raise BackboneError("its outputs must be float32.")
-        work = work_of(network, (*_call(transform), 3))
+        graph.check_takes(np.dtype(transform.codes))
+        work = graph.work((*_call(transform), 3))
     except BackboneError as error:
         raise ModelFileError(f"{name} cannot be used: tensor graph.onnx: {error}") from None
     if not work.outputs or any(len(shape) != 3 or 0 in shape for shape in work.outputs.values()):
@@ -67,7 +67,7 @@ def try_out(model: Model, extractor: AnyExtractor, name: str) -> None:
 
     Of a method that compares patch by patch, one patch is scored, so that a large memory costs nothing.
     """
-    work = model.work or graph_work(model.graph, model.manifest.transform, name)
+    work = graph_work(model.checked or graph_of(model.graph, name), model.manifest.transform, name)
     grids = check_grids(work, model.manifest, name)
     answers = _answers(model, extractor, work, name)
     try:
@@ -127,8 +127,3 @@ def _call(transform: Transform) -> tuple[int, int]:
     """Height and width of what the graph is shown at once."""
     size = transform.height, transform.width
     return transform.tiling.shape(*size) if transform.tiling else size
-
-
-def _numpy(kind: int) -> str:
-    names = {1: "float32", 2: "uint8", 4: "uint16"}
-    return names.get(kind, "object")
