@@ -2,6 +2,7 @@
 
 import io
 import struct
+import warnings
 import zlib
 from contextlib import suppress
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from blemish.arrays import Array, Bytes
@@ -85,6 +87,18 @@ def test_palettes_become_their_colours() -> None:
     assert read_image(image)[1, 2].tolist() == [10, 20, 30]
 
 
+def test_palettes_with_opacities_give_their_colours_without_a_warning(colours: Bytes) -> None:
+    image = Image.fromarray(colours).quantize(16)
+    expected = np.asarray(image.convert("RGB"))
+    for transparency in (bytes(range(0, 256, 16)), 3):
+        data = io.BytesIO()
+        image.save(data, "PNG", transparency=transparency)
+        np.testing.assert_array_equal(read_image(data.getvalue()), expected)
+        with Image.open(data) as held:
+            np.testing.assert_array_equal(read_image(held), expected)
+            assert held.info["transparency"] == transparency
+
+
 @pytest.mark.parametrize("kind", ["PNG", "TIFF"])
 def test_16_bit_grey_is_neither_clipped_nor_rounded(kind: str) -> None:
     wide = (np.arange(255) * 257).astype(np.uint16).reshape(15, 17)
@@ -137,6 +151,40 @@ def test_exif_orientation_is_applied(tmp_path: Path, colours: Bytes, kind: str, 
     with Image.open(path) as image:
         assert probe_image(image) == ImageKind(expected.shape[0], expected.shape[1], "uint8")
         np.testing.assert_array_equal(read_image(image), expected)
+
+
+BROKEN_EXIF = {
+    "a fraction before it lies outside": (0x10E, 5, 1, 90),
+    "a number stands where text belongs": (0x151, 11, 1, 0),
+}
+
+
+@pytest.mark.parametrize("tag", BROKEN_EXIF.values(), ids=BROKEN_EXIF)
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "CMYK"])
+def test_the_orientation_counts_whatever_else_of_exif_is_wrong(
+    colours: Bytes, kind: str, tag: tuple[int, int, int, int]
+) -> None:
+    image = Image.fromarray(np.repeat(np.repeat(colours, 16, axis=0), 16, axis=1))
+    tags = sorted([(0x112, 3, 1, 6 << 16), tag])
+    exif = b"Exif\0\0MM\0*" + struct.pack(">IH", 8, len(tags)) + b"".join(struct.pack(">HHII", *each) for each in tags)
+
+    def file(exif: bytes) -> bytes:
+        buffer = io.BytesIO()
+        options: dict[str, Any] = {"exif": exif} if exif else {}
+        if kind == "CMYK":
+            image.convert("CMYK").save(buffer, "JPEG", **options)
+        else:
+            image.save(buffer, kind, lossless=True, **options)
+        return buffer.getvalue()
+
+    stored, turned = read_image(file(b"")), file(exif + bytes(8))
+    with warnings.catch_warnings():
+        if kind in {"JPEG", "CMYK"}:
+            warnings.simplefilter("ignore")  # Pillow warns as it opens them
+        np.testing.assert_array_equal(read_image(turned), upright(stored, 6))
+        assert probe_image(turned) == ImageKind(7 * 16, 5 * 16, "uint8")
+        for block in (b"Exif\0\0", b"Exif\0\0no tags", b"Exif\0\0MM\0*\xff\xff\xff\xff\0\0"):
+            np.testing.assert_array_equal(read_image(file(block)), stored)
 
 
 def test_paths_bytes_and_pillow_agree(tmp_path: Path, colours: Bytes) -> None:
@@ -290,6 +338,9 @@ def test_float_and_32_bit_files_are_checked(tmp_path: Path) -> None:
     Image.fromarray(np.array([[0.5, np.inf]], np.float32)).save(path)
     with pytest.raises(ImageError, match=r"height map\.tiff holds NaN or infinite"):
         read_image(path)
+    tifffile.imwrite(path, np.array([[0, -1]], np.int16), photometric="minisblack")
+    with pytest.raises(ImageError, match=r"holds values below 0 or above 65535; save it as 16-bit unsigned"):
+        read_image(path)
     Image.fromarray(np.array([[0, 70_000]], np.int32)).save(path)
-    with pytest.raises(ImageError, match=r"height map\.tiff holds 32-bit values beyond 0 to 65535; save it as"):
+    with pytest.raises(ImageError, match=r"height map\.tiff holds values below 0 or above 65535; save it as"):
         read_image(path)

@@ -1,6 +1,7 @@
 """From the bytes of an image file to its pixels: each format by a decoder that gives its values exactly."""
 
 import io
+import struct
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
@@ -8,7 +9,7 @@ from typing import Literal, NamedTuple
 import cv2
 import numpy as np
 import simplejpeg
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.GifImagePlugin import GifImageFile
 from PIL.ImageFile import ImageFile
@@ -30,6 +31,7 @@ from blemish.images.encoded import (
     several_pages,
     webp_size,
 )
+from blemish.images.exif import told_orientation
 from blemish.images.lacking import NoData, without_nodata
 from blemish.images.netpbm import check_netpbm_head, is_wide_netpbm, wide_netpbm
 from blemish.images.scans import check_jpeg_head, check_scans
@@ -277,21 +279,31 @@ def pixels_of(image: Image.Image, name: str) -> Array:
     Raises ImageError for a mode whose values have no place here.
     """
     image.load()  # what a PNG says of its orientation may stand behind its pixels
-    turned = image if orientation(image) == 1 else ImageOps.exif_transpose(image)
-    if turned.mode in _WIDE_GREY:
-        return _wide_grey(turned, name)
-    if turned.mode == "F":
-        return np.asarray(turned, np.float32)
-    if turned.mode == "1":
-        turned = turned.convert("L")
-    if turned.mode not in _TO_RGB | {"L"}:
-        raise ImageError(f"{name} holds {turned.mode} colours, which is not supported; convert it to RGB.")
-    return np.asarray(turned if turned.mode in {"L", "RGB"} else turned.convert("RGB"))
+    return upright(_stored(image, name), orientation(image))
+
+
+def _stored(image: Image.Image, name: str) -> Array:
+    """The pixels as they lie in the file."""
+    if image.mode in _WIDE_GREY:
+        return _wide_grey(image, name)
+    if image.mode == "F":
+        return np.asarray(image, np.float32)
+    if image.mode not in _TO_RGB | {"1", "L"}:
+        raise ImageError(f"{name} holds {image.mode} colours, which is not supported; convert it to RGB.")
+    if image.mode == "P" and "transparency" in image.info:
+        image = image.copy()  # Pillow would warn of what is dropped on purpose
+        del image.info["transparency"]
+    kept = {"1": "L", "L": "L"}.get(image.mode, "RGB")
+    return np.asarray(image if image.mode == kept else image.convert(kept))
 
 
 def orientation(image: Image.Image) -> int:
-    """How a camera was held, 1 to 8, as EXIF counts."""
-    return int(image.getexif().get(ExifTags.Base.Orientation, 1))
+    """How a camera was held, 1 to 8, as EXIF or XMP counts; 1 where neither says it."""
+    try:
+        return int(image.getexif()[ExifTags.Base.Orientation])
+    except (SyntaxError, struct.error, KeyError, TypeError, ValueError, UserWarning):
+        block = image.info.get("exif")  # one tag that Pillow cannot read takes others with it
+        return told_orientation(block) if block else 1
 
 
 def upright(values: Array, orientation: int) -> Array:
@@ -307,5 +319,5 @@ def _wide_grey(image: Image.Image, name: str) -> Array:
     """Grey values of 16 bits, however Pillow holds them."""
     values = np.asarray(image)
     if values.size and (values.min() < 0 or values.max() > 65535):
-        raise ImageError(f"{name} holds 32-bit values beyond 0 to 65535; save it as 16-bit or as float.")
+        raise ImageError(f"{name} holds values below 0 or above 65535; save it as 16-bit unsigned or as float.")
     return values.astype(np.uint16)
