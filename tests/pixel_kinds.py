@@ -131,6 +131,16 @@ def _packed_big_endian() -> Iterator[PixelKind]:
             exact = compression == "zlib" and "tile" not in form
             row = "other float, simple strips" if exact else "other float, in another form"
         yield PixelKind(f"TIFF, {row}", f"TIFF > {compression} {form} {kind}", data, _decoded(data))
+    for compression, channels in product(("zlib", "lzw"), (1, 3)):
+        data = _tiff(
+            values("u2", channels),
+            photometric="rgb" if channels == 3 else "minisblack",
+            byteorder=">",
+            compression=compression,
+            predictor=2,
+        )
+        name = f"TIFF > {compression} u2 x {channels}, predictor 2"
+        yield PixelKind(f"TIFF, {_tiff_row('u2', channels, simple=False)}", name, data, _decoded(data))
     data = _tiff(values("f4", 1), photometric="minisblack", byteorder=">", compression="zlib", predictor=3)
     yield PixelKind("TIFF, other float, in another form", "TIFF > zlib f4, predictor 3", data, _decoded(data))
 

@@ -1,5 +1,6 @@
 """Damaged, foreign, huge and unmeasured: an error of that image, or pixels that are known not to count."""
 
+import base64
 import io
 import os
 import re
@@ -67,6 +68,49 @@ def test_a_progressive_jpeg_without_its_last_scans_is_damaged(mode: str) -> None
         with pytest.raises(ImageError, match="the last scans, with the finer detail or the colours, are missing"):
             read_image(cut)
         assert read_image(cut, rules=Rules(accept_damaged=True)).shape[:2] == (96, 144)
+
+
+def test_what_libjpeg_passes_over_is_read_on_request_and_exactly() -> None:
+    """Some telephones write nonsense into the head of a scan, some webcams stray bytes between segments."""
+    data = jpeg(good_part(0))
+    scan, tables = data.index(b"\xff\xda"), data.index(b"\xff\xdb")
+    (length,) = struct.unpack_from(">H", data, scan + 2)
+    head = scan + 2 + length
+    for odd, message in (
+        (data[: head - 3] + bytes(3) + data[head:], "Invalid SOS parameters"),
+        (data[:tables] + b"!?" + data[tables:], "2 extraneous bytes before marker"),
+        (data[:-2] + bytes(64) + data[-2:], "extraneous bytes before marker 0xd9"),
+    ):
+        with pytest.raises(ImageError, match=f"{message}.*damaged"):
+            read_image(odd)
+        np.testing.assert_array_equal(read_image(odd, rules=Rules(accept_damaged=True)), read_image(data))
+    np.testing.assert_array_equal(read_image(data + b"bytes behind the end"), read_image(data))
+
+
+LIKE_FACTORS = {
+    "all colours 2x1": (
+        "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDABALDA4MChAODQ4SERATGCgaGBYWGDEjJR0oOjM9PDkzODdASFxOQERXRTc4UG1RV19iZ2hnPk1x"
+        "eXBkeFxlZ2P/2wBDARESEhgVGC8aGi9jQjhCY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2P/wAAR"
+        "CAAMABQDASEAAiEBAyEB/8QAFgABAQEAAAAAAAAAAAAAAAAABAAF/8QAHRAAAgICAwEAAAAAAAAAAAAAAAMCBVFhESExMv/EABkBAQEAAwEA"
+        "AAAAAAAAAAAAAAUAAwQGB//EABoRAAMBAQEBAAAAAAAAAAAAAAACAwQBESH/2gAMAwEAAhEDEQA/AMZVdoWqu0dFbUFW1GnDQMw0CY13XyQc"
+        "2r6Qqmj4RoKRDAxSIYM1qMFWox5xB+jMH6JiiHHhBzUb0hVH74R//9k="
+    ),
+    "2x2 and twice 1x2": (
+        "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDABALDA4MChAODQ4SERATGCgaGBYWGDEjJR0oOjM9PDkzODdASFxOQERXRTc4UG1RV19iZ2hnPk1x"
+        "eXBkeFxlZ2P/2wBDARESEhgVGC8aGi9jQjhCY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2P/wAAR"
+        "CAAMABQDASIAAhIBAxIB/8QAFwAAAwEAAAAAAAAAAAAAAAAAAAQFBv/EAB0QAAICAgMBAAAAAAAAAAAAAAADAgVRYREhMTL/xAAXAQADAQAA"
+        "AAAAAAAAAAAAAAABBQYC/8QAGxEAAgIDAQAAAAAAAAAAAAAAAAQBAgMRITH/2gAMAwEAAhEDEQA/AIyq7Q2qu0WVIhgcUiGBw20T7eSwUmPB"
+        "MleeEONd18gaWKIceAblrpPzktsu4Y4JovOj/9k="
+    ),
+}
+"""Of 20 x 12 pixels, written by cjpeg: colours are sampled as in 4:4:4 and 4:2:2, which is said in other numbers."""
+
+
+@pytest.mark.parametrize("data", LIKE_FACTORS.values(), ids=LIKE_FACTORS)
+def test_jpegs_whose_factors_are_no_smallest_ones_are_read(data: str) -> None:
+    encoded = base64.b64decode(data)
+    with Image.open(io.BytesIO(encoded)) as image:
+        np.testing.assert_array_equal(read_image(encoded), np.asarray(image))
 
 
 def chunk(kind: bytes, body: bytes) -> bytes:

@@ -27,6 +27,7 @@ def save(path: Path, seed: int = 0) -> Path:
 def test_what_is_left_out_of_a_folder_is_counted(tmp_path: Path) -> None:
     kept = [save(tmp_path / name) for name in ("1.jfif", "2.jpe", "3.png")]
     save(tmp_path / "sub" / "4.png")
+    save(tmp_path / ".ipynb_checkpoints" / "3.png")
     for name in ("a.heic", "b.HEIC", "notes", ".hidden"):
         (tmp_path / name).write_bytes(b"?")
     if os.name != "nt":

@@ -90,9 +90,10 @@ def test_palettes_become_their_colours() -> None:
 def test_palettes_with_opacities_give_their_colours_without_a_warning(colours: Bytes) -> None:
     image = Image.fromarray(colours).quantize(16)
     expected = np.asarray(image.convert("RGB"))
-    for transparency in (bytes(range(0, 256, 16)), 3):
+    opacities: list[tuple[str, bytes | int]] = [("PNG", bytes(range(0, 256, 16))), ("PNG", 3), ("GIF", 3)]
+    for kind, transparency in opacities:
         data = io.BytesIO()
-        image.save(data, "PNG", transparency=transparency)
+        image.save(data, kind, transparency=transparency, optimize=False)
         np.testing.assert_array_equal(read_image(data.getvalue()), expected)
         with Image.open(data) as held:
             np.testing.assert_array_equal(read_image(held), expected)
@@ -185,6 +186,46 @@ def test_the_orientation_counts_whatever_else_of_exif_is_wrong(
         assert probe_image(turned) == ImageKind(7 * 16, 5 * 16, "uint8")
         for block in (b"Exif\0\0", b"Exif\0\0no tags", b"Exif\0\0MM\0*\xff\xff\xff\xff\0\0"):
             np.testing.assert_array_equal(read_image(file(block)), stored)
+
+
+XMP = (
+    b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+    b'<rdf:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/"><tiff:Orientation>6</tiff:Orientation>'
+    b"</rdf:Description></rdf:RDF></x:xmpmeta>"
+)
+
+
+def test_an_orientation_told_by_xmp_alone_is_applied(colours: Bytes) -> None:
+    jpeg, png, wide = encode(colours, "JPEG"), encode(colours), cv2.imencode(".png", colours.astype(np.uint16) * 257)[1]
+    segment = b"http://ns.adobe.com/xap/1.0/\0" + XMP
+    body = b"iTXtXML:com.adobe.xmp" + bytes(5) + XMP
+    chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+    for whole in (png, wide.tobytes()):
+        at = whole.index(b"IDAT") - 4
+        np.testing.assert_array_equal(read_image(whole[:at] + chunk + whole[at:]), upright(read_image(whole), 6))
+    turned = jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(segment) + 2) + segment + jpeg[2:]
+    np.testing.assert_array_equal(read_image(turned), upright(read_image(jpeg), 6))
+
+
+def test_the_orientation_of_a_tiff_counts_where_xmp_says_it_too(colours: Bytes) -> None:
+    packet = b'<?xpacket begin="" id="W5M0MpCehiHzreSzNTczkc9d"?>' + XMP + b'<?xpacket end="w"?>'
+    for orientation in (1, 6):
+        data = io.BytesIO()
+        tags = [(700, "B", len(packet), packet, True), (274, "H", 1, orientation, True)]
+        tifffile.imwrite(data, colours, photometric="rgb", compression="zlib", extratags=tags)
+        np.testing.assert_array_equal(read_image(data.getvalue()), upright(colours, orientation))
+
+
+def test_cmyk_and_ycbcr_of_a_tiff_become_rgb_and_lab_is_refused(colours: Bytes) -> None:
+    for mode, stored in (("YCbCr", colours), ("CMYK", np.dstack([colours, colours[:, :, :1] // 3]))):
+        data = io.BytesIO()
+        tifffile.imwrite(data, stored, photometric="separated" if mode == "CMYK" else "ycbcr")
+        expected = Image.frombytes(mode, (7, 5), stored.tobytes()).convert("RGB")
+        np.testing.assert_array_equal(read_image(data.getvalue()), expected)
+    lab = io.BytesIO()
+    tifffile.imwrite(lab, colours, photometric="cielab")
+    with pytest.raises(ImageError, match="holds LAB colours, which is not supported; convert it to RGB"):
+        read_image(lab.getvalue())
 
 
 def test_paths_bytes_and_pillow_agree(tmp_path: Path, colours: Bytes) -> None:
@@ -324,7 +365,7 @@ def test_the_bound_holds_for_images_that_are_open() -> None:
             use(Image.new("L", (3, 2)), rules=rules)
 
 
-@pytest.mark.parametrize("kind", ["TIFF", "GIF"])
+@pytest.mark.parametrize("kind", ["TIFF", "GIF", "PNG", "WEBP"])
 def test_files_of_several_pages_are_refused(tmp_path: Path, kind: str) -> None:
     pages = [Image.new("L", (3, 2), grey) for grey in (0, 255)]
     path = tmp_path / "pages.img"

@@ -70,6 +70,14 @@ def test_mvtec_defect_without_mask(category: Path) -> None:
         read_samples(category)
 
 
+def test_hidden_files_that_systems_and_notebooks_leave_are_nothing(category: Path) -> None:
+    before = read_samples(category)
+    for folder in ("train/good", "test/good", "test/contamination", "ground_truth/contamination"):
+        touch(*(category / folder / name for name in ("._000.png", ".DS_Store", ".ipynb_checkpoints/000.png")))
+    touch(category / "test/.ipynb_checkpoints/000.png")
+    assert read_samples(category) == before
+
+
 def test_a_folder_in_no_known_layout_says_what_it_holds(category: Path) -> None:
     with pytest.raises(DataError, match=r"found bottle/.*train/good and test/TYPE.*good/ and defective/.*CSV"):
         read_samples(category.parent)

@@ -2,8 +2,11 @@
 
 import json
 import os
+import pickle
 import sys
+import zipfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -181,6 +184,27 @@ def test_files_that_are_no_models(tmp_path: Path, model: Path) -> None:
         load(tmp_path / "absent.blemish")
     with pytest.raises(ModelFileError, match="is not a file"):
         load(tmp_path)
+
+
+@dataclass(frozen=True)
+class Harm:
+    """Unpickled, it makes a folder."""
+
+    folder: Path
+
+    def __reduce__(self) -> tuple[object, tuple[Path]]:
+        return os.mkdir, (self.folder,)
+
+
+def test_a_pickle_is_no_model_and_is_not_run(tmp_path: Path) -> None:
+    pickled = pickle.dumps(Harm(tmp_path / "harm"))
+    (tmp_path / "part.blemish").write_bytes(pickled)
+    with zipfile.ZipFile(tmp_path / "model.pt", "w") as archive:
+        archive.writestr("model/data.pkl", pickled)
+    for name in ("part.blemish", "model.pt"):
+        with pytest.raises(ModelFileError, match="is not a blemish model, or it is damaged"):
+            load(tmp_path / name)
+    assert not (tmp_path / "harm").exists()
 
 
 def test_a_manifest_that_is_not_json(model: Path, tmp_path: Path) -> None:

@@ -187,6 +187,8 @@ def _jpeg(encoded: Encoded, rules: Rules) -> Array:
                 f"{encoded.name} is a JPEG of an unusual subsampling, which is not supported; convert it to PNG, or "
                 f"save it with 4:4:4, 4:2:2 or 4:2:0."
             ) from None
+        if rules.accept_damaged:  # a header with stray bytes simplejpeg gives up even so
+            return pixels_of(image, encoded.name)
         raise damaged(encoded.name, str(error)) from None
     if not rules.accept_damaged:
         check_scans(encoded.data, encoded.name)
