@@ -126,6 +126,18 @@ def test_quoted_patterns_are_expanded_here(folder: Path, model: Path, run_cli: R
         assert len(json.loads(run_cli("inspect", model, folder / pattern, "--json").stdout)) == count
 
 
+def test_exif_that_cannot_be_read_is_neither_an_error_nor_a_line(
+    tmp_path: Path, folder: Path, model: Path, run_cli: RunCli
+) -> None:
+    cut_short = b"Exif\0\0MM\0*\0\0\0\x08\0\x02\x01\x0e\0\x05\0\0\0\x01\0\0\0\x5a"
+    with Image.open(folder / "line" / "good1.png") as image:
+        image.save(tmp_path / "good.jpg", exif=cut_short, quality=98)
+    outcome = run_cli("inspect", model, tmp_path / "good.jpg")
+    assert outcome.stdout.startswith("OK")
+    assert "EXIF" not in outcome.stderr
+    assert outcome.code == 0
+
+
 def test_spaces_and_japanese_names(model: Path, tmp_path: Path, run_cli: RunCli) -> None:
     image = save_image(tmp_path / "検査 ライン 3" / "部品 1.png", good_part(100))
     outcome = run_cli(

@@ -1,6 +1,7 @@
 """A detector is one value: it travels, it is shared by threads, and every result names the model it came from."""
 
 import copy
+import os
 import pickle
 import subprocess
 import sys
@@ -104,6 +105,31 @@ def test_joblib_and_a_spawned_process_give_the_same(detector: Detector, tmp_path
     ended = subprocess.run([sys.executable, tmp_path / "spawning.py"], capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
     assert float(ended.stdout) == here[0]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked there")
+def test_a_process_forked_after_an_inspection_gives_the_same(detector: Detector, tmp_path: Path) -> None:
+    """Runtimes hang there whose threads were not copied."""
+    detector.save(tmp_path / "part.blemish")
+    np.save(tmp_path / "image.npy", good_part(32))
+    script = f"""
+        import multiprocessing
+        import blemish
+        import numpy as np
+
+        image = np.load({str(tmp_path / "image.npy")!r})
+        detector = blemish.load({str(tmp_path / "part.blemish")!r}, threads=2)
+        detector.inspect(image)
+
+        def score(_):
+            return detector.inspect(image).score
+
+        with multiprocessing.get_context("fork").Pool(1) as pool:
+            print(repr(pool.map_async(score, [0]).get(timeout=120)[0]))
+    """
+    ended = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    assert float(ended.stdout) == detector.inspect(good_part(32)).score
 
 
 def test_eight_threads_load_inspect_and_replace_models(detector: Detector, tmp_path: Path) -> None:

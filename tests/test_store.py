@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import struct
 import sys
 import zipfile
 from collections.abc import Callable
@@ -205,6 +206,21 @@ def test_a_pickle_is_no_model_and_is_not_run(tmp_path: Path) -> None:
         with pytest.raises(ModelFileError, match="is not a blemish model, or it is damaged"):
             load(tmp_path / name)
     assert not (tmp_path / "harm").exists()
+
+
+def test_a_tensor_named_twice_and_a_header_without_end_are_refused(model: Path, tmp_path: Path) -> None:
+    whole = model.read_bytes()
+    (length,) = struct.unpack_from("<Q", whole)
+    header, body = whole[8 : 8 + length].rstrip(), whole[8 + length :]
+    tensor = {"bank.cell": json.loads(header)["bank.cell"]}
+    twice = header[:-1] + b"," + json.dumps(tensor)[1:].encode()
+    path = tmp_path / "odd.blemish"
+    path.write_bytes(struct.pack("<Q", len(twice)) + twice + body)
+    with pytest.raises(ModelFileError, match=r"'bank\.cell' comes twice"):
+        load(path)
+    path.write_bytes(struct.pack("<Q", 120_000_000) + header)
+    with pytest.raises(ModelFileError, match="its header is cut off"):
+        load(path)
 
 
 def test_a_manifest_that_is_not_json(model: Path, tmp_path: Path) -> None:

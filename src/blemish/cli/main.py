@@ -2,6 +2,7 @@
 
 import os
 import sys
+import warnings
 from typing import Annotated, Any, NoReturn, TextIO
 
 import typer
@@ -125,7 +126,8 @@ def main() -> NoReturn:
         # Consoles that cannot print a character show a substitute instead of failing.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
-    with stopping_on_signals():
+    with stopping_on_signals(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL\.")  # of EXIF that nobody asked for; they name no file
         app()
     raise AssertionError("the command ends by raising SystemExit")
 
