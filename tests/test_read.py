@@ -216,6 +216,34 @@ def test_the_orientation_of_a_tiff_counts_where_xmp_says_it_too(colours: Bytes) 
         np.testing.assert_array_equal(read_image(data.getvalue()), upright(colours, orientation))
 
 
+def test_large_profiles_and_texts_of_a_png_do_not_matter(colours: Bytes) -> None:
+    png, profile = encode(colours), np.random.default_rng(0).bytes(1_500_000)
+    at = png.index(b"IDAT") - 4
+    for kind, body in (
+        (b"iCCP", b"press\0\0" + zlib.compress(profile)),
+        (b"zTXt", b"Comment\0\0" + zlib.compress(bytes(2_000_000))),
+        (b"iTXt", b"Comment\0\1\0\0\0" + zlib.compress(profile)),
+    ):
+        chunk = struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        for data in (png[:at] + chunk + png[at:], png[:-12] + chunk + png[-12:]):
+            np.testing.assert_array_equal(read_image(data), colours)
+            assert probe_image(data) == ImageKind(5, 7, "uint8")
+
+
+@pytest.mark.parametrize(("tag", "read"), [(65_000, True), (42_113, False), (274, False)])
+def test_private_tags_of_a_type_of_later_days_are_passed_over(colours: Bytes, tag: int, read: bool) -> None:
+    """A tag on which pixels depend is never passed over, whatever its type."""
+    buffer = io.BytesIO()
+    tifffile.imwrite(buffer, colours, photometric="rgb", byteorder=">", extratags=[(tag, "H", 1, 1, True)])
+    data = buffer.getvalue().replace(struct.pack(">HHI", tag, 3, 1), struct.pack(">HHI", tag, 99, 1))
+    assert data != buffer.getvalue()
+    if read:
+        np.testing.assert_array_equal(read_image(data), colours)
+    else:
+        with pytest.raises(ImageError, match=f"tag {tag} of its directory is wrong"):
+            read_image(data)
+
+
 def test_cmyk_and_ycbcr_of_a_tiff_become_rgb_and_lab_is_refused(colours: Bytes) -> None:
     for mode, stored in (("YCbCr", colours), ("CMYK", np.dstack([colours, colours[:, :, :1] // 3]))):
         data = io.BytesIO()

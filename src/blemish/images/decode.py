@@ -37,7 +37,7 @@ from blemish.images.netpbm import check_netpbm_head, is_wide_netpbm, wide_netpbm
 from blemish.images.scans import check_jpeg_head, check_scans
 from blemish.images.strips import check_supported, not_supported, opencv_gives, own_pixels, pillow_gives
 from blemish.images.tiff import FLOAT, WHITE_IS_ZERO, TiffKind, check_tiff, tiff_kind
-from blemish.images.whole import check_chunk_count, check_colours, check_png, check_png_rows, check_whole
+from blemish.images.whole import check_chunk_count, check_colours, check_png, check_png_rows, check_whole, plain_png
 
 __all__ = ["Header", "PixelType", "Rules", "decode", "header", "orientation", "pixel_type", "pixels_of"]
 
@@ -139,8 +139,9 @@ def _opened(encoded: Encoded, rules: Rules) -> ImageFile:
         rules.bounds.check(*webp_size(encoded), len(encoded.data), encoded.name)
     if check := _HEADS.get(encoded.format):
         check(encoded.data, encoded.name)
+    data = plain_png(encoded.data, encoded.name) if encoded.format == "PNG" else encoded.data
     try:
-        image = _OPENERS[encoded.format](io.BytesIO(encoded.data))
+        image = _OPENERS[encoded.format](io.BytesIO(data))
     except (SyntaxError, Image.DecompressionBombError) as error:
         raise damaged(encoded.name, f"its header: {error}") from None
     rules.bounds.check(image.width, image.height, len(encoded.data), encoded.name)

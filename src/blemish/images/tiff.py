@@ -45,6 +45,8 @@ PLAIN, FAX, LZW, JPEG, DEFLATE, PACKBITS, LZMA, ZSTD = 1, (2, 3, 4), 5, 7, (8, 3
 """Values of the tag Compression."""
 MOST_TAGS = 4096
 """Tags that a directory may have; to read 65,000 would take seconds."""
+PRIVATE, NODATA = 32768, 42113
+"""The first tag that anyone may give a meaning, and the one by which GDAL marks pixels that were not measured."""
 HEADER = 8
 """Bytes that begin every TIFF; no pixels lie there."""
 
@@ -147,7 +149,7 @@ def tiff_kind(data: bytes, name: str) -> TiffKind:
         counts=_numbers(tags, 325 if tiled else 279),
         tables=bytes(tags.get(347, b"")),
         pages=_pages(data),
-        nodata=str(tags[42113]).strip("\0 ") if 42113 in tags else None,
+        nodata=str(tags[NODATA]).strip("\0 ") if NODATA in tags else None,
         premultiplied=_numbers(tags, 338)[:1] == (1,) and bits[0] == 8,
         reversed_bits=_number(tags, 266, 1) == 2,
     )
@@ -178,7 +180,8 @@ def _check_directory(data: bytes, name: str) -> None:
         bytes_each = TYPE_BYTES.get(kind, 0)
         length = bytes_each * int.from_bytes(data[entry + 4 : entry + 4 + word], order)
         place = int.from_bytes(data[entry + 4 + word : entry + size], order)
-        if tag <= last or not bytes_each or (length > word and place + length > len(data)):
+        skipped = PRIVATE <= tag != NODATA  # as TIFF 6.0 asks for types that a reader does not know
+        if tag <= last or not (bytes_each or skipped) or (length > word and place + length > len(data)):
             raise damaged(name, f"tag {tag} of its directory is wrong")
         last = tag
 

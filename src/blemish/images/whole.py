@@ -9,12 +9,16 @@ from PIL.ImageFile import ImageFile
 from blemish.images.encoded import Encoded, damaged
 from blemish.images.netpbm import check_netpbm
 
-__all__ = ["check_chunk_count", "check_colours", "check_png", "check_png_rows", "check_whole"]
+__all__ = ["check_chunk_count", "check_colours", "check_png", "check_png_rows", "check_whole", "plain_png"]
 
 
 _NEEDED = (b"IHDR", b"IDAT", b"IEND")
 _INTERLACED = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
 """First row and column of each pass, and the steps down and to the right."""
+
+_UNPACKED = (b"iCCP", b"iTXt", b"tEXt", b"zTXt")
+_TURNING = (b"XML:com.adobe.xmp\0", b"Raw profile type ")
+"""Keywords of texts that may tell how the camera was held."""
 
 MARK = 1
 """A value that whole rows hardly ever have."""
@@ -103,6 +107,16 @@ def check_chunk_count(data: bytes, name: str) -> None:
     most = FEW_CHUNKS + len(data) // CHUNK_BYTES
     if any(number >= most for number, _ in enumerate(_chunks(data, name, strict=False))):
         raise damaged(name, f"it has more than {most:,} chunks")
+
+
+def plain_png(data: bytes, name: str) -> bytes:
+    """A PNG without profiles and texts: no pixel depends on them, and Pillow refuses images for large ones."""
+    pieces, at = list[bytes](), 0
+    for chunk in _chunks(data, name, strict=False):
+        if chunk.kind in _UNPACKED and not data.startswith(_TURNING, chunk.start):
+            pieces.append(data[at : chunk.start - 8])
+            at = chunk.end + 4
+    return b"".join([*pieces, data[at:]]) if pieces else data
 
 
 def _chunks(data: bytes, name: str, *, strict: bool = True) -> Iterator[_Chunk]:
