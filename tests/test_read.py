@@ -244,6 +244,28 @@ def test_private_tags_of_a_type_of_later_days_are_passed_over(colours: Bytes, ta
             read_image(data)
 
 
+def test_a_tiff_described_twice_is_read(colours: Bytes) -> None:
+    """As tifffile writes it: the user's description, and the shape."""
+    for pixels in (colours, colours.astype(np.uint16) * 257, colours[:, :, 0], colours.astype(np.float32)):
+        buffer = io.BytesIO()
+        photometric = "rgb" if pixels.ndim == 3 else "minisblack"
+        tifffile.imwrite(buffer, pixels, photometric=photometric, description="part 7")
+        assert buffer.getvalue().count(struct.pack("<HH", 270, 2)) == 2
+        np.testing.assert_array_equal(read_image(buffer.getvalue()), pixels)
+
+
+@pytest.mark.parametrize("kind", ["u1", "u2"])
+def test_a_tiff_of_unsorted_tags_is_read_on_request_alone(colours: Bytes, kind: str) -> None:
+    pixels, buffer = colours.astype(kind), io.BytesIO()
+    tifffile.imwrite(buffer, pixels, photometric="rgb", metadata=None, byteorder="<")
+    data = buffer.getvalue()
+    at = data.index(struct.pack("<HH", 282, 5))  # the two resolutions change places
+    swapped = data[:at] + data[at + 12 : at + 24] + data[at : at + 12] + data[at + 24 :]
+    with pytest.raises(ImageError, match="tag 282 of its directory is wrong"):
+        read_image(swapped)
+    np.testing.assert_array_equal(read_image(swapped, rules=Rules(accept_damaged=True)), pixels)
+
+
 def test_cmyk_and_ycbcr_of_a_tiff_become_rgb_and_lab_is_refused(colours: Bytes) -> None:
     for mode, stored in (("YCbCr", colours), ("CMYK", np.dstack([colours, colours[:, :, :1] // 3]))):
         data = io.BytesIO()

@@ -213,7 +213,7 @@ def _png(encoded: Encoded, rules: Rules) -> Array:
 
 
 def _tiff_header(encoded: Encoded, rules: Rules) -> Header:
-    kind = tiff_kind(encoded.data, encoded.name)
+    kind = tiff_kind(encoded.data, encoded.name, strict=not rules.accept_damaged)
     rules.bounds.check(kind.width, kind.height, len(encoded.data), encoded.name)
     turned = kind.orientation in (5, 6, 7, 8)
     height, width = (kind.width, kind.height) if turned else (kind.height, kind.width)
@@ -223,7 +223,7 @@ def _tiff_header(encoded: Encoded, rules: Rules) -> Header:
 
 
 def _tiff(encoded: Encoded, rules: Rules) -> Array:
-    kind = tiff_kind(encoded.data, encoded.name)
+    kind = tiff_kind(encoded.data, encoded.name, strict=not rules.accept_damaged)
     rules.bounds.check(kind.width, kind.height, len(encoded.data), encoded.name)
     _check_pages(kind.pages, encoded.name)
     check_supported(kind, encoded.name)

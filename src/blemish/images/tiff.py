@@ -47,6 +47,8 @@ MOST_TAGS = 4096
 """Tags that a directory may have; to read 65,000 would take seconds."""
 PRIVATE, NODATA = 32768, 42113
 """The first tag that anyone may give a meaning, and the one by which GDAL marks pixels that were not measured."""
+DESCRIPTION = 270
+"""A text, of which programs write two: that of the user, and their own."""
 HEADER = 8
 """Bytes that begin every TIFF; no pixels lie there."""
 
@@ -115,9 +117,12 @@ class TiffKind:
         return f"{self.samples} x {self.bits}-bit {name} values a pixel" + (", each by itself" if self.planar else "")
 
 
-def tiff_kind(data: bytes, name: str) -> TiffKind:
-    """Read the tags of the first image. Raises ImageError for tags that make no image."""
-    _check_directory(data, name)
+def tiff_kind(data: bytes, name: str, *, strict: bool) -> TiffKind:
+    """Read the tags of the first image, which the standard must allow if `strict`.
+
+    Raises ImageError for tags that make no image.
+    """
+    _check_directory(data, name, strict=strict)
     tags = _tags(data)
     width, height = _number(tags, 256, 0), _number(tags, 257, 0)
     bits = _numbers(tags, 258) or (1,)
@@ -165,8 +170,8 @@ def _tags(data: bytes) -> ImageFileDirectory_v2:
     return tags
 
 
-def _check_directory(data: bytes, name: str) -> None:
-    """Check that the tags ascend, as the standard asks, and that their values lie in the file."""
+def _check_directory(data: bytes, name: str, *, strict: bool) -> None:
+    """Check that the tags lie in the file; if `strict`, that their values do, and that they ascend as the standard asks."""
     order: Literal["little", "big"] = "little" if data[:2] == b"II" else "big"
     big = 43 in data[2:4]
     word, size, counter = (8, 20, 8) if big else (4, 12, 2)
@@ -175,13 +180,13 @@ def _check_directory(data: bytes, name: str) -> None:
     if entries.stop + word > len(data) or len(entries) > MOST_TAGS:
         raise damaged(name, "its directory reaches behind the end of the file")
     last = -1
-    for entry in entries:
+    for entry in entries if strict else ():
         tag, kind = (int.from_bytes(data[entry + skip : entry + skip + 2], order) for skip in (0, 2))
-        bytes_each = TYPE_BYTES.get(kind, 0)
-        length = bytes_each * int.from_bytes(data[entry + 4 : entry + 4 + word], order)
+        length = TYPE_BYTES.get(kind, 0) * int.from_bytes(data[entry + 4 : entry + 4 + word], order)
         place = int.from_bytes(data[entry + 4 + word : entry + size], order)
-        skipped = PRIVATE <= tag != NODATA  # as TIFF 6.0 asks for types that a reader does not know
-        if tag <= last or not (bytes_each or skipped) or (length > word and place + length > len(data)):
+        behind = tag > last or tag == last == DESCRIPTION
+        known = kind in TYPE_BYTES or PRIVATE <= tag != NODATA  # TIFF 6.0: readers skip types that they do not know
+        if not behind or not known or (length > word and place + length > len(data)):
             raise damaged(name, f"tag {tag} of its directory is wrong")
         last = tag
 
