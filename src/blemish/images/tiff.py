@@ -171,7 +171,7 @@ def _tags(data: bytes) -> ImageFileDirectory_v2:
 
 
 def _check_directory(data: bytes, name: str, *, strict: bool) -> None:
-    """Check that the tags lie in the file; if `strict`, that their values do, and that they ascend as the standard asks."""
+    """Check that the tags lie in the file; if `strict`, that their values do, and that they ascend, as they must."""
     order: Literal["little", "big"] = "little" if data[:2] == b"II" else "big"
     big = 43 in data[2:4]
     word, size, counter = (8, 20, 8) if big else (4, 12, 2)
