@@ -19,7 +19,8 @@ import blemish
 from blemish.arrays import Floats
 from blemish.data.protocols.ped2 import PED2
 from blemish.data.protocols.tasks import Task
-from blemish.evaluation.run import evaluate, sample_mask
+from blemish.evaluation.masks import sample_mask
+from blemish.evaluation.run import evaluate
 
 
 def main() -> None:

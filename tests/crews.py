@@ -46,7 +46,7 @@ class LocalCrew:
     def ask_each(self, calls: Mapping[int, Call]) -> list[Any]:
         return [self._do(worker, call) for worker, call in calls.items()]
 
-    def share_out(self, calls: Iterable[Call]) -> Iterator[Any]:
+    def share_out(self, calls: Iterable[Call], *, ahead: int) -> Iterator[Any]:
         for number, call in enumerate(calls):
             yield self._do(number % len(self), call)
 

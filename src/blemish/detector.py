@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,11 @@ from blemish.images.read import Channels, Source, image_name
 from blemish.images.sources import Images, each_source, list_sources
 from blemish.images.training_image import TrainingImage
 from blemish.images.transform import Viewer
+from blemish.methods.good_images import Workers
 from blemish.methods.method import Scores
 from blemish.model.feedback import Seen, added, numbers_of, removed
 from blemish.model.file import model_bytes, model_of, read_model, write_model
-from blemish.model.inspection import Inspector
+from blemish.model.inspection import Inspector, digest_of
 from blemish.model.manifest import Change
 from blemish.model.model import Model, undone
 from blemish.model.signature import Trusted
@@ -164,17 +165,20 @@ class Detector:
         inspector, extractors = self._inspector, self.extractors
         return stream(lambda image: inspector.score(image, extractors.shared)[0], images, threads=extractors.at_once)
 
-    def known(self, images: Sequence[Source]) -> list[TrainingImage | None]:
+    def known(self, images: Sequence[Source], *, cluster: Workers | None = None) -> list[TrainingImage | None]:
         """Which images of the model show the same pixels as each of these, under whatever name.
 
         Args:
             images: Images as `inspect` takes them.
+            cluster: Machines that look at them, from `blemish.connect`; images are then files that all can read.
 
         Returns:
             For each, the image of the model; None where there is none, or the image cannot be read.
         """
         by_pixels = {image.pixels: image for image in reversed(self.model.manifest.images) if image.pixels}
-        digests = stream(self._inspector.digest, images, threads=self.extractors.threads)
+        digest = partial(digest_of, self.viewer)
+        threads = self.extractors.threads
+        digests = cluster.stream(digest, images) if cluster else stream(digest, images, threads=threads)
         return [by_pixels.get(digest) for digest in digests]
 
     def add(

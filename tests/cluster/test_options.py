@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 import typer
 from crews import LocalCrew, cluster_of
-from parts import good_part, save_image
+from parts import good_part, save_image, scratched_part
 from PIL import Image
 from shell import Outcome, RunCli
 
+import blemish
 from blemish.cli.main import app
 from blemish.cluster.cluster import Cluster
+from blemish.cluster.inspecting import inspect_many
 from blemish.cluster.plan import ShardPlan
 from blemish.cluster.products import Product, ProductFit
 from blemish.cluster.worker import Call
@@ -325,8 +327,33 @@ def test_parquet_without_a_cluster_is_refused(model: Path, line: Path, tmp_path:
     assert "Option parquet needs --cluster" in last_line(run_cli("inspect", model, line, "--parquet", tmp_path / "x"))
 
 
-def test_the_detector_of_workers_reads_as_the_one_here(detector: Detector) -> None:
-    from blemish.cluster.inspecting import _with_threads
+def test_the_detector_of_workers_reads_as_the_one_here(detector: Detector, line: Path) -> None:
+    paths = sorted(path for path in line.rglob("*") if path.is_file())
+    crew = LocalCrew(1)
+    for given in ({}, {"accept_damaged": True}, {"max_pixels": 9}):
+        here = Detector.of(detector.model, threads=1, **given)
+        there = list(inspect_many(cluster_of(crew), here, paths))
+        assert blemish.table(there) == blemish.table(here.inspect_many(paths)), given
 
-    own = _with_threads(detector, cluster_of(LocalCrew(1)))
-    assert (own.accept_damaged, own.max_pixels) == (detector.accept_damaged, detector.max_pixels)
+
+@pytest.mark.parametrize("name", sorted(options_of("evaluate") - {"data", "defective", "masks"}))
+def test_evaluate_on_a_cluster_reads_every_option_or_refuses_it(
+    name: str, model: Path, folder: Path, tmp_path: Path, run_cli: RunCli, connected: list[dict[str, Any]]
+) -> None:
+    cut(tmp_path / "defective" / "damaged.jpg")
+    save_image(tmp_path / "defective" / "scratched.png", scratched_part(3).grey)
+    typed: dict[str, tuple[Sequence[str], Check]] = {
+        "good": ([], lambda outcome: outcome.code == 0),
+        "json": (["--json"], lambda outcome: outcome.stdout.startswith("{")),
+        "seed": (["--seed", "3"], lambda outcome: outcome.code == 0),
+        "cluster": ([], lambda _: connected[0]["address"] == "local"),
+        "trusted": (["--trusted", str(tmp_path / "no.pub")], lambda outcome: "no.pub" in last_line(outcome)),
+        "accept_damaged": (["--accept-damaged", "--json"], lambda outcome: '"ERROR"' not in outcome.stdout),
+        "max_pixels": (["--max-pixels", "9", "--json"], lambda outcome: outcome.stdout.count('"ERROR"') == 6),
+        "provider": (["--provider", "banana"], lambda outcome: "banana" in last_line(outcome)),
+        "threads": (["--threads", "1"], lambda _: connected[0]["processors"] == 1),
+    }
+    values, seen = typed[name]
+    sets = ("--good", folder / "line", "--defective", tmp_path / "defective")
+    outcome = run_cli("evaluate", model, *sets, "--cluster", "local", *values)
+    assert seen(outcome), outcome

@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from crews import assert_equal, cluster_of
-from parts import good_part, save_image, stained_part
+from parts import good_part, save_image, scratched_part, stained_part
 
 import blemish
 from blemish.arrays import Bytes
+from blemish.cluster.cluster import Cluster
 from blemish.cluster.inspecting import inspect_many
 from blemish.cluster.start import began
 from blemish.cluster.worker import Call
@@ -178,6 +179,42 @@ def test_an_inspection_on_ray_gives_the_rows_of_one_process(
         assert crew.lost == 1
     assert repr(there) == repr(blemish.table(alone.inspect_many(paths)))
     assert there[-1]["verdict"] == "ERROR"
+
+
+def assert_few_wait(cluster: Cluster) -> None:
+    """Of heavy answers, four for each of two processors are under way, and the call that follows the one taken."""
+    taken: list[int] = []
+
+    def items() -> Iterator[int]:
+        for number in range(99):
+            taken.append(number)
+            yield -number
+
+    for number, answer in enumerate(cluster.stream(abs, items(), heavy=True)):
+        assert answer == number
+        assert len(taken) <= number + 8 + 2
+
+
+@pytest.mark.usefixtures("here")
+def test_an_evaluation_on_ray_has_the_figures_of_one_process_and_holds_few_maps(
+    alone: blemish.Detector, tmp_path: Path
+) -> None:
+    for seed in range(24):
+        part = scratched_part(seed)
+        box, mask = part.defect, np.zeros_like(part.grey)
+        mask[box.y : box.y + box.height, box.x : box.x + box.width] = 255
+        save_image(tmp_path / f"test/scratch/{seed:03}.png", part.grey)
+        save_image(tmp_path / f"ground_truth/scratch/{seed:03}_mask.png", mask)
+        save_image(tmp_path / f"test/good/{seed:03}.png", good_part(100 + seed))
+    save_image(tmp_path / "train/good/0.png", good_part(0))
+    here = blemish.evaluate(alone, tmp_path, progress=False)
+    with Mortal(2, lambda number, call: "in the call" if number == 9 else None, by_signal=True) as crew:
+        there = blemish.evaluate(alone, tmp_path, progress=False, cluster=cluster_of(crew))
+        assert crew.lost == 1
+        assert_few_wait(cluster_of(crew))
+    assert there.pixels == here.pixels is not None
+    assert (there.predictions, there.notes) == (here.predictions, here.notes)
+    assert (there.auroc, there.average_precision, there.f1_max) == (here.auroc, here.average_precision, here.f1_max)
 
 
 @pytest.mark.usefixtures("here")

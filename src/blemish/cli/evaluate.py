@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from blemish.cli.cluster import ClusterAddress, reached
 from blemish.cli.console import in_language, print_json, progress_bar, tell
 from blemish.cli.images import labelled_set
 from blemish.cli.next_step import tell_trades
@@ -21,6 +22,7 @@ def evaluate(
     masks: Masks = None,
     json: Annotated[bool, typer.Option("--json", help="Print the evaluation as JSON.")] = False,
     seed: Seed = 0,
+    cluster: ClusterAddress = None,
     accept_damaged: AcceptDamaged = False,
     max_pixels: MaxPixels = None,
     trusted: Trusted = None,
@@ -44,8 +46,8 @@ def evaluate(
         max_pixels=max_pixels,
         trusted=trusted,
     )
-    with progress_bar() as progress:
-        evaluation = measure(detector, samples, seed=seed, progress=progress)
+    with reached(cluster, threads=threads) as machines, progress_bar() as progress:
+        evaluation = measure(detector, samples, seed=seed, progress=progress, cluster=machines)
     found = trades(detector, evaluation)
     if json:
         print_json({**evaluation.to_dict(), "points": [each.to_dict() for each in found]})

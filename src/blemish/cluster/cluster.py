@@ -29,6 +29,8 @@ Answer = TypeVar("Answer")
 
 WORKERS = 2
 """Of each machine, where it has as many processors: two processes were faster than one with two threads."""
+AHEAD, AHEAD_HEAVY = 8, 2
+"""Calls for each worker whose answers may wait for those before them."""
 
 
 class Cluster:
@@ -77,13 +79,21 @@ class Cluster:
         return self._crew
 
     def stream(
-        self, function: Callable[[Item], Answer], items: Iterable[Item], *, at_once: int = CHUNK
+        self,
+        function: Callable[[Item], Answer],
+        items: Iterable[Item],
+        *,
+        at_once: int = CHUNK,
+        heavy: bool = False,
     ) -> Iterator[Answer]:
-        """Yield `function(item)` for each item, in order; `at_once` of them travel together."""
+        """Yield `function(item)` for each item, in order; `at_once` of them travel together.
 
-        sent = self.crew.put(Sent.of(function))
-        calls = (Call("call", (sent, part, self.crew.threads)) for part in _parts(items, at_once))
-        for answers in self.crew.share_out(calls):
+        Of `heavy` answers, no more than four for each processor are here or on their way.
+        """
+        sent, threads = self.crew.put(Sent.of(function)), self.crew.threads
+        together = 2 * threads if heavy else at_once
+        calls = (Call("call", (sent, part, threads)) for part in _parts(items, together))
+        for answers in self.crew.share_out(calls, ahead=AHEAD_HEAVY if heavy else AHEAD):
             yield from answers
 
     def gather(self, good: GoodImages, graph: bytes, names: Sequence[str]) -> "PatchesElsewhere":

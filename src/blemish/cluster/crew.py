@@ -73,10 +73,10 @@ class Crew:
         answers = {worker: answer for worker, _, answer in self.work({w: iter([call]) for w, call in calls.items()})}
         return [answers[worker] for worker in calls]
 
-    def share_out(self, calls: Iterable[Call]) -> Iterator[Any]:
-        """Let whoever is free do the next call; answers in the order of the calls, of which only a few are ahead."""
+    def share_out(self, calls: Iterable[Call], *, ahead: int) -> Iterator[Any]:
+        """Let whoever is free do the next call; answers in the order of the calls, `ahead` for each worker at most."""
         waiting: dict[int, Any] = {}
-        queue = _Shared(enumerate(calls), 4 * AHEAD * len(self))
+        queue = _Shared(enumerate(calls), ahead * len(self))
         for worker, place, answer in self.work({worker: queue.of(worker) for worker in range(len(self))}):
             waiting[queue.number(worker, place)] = answer
             while queue.told in waiting:

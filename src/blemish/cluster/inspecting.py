@@ -5,7 +5,6 @@ import io
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from blemish.cluster.cluster import Cluster
 from blemish.cluster.storage import Storage
 from blemish.detector import Detector
 from blemish.errors import OptionError
+from blemish.evaluation.elsewhere import Asked, InspectEach
 from blemish.reports.table import table
 from blemish.result import Result, Verdict
 
@@ -27,7 +27,7 @@ WHOLE = ("regions", "x", "y", "width", "height", "area", "nearest_x", "nearest_y
 
 def inspect_many(cluster: Cluster, detector: Detector, paths: Sequence[Path]) -> Iterator[Result]:
     """The results of `Detector.inspect_many`, in order, without their maps, which stay where they were made."""
-    return cluster.stream(_InspectEach(_with_threads(detector, cluster)), map(str, paths))
+    return cluster.stream(InspectEach(detector), map(Asked, paths))
 
 
 def inspect_to_parts(
@@ -42,17 +42,6 @@ def inspect_to_parts(
     names = list(map(str, paths))
     parts = [(number, names[start : start + PART]) for number, start in enumerate(range(0, len(names), PART))]
     return cluster.stream(_InspectPart(_with_threads(detector, cluster), place), parts, at_once=1)
-
-
-class _InspectEach:
-    """Inspects one image; sent to a worker, it prepares the network there."""
-
-    def __init__(self, detector: Detector) -> None:
-        self._detector = detector
-
-    def __call__(self, path: str) -> Result:
-        result = next(self._detector.inspect_many([path]))
-        return replace(result, anomaly_map=None, mask=None, picture=None, matches=None)
 
 
 class _InspectPart:

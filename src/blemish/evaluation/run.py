@@ -8,27 +8,26 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-import numpy as np
-
-from blemish.arrays import Bools
 from blemish.calibration.promise import Share
 from blemish.data.samples import Labelled, Sample, labelled_samples
 from blemish.detector import Detector
-from blemish.errors import DataError
+from blemish.errors import DataError, OptionError
 from blemish.evaluation.bootstrap import Interval, intervals
+from blemish.evaluation.elsewhere import Asked, InspectEach
 from blemish.evaluation.evaluation import Confusion, DefectScore, Estimate, Evaluation, Prediction
+from blemish.evaluation.masks import lacks_mask, sample_mask
 from blemish.evaluation.metrics import auroc, average_precision, f1_max
 from blemish.evaluation.operating import OperatingPoint, PartScores, least_cost, zero_miss
 from blemish.evaluation.pixels import PixelCurve, PixelScores
-from blemish.images.mask import read_mask
 from blemish.images.parts import glance_over, joined_parts
 from blemish.images.read import USUAL
 from blemish.language.numbers import percent
+from blemish.methods.good_images import Workers
 from blemish.result import Result, Verdict
 from blemish.system.progress import Progress, Shown, shown
 from blemish.system.stream import available_threads
 
-__all__ = ["Inspects", "evaluate", "sample_mask"]
+__all__ = ["Inspects", "evaluate"]
 
 Answer = TypeVar("Answer")
 
@@ -55,6 +54,7 @@ def evaluate(
     miss_cost: float = 10.0,
     seed: int = 0,
     progress: Shown = None,
+    cluster: Workers | None = None,
 ) -> Evaluation:
     """Inspect all labelled images of split `test` and measure the results.
 
@@ -71,6 +71,8 @@ def evaluate(
         miss_cost: What one missed part costs, in false rejects, at the oracle threshold of least cost.
         seed: Draws the bootstrap samples.
         progress: None shows bars or lines on stderr, False nothing; a function is called with step, done and total.
+        cluster: Machines that inspect, from `blemish.connect`; images are then files that all of them can read. Maps
+            come back only where masks are measured.
 
     Returns:
         Image AUROC, average precision and F1-max with intervals, pixel metrics, both error rates, one prediction an
@@ -79,17 +81,20 @@ def evaluate(
     Raises:
         DataError: There are no test images, a mask is of another size than its image, or a good image's mask marks a
             defect.
-        OptionError: Both `data` and folders were given, or neither.
+        OptionError: Both `data` and folders were given, or neither; or a cluster is to inspect by an export.
     """
+    if cluster and not isinstance(detector, Detector):
+        raise OptionError("Option cluster cannot be used with an export; use the model it was made from.")
     samples = labelled_samples(data, good, defective, masks)
     tests = [sample for sample in samples if sample.split == "test"]
     if not tests:
         raise DataError(f"None of {len(samples)} samples belongs to the split test; nothing can be measured.")
-    notes = _seen_before(detector, tests)
-    tests = _in_parts(detector, tests, notes)
+    notes = _seen_before(detector, tests, cluster)
+    tests = _in_parts(detector, tests, notes, cluster)
     masked = any(sample.mask and sample.label for sample in tests)
     with PixelCurve() as curve, shown(progress) as report:
-        predictions, seconds = _inspect(detector, tests, curve if masked else None, notes, report)
+        results = _results(detector, tests, cluster, masked=masked)
+        predictions, seconds = _inspect(results, tests, curve if masked else None, notes, report)
         pixels = _measured(curve.scores, notes) if masked else None
     if not masked:
         notes.append("No masks came with the defective images, so there are no pixel metrics.")
@@ -98,11 +103,11 @@ def evaluate(
     return _summary(detector.threshold, predictions, seconds, pixels, notes, resamples, miss_cost, seed)
 
 
-def _seen_before(detector: Inspects, tests: Sequence[Sample]) -> list[str]:
+def _seen_before(detector: Inspects, tests: Sequence[Sample], cluster: Workers | None) -> list[str]:
     """Words on test images whose pixels the model knows, under whatever name."""
     if not isinstance(detector, Detector):
         return []
-    known = [each for each in detector.known([sample.path for sample in tests]) if each]
+    known = [each for each in detector.known([sample.path for sample in tests], cluster=cluster) if each]
     learnt = [each.path for each in known if each.in_memory]
     notes = []
     if learnt:
@@ -117,11 +122,12 @@ def _seen_before(detector: Inspects, tests: Sequence[Sample]) -> list[str]:
     return notes
 
 
-def _in_parts(detector: Inspects, tests: Sequence[Sample], notes: list[str]) -> list[Sample]:
+def _in_parts(detector: Inspects, tests: Sequence[Sample], notes: list[str], cluster: Workers | None) -> list[Sample]:
     """The samples, copies and pictures of one part in one group; a note says how many fewer there are."""
     rules = detector.viewer.rules if isinstance(detector, Detector) else USUAL
     stated = any(sample.group != str(sample.path) for sample in tests)
-    glances = glance_over([sample.path for sample in tests], rules, threads=available_threads())
+    elsewhere = cluster.stream if cluster else None
+    glances = glance_over([sample.path for sample in tests], rules, threads=available_threads(), elsewhere=elsewhere)
     named = [sample.group for sample in tests]
     parts = joined_parts(glances, named, stated=stated)
     if fewer := len(set(named)) - len(set(parts)):
@@ -129,14 +135,21 @@ def _in_parts(detector: Inspects, tests: Sequence[Sample], notes: list[str]) -> 
     return [replace(sample, group=part) for sample, part in zip(tests, parts, strict=True)]
 
 
+def _results(detector: Inspects, tests: Sequence[Sample], cluster: Workers | None, *, masked: bool) -> Iterator[Result]:
+    """One result a sample, in order; from a cluster, with maps only where they are measured."""
+    if cluster is None or not isinstance(detector, Detector):
+        return detector.inspect_many(sample.path for sample in tests)
+    asked = [Asked(sample.path, masked and not lacks_mask(sample)) for sample in tests]
+    return cluster.stream(InspectEach(detector), asked, heavy=masked)
+
+
 def _inspect(
-    detector: Inspects, tests: Sequence[Sample], curve: PixelCurve | None, notes: list[str], progress: Progress
+    results: Iterator[Result], tests: Sequence[Sample], curve: PixelCurve | None, notes: list[str], progress: Progress
 ) -> tuple[list[Prediction], float]:
-    """Run the detector over the samples; maps go to `curve` and are dropped. Returns predictions and seconds waited."""
+    """Take the results of the samples; maps go to `curve` and are dropped. Returns predictions and seconds waited."""
     predictions: list[Prediction] = []
     oddities: Counter[str] = Counter()
     seconds = 0.0
-    results = detector.inspect_many(sample.path for sample in tests)
     for sample in tests:
         began = time.perf_counter()
         result = next(results)
@@ -168,28 +181,13 @@ def _prediction(sample: Sample, result: Result) -> Prediction:
 
 def _add_pixels(curve: PixelCurve, sample: Sample, result: Result) -> str:
     """Give one image's pixels to the curve; answers what is odd about them, or nothing."""
+    if lacks_mask(sample):
+        return "Left out of the pixel metrics, because there is no mask"
     if result.anomaly_map is None:
         return "Left out of the pixel metrics, because there is no anomaly map"
-    if sample.label and sample.mask is None:
-        return "Left out of the pixel metrics, because there is no mask"
     mask = sample_mask(sample, result.anomaly_map.shape)
     curve.add(result.anomaly_map, mask)
     return "Defective, but the mask is empty" if sample.label and not mask.any() else ""
-
-
-def sample_mask(sample: Sample, shape: tuple[int, ...]) -> Bools:
-    """The mask as it is, never resized, which would move the edge of the defect; a good image needs none."""
-    if sample.mask is None:
-        return np.zeros(shape, bool)
-    mask = read_mask(sample.mask, sample.mask_cut)
-    if mask.shape != shape:
-        raise DataError(
-            f"The mask {sample.mask} is {mask.shape[1]} x {mask.shape[0]} pixels but the image {sample.path} is "
-            f"{shape[1]} x {shape[0]}; give a mask of the image's size."
-        )
-    if not sample.label and mask.any():
-        raise DataError(f"{sample.path} is labelled good but its mask {sample.mask} marks a defect; mend one of them.")
-    return mask
 
 
 def _summary(

@@ -57,8 +57,13 @@ class GoodPatches(Protocol):
 class Workers(Protocol):
     """Processes, here or on other machines, that do the long steps of a fit; answers are those of one process."""
 
-    def stream(self, function: Callable[[Item], Answer], items: Iterable[Item]) -> Iterator[Answer]:
-        """Yield `function(item)` for each item, in order; both travel, and so do the answers."""
+    def stream(
+        self, function: Callable[[Item], Answer], items: Iterable[Item], *, heavy: bool = False
+    ) -> Iterator[Answer]:
+        """Yield `function(item)` for each item, in order; both travel, and so do the answers.
+
+        Of `heavy` answers, such as maps, only a few for each processor wait to be taken.
+        """
 
     def gather(self, good: "GoodImages", graph: bytes, names: Sequence[str]) -> GoodPatches:
         """Look at the good images, and keep their patches where they were made."""

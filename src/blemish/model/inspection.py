@@ -24,7 +24,7 @@ from blemish.scoring.heatmap import Reasons, find_regions
 from blemish.scoring.picture import InspectedImage, Levels
 from blemish.system.blas import blas_threads
 
-__all__ = ["Inspector", "Thresholds", "Usual", "drawn_in", "judged", "verdict_of"]
+__all__ = ["Inspector", "Thresholds", "Usual", "digest_of", "drawn_in", "judged", "verdict_of"]
 
 LEAST_MEASURED = 0.5
 """An image of which less was measured than this share of what the least measured good image has is an error."""
@@ -145,12 +145,13 @@ class Inspector:
         clock.lap("search")
         return answer, seen
 
-    def digest(self, image: Source) -> str:
-        """The digest of its pixels as the network sees them; empty where it cannot be read."""
-        try:
-            return pixels_digest(self.viewer(read_image(image, rules=self.viewer.rules), image_name(image))[0])
-        except ImageError:
-            return ""
+
+def digest_of(viewer: Viewer, image: Source) -> str:
+    """The digest of an image's pixels as the network sees them; empty where it cannot be read."""
+    try:
+        return pixels_digest(viewer(read_image(image, rules=viewer.rules), image_name(image))[0])
+    except ImageError:
+        return ""
 
 
 def judged(

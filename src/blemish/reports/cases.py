@@ -11,7 +11,7 @@ from blemish.data.samples import Sample
 from blemish.detector import Detector
 from blemish.errors import ImageError
 from blemish.evaluation.evaluation import Prediction
-from blemish.evaluation.run import sample_mask
+from blemish.evaluation.masks import sample_mask
 from blemish.reports.html import Html, element, picture
 from blemish.reports.reconstruction import GoodPictures, as_remembered, pair
 from blemish.reports.words import Words

@@ -13,10 +13,10 @@ from blemish.data.protocols.tasks import Task
 from blemish.data.samples import Sample
 from blemish.errors import DataError
 from blemish.evaluation.bootstrap import Interval, intervals
+from blemish.evaluation.masks import lacks_mask, sample_mask
 from blemish.evaluation.metrics import auroc, average_precision
 from blemish.evaluation.pixel_intervals import PixelGroups
 from blemish.evaluation.pixels import PixelCurve
-from blemish.evaluation.run import sample_mask
 from blemish.images.read import probe_image
 from blemish.methods.method import Method
 from blemish.methods.prepare import good_images
@@ -86,7 +86,7 @@ class _Answer:
 def _answer(method: Method, seen: Seen) -> _Answer:
     """Score one image; map and mask come where both are there: unmasked defects would count as good pixels."""
     sample, scores = seen.sample, method.score(seen.features)
-    if scores.map_HW is None or (sample.label and sample.mask is None):
+    if scores.map_HW is None or lacks_mask(sample):
         return _Answer(sample, scores.image, None, None)
     map_HW = seen.view.to_image(scores.map_HW)
     return _Answer(sample, scores.image, map_HW, sample_mask(sample, map_HW.shape))

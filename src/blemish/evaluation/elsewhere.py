@@ -1,0 +1,44 @@
+"""Inspection where it is sent: on the machines of a cluster, whose results come back without what nobody asked for."""
+
+import os
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from blemish.detector import Detector
+from blemish.model.file import model_bytes, model_of
+from blemish.model.inspection import Inspector
+from blemish.result import Result
+
+__all__ = ["Asked", "InspectEach"]
+
+
+class Asked(NamedTuple):
+    """An image to inspect, and whether its anomaly map is to come back."""
+
+    path: str | os.PathLike[str]
+    with_map: bool = False
+
+
+class InspectEach:
+    """What `Detector.inspect_many` says of one image; sent to a machine, it prepares the network there.
+
+    Each image is inspected on one thread: who calls takes as many side by side as there are processors.
+    """
+
+    def __init__(self, detector: Detector) -> None:
+        self._detector = detector
+        self._inspector = Inspector(detector.model, detector.viewer)
+
+    def __call__(self, asked: Asked) -> Result:
+        result = self._inspector.inspect_or_error(os.fspath(asked.path), self._detector.extractors.shared)
+        kept = result.anomaly_map if asked.with_map else None
+        return replace(result, anomaly_map=kept, mask=None, picture=None, matches=None)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        own = self._detector
+        return _unpickled, (model_bytes(own.model), own.extractors.provider, own.accept_damaged, own.max_pixels)
+
+
+def _unpickled(content: bytes, provider: str, accept_damaged: bool, max_pixels: int | None) -> InspectEach:
+    hardware: dict[str, Any] = {"provider": provider, "accept_damaged": accept_damaged, "max_pixels": max_pixels}
+    return InspectEach(Detector.of(model_of(content, "The model sent"), threads=1, **hardware))
