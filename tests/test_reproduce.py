@@ -301,7 +301,7 @@ def test_a_system_that_cannot_be_trained_here_says_what_installs_it(
         Entry(patchcore(1), task, ["image AUROC"]),
         Entry(replace(DIFFERNET, method="patchcore", options={"coreset": 0.5}), task, ["image AUROC"]),
     ]
-    monkeypatch.setattr(planning, "measure", lambda *_: ANSWER)
+    monkeypatch.setattr(planning, "measure", lambda *_, **__: ANSWER)
     said: list[str] = []
     found = planning.carry_out(entries, FinishedCells(tmp_path), RESOURCES, seeds=2, say=said.append)
     assert [outcome.missing for outcome in found] == [
@@ -317,7 +317,7 @@ def test_what_no_seed_changes_is_measured_once(task: Task, tmp_path: Path, monke
         Entry(SPADE, task, ["image AUROC"], shots=2),
         Entry(PADIM, task, ["image AUROC"]),
     ]
-    monkeypatch.setattr(planning, "measure", lambda *_: ANSWER)
+    monkeypatch.setattr(planning, "measure", lambda *_, **__: ANSWER)
     found = planning.carry_out(entries, FinishedCells(tmp_path), RESOURCES, seeds=3, say=lambda sentence: None)
     assert [len(outcome.runs) for outcome in found] == [1, 3, 3]
 

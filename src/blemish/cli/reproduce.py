@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from blemish.cli.cluster import ClusterAddress, reached
 from blemish.cli.console import in_language, print_json, progress_bar, say, tell
 from blemish.cli.options import Force, Provider, Threads
 
@@ -38,6 +39,7 @@ def reproduce(
     schedule: Annotated[Schedule, typer.Option(help="How long trained systems train.")] = Schedule.short,
     force: Force = False,
     json: Annotated[bool, typer.Option("--json", help="Print the rows as JSON.")] = False,
+    cluster: ClusterAddress = None,
     provider: Provider = "cpu",
     threads: Threads = None,
 ) -> None:
@@ -58,7 +60,7 @@ def reproduce(
     outputs = Outputs((), force=force)
     for suffix, kind in FILES.items():
         outputs.claim_below(output, [output / f"{name.value}.{suffix}"], kind)
-    with progress_bar() as progress:
+    with reached(cluster, threads=threads) as machines, progress_bar() as progress:
         reproduced = measure(
             name.value,
             data,
@@ -71,6 +73,7 @@ def reproduce(
             threads=threads,
             say=say,
             progress=progress,
+            cluster=machines,
         )
     if json:
         print_json({"rows": [asdict(row) for row in reproduced.rows], "claims": reproduced.claims})

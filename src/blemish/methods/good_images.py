@@ -19,7 +19,7 @@ from blemish.options.settings import Resources, Settings
 from blemish.system.progress import Progress, silent
 from blemish.system.stream import available_threads, stream
 
-__all__ = ["GoodImage", "GoodImages", "GoodPatches", "Workers"]
+__all__ = ["GoodImage", "GoodImages", "GoodPatches", "Workers", "fits_elsewhere"]
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -70,6 +70,11 @@ class Workers(Protocol):
 
     def release(self) -> None:
         """Forget the patches: all was learnt of them."""
+
+
+def fits_elsewhere(settings: Settings) -> bool:
+    """Whether `Workers` can fit so: they choose rows of the patches they hold, and never bring all of them together."""
+    return settings.method == "patchcore" and settings.tile_banks == "one" and settings.coreset != 1
 
 
 @dataclass(frozen=True)

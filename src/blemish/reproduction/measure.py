@@ -1,29 +1,27 @@
 """Fit and test one cell, without a threshold: what is compared are rankings of images and pixels."""
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from blemish.arrays import Bools, Floats
 from blemish.data.protocols.tasks import Task
-from blemish.data.samples import Sample
 from blemish.errors import DataError
 from blemish.evaluation.bootstrap import Interval, intervals
-from blemish.evaluation.masks import lacks_mask, sample_mask
 from blemish.evaluation.metrics import auroc, average_precision
 from blemish.evaluation.pixel_intervals import PixelGroups
 from blemish.evaluation.pixels import PixelCurve
 from blemish.images.read import probe_image
-from blemish.methods.method import Method
+from blemish.methods.good_images import GoodImages, Workers, fits_elsewhere
+from blemish.methods.method import Fitted
 from blemish.methods.prepare import good_images
 from blemish.methods.registry import find_method
 from blemish.options.settings import Resources
+from blemish.reproduction.answer import Answer, AnswerEach, answered
 from blemish.reproduction.cell import Cell
-from blemish.reproduction.seen import Seen, SeenImages
+from blemish.reproduction.seen import SeenImages
 from blemish.system.progress import Progress, silent
 from blemish.system.stream import available_threads, stream
 
@@ -53,20 +51,32 @@ class Measured(BaseModel):
     notes: list[str]
 
 
-def measure(cell: Cell, resources: Resources, seen: SeenImages, progress: Progress = silent) -> Measured:
-    """Fit without a threshold, score the test images and measure the scores. Raises BlemishError."""
+def measure(
+    cell: Cell,
+    resources: Resources,
+    seen: SeenImages,
+    progress: Progress = silent,
+    cluster: Workers | None = None,
+) -> Measured:
+    """Fit without a threshold, score the test images and measure the scores. Raises BlemishError.
+
+    The machines of a cluster fit where they can (`fits_elsewhere`), and score in any case.
+    """
     train, tests = cell.train, cell.task.test
     began = time.perf_counter()
-    sources = [sample.path for sample in train]
-    kinds = list(stream(probe_image, sources, threads=resources.threads or available_threads()))
-    size_asked = "size" in {**cell.task.options, **cell.options}
-    good = good_images(sources, kinds, cell.settings, resources, progress, size_asked=size_asked)
-    method, graph = find_method(good.settings.method).learn(good).fit(None, progress)
+    good = _good(cell, resources, progress, cluster)
+    method, graph = _fitted(good, progress)
     fitted = time.perf_counter()
-    images = seen.see(graph, good.viewer, tests, provider=resources.provider, threads=good.threads)
+    answers: Iterator[Answer]
+    if cluster:
+        each = AnswerEach(method, graph, good.viewer, resources.provider)
+        answers = cluster.stream(each, tests, heavy=True)
+    else:
+        images = seen.see(graph, good.viewer, tests, provider=resources.provider, threads=good.threads)
+        answers = stream(partial(answered, method), images, threads=good.threads)
 
     with _Tally(cell.task) as tally:
-        for number, answer in enumerate(stream(partial(_answer, method), images, threads=good.threads)):
+        for number, answer in enumerate(answers):
             tally.add(answer)
             progress("test", number + 1, len(tests))
         inspected = (time.perf_counter() - fitted) / len(tests)
@@ -75,21 +85,22 @@ def measure(cell: Cell, resources: Resources, seen: SeenImages, progress: Progre
         )
 
 
-@dataclass(frozen=True)
-class _Answer:
-    sample: Sample
-    score: float
-    map_HW: Floats | None
-    mask_HW: Bools | None
+def _good(cell: Cell, resources: Resources, progress: Progress, cluster: Workers | None) -> GoodImages:
+    """The training images, and how they are looked at."""
+    sources, threads = [sample.path for sample in cell.train], resources.threads or available_threads()
+    kinds = list(cluster.stream(probe_image, sources) if cluster else stream(probe_image, sources, threads=threads))
+    size_asked = "size" in {**cell.task.options, **cell.options}
+    workers = cluster if fits_elsewhere(cell.settings) else None
+    return good_images(sources, kinds, cell.settings, resources, progress, size_asked=size_asked, workers=workers)
 
 
-def _answer(method: Method, seen: Seen) -> _Answer:
-    """Score one image; map and mask come where both are there: unmasked defects would count as good pixels."""
-    sample, scores = seen.sample, method.score(seen.features)
-    if scores.map_HW is None or lacks_mask(sample):
-        return _Answer(sample, scores.image, None, None)
-    map_HW = seen.view.to_image(scores.map_HW)
-    return _Answer(sample, scores.image, map_HW, sample_mask(sample, map_HW.shape))
+def _fitted(good: GoodImages, progress: Progress) -> Fitted:
+    """The method and its graph; whatever happens, workers forget what they held for it."""
+    try:
+        return find_method(good.settings.method).learn(good).fit(None, progress)
+    finally:
+        if good.workers:
+            good.workers.release()
 
 
 class _Tally:
@@ -109,7 +120,7 @@ class _Tally:
         for curve in (self._pooled, *self._scenes.values()):
             curve.__exit__(None, None, None)
 
-    def add(self, answer: _Answer) -> None:
+    def add(self, answer: Answer) -> None:
         sample = answer.sample
         self._scores.append((answer.score, sample.label, sample.group))
         if answer.map_HW is None or answer.mask_HW is None:

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from blemish.data.protocols.tasks import Task
 from blemish.errors import BlemishError
+from blemish.methods.good_images import Workers, fits_elsewhere
 from blemish.options.settings import Resources
 from blemish.reproduction.cell import Cell
 from blemish.reproduction.finished import FinishedCells
@@ -68,20 +70,21 @@ def carry_out(
     seeds: int,
     say: Callable[[str], None],
     progress: Progress = silent,
+    cluster: Workers | None = None,
 ) -> list[Outcome]:
     """Measure whatever is not finished yet; what cannot be run is an outcome too, and says why."""
-    seen = SeenImages()
-    return [_outcome(entry, finished, resources, seen, seeds, say, progress) for entry in entries]
+    measured = partial(measure, resources=resources, seen=SeenImages(), progress=progress, cluster=cluster)
+    return [_outcome(entry, finished, measured, seeds, say, elsewhere=cluster is not None) for entry in entries]
 
 
 def _outcome(
     entry: Entry,
     finished: FinishedCells,
-    resources: Resources,
-    seen: SeenImages,
+    measured: Callable[[Cell], Measured],
     seeds: int,
     say: Callable[[str], None],
-    progress: Progress,
+    *,
+    elsewhere: bool,
 ) -> Outcome:
     name = f"{entry.system.name}, {entry.task.name}, {entry.label} images"
     runs: list[Measured] = []
@@ -92,7 +95,9 @@ def _outcome(
             if answer is None and entry.system.missing:
                 return Outcome(entry, [], entry.system.missing)
             if answer is None:
-                answer = measure(cell, resources, seen, progress)
+                if elsewhere and not fits_elsewhere(cell.settings):
+                    say(f"{name}: fitted by this process; a cluster fits patchcore with a coreset below 100 % only.")
+                answer = measured(cell)
                 finished.keep(cell, answer)
         except BlemishError as error:
             say(f"{name}: {error}")

@@ -9,6 +9,7 @@ from typing import Any
 
 from blemish.backbones.backbone import load_backbone
 from blemish.errors import DataError, OptionError
+from blemish.methods.good_images import Workers
 from blemish.options.methods import OPTIONS_OF
 from blemish.options.settings import divide_options
 from blemish.reproduction.chart import Panel, draw
@@ -78,6 +79,7 @@ def reproduce(
     threads: int | None = None,
     say: Callable[[str], None] = lambda sentence: None,
     progress: Shown = None,
+    cluster: Workers | None = None,
 ) -> Reproduced:
     """Measure a table or figure on the data at hand and write it to `output` as CSV, JSON, Markdown and SVG.
 
@@ -96,6 +98,8 @@ def reproduce(
         threads: Processors to use; None: all that are available.
         say: Called with a sentence for each cell that was measured.
         progress: None shows bars or lines on stderr, False nothing; a function is called with step, done and total.
+        cluster: Machines that fit and score, from `blemish.connect`; images are then files that all of them can read.
+            What they cannot fit is fitted here, which `say` is told.
 
     Returns:
         The rows of the table with their intervals, what the paper claims of them, and the files written.
@@ -118,7 +122,7 @@ def reproduce(
     entries = _chosen(kind.plan(data, output / "derived", {"backbone": backbone}), systems)
     entries = [_explained(entry, network, schedule) for entry in entries]
     with shown(progress) as report:
-        outcomes = carry_out(entries, finished, resources, seeds=seeds, say=say, progress=report)
+        outcomes = carry_out(entries, finished, resources, seeds=seeds, say=say, progress=report, cluster=cluster)
     rows = rows_of(outcomes, network)
     if kind.means:
         rows += mean_rows(outcomes, network, MVTEC_CLASSES)
