@@ -38,7 +38,7 @@ def main() -> None:
         detector = fit(pictures[:200], threads=1, progress=False)
         model = Path(folder, "mtd.blemish")
         detector.save(model)
-        token = prepared(Path(folder, "station"), [model], ["mtd"])
+        token = prepared(Path(folder, "station"), {"mtd": [model]})
         served = Served(Path(folder, "station"), token)
         try:
             body = _measured(served, detector, [path.read_bytes() for path in pictures[200 : 200 + SHOTS]])

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,12 +69,12 @@ class Served:
         self.process.stdout.close()
 
 
-def prepared(folder: Path, models: Sequence[Path], names: list[str], **settings: Any) -> str:
+def prepared(folder: Path, recipes: Mapping[str, Sequence[Path]], **settings: Any) -> str:
     """A folder whose recipes have these models as versions, the first on line; the secret of a token for everything."""
     station = Station(folder, StationSettings())
     chosen = RecipeSettings.model_validate(SETTINGS | settings)
     try:
-        for name in names:
+        for name, models in recipes.items():
             _add(station, name, chosen)
             first, *_ = [put_on_line(station, name, model) for model in models]
             recipe = find_recipe(station.store.read, name)

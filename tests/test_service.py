@@ -15,6 +15,8 @@ from station_bench import API, Bench, encoded, opened, wait_for
 
 from blemish.detector import Detector, load
 from blemish.fitting import fit
+from blemish.methods.method import Scores
+from blemish.methods.patchcore import PatchCore
 from blemish.result import Result
 from blemish.service.people.access import ACCESS
 from blemish.service.problems import Problem
@@ -308,6 +310,14 @@ def test_a_model_that_does_not_load_is_named_and_the_rest_serves(bench: Bench) -
     assert (refused.status_code, refused.json()["type"]) == (503, "/errors/not-ready")
     assert bench.admin.delete(path, headers={"If-Match": "*"}).status_code == 200
     assert bench.admin.get(f"{API}/ready").status_code == 200, "what is put away need not be served"
+
+
+def test_every_model_is_tried_on_one_image_before_it_serves(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PatchCore, "score", lambda *_, **__: Scores(float("nan"), None))
+    started = Registry(bench.station.store)
+    started.load_all()
+    assert "a grey image scores nan" in started.failed["part"]
+    assert started.ready("part") is None
 
 
 def test_a_disk_that_is_full_when_a_job_ends_does_not_end_all_jobs(

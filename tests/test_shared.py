@@ -7,6 +7,7 @@ import pickle
 import threading
 import time
 import weakref
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,9 @@ from parts import good_part
 from blemish.backbones.checked import checked_graph
 from blemish.detector import Detector, load
 from blemish.errors import ModelFileError
+from blemish.features.patches import Extractor
+from blemish.fitting import fit
+from blemish.methods.patchcore import PatchCore
 from blemish.model.container import pack, unpack
 from blemish.model.file import DIGEST, MANIFEST, model_bytes, model_of, seal
 from blemish.model.model import tensor_sha256
@@ -104,8 +108,6 @@ def test_an_image_sees_the_same_by_a_session_that_others_use_at_once(detector: D
 
 
 def test_models_of_another_size_share_the_graph_but_no_session(model: Path, folder: Path) -> None:
-    from blemish.fitting import fit
-
     one = load(model)
     wide = fit(folder / "fit", size="64x128", coreset=10, folds=2)
     content = model_bytes(wide.model)
@@ -116,9 +118,29 @@ def test_models_of_another_size_share_the_graph_but_no_session(model: Path, fold
     assert two.inspect(good_part(3)) == wide.inspect(good_part(3))
 
 
-def test_graph_and_session_go_with_the_last_model_that_has_them(model: Path, folder: Path) -> None:
-    from blemish.fitting import fit
+def test_models_of_one_session_are_each_tried_but_the_network_is_asked_once(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fit(folder / "fit", size=32, taps=["2"], coreset=10, folds=2).save(tmp_path / "small.blemish")
+    done: list[str] = []
+    for owner, name in ((Extractor, "__call__"), (PatchCore, "score")):
+        monkeypatch.setattr(owner, name, noted(done, getattr(owner, name)))
+    held = [load(tmp_path / "small.blemish", threads=1) for _ in range(3)]
+    assert held[0].extractors.shared is held[2].extractors.shared
+    assert done == ["__call__", "score", "score", "score"]
 
+
+def noted(done: list[str], function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, which also notes its name."""
+
+    def noting(*given: Any) -> Any:
+        done.append(function.__name__)
+        return function(*given)
+
+    return noting
+
+
+def test_graph_and_session_go_with_the_last_model_that_has_them(model: Path, folder: Path) -> None:
     fitted = fit(folder / "fit", size=48, taps=["2"], coreset=10, folds=2)
     content = model_bytes(fitted.model)
     del fitted

@@ -61,7 +61,7 @@ def taught() -> Iterator[Served]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         fit([good_part(each) for each in range(8)], threads=1, **TINY).save(folder / "model.blemish")
-        served = Served(folder / "station", prepared(folder / "station", [folder / "model.blemish"], ["part"]))
+        served = Served(folder / "station", prepared(folder / "station", {"part": [folder / "model.blemish"]}))
         try:
             with served.client() as client:
                 for pixels in (good_part(100), scratched_part(102).grey):

@@ -59,7 +59,7 @@ def kill_often(folder: Path, kills: int, seed: int, seconds: float = math.inf) -
     model = folder / "model.blemish"
     fit([good_part(each) for each in range(8)], threads=1, **TINY).save(model)
     data = folder / "station"
-    token = prepared(data, [model], ["part"], keep_ok_days=0)
+    token = prepared(data, {"part": [model]}, keep_ok_days=0)
     random, outcome = np.random.default_rng(seed), Outcome()
     pictures = [encoded(good_part(100 + n)) for n in range(4)] + [
         encoded(scratched_part(200 + n).grey) for n in range(4)

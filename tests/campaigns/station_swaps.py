@@ -135,7 +135,7 @@ def swap_under_load(folder: Path, requests: int, swaps: int) -> Swapped:
         for data in _pictures():
             scores[number, hashlib.sha256(data).hexdigest()] = detector.inspect(data).score
     place = folder / "station"
-    served = Served(place, prepared(place, files, ["part"]))
+    served = Served(place, prepared(place, {"part": files}))
     try:
         found = _Load(served, requests, swaps, scores).run()
     finally:

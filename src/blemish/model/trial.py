@@ -1,6 +1,7 @@
 """Whether a model's graph, tensors and manifest fit together: told from shapes at first, then by one trial image."""
 
 from collections.abc import Mapping
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -87,17 +88,30 @@ def _answers(model: Model, extractor: AnyExtractor, work: Work, name: str) -> Ma
     """What the graph answers for a grey image or tile; zeros where asking it would take long."""
     if work.peak > SMALL_BYTES or work.multiplications > SMALL_MULTIPLICATIONS:
         return {output: np.zeros(shape, np.float32) for output, shape in work.outputs.items()}
+    one_call = extractor.one_tile if isinstance(extractor, TiledExtractor) else extractor
+    answers = _ANSWERED.get(one_call)
+    if answers is None:  # two threads may both ask; each gets the same
+        answers = _ANSWERED[one_call] = _asked(model, one_call, name)
+    for output, shape in work.outputs.items():
+        if answers[output].shape != shape or not np.isfinite(answers[output]).all():
+            raise ModelFileError(f"{name} cannot be used: output {output} of its graph is not finite, or not {shape}.")
+    return answers
+
+
+_ANSWERED: WeakKeyDictionary[AnyExtractor, Mapping[str, Floats]] = WeakKeyDictionary()
+"""What each extractor has answered, as long as somebody has it: its graph and size are all that this depends on."""
+
+
+def _asked(model: Model, one_call: AnyExtractor, name: str) -> Mapping[str, Floats]:
     transform = model.manifest.transform
     brightest = np.iinfo(transform.codes).max
     grey = np.full((*_call(transform), 3), round(GREY * brightest), transform.codes)
-    one_call = extractor.one_tile if isinstance(extractor, TiledExtractor) else extractor
     try:
         answers = one_call(grey)
     except Exception as error:  # each runtime raises classes of its own
         raise ModelFileError(f"{name} cannot be used: tensor graph.onnx cannot be run ({error}).") from None
-    for output, shape in work.outputs.items():
-        if answers[output].shape != shape or not np.isfinite(answers[output]).all():
-            raise ModelFileError(f"{name} cannot be used: output {output} of its graph is not finite, or not {shape}.")
+    for answer in answers.values():
+        answer.setflags(write=False)  # other models are tried on it too
     return answers
 
 

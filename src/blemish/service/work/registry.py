@@ -6,9 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from blemish.detector import Detector
+from blemish.detector import Detector, load
 from blemish.errors import BlemishError
-from blemish.model.file import read_model
 from blemish.service.problems import Problem
 from blemish.service.store.recipes import Recipe, find_recipe, list_recipes
 from blemish.service.store.store import Store
@@ -112,10 +111,9 @@ class Registry:
             self.load(name)
 
     def _read(self, recipe: Recipe, version: Version) -> Detector:
-        """Read whole, but without the trial image of `load`: what made or took in the model has tried it."""
+        """Read, checked whole and tried on one grey image: another processor or runtime may have come since it was."""
         try:
-            model = read_model(model_path(self._store.models, version))
-            return Detector.of(model, threads=1, max_pixels=recipe.settings.max_pixels)
+            return load(model_path(self._store.models, version), threads=1, max_pixels=recipe.settings.max_pixels)
         except (BlemishError, OSError) as error:
             said = f"Version {version.number} of {recipe.name} cannot be used: its model file is missing or damaged."
             raise Problem("not-ready", f"{said} Restore it from a backup, or promote another version.") from error
