@@ -169,7 +169,7 @@ def test_an_interrupted_run_goes_on_where_it_was(
 ) -> None:
     asked: list[int] = []
 
-    def interrupted(cell: Cell, *_: object) -> Measured:
+    def interrupted(cell: Cell, **_: object) -> Measured:
         asked.append(cell.seed)
         if len(asked) == 2:
             raise KeyboardInterrupt

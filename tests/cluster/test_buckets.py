@@ -7,7 +7,7 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -36,11 +36,20 @@ OPTIONS: dict[str, Any] = {"size": 32, "coreset": 60, "seed": 1, "threads": 1, "
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
     """The address of a server that holds the bucket `plant`."""
+    with _serving({}) as address:
+        yield address
+
+
+@contextmanager
+def _serving(environment: dict[str, str]) -> Iterator[str]:
     with closing(socket.socket()) as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     running = subprocess.Popen(
-        [str(SERVER), "-H", "127.0.0.1", "-p", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [str(SERVER), "-H", "127.0.0.1", "-p", str(port)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=os.environ | environment,
     )
     try:
         _wait_for(port, running)
@@ -90,6 +99,15 @@ def test_a_bucket_that_cannot_be_reached_is_said_in_a_sentence(server: str) -> N
         Storage(place(server, "nobody/x")).put("a", b"")
     with pytest.raises(OptionError, match=r"cannot be used: .*give a folder, s3://, gs:// or abfs://"):
         Storage("ftp://plant/x")
+
+
+def test_a_bucket_without_permission_is_said_in_a_sentence() -> None:
+    """The server asks from its second request on who one is, and knows nobody."""
+    with _serving({"INITIAL_NO_AUTH_ACTION_COUNT": "1"}) as strict:
+        with pytest.raises(DataError, match=r"s3://plant/x.* cannot be used: .*(ACCESS_DENIED|INVALID_ACCESS_KEY_ID)"):
+            Storage(place(strict, "plant/x")).put("a", b"")
+        with pytest.raises(DataError, match=r"s3://plant/x.* cannot be used: "):
+            Storage(place(strict, "plant/x")).names()
 
 
 class Killed(Exception):

@@ -1,11 +1,14 @@
 """Fits and inspections on workers in this process, whichever of them die, against those without a cluster."""
 
+import errno
 import itertools
+import os
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
 from importlib.util import find_spec
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +18,11 @@ from crews import LocalCrew, assert_equal, cluster_of
 from parts import good_part, save_image, stained_part
 
 import blemish
+from blemish.cluster.cluster import _introduce
 from blemish.cluster.inspecting import inspect_many, inspect_to_parts
 from blemish.cluster.products import fit_products, products_of
 from blemish.cluster.start import began
-from blemish.cluster.worker import Call
+from blemish.cluster.worker import Call, Worker
 from blemish.errors import DataError, OptionError
 from blemish.features.patches import look
 from blemish.result import Verdict
@@ -229,7 +233,7 @@ def test_without_a_cluster_nothing_of_it_is_imported(good: Path) -> None:
 
 
 def test_the_address_of_a_client_is_refused_with_what_to_do() -> None:
-    said = r"ray://head:10001 is one of Ray's client.*run the command on the cluster"
+    said = r"ray://head:10001 is one of Ray's client.*run the command on a machine of the cluster"
     with pytest.raises(OptionError, match=said), began("ray://head:10001"):
         pass
 
@@ -258,3 +262,46 @@ def test_a_cluster_without_ray_says_what_to_install(monkeypatch: pytest.MonkeyPa
         began("auto"),
     ):
         pass
+
+
+def test_a_worker_of_other_versions_is_named_also_where_it_takes_anothers_place(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    crew: Any = LocalCrew(2, lambda number, call: call.method == "process")
+    _introduce(crew)
+    own = Worker().versions()
+    assert own.keys() == {"blemish", "numpy", "onnxruntime", "Python"}
+    monkeypatch.setattr(Worker, "versions", lambda worker: own | {"numpy": "1.0", "Python": "3.9.1"})
+    monkeypatch.setattr("platform.node", lambda: "node-7")
+    said = (
+        rf"The machine node-7 of the cluster has numpy 1\.0, Python 3\.9\.1, and the one that runs the command numpy "
+        rf"{own['numpy']}, Python {own['Python']}; install the same on all, then repeat the command\."
+    )
+    with pytest.raises(OptionError, match=said):
+        crew.ask(Call("process"))
+
+
+def test_a_full_disk_of_a_worker_is_named_and_the_same_fit_goes_on_afterwards(
+    good: Path, alone: blemish.Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = [40 * 1000]  # of the 70 images, some fit
+
+    def full(file: FileIO, content: bytes) -> None:
+        taken = content[: room[0]]
+        room[0] -= len(taken)
+        file.write(taken)
+        if len(taken) < len(content):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("platform.node", lambda: "node-7")
+    cluster = cluster_of(LocalCrew(2))
+    given = OPTIONS | {"spill_folder": tmp_path, "progress": False, "threads": 1}
+    with monkeypatch.context() as small:
+        small.setattr("blemish.memory.named.write_all", full)
+        said = rf"spill folder {tmp_path} of the machine node-7: the disk is full; free some of it, or name another"
+        with pytest.raises(DataError, match=said):
+            blemish.fit(good, cluster=cluster, **given)
+    assert list(tmp_path.iterdir()) != []
+    cluster.release()
+    assert list(tmp_path.iterdir()) == [], "what a fit leaves when it ends"
+    assert_equal(alone, blemish.fit(good, cluster=cluster, **given))

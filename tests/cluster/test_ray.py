@@ -1,6 +1,7 @@
 """Fits on Ray itself, whose processes are killed in every call and between calls, against those without it."""
 
 import os
+import platform
 import re
 import shutil
 import signal
@@ -23,9 +24,9 @@ import blemish
 from blemish.arrays import Bytes
 from blemish.cluster.cluster import Cluster
 from blemish.cluster.inspecting import inspect_many
-from blemish.cluster.start import began
+from blemish.cluster.start import _refusal, began
 from blemish.cluster.worker import Call
-from blemish.errors import OptionError
+from blemish.errors import DataError, OptionError
 
 pytestmark = [
     pytest.mark.slow,
@@ -280,3 +281,46 @@ def test_a_fit_whose_conductor_was_killed_goes_on_with_other_shards(
     assert_equal(alone, found)
     assert "member" not in asked, "the first row was kept"
     assert list(state.iterdir()) == []
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A folder on a disk of its own, of 2 MB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)], check=False)
+    if mounted.returncode:
+        pytest.skip("may not mount a small disk here")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.mark.usefixtures("here")
+def test_a_fit_on_a_full_disk_says_so_leaves_nothing_and_goes_on_when_there_is_room(
+    good: Path, alone: blemish.Detector, tmp_path: Path, small_disk: Path
+) -> None:
+    other = small_disk / "others"
+    other.write_bytes(bytes(1_900_000))
+    state = str(tmp_path / "state")
+    with Crew(2, 1) as crew:
+        cluster = cluster_of(crew, state)
+        said = rf"spill folder {small_disk} of the machine {platform.node()}: the disk is full"
+        with pytest.raises(DataError, match=said):
+            blemish.fit(good, spill_folder=small_disk, cluster=cluster, **OPTIONS)
+        assert "fit.json" in os.listdir(state)
+        other.unlink()
+        assert_equal(alone, blemish.fit(good, spill_folder=small_disk, cluster=cluster, **OPTIONS))
+    assert list(small_disk.iterdir()) == []
+
+
+@pytest.mark.usefixtures("here")
+def test_versions_of_ray_that_differ_are_said_in_a_sentence() -> None:
+    from ray._private.utils import check_version_info, compute_version_info
+
+    own, python = compute_version_info()
+    with pytest.raises(RuntimeError) as refused:
+        check_version_info({"ray_version": "2.1.0", "python_version": "3.9.1"}, "node-7")
+    assert str(_refusal("node-7:6379", refused.value)) == (
+        f"The cluster node-7:6379 runs Ray 2.1.0 on Python 3.9.1, and this process Ray {own} on Python {python}; "
+        f"install the same on all machines."
+    )

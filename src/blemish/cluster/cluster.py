@@ -4,6 +4,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
+from functools import partial
 from itertools import islice
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
@@ -55,10 +56,7 @@ class Cluster:
             each = self._workers or WORKERS
             threads = max(1, min(machines) // each)
             self._crew = stack.enter_context(Crew(sum(min(each, own) for own in machines), threads))
-            _check_same(self._crew.ask(Call("versions")))
-            enter = Call("enter", (os.getcwd(),))
-            self._crew.remember("folder", lambda worker: [enter])
-            self._crew.ask(enter)
+            _introduce(self._crew)
             self._stack = stack.pop_all()
         return self
 
@@ -154,14 +152,21 @@ def connect(
     return Cluster(address, processors=processors, workers=workers, checkpoint=checkpoint)
 
 
-def _check_same(versions: Sequence[dict[str, str]]) -> None:
-    own = Worker().versions()
-    for other in versions:
-        for name, version in other.items():
-            if version != own[name]:
-                raise OptionError(
-                    f"A machine of the cluster has {name} {version}, and this one {own[name]}; install the same on all."
-                )
+def _introduce(crew: "Crew") -> None:
+    """Let workers, and those that will replace them, compare versions and enter the folder that paths are named from.
+
+    Raises OptionError where one has other versions.
+    """
+    for what, call in (
+        ("versions", Call("agree", (Worker().versions(),))),
+        ("folder", Call("enter", (os.getcwd(),))),
+    ):
+        crew.remember(what, partial(_always, call))
+        crew.ask(call)
+
+
+def _always(call: Call, worker: int) -> list[Call]:
+    return [call]
 
 
 def _key(good: GoodImages, graph: bytes) -> str:

@@ -12,7 +12,7 @@ from ray import exceptions
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from blemish.cluster.worker import Call, Worker
-from blemish.errors import DataError
+from blemish.errors import DataError, OptionError
 from blemish.memory.shards import Behind
 
 __all__ = ["Crew"]
@@ -105,7 +105,8 @@ class Crew:
             worker, place = running[ref]
             try:
                 answer = self._answer(ref)
-            except (*LOST, Behind):
+            except (*LOST, Behind) as error:
+                _check_loads(error)
                 running = {other: at for other, at in running.items() if at[0] != worker}
                 self._replace(worker)
                 running |= {self._send(worker, call): (worker, number) for number, call in begun[worker]}
@@ -147,12 +148,21 @@ class Crew:
                         self._answer(self._send(worker, call))
                 self._nodes[worker] = self._answer(self._send(worker, Call("node")))
                 return
-            except (*LOST, Behind):
-                continue
+            except (*LOST, Behind) as error:
+                _check_loads(error)
 
     def _hired(self, strategy: Any, processors: int) -> Any:
         kind = ray.remote(max_restarts=0, max_task_retries=0, num_cpus=processors)(_Actor)
         return kind.options(scheduling_strategy=strategy).remote()
+
+
+def _check_loads(error: Exception) -> None:
+    """Raise OptionError where it was no death: a machine that cannot import what its worker is made of."""
+    if "failed to import on the worker" in str(error):
+        raise OptionError(
+            "A machine of the cluster cannot load blemish; install the same version of blemish[ray] on all, then "
+            "repeat the command."
+        ) from None
 
 
 class _Actor(Worker):

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,8 +45,8 @@ def began(address: str, processors: int | None = None) -> Iterator[list[int]]:
     """
     if address.startswith("ray://"):
         raise OptionError(
-            f"The address {address} is one of Ray's client, which blemish cannot use; run the command on the cluster "
-            f"itself with auto, or give HOST:PORT."
+            f"The address {address} is one of Ray's client, through which all answers of the workers would travel "
+            f"twice; run the command on a machine of the cluster with auto, or give HOST:PORT."
         )
     check_installed()
     if address not in ("local", "auto"):
@@ -62,10 +63,7 @@ def began(address: str, processors: int | None = None) -> Iterator[list[int]]:
         else:
             ray.init(address=address, **quiet)
     except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
-        raise OptionError(
-            f"The cluster {address} cannot be used: {_first_line(error)}; start Ray there (ray start --head), or use "
-            f"local."
-        ) from None
+        raise _refusal(address, error) from None
     try:
         yield [int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]]
     finally:
@@ -108,6 +106,19 @@ def _start_here(ray: Any, processors: int | None, quiet: dict[str, Any]) -> None
         )
     finally:
         ray_constants.ENABLE_RAY_CLUSTER = reachable
+
+
+def _refusal(address: str, error: Exception) -> OptionError:
+    """Why Ray did not connect, in a sentence: of versions that differ, it says both."""
+    if len(both := re.findall(r"Ray: (\S+)\s+Python: (\S+)", str(error))) == 2:
+        (there, python_there), (here, python_here) = both
+        return OptionError(
+            f"The cluster {address} runs Ray {there} on Python {python_there}, and this process Ray {here} on Python "
+            f"{python_here}; install the same on all machines."
+        )
+    return OptionError(
+        f"The cluster {address} cannot be used: {_first_line(error)}; start Ray there (ray start --head), or use local."
+    )
 
 
 def _first_line(error: Exception) -> str:

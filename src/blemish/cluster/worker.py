@@ -16,7 +16,7 @@ import numpy as np
 
 from blemish.arrays import Bools, Doubles, Floats, Ints
 from blemish.cluster.plan import CHUNK, ChunkRecord, ShardPlan, ShareFiles
-from blemish.errors import DataError
+from blemish.errors import DataError, OptionError
 from blemish.features.patches import AnyExtractor, Features, look
 from blemish.features.tiles import extractor_for
 from blemish.images.transform import pixels_digest
@@ -70,7 +70,18 @@ class Worker:
 
     def versions(self) -> dict[str, str]:
         """What must be the same on all machines."""
-        return {name: version(name) for name in ("blemish", "numpy", "onnxruntime")}
+        return {name: version(name) for name in ("blemish", "numpy", "onnxruntime")} | {
+            "Python": platform.python_version()
+        }
+
+    def agree(self, wanted: dict[str, str]) -> None:
+        """Raise OptionError where this machine has other versions than the one that hands out the work."""
+        own = self.versions()
+        if other := [name for name in wanted if own.get(name) != wanted[name]]:
+            raise OptionError(
+                f"The machine {platform.node()} of the cluster has {_named(own, other)}, and the one that runs the "
+                f"command {_named(wanted, other)}; install the same on all, then repeat the command."
+            )
 
     def process(self) -> int:
         """The number of its process on its machine."""
@@ -207,3 +218,7 @@ class Worker:
     def _its_plan(self) -> ShardPlan:
         assert self._plan is not None, "a share was taken"
         return self._plan
+
+
+def _named(versions: dict[str, str], names: Sequence[str]) -> str:
+    return ", ".join(f"{name} {versions.get(name)}" for name in names)

@@ -2,8 +2,10 @@
 
 import hashlib
 import os
+import platform
 import weakref
 from collections.abc import Sequence
+from io import FileIO
 from pathlib import Path
 from typing import Literal
 
@@ -29,10 +31,12 @@ class NamedRoom:
         self._dimension = 0
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = path.open("r+b" if path.exists() else "w+b")
+            # Without a buffer: what a full disk refused would be tried again when the file is closed.
+            self._file = path.open("r+b" if path.exists() else "w+b", buffering=0)
         except OSError as error:
             raise OptionError(
-                f"The spill folder {path.parent} cannot be written to ({error.strerror}); name another one."
+                f"The spill folder {path.parent} of the machine {platform.node()} cannot be written to "
+                f"({error.strerror}); name another one."
             ) from error
         weakref.finalize(self, self._file.close)  # mapped views live on
         self._there = os.fstat(self._file.fileno()).st_size
@@ -55,12 +59,11 @@ class NamedRoom:
             stored_ND = np.ascontiguousarray(patches_ND.astype(self._dtype))
         self._hash.update(stored_ND.data)
         try:
-            self._file.write(stored_ND.data)
-            self._file.flush()
+            write_all(self._file, stored_ND.tobytes())
         except OSError as error:
             raise DataError(
-                f"The patches could not be written to the spill folder {self._path.parent}: {cause(error)}; free some "
-                f"of it, or name another folder."
+                f"The patches could not be written to the spill folder {self._path.parent} of the machine "
+                f"{platform.node()}: {cause(error)}; free some of it, or name another folder, then repeat the command."
             ) from error
 
     def end_chunk(self) -> str:
@@ -87,6 +90,13 @@ class NamedRoom:
             found.update(block)
             length -= len(block)
         return found.hexdigest()
+
+
+def write_all(file: FileIO, content: bytes) -> None:
+    """Write all of it, in as many pieces as the system takes it."""
+    rest = memoryview(content)
+    while rest:
+        rest = rest[file.write(rest) :]
 
 
 def remove_all(paths: Sequence[Path]) -> None:
