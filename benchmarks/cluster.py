@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -27,10 +28,12 @@ import blemish
 from blemish.arrays import Doubles, Floats, Ints
 from blemish.cluster.cluster import Cluster
 from blemish.cluster.inspecting import inspect_many
-from blemish.cluster.patches import PatchesElsewhere
+from blemish.cluster.patches import LookElsewhere, PatchesElsewhere
 from blemish.cluster.plan import CHUNK, ChunkRecord, ShardPlan, ShareFiles, shares
 from blemish.cluster.products import Product, ProductFit, fit_products
 from blemish.cluster.shards import MESSAGE
+from blemish.data.protocols.solar_cells import solar_cells
+from blemish.memory.choose import ShardHere
 from blemish.memory.coreset import coreset_of, greedy_coreset
 from blemish.memory.shards import ArrayShard, Cut, LocalShards, Reaching, Top
 
@@ -38,6 +41,15 @@ Answer = TypeVar("Answer")
 Row = list[str]
 
 DIMENSION = 152
+GROWTH = 100_000, 1_000_000, 20_000_000
+MANY: dict[str, Any] = {
+    "effort": "quick",
+    "coreset": 1000,
+    "calibration": "split",
+    "held_out": 0.025,
+    "false_rejects": 0.05,
+    "progress": False,
+}
 QUICK: dict[str, Any] = {"effort": "quick", "coreset": 1000, "progress": False}
 
 
@@ -56,7 +68,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--runs", type=int, default=3, help="pairs of runs with Ray and without")
     parser.add_argument("--images", type=int, default=256, help="fitted and inspected with Ray and without")
     parser.add_argument("--patches", type=int, default=200_000, help="shared out among 1 to 1,000 shards")
-    parser.add_argument("--growth", type=int, nargs="+", default=[200_000, 2_000_000], help="patches in a file")
+    parser.add_argument(
+        "--growth", type=int, nargs="+", default=[100_000, 1_000_000, 20_000_000], help="patches in a file"
+    )
     parser.add_argument("--output", action="store_true", help="keep the table in benchmarks/results")
     return parser.parse_args()
 
@@ -118,6 +132,44 @@ def same(one: blemish.Detector, other: blemish.Detector) -> bool:
     """Whether two fits learnt the same, bit for bit."""
     own, others = one.model.method.tensors(), other.model.method.tensors()
     return one.threshold == other.threshold and all(np.array_equal(own[name], others[name]) for name in own)
+
+
+def coreset(arguments: argparse.Namespace) -> str:
+    """The coreset of some 2 x 10^6 patches of solar cells, in shards of two workers and in this process, by turns."""
+    paths = sorted(solar_cells().functional[0].parent.glob("*.png"))
+    here: list[float] = []
+    there: list[float] = []
+    patches = 0
+    with connected([]) as cluster:
+        for _ in range(arguments.runs):
+            with in_calls(ShardHere, "coreset", here):
+                alone = blemish.fit(paths, **MANY)
+            with in_calls(LookElsewhere, "coreset", there):
+                shared = blemish.fit(paths, cluster=cluster, **MANY)
+            assert same(alone, shared)
+            patches = 784 * (len(paths) - alone.model.manifest.calibration.images)
+    row = [f"coreset of {patches:,} patches", str(Spread.of(here)), str(Spread.of(there))]
+    header = ["solar cells, one look, 1,000 rows", "seconds without Ray", "with Ray, 2 workers", "ratio"]
+    return f"{markdown_table(header, [[*row, str(Spread.of_ratios(there, here))]])}\n\nEqual models."
+
+
+@contextmanager
+def in_calls(owner: type, name: str, seconds: list[float]) -> Iterator[None]:
+    """The seconds that calls of a method take in all, while this lasts."""
+    plain, spent = getattr(owner, name), 0.0
+
+    def watched(*given: Any, **options: Any) -> Any:
+        nonlocal spent
+        took, answer = timed(plain, *given, **options)
+        spent += took
+        return answer
+
+    setattr(owner, name, watched)
+    try:
+        yield
+    finally:
+        setattr(owner, name, plain)
+        seconds.append(spent)
 
 
 def products(arguments: argparse.Namespace) -> str:
@@ -255,7 +307,7 @@ def travelled(record: bytes) -> ChunkRecord:
 
 
 def growth(arguments: argparse.Namespace) -> str:
-    """Processor seconds of a coreset over float16 patches in a file."""
+    """Processor seconds and memory of a coreset over float16 patches in a file."""
     table, costs = [], []
     for count in arguments.growth:
         with tempfile.NamedTemporaryFile(suffix=".patches") as file:
@@ -264,13 +316,38 @@ def growth(arguments: argparse.Namespace) -> str:
             file.flush()
             patches = np.memmap(file.name, np.float16, mode="r", shape=(count, DIMENSION))
             began = time.process_time()
-            seconds, _ = timed(greedy_coreset, patches, 1000, threads=1)
+            with Resident() as resident:
+                seconds, _ = timed(greedy_coreset, patches, 1000, threads=1)
             costs.append(time.process_time() - began)
-        table.append([f"{count:,} x {DIMENSION}", figure(costs[-1]), figure(seconds)])
-    slope = np.polyfit(np.log(arguments.growth), np.log(costs), 1)[0]
-    at_20 = costs[-1] * (2e7 / arguments.growth[-1]) ** slope
-    said = f"Growth: patches to the power {slope:.2f}; carried on to 2 x 10^7 patches, {figure(at_20)} CPU s (not run)."
-    return f"{markdown_table(['random patches in a file, 1,000 rows, 1 thread', 'CPU s', 'seconds'], table)}\n\n{said}"
+        own, file_pages = resident.megabytes
+        table.append([f"{count:,} x {DIMENSION}", figure(costs[-1]), figure(seconds), f"{own:,}", f"{file_pages:,}"])
+    slopes = np.diff(np.log(costs)) / np.diff(np.log(arguments.growth))
+    said = f"Growth, from each to the next: patches to the power {', '.join(f'{slope:.2f}' for slope in slopes)}."
+    header = ["random patches in a file, 1,000 rows, 1 thread", "CPU s", "seconds", "own MB", "MB of files"]
+    return f"{markdown_table(header, table)}\n\n{said}"
+
+
+class Resident:
+    """The most memory this process holds while it runs: its own, and pages of files, which the system takes back."""
+
+    def __init__(self) -> None:
+        self.megabytes = 0, 0
+        self._over = Event()
+        self._watcher = Thread(target=self._watch)
+
+    def __enter__(self) -> "Resident":
+        self._watcher.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._watcher.join()
+
+    def _watch(self) -> None:
+        while not self._over.wait(0.1):
+            lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+            now = (int(lines[name].split()[0]) // 1000 for name in ("RssAnon", "RssFile"))
+            self.megabytes = tuple(map(max, self.megabytes, now))  # type: ignore[assignment]
 
 
 def random_patches(count: int, seed: int = 0) -> Floats:
@@ -286,6 +363,7 @@ def random_patches(count: int, seed: int = 0) -> Floats:
 
 PARTS: dict[str, Callable[[argparse.Namespace], str]] = {
     "overhead": overhead,
+    "coreset": coreset,
     "products": products,
     "messages": messages,
     "driver": driver,

@@ -254,8 +254,8 @@ def test_evaluate_says_what_it_leaves_out_of_a_data_set(
     (mvtec / "test" / "scratch" / "deeper").mkdir()
     save_image(mvtec / "test" / "scratch" / "deeper" / "0.png", good_part(0))
     errors = run_cli("evaluate", model, mvtec).stderr
-    assert "1 files that end in .txt" in errors
-    assert "1 images in none of the folders that are read" in errors
+    assert "files that end in .txt (1)" in errors
+    assert "images in none of the folders that are read (1)" in errors
 
 
 def test_evaluate_for_people(mvtec: Path, model: Path, run_cli: RunCli) -> None:

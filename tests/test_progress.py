@@ -45,6 +45,31 @@ def test_what_is_left_counts_from_the_step_s_own_beginning() -> None:
     assert log.getvalue().splitlines() == ["second: 0 of 10", "second: 5 of 10, about 6 s left"]
 
 
+def test_a_step_that_begins_anew_counts_anew() -> None:
+    log, clock = io.StringIO(), Clock()
+    line = ProgressLine(log, 5.0, "{}\n", clock=clock)
+    for done in range(1, 101):  # of one look
+        clock.now += 1.0
+        line("candidates", done, 100)
+    for done in (1, 3):  # of the next
+        clock.now += 5.0
+        line("candidates", done, 100)
+    assert log.getvalue().splitlines()[-2:] == ["candidates: 1 of 100", "candidates: 3 of 100, about 242 s left"]
+
+
+def test_preparation_and_the_first_of_many_say_nothing_of_what_is_left() -> None:
+    log, clock = io.StringIO(), Clock()
+    line = ProgressLine(log, 5.0, "{}\n", clock=clock)
+    for done, now in ((1, 6.0), (2, 12.0), (1000, 18.0)):
+        clock.now = now
+        line("coreset", done, 3000)
+    assert log.getvalue().splitlines() == [
+        "coreset: 1 of 3000",
+        "coreset: 2 of 3000",
+        "coreset: 1000 of 3000, about 24 s left",
+    ]
+
+
 def test_a_short_job_leaves_nothing_in_a_log(capsys: pytest.CaptureFixture[str]) -> None:
     with shown() as report:
         report("step", 1, 1)

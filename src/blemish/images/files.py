@@ -29,7 +29,7 @@ class Found:
 
     def __str__(self) -> str:
         """One sentence about what was left out; empty where that is nothing."""
-        kinds = ", ".join(f"{count} {kind}" for kind, count in self.left_out.most_common())
+        kinds = ", ".join(f"{kind} ({count})" for kind, count in self.left_out.most_common())
         return f"{self.left_out.total()} left out: {kinds}." if kinds else ""
 
 
@@ -104,7 +104,7 @@ def _without_others(paths: Iterable[Path], left_out: Counter[str]) -> list[Path]
 def _kind(path: Path) -> str:
     """What is no image file, in words."""
     if path.is_dir():
-        return "sub-folders (recursive reads them)"
+        return "sub-folders, which recursive reads"
     if not path.exists():
         return "links that lead nowhere"
     if not path.is_file():

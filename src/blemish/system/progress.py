@@ -12,6 +12,8 @@ LINE_SECONDS = 5.0
 """Between two lines, where there is no terminal: a log shows that the work goes on, and stays short."""
 NOTEBOOK_SECONDS = 0.2
 """Between two states of a notebook's line."""
+PACE = 0.02
+"""The share of a step that must be done before its pace tells how long the rest takes."""
 
 
 class Progress(Protocol):
@@ -61,19 +63,25 @@ class ProgressLine:
         self.written = False
         self._stream, self._every, self._form, self._clock = stream, every, form, clock
         self._last = self._began = clock()
-        self._step = ""
+        self._step, self._first, self._done = "", 0, 0
 
     def __call__(self, step: str, done: int, total: int) -> None:
         now = self._clock()
-        if step != self._step:
-            self._step, self._began = step, now
+        if step != self._step or done < self._done:  # the same step again, of the next look
+            self._step, self._first, self._began = step, done, now
+        self._done = done
         if now - self._last < self._every:
             return
         self._last, self.written = now, True
-        left = (now - self._began) / done * (total - done) if done else 0.0
+        left = self._seconds_left(now, total)
         text = f"{step}: {done} of {total}" + (f", about {left:.0f} s left" if left >= 1 else "")
         self._stream.write(self._form.format(text))
         self._stream.flush()
+
+    def _seconds_left(self, now: float, total: int) -> float:
+        """By the pace since the step's first report (before it all is preparation); 0 while too little is known."""
+        since = self._done - self._first
+        return (now - self._began) / since * (total - self._done) if since >= PACE * total else 0.0
 
 
 def _in_notebook() -> bool:
