@@ -26,7 +26,7 @@ from blemish.arrays import Array, Bools, Floats
 from blemish.data.protocols.ped2 import PED2
 from blemish.data.protocols.tasks import Task
 from blemish.data.samples import Sample
-from blemish.evaluation.run import sample_mask
+from blemish.evaluation.masks import sample_mask
 from blemish.images.read import read_image
 from blemish.methods.trained import cavga
 from blemish.methods.trained.answer import planes
@@ -105,7 +105,6 @@ def sized(samples: Sequence[Sample], side: int) -> Array:
 def whole_mask(sample: Sample, size: tuple[int, int]) -> Bools:
     """The defect's mask at the input's size."""
     own = sample_mask(sample, read_image(sample.path).shape[:2])
-    assert own is not None, "frames come with masks"
     return np.asarray(cv2.resize(own.astype(np.uint8), size[::-1], interpolation=cv2.INTER_NEAREST), np.bool_)
 
 
