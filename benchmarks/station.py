@@ -1,19 +1,23 @@
 """What a station adds to `Detector.inspect`: closed loop over HTTP, Magnetic Tile pictures, the durable row included.
 
 What it adds to one part is the time at the caller, less the steps that the answer names, less what `Detector.inspect`
-takes beside its steps (median, in this process).
+takes beside its steps (median, in this process). The caller is a bare socket: a client's own work is not the station's.
+Below what it adds stands its floor: one fsync of a page on the same disk, which each row waits for.
 
 PYTHONPATH=tests:benchmarks python benchmarks/station.py --keep
 """
 
 import argparse
 import json
+import os
+import socket
 import tempfile
 import threading
 import time
 from contextlib import closing
-from http.client import HTTPConnection
 from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import urlsplit
 
 import numpy as np
 from machine import data_folder, figure, markdown_table, publish
@@ -70,6 +74,7 @@ def _measured(served: Served, detector: Detector, shots: list[bytes]) -> str:
             ("Detector.inspect in this process", inside),
             ("the answer at the caller", alone),
             ("what the station adds", added),
+            ("one fsync", _synced(served.folder)),
         )
     ]
     told = markdown_table(["milliseconds", "median", "99 %"], rows)
@@ -92,17 +97,51 @@ def _calls(served: Served, shots: list[bytes]) -> tuple[list[float], list[float]
     """Seconds of each answer, those that are not steps of the inspection, and of all."""
     whole, added = [], []
     start = time.perf_counter()
-    with closing(HTTPConnection(served.address.removeprefix("http://"))) as line:
-        for data in shots:
-            began = time.perf_counter()
-            line.request("POST", f"{API}/recipes/mtd/inspections", data, served.headers | PICTURE)
-            said = line.getresponse()
-            answer = json.loads(said.read())
-            whole.append(time.perf_counter() - began)
-            assert said.status == 200, answer
-            steps = sum(value for name, value in answer["timings_ms"].items() if name != "queue")
-            added.append(whole[-1] - steps / 1000)
+    head = _head(served)
+    with closing(socket.create_connection(("127.0.0.1", urlsplit(served.address).port))) as line:
+        line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with line.makefile("rb") as answers:
+            for data in shots:
+                began = time.perf_counter()
+                line.sendall(head % len(data) + data)
+                said = _answer(answers)
+                whole.append(time.perf_counter() - began)
+                steps = sum(value for name, value in json.loads(said)["timings_ms"].items() if name != "queue")
+                added.append(whole[-1] - steps / 1000)
     return whole, added, time.perf_counter() - start
+
+
+def _head(served: Served) -> bytes:
+    """What a call begins with, but for the length of its picture."""
+    lines = [
+        f"POST {API}/recipes/mtd/inspections HTTP/1.1",
+        f"Host: {urlsplit(served.address).netloc}",
+        *(f"{name}: {value}" for name, value in (served.headers | PICTURE).items()),
+        "Content-Length: %d",
+    ]
+    return "".join(f"{line}\r\n" for line in (*lines, "")).encode()
+
+
+def _answer(answers: BinaryIO) -> bytes:
+    """The body of the next answer."""
+    head = [answers.readline()]
+    while head[-1] != b"\r\n":
+        head.append(answers.readline())
+    assert b" 200 " in head[0], head
+    length = next(line for line in head if line.lower().startswith(b"content-length:"))
+    return answers.read(int(length.partition(b":")[2]))
+
+
+def _synced(folder: Path) -> list[float]:
+    """Seconds of each fsync of one more page."""
+    found = []
+    with (folder / "page").open("wb", buffering=0) as file:
+        for _ in range(SHOTS):
+            file.write(bytes(4096))
+            began = time.perf_counter()
+            os.fsync(file.fileno())
+            found.append(time.perf_counter() - began)
+    return found
 
 
 def _two_callers(served: Served, shots: list[bytes]) -> float:

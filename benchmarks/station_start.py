@@ -13,16 +13,22 @@ import argparse
 import os
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Literal, TypeAlias, get_args
 
+import cv2
+import numpy as np
 from machine import Spread, data_folder, markdown_table, publish
 from station_process import Served, prepared
 
+from blemish.arrays import Bytes
 from blemish.fitting import fit
 
 RECIPES, PICTURES, STARTS = 20, 40, 5
-SHAPES = ("224x320", "256x256", "320x224")
-DIFFERENT = [{"effort": effort, "size": shape} for effort in ("quick", "standard", "thorough") for shape in SHAPES]
+Effort: TypeAlias = Literal["quick", "standard", "thorough"]
+Kind: TypeAlias = tuple[Effort, tuple[int, int]]
+EFFORTS: tuple[Effort, ...] = get_args(Effort)
+SHAPES = ((1, 1), (2, 3), (3, 2))
+"""Height over width of what is cut out of each picture."""
 
 
 def main() -> None:
@@ -30,21 +36,24 @@ def main() -> None:
     parser.add_argument("--keep", action="store_true", help="write the result below benchmarks/results")
     given = parser.parse_args()
     pictures = sorted((data_folder() / "mtd").rglob("MT_Free/**/*.jpg"))[:PICTURES]
+    kinds: dict[str, list[Kind]] = {
+        "equal networks": [("standard", SHAPES[0])],
+        "three efforts, three shapes each": [(effort, shape) for effort in EFFORTS for shape in SHAPES],
+    }
     with tempfile.TemporaryDirectory() as folder:
-        kinds: dict[str, list[dict[str, Any]]] = {"equal networks": [{}], "three efforts, three shapes each": DIFFERENT}
-        tables = [_measured(Path(folder, name), pictures, options) for name, options in kinds.items()]
+        tables = [_measured(Path(folder, name), pictures, models) for name, models in kinds.items()]
     rows = [[name, *map(str, own)] for name, own in zip(kinds, tables, strict=True)]
     told = markdown_table(["models", "seconds until ready", "seconds of the processor", "MB in memory"], rows)
     said = f"{RECIPES} products, each a model of {PICTURES} Magnetic Tile pictures; {STARTS} starts."
     publish("station_start", f"{__doc__}\n{said}\n\n{told}\n", seed="none", keep=given.keep)
 
 
-def _measured(folder: Path, pictures: list[Path], options: list[dict[str, Any]]) -> list[Spread]:
-    """Of a station with models of these options: seconds until ready, those of the processor, MB in memory then."""
+def _measured(folder: Path, pictures: list[Path], kinds: list[Kind]) -> list[Spread]:
+    """Of a station with models of these kinds: seconds until ready, seconds of the processor, MB in memory then."""
     folder.mkdir()
-    models = [folder / f"{number}.blemish" for number in range(len(options))]
-    for model, own in zip(models, options, strict=True):
-        fit(pictures, threads=1, progress=False, **own).save(model)
+    models = [folder / f"{number}.blemish" for number in range(len(kinds))]
+    for model, (effort, shape) in zip(models, kinds, strict=True):
+        fit([_cut(path, *shape) for path in pictures], threads=1, progress=False, effort=effort).save(model)
     data = folder / "station"
     names = [f"product-{number}" for number in range(RECIPES)]
     token = prepared(data, {name: [models[number % len(models)]] for number, name in enumerate(names)})
@@ -54,6 +63,14 @@ def _measured(folder: Path, pictures: list[Path], options: list[dict[str, Any]])
         found.append((served.seconds, _processor_seconds(served), _megabytes(served)))
         served.stop()
     return [Spread.of(values) for values in zip(*found, strict=True)]
+
+
+def _cut(path: Path, high: int, wide: int) -> Bytes:
+    """The largest part of a picture, from its upper left corner, that is `high` by `wide`."""
+    pixels = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+    assert pixels is not None
+    side = min(pixels.shape[0] // high, pixels.shape[1] // wide)
+    return np.ascontiguousarray(pixels[: side * high, : side * wide], np.uint8)
 
 
 def _megabytes(served: Served) -> float:
