@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+import tracemalloc
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -150,6 +151,34 @@ def test_spilled_patches_give_identical_rows(tmp_path: Path) -> None:
     assert (spilled.indices == kept.indices).all()
     assert (spilled.radii == kept.radii).all()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_values_gone_through_in_spans_give_the_same_coreset(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    patches, among_N = patches_of(seed, 3_000, 4), np.random.default_rng(seed).random(3_000) < 0.3
+    whole = greedy_coreset(patches, 150, among=among_N, seed=seed)
+    monkeypatch.setattr("blemish.memory.shards.SPAN", 130)
+    in_spans = greedy_coreset(patches, 150, among=among_N, seed=seed)
+    assert (in_spans.indices == whole.indices).all()
+    assert (in_spans.radii == whole.radii).all()
+    shard = ArrayShard(patches)
+    members = shard.start(among_N)
+    with pytest.raises(IndexError, match=f"{members} patches take part"):
+        shard.member(members)
+
+
+def test_spilled_patches_take_little_memory_a_patch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("blemish.memory.shards.SPAN", 4096)
+    count = 300_000
+    with PatchStore(count, 8, memory=1, folder=tmp_path) as store:
+        store.append(patches_of(0, count, 8))
+        tracemalloc.start()
+        try:
+            greedy_coreset(store.patches(), 50, threads=1)
+            most = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+    assert most < 12 * count + 3_000_000  # the two numbers of each patch, and what does not grow with them
 
 
 def test_half_precision_spill_covers_within_the_stated_bound(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -26,6 +27,8 @@ __all__ = ["ArrayShard", "Behind", "Cut", "LocalShards", "Reaching", "Shards", "
 
 BLOCK = 8192
 PART = 960
+SPAN = 2**20
+"""Values gone through at once, so that what is said of each needs no memory of the length of all."""
 TAKEN = -1.0
 
 
@@ -127,7 +130,7 @@ class ArrayShard:
     Values are squared distances to the nearest centre. `known` is the number of centres that a question counts on; a
     shard that has met another number raises Behind. The patches are float32 or float16.
     In memory the short vectors of the bound are kept; over a file (`held=False`) they are made again
-    block by block, so that only 16 bytes a patch and one block stay in memory. Raises OptionError for
+    block by block, so that only 12 bytes a patch and one block stay in memory. Raises OptionError for
     patches that are not finite rows.
     """
 
@@ -159,7 +162,7 @@ class ArrayShard:
         """Forget all centres; take part with the patches marked, or all. Returns how many these are."""
         count = len(self._patches_ND)
         self._value_N = np.full(count, np.inf)
-        self._met_N = np.zeros(count, np.int64)
+        self._met_N = np.zeros(count, np.int32)
         if among_N is not None:
             self._value_N[~among_N] = TAKEN
         self._centres: list[Points] = []
@@ -170,8 +173,14 @@ class ArrayShard:
     def member(self, position: int) -> tuple[int, Floats]:
         """The number of the patch at this position among those that take part, and the patch (1, d)."""
         self._check_knows(0)
-        members = np.flatnonzero(self._value_N != TAKEN)[position : position + 1]
-        return int(members[0]) + self.first, self._take(members)
+        before = 0
+        for span in self._spans():
+            members = np.flatnonzero(self._value_N[span] != TAKEN) + span.start
+            if position < before + len(members):
+                own = members[position - before : position - before + 1]
+                return int(own[0]) + self.first, self._take(own)
+            before += len(members)
+        raise IndexError(f"{before} patches take part, and number {position} of them was asked for")
 
     def meet(self, centres_RD: Floats, numbers_R: Ints, known: int) -> None:
         """Here are new centres, with their numbers over all shards."""
@@ -201,11 +210,12 @@ class ArrayShard:
         self._check_knows(known)
         where = self._at_least(cut.value)
         top = where[(self._value_N[where] > cut.value) | (where + self.first <= cut.number)]
-        others_N = self._value_N.copy()
-        others_N[top] = -np.inf
-        best = int(np.argmax(others_N))
-        outside = (float(others_N[best]), best + self.first)
-        return Top(top + self.first, self._take(top), self._value_N[top], outside)
+        values_P = self._value_N[top]
+        self._value_N[top] = -np.inf
+        best = int(np.argmax(self._value_N))
+        outside = (float(self._value_N[best]), best + self.first)
+        self._value_N[top] = values_P
+        return Top(top + self.first, self._take(top), values_P, outside)
 
     def _check_knows(self, known: int) -> None:
         if self._known != known:
@@ -213,36 +223,45 @@ class ArrayShard:
 
     def _at_least(self, threshold: float) -> Ints:
         """The points whose fresh value is at least this; of those taken already, none."""
-        candidates = np.nonzero(self._value_N >= threshold)[0]
-        self._freshen(candidates)
-        return candidates[self._value_N[candidates] >= threshold]
+        found = []
+        for span in self._spans():
+            candidates = np.flatnonzero(self._value_N[span] >= threshold) + span.start
+            self._freshen(candidates)
+            found.append(candidates[self._value_N[candidates] >= threshold])
+        return np.concatenate(found)
 
     def _freshen(self, where: Ints) -> None:
         """Bring the values of these points up to date with all centres."""
         stale = where[(self._met_N[where] < self._known) & (self._value_N[where] >= 0)]
-        if self._rows is None:
-            full_RD = np.concatenate([part.full for part in self._centres])
-            self._rows = Points.joined(self._centres, full_RD)
-            self._centres = [self._rows]
-            self._rows = self._rows.packed()
-        margins = self._bound.margins(self._rows)
-        rows = self._rows
-
-        def work(part: Ints) -> None:
-            part = part[np.argsort(self._met_N[part], kind="stable")]
-            points, at = (
-                (self._held, part) if self._held else (self._bound.view(self._take(part)), np.arange(len(part)))
-            )
-            best_QK = self._value_N[part][:, None]
-            self._kernels.nearest(
-                margins, points, at, rows, self._met_N[part], None, best_QK, np.zeros((len(part), 1), np.int64)
-            )
-            self._value_N[part] = best_QK[:, 0]
-            self._met_N[part] = self._known
-
+        rows = self._all_centres()
         if self._held:
             stale = stale[np.argsort(self._met_N[stale], kind="stable")]
-        list(self._pool.map(work, [stale[i : i + PART] for i in range(0, len(stale), PART)]))
+        bring = partial(self._measure if self._known == 1 else self._improve, rows)
+        list(self._pool.map(bring, [stale[i : i + PART] for i in range(0, len(stale), PART)]))
+
+    def _all_centres(self) -> Points:
+        if self._rows is None:
+            full_RD = np.concatenate([part.full for part in self._centres])
+            joined = Points.joined(self._centres, full_RD)
+            self._centres = [joined]
+            self._rows = joined.packed()
+        return self._rows
+
+    def _measure(self, rows: Points, part: Ints) -> None:
+        """Distances to the first centre, of which nothing can be ruled out."""
+        squared_P = self._kernels.exact_pairs(self._take(part), rows.full)
+        self._value_N[part] = np.minimum(self._value_N[part], squared_P)
+        self._met_N[part] = 1
+
+    def _improve(self, rows: Points, part: Ints) -> None:
+        """Distances to the centres that each of these points has not met, where they may be smaller."""
+        part = part[np.argsort(self._met_N[part], kind="stable")]
+        points, at = (self._held, part) if self._held else (self._bound.view(self._take(part)), np.arange(len(part)))
+        best_P1, numbers_P1 = self._value_N[part][:, None], np.zeros((len(part), 1), np.int64)
+        met_P = self._met_N[part].astype(np.int64)
+        self._kernels.nearest(self._bound.margins(rows), points, at, rows, met_P, None, best_P1, numbers_P1)
+        self._value_N[part] = best_P1[:, 0]
+        self._met_N[part] = self._known
 
     def _hold(self) -> Points:
         return Points.joined(self._pool.map(self._shorts, self._blocks()), self._patches_ND)
@@ -254,6 +273,10 @@ class ArrayShard:
     def _look_through(self) -> None:
         for where in self._blocks():
             self._checked(where)
+
+    def _spans(self) -> Iterator[slice]:
+        for start in range(0, len(self), SPAN):
+            yield slice(start, min(start + SPAN, len(self)))
 
     def _blocks(self) -> Iterator[Ints]:
         for start in range(0, len(self), BLOCK):
