@@ -38,7 +38,7 @@ def test_a_plan_is_of_all_images(good: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_on_a_cluster_and_beyond_the_memory_patches_take_disk(good: Path) -> None:
     plan = plan_fit(good, size=64, coreset=0.1, cluster=True, spill_type="float16", spill_folder=good)
     (look,) = plan.looks
-    assert (plan.memory, plan.disk) == (16 * look.patches, 2 * look.dimension * look.patches)
+    assert (plan.memory, plan.disk) == (12 * look.patches, 2 * look.dimension * look.patches)
     spilled = plan_fit(good, size=64, coreset=0.1, memory=10_000)
     assert spilled.disk == 2 * plan.disk
 

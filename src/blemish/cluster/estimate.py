@@ -34,7 +34,7 @@ SEARCHING = ("threshold", "candidates")
 NOT_MEASURED = ("memory", "spill_folder", "spill_type", "radius", "checkpoint", "folds", "held_out")
 SHORT = 168
 """Bytes that the bound keeps of a patch in memory."""
-OF_A_FILE = 16
+OF_A_FILE = 12
 """Bytes that a patch takes in memory where it lies in a file."""
 
 
