@@ -20,6 +20,7 @@ from parts import good_part, save_image, stained_part
 import blemish
 from blemish.cluster.cluster import _introduce
 from blemish.cluster.inspecting import inspect_many, inspect_to_parts
+from blemish.cluster.plan import chunk_of, shares
 from blemish.cluster.products import fit_products, products_of
 from blemish.cluster.start import began
 from blemish.cluster.worker import Call, Worker
@@ -33,7 +34,7 @@ OPTIONS: dict[str, Any] = {"size": 32, "coreset": 60, "seed": 1}
 @pytest.fixture(scope="module")
 def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("good")
-    for seed in range(70):  # two chunks
+    for seed in range(70):
         save_image(folder / f"{seed:03}.png", good_part(seed, 40, 48))
     return folder
 
@@ -46,6 +47,18 @@ def alone(good: Path) -> blemish.Detector:
 def fitted(good: Path, crew: LocalCrew, spill: Path, **more: Any) -> blemish.Detector:
     cluster = cluster_of(crew, more.pop("checkpoint", None))
     return blemish.fit(good, progress=False, threads=1, spill_folder=spill, cluster=cluster, **OPTIONS | more)
+
+
+@pytest.mark.parametrize("images", [1, 2, 24, 70, 689, 5000, 100_003])
+@pytest.mark.parametrize("workers", [1, 2, 3, 16])
+def test_shares_are_whole_chunks_and_nearly_equal(images: int, workers: int) -> None:
+    """Two workers that had 384 and 305 of 689 images took a tenth longer than half of them take."""
+    chunk, spans = chunk_of(images), shares(images, workers)
+    assert [first for first, _ in spans] == [0, *(last for _, last in spans[:-1])]
+    assert spans[-1][1] == images
+    assert all(first % chunk == 0 for first, _ in spans)
+    assert max(last - first for first, last in spans) <= images / workers + chunk
+    assert chunk <= max(4, images / 64)
 
 
 SLOW = pytest.mark.slow

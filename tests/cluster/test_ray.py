@@ -45,7 +45,7 @@ KILLS = int(os.environ.get("BLEMISH_KILLS", "4"))
 
 @pytest.fixture(scope="module")
 def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two chunks of images: every tenth is the one before, and some are of one grey, whose patches are all equal."""
+    """Some chunks of images: every tenth is the one before, and some are of one grey, whose patches are all equal."""
     folder = tmp_path_factory.mktemp("good")
     for seed in range(70):
         grey: Bytes = np.full((40, 48), 100 + seed // 30, np.uint8)

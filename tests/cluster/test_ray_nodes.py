@@ -42,7 +42,7 @@ def test_a_machine_that_goes_changes_nothing(tmp_path: Path, machines: Any) -> N
     from blemish.cluster.crew import Crew
 
     good = tmp_path / "good"
-    for seed in range(140):  # three chunks
+    for seed in range(140):
         save_image(good / f"{seed:03}.png", good_part(seed, 40, 48))
     spill = tmp_path / "spill"
     spill.mkdir()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from blemish.cluster.checkpoint import Checkpoint
 from blemish.cluster.extraction import Extraction
 from blemish.cluster.patches import PatchesElsewhere
-from blemish.cluster.plan import CHUNK, ShardPlan, ShareFiles, shares
+from blemish.cluster.plan import ShardPlan, ShareFiles, chunk_of, shares
 from blemish.cluster.start import began
 from blemish.cluster.storage import Storage
 from blemish.cluster.worker import Call, Sent, Worker
@@ -30,6 +30,8 @@ Answer = TypeVar("Answer")
 
 WORKERS = 2
 """Of each machine, where it has as many processors: two processes were faster than one with two threads."""
+TOGETHER = 8
+"""Items for each thread that travel together: with more, all but one worker wait at the end."""
 AHEAD, AHEAD_HEAVY = 8, 2
 """Calls for each worker whose answers may wait for those before them."""
 
@@ -81,15 +83,15 @@ class Cluster:
         function: Callable[[Item], Answer],
         items: Iterable[Item],
         *,
-        at_once: int = CHUNK,
+        at_once: int | None = None,
         heavy: bool = False,
     ) -> Iterator[Answer]:
-        """Yield `function(item)` for each item, in order; `at_once` of them travel together.
+        """Yield `function(item)` for each item, in order; `at_once` of them travel together, by default a few a thread.
 
         Of `heavy` answers, no more than four for each processor are here or on their way.
         """
         sent, threads = self.crew.put(Sent.of(function)), self.crew.threads
-        together = 2 * threads if heavy else at_once
+        together = at_once or (2 if heavy else TOGETHER) * threads
         calls = (Call("call", (sent, part, threads)) for part in _parts(items, together))
         for answers in self.crew.share_out(calls, ahead=AHEAD_HEAVY if heavy else AHEAD):
             yield from answers
@@ -125,6 +127,7 @@ class Cluster:
             resources.provider,
             self.crew.threads,
             resources.spill_type,
+            chunk_of(len(good)),
         )
 
 
@@ -172,7 +175,8 @@ def _always(call: Call, worker: int) -> list[Call]:
 def _key(good: GoodImages, graph: bytes) -> str:
     """Digits that stand for these images, by their names, and all that shapes their patches and the coreset."""
     found = hashlib.sha256(graph)
-    for part in (repr(good.viewer), good.settings.model_dump_json(), good.resources.spill_type):
+    chunk = str(chunk_of(len(good)))
+    for part in (repr(good.viewer), good.settings.model_dump_json(), good.resources.spill_type, chunk):
         found.update(part.encode())
     for source in good.sources:
         found.update(f"\n{image_name(source)}".encode("utf-8", "surrogateescape"))

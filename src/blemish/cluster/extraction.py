@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from blemish.cluster.checkpoint import Checkpoint
 from blemish.cluster.patches import PatchesElsewhere
-from blemish.cluster.plan import CHUNK, ChunkRecord, ShardPlan
+from blemish.cluster.plan import ChunkRecord, ShardPlan
 from blemish.cluster.worker import Call
 from blemish.system.progress import Progress
 
@@ -56,7 +56,8 @@ class Extraction:
 
     def _number(self, worker: int, chunk: int) -> int:
         """The number of a chunk over all images, however they are shared out."""
-        return self._plans[worker].first // CHUNK + chunk
+        plan = self._plans[worker]
+        return plan.first // plan.chunk + chunk
 
     def _firsts(self) -> list[dict[str, int]]:
         """The number of each share's first patch at each look."""

@@ -14,10 +14,12 @@ from blemish.images.read import Source
 from blemish.images.transform import Viewer
 from blemish.options.settings import Settings
 
-__all__ = ["CHUNK", "ChunkRecord", "ShardPlan", "ShareFiles", "shares"]
+__all__ = ["CHUNK", "ChunkRecord", "ShardPlan", "ShareFiles", "chunk_of", "shares"]
 
 CHUNK = 64
-"""Images that are looked at, checked and told of together."""
+"""Images that are looked at, checked and told of together, of many."""
+FEWEST = 4
+"""The same, of few."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,8 @@ class ShardPlan:
     provider: str
     threads: int
     spill_type: Literal["float32", "float16"]
+    chunk: int = CHUNK
+    """Images of a chunk (`chunk_of`)."""
 
     @property
     def first(self) -> int:
@@ -65,7 +69,7 @@ class ShardPlan:
 
     @property
     def chunks(self) -> int:
-        return -(-len(self.sources) // CHUNK)
+        return -(-len(self.sources) // self.chunk)
 
 
 @dataclass(frozen=True)
@@ -100,9 +104,15 @@ def _shared(masks: Sequence[Bools]) -> list[Bools]:
     return [known.setdefault(mask.tobytes(), mask) for mask in masks]
 
 
+def chunk_of(images: int) -> int:
+    """How many of so many images make a chunk: few of few, so that workers have equal shares; however many work."""
+    return min(CHUNK, max(FEWEST, images // CHUNK))
+
+
 def shares(images: int, workers: int) -> list[tuple[int, int]]:
     """The images of each worker, from the first to before the last: whole chunks, as equal as they can be."""
-    chunks = -(-images // CHUNK)
-    edges = [round(worker * chunks / workers) * CHUNK for worker in range(workers + 1)]
+    chunk = chunk_of(images)
+    chunks = -(-images // chunk)
+    edges = [round(worker * chunks / workers) * chunk for worker in range(workers + 1)]
     spans = [(first, min(last, images)) for first, last in pairwise(edges)]
     return [span for span in spans if span[0] < span[1]]

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from blemish.arrays import Bools, Doubles, Floats, Ints
-from blemish.cluster.plan import CHUNK, ChunkRecord, ShardPlan, ShareFiles
+from blemish.cluster.plan import ChunkRecord, ShardPlan, ShareFiles
 from blemish.errors import DataError, OptionError
 from blemish.features.patches import AnyExtractor, Features, look
 from blemish.features.tiles import extractor_for
@@ -181,7 +181,7 @@ class Worker:
 
     def _looked_at(self, chunk: int) -> ChunkRecord:
         plan = self._its_plan()
-        sources = plan.sources[chunk * CHUNK : (chunk + 1) * CHUNK]
+        sources = plan.sources[chunk * plan.chunk : (chunk + 1) * plan.chunk]
         at_once, threads = plan.viewer.transform.share(plan.threads)
         if self._extractor is None:
             self._extractor = extractor_for(plan.graph, plan.viewer.transform, provider=plan.provider, threads=threads)
