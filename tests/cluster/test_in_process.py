@@ -74,6 +74,24 @@ def test_a_fit_on_workers_is_that_of_one_process(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_lost_patches_of_many_images_come_in_one_journey(
+    good: Path, alone: blemish.Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One journey an image took a tenth of the fit of 700 images."""
+    journeys = {}
+    for at_once in (1, 4096):
+        calls: list[str] = []
+
+        def noted(number: int, call: Call, calls: list[str] = calls) -> bool:
+            calls.append(call.method)
+            return False
+
+        monkeypatch.setattr("blemish.memory.candidates.ROWS_AT_ONCE", at_once)
+        assert_equal(alone, fitted(good, LocalCrew(1, noted), tmp_path))
+        journeys[at_once] = calls.count("rows")
+    assert journeys[4096] < 5 < journeys[1]
+
+
 def test_workers_that_die_in_any_call_change_nothing(
     good: Path, alone: blemish.Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

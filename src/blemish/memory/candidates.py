@@ -10,7 +10,7 @@ the radius it had. Where several leave, patches that these alone covered may lie
 benchmarks/feedback.py says how far they do.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import astuple, dataclass
 from functools import partial
 from typing import NamedTuple
@@ -27,6 +27,8 @@ from blemish.system.progress import Progress, silent
 
 __all__ = ["Candidates", "find_candidates"]
 
+ROWS_AT_ONCE = 4096
+"""Lost patches that are asked for together."""
 NOWHERE = 1e15
 """Stands for the distance to a row that is not there; its square is a finite number."""
 
@@ -69,10 +71,13 @@ def find_candidates(
     """
     lost = _lost(bank, search, patches, images, threads, progress)
     chosen, distances = [np.empty(0, np.int64)], [np.empty(0, np.float32)]
-    for own in _by_image(lost.nearest_L):
-        coreset = cover(patches.rows(lost.numbers_L[own]), lost.other_L[own], bank.radius)
-        chosen.append(lost.numbers_L[own[coreset.indices]])
-        distances.append(coreset.radii)
+    for together in _batches(_by_image(lost.nearest_L)):
+        rows_PD = patches.rows(lost.numbers_L[np.concatenate(together)])
+        ends = np.cumsum([len(own) for own in together])
+        for own, own_PD in zip(together, np.split(rows_PD, ends[:-1]), strict=True):
+            coreset = cover(own_PD, lost.other_L[own], bank.radius)
+            chosen.append(lost.numbers_L[own[coreset.indices]])
+            distances.append(coreset.radii)
     order = np.argsort(-np.concatenate(distances), kind="stable")[:most]
     kept = np.sort(np.concatenate(chosen)[order])
     return Candidates(patches.rows(kept), *patches.places(kept))
@@ -92,6 +97,18 @@ def _by_image(nearest_L: Ints) -> list[Ints]:
     """The lost patches, image by image that would lose them."""
     lost = np.argsort(nearest_L, kind="stable")
     return np.split(lost, np.flatnonzero(np.diff(nearest_L[lost])) + 1) if len(lost) else []
+
+
+def _batches(parts: Sequence[Ints]) -> Iterator[list[Ints]]:
+    """The same, some at a time: patches that are far away come one batch a journey."""
+    batch: list[Ints] = []
+    for own in parts:
+        if batch and sum(map(len, batch)) + len(own) > ROWS_AT_ONCE:
+            yield batch
+            batch = []
+        batch.append(own)
+    if batch:
+        yield batch
 
 
 def _lost(
