@@ -1,8 +1,10 @@
 """The store: what it refuses to open, what a kill leaves, a full disk, retention, the chained audit log."""
 
+import datetime
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from importlib.resources import files
@@ -293,7 +295,7 @@ def test_a_database_of_the_first_form_is_brought_to_the_present_one_after_a_back
     assert (found.score, found.times_threshold) == (1, None), "whether its score had a zero is not known any more"
     store.close()
     kept = sorted(path.name[:15] for path in (tmp_path / "backups").iterdir())
-    assert kept == ["station-form-1-", "station-form-2-"], "one before each step"
+    assert kept == ["station-form-1-", "station-form-2-", "station-form-3-"], "one before each step"
     Store(tmp_path / "new", ballast=0).close()
     assert not (tmp_path / "new" / "backups").exists(), "a new one has nothing to lose"
 
@@ -353,6 +355,66 @@ def test_a_disk_that_is_nearly_full_loses_the_oldest_good_parts_first(
     keeper.close()
     assert find_inspection(store.read, good).image_state == "expired"
     assert find_inspection(store.read, bad).image_state == "stored"
+
+
+def clock(monkeypatch: pytest.MonkeyPatch, days: float, *, lived: float = 0) -> None:
+    """A clock that reads so many days after now, when the station has lived for so many."""
+    wall, read = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=days), time.monotonic()
+    monkeypatch.setattr("blemish.service.work.lived._wall", lambda: wall)
+    monkeypatch.setattr("blemish.service.work.lived.monotonic", lambda: read + 86_400 * lived)
+
+
+def swept(store: Store, *, trust_clock: bool = False) -> tuple[int, str | None]:
+    """How many pictures a station takes away that starts over this folder, and what it notes."""
+    keeper = Keeper(store, trust_clock=trust_clock)
+    try:
+        return keeper.sweep(), keeper.lived.note
+    finally:
+        keeper.close()
+
+
+def test_a_clock_that_leaps_by_years_makes_nothing_too_old(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = recipe_in(store)
+    old = stored(store, row(recipe.id), 1)
+    clock(monkeypatch, 1800)
+    gone, note = swept(store)
+    assert gone == 0
+    assert note is not None
+    assert "is 1800 days ahead" in note
+    stored(store, row(recipe.id, at=later(1800 * 86_400)), 2)  # as it is recorded now
+    assert swept(store)[0] == 0, "nor after a restart"
+    assert find_inspection(store.read, old).image_state == "stored"
+    clock(monkeypatch, 0.1)
+    assert swept(store) == (0, None), "the clock was set"
+    clock(monkeypatch, 1800)
+    assert swept(store, trust_clock=True) == (1, None)
+    left = [row["id"] for row in store.read.execute("SELECT id FROM inspection")]
+    assert old not in left, "the row is past its time as well"
+    assert len(left) == 1
+    clock(monkeypatch, 1801)
+    assert swept(store) == (0, None), "what was trusted once is known from then on"
+
+
+def test_a_clock_that_leaps_while_the_station_runs_is_not_followed_but_lived_time_is(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = recipe_in(store, keep_ok_days=7)
+    stored(store, row(recipe.id), 1)
+    keeper = Keeper(store)
+    clock(monkeypatch, 1800, lived=5)
+    assert keeper.sweep() == 0
+    clock(monkeypatch, 1810, lived=15)
+    assert keeper.sweep() == 1
+    assert keeper.lived.note is not None
+    keeper.close()
+
+
+def test_a_station_that_was_off_for_holidays_follows_its_clock(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = recipe_in(store, keep_ok_days=7)
+    stored(store, row(recipe.id), 1)
+    swept(store)
+    clock(monkeypatch, 25)
+    assert swept(store) == (1, None)
 
 
 def test_history_is_in_order_though_the_clock_jumps(store: Store) -> None:

@@ -28,6 +28,10 @@ def serve(
     adopt: Annotated[
         bool, typer.Option("--adopt", help="Start with an empty database though the folder holds pictures.")
     ] = False,
+    trust_clock: Annotated[
+        bool,
+        typer.Option("--trust-clock", help="The clock is right, though it is far ahead of what was recorded last."),
+    ] = False,
 ) -> None:
     """Run a station: teach, judge and correct over HTTP and in a browser. Needs pip install 'blemish[serve]'."""
     _check_installed()
@@ -36,7 +40,7 @@ def serve(
     if (tls_cert is None) != (tls_key is None):
         fail("https needs both: give --tls-cert and --tls-key.")
     files = {"tls_cert": tls_cert and str(tls_cert), "tls_key": tls_key and str(tls_key)}
-    serve_station(data, host=host, port=port, adopt=adopt, link=link, say=_print, **files)
+    serve_station(data, host=host, port=port, adopt=adopt, link=link, trust_clock=trust_clock, say=_print, **files)
 
 
 @audit.command("verify")

@@ -4,7 +4,7 @@ import datetime
 import secrets
 import time
 
-__all__ = ["later", "moment", "new_id", "now"]
+__all__ = ["days_before", "later", "moment", "new_id", "now"]
 
 _DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
@@ -17,6 +17,11 @@ def now() -> str:
 def later(seconds: float) -> str:
     """The time so many seconds from now; before now where they are negative."""
     return _text(datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=seconds))
+
+
+def days_before(when: datetime.datetime, days: float) -> str:
+    """The time so many days before another."""
+    return _text(when - datetime.timedelta(days=days))
 
 
 def new_id() -> str:

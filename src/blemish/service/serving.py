@@ -35,6 +35,7 @@ def serve(
     port: int | None = None,
     adopt: bool = False,
     link: bool = False,
+    trust_clock: bool = False,
     say: Callable[[str], None] = print,
     **settings: Any,
 ) -> None:
@@ -46,6 +47,7 @@ def serve(
         port: The port; 0 for any that is free.
         adopt: Start with an empty database though there are pictures.
         link: Print a login link though somebody has a password.
+        trust_clock: Delete by the clock though it is far ahead of what was recorded last.
         say: Called with each line for the person who started it.
         **settings: Others of blemish.toml, to take the place of what stands there.
 
@@ -59,7 +61,7 @@ def serve(
     found = read_settings(folder).model_copy(update={key: value for key, value in given.items() if value is not None})
     logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
     before = sys.getswitchinterval()
-    station = Station(folder, found, adopt=adopt)
+    station = Station(folder, found, adopt=adopt, trust_clock=trust_clock)
     try:
         sys.setswitchinterval(SWITCH_SECONDS)
         _check_open(station, found.host)

@@ -34,14 +34,16 @@ log = logging.getLogger("blemish.service")
 class Station:
     """Opened over a folder; `close` ends it in order. Raises DataError where the folder cannot be used."""
 
-    def __init__(self, folder: Path, settings: StationSettings, *, adopt: bool = False) -> None:
+    def __init__(
+        self, folder: Path, settings: StationSettings, *, adopt: bool = False, trust_clock: bool = False
+    ) -> None:
         self.settings = settings
         self.store = Store(folder, adopt=adopt)
         for id in self.store.lost:
             log.warning("the picture of inspection %s was lost when the station was stopped", id)
         self.events, self.tries, self.metrics = Events(), Tries(), Metrics()
         self.registry = Registry(self.store)
-        self.keeper = Keeper(self.store)
+        self.keeper = Keeper(self.store, trust_clock=trust_clock)
         self.inspectors = Inspectors(self.store, settings.threads or available_threads(), self._answered)
         self.bench = Bench(self.store, self._tell_job, self._job_made)
         self._promoting, self._linking = threading.Lock(), threading.Lock()
@@ -90,6 +92,11 @@ class Station:
         full = ["The disk is full: verdicts may not be recorded; free some space."] if self.store.full else []
         loading = [] if self.registry.loaded.is_set() else ["The models on line are being loaded."]
         return full + loading + [f"{name}: {why}" for name, why in sorted(self.registry.failed.items())]
+
+    def notes(self) -> list[str]:
+        """What an engineer should know, though all that is on line serves."""
+        note = self.keeper.lived.note
+        return [] if note is None else [note]
 
     def close(self) -> None:
         """Judge and write what waits, stop the job that runs, and let the folder go."""

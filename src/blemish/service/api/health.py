@@ -26,9 +26,13 @@ async def live() -> dict[str, bool]:
     "/ready", responses={503: {"description": "Something is not in order; `reasons` says what. The rest serves."}}
 )
 def ready(station: At) -> JSONResponse:
-    """Whether all that is on line can be served; `reasons` names what cannot, and the rest serves on."""
+    """Whether all that is on line can be served; `reasons` names what cannot, and the rest serves on.
+
+    `notes` says what an engineer should see to, though everything serves.
+    """
     reasons = station.reasons()
-    body: dict[str, Any] = {"ready": not reasons, "reasons": reasons, "waiting": station.inspectors.waiting}
+    body: dict[str, Any] = {"ready": not reasons, "reasons": reasons, "notes": station.notes()}
+    body["waiting"] = station.inspectors.waiting
     return JSONResponse(body, 503 if reasons else 200)
 
 

@@ -9,10 +9,11 @@ import threading
 import time
 from functools import partial
 
-from blemish.service.clock import later
+from blemish.service.clock import days_before, later
 from blemish.service.store.inspections import picture_stored
 from blemish.service.store.recipes import Recipe, list_recipes
 from blemish.service.store.store import Store
+from blemish.service.work.lived import Lived
 
 __all__ = ["Keeper"]
 
@@ -33,8 +34,10 @@ AT_ONCE = 500
 class Keeper:
     """One thread that writes pictures, and every ten minutes takes the oldest away."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *, trust_clock: bool = False) -> None:
         self._store = store
+        self.lived = Lived(store, trust=trust_clock)
+        """By what time things are too old."""
         self._queue: queue.SimpleQueue[tuple[str, bytes] | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._bytes = 0
@@ -70,10 +73,13 @@ class Keeper:
 
     def sweep(self) -> int:
         """Take away what its recipe keeps no longer; on a disk that is nearly full, the oldest too. Tells how many."""
+        if (note := self.lived.note) is not None:
+            log.warning("%s", note)
         recipes = list_recipes(self._store.read, archived=True)
         gone = sum(self._sweep_recipe(recipe) for recipe in recipes)
         while self._below(*LOW) and (more := sum(self._expire(recipe, "OK", later(0)) for recipe in recipes)):
             gone += more
+        self.lived.keep()
         return gone
 
     def _run(self) -> None:
@@ -132,9 +138,9 @@ class Keeper:
         gone = 0
         for days, verdicts in ((settings.keep_ok_days, ("OK",)), (settings.keep_other_days, OTHERS)):
             for verdict in verdicts:
-                while more := self._expire(recipe, verdict, later(-86_400 * days)):
+                while more := self._expire(recipe, verdict, days_before(self.lived.now(), days)):
                     gone += more
-        old = later(-86_400 * settings.keep_rows_days)
+        old = days_before(self.lived.now(), settings.keep_rows_days)
         while rows := _seqs(self._store.read, _OLD_ROWS, [recipe.id, old]):
             self._store.write(partial(_forget_rows, rows=rows))
         return gone
