@@ -129,7 +129,7 @@ def _review(page: Any, base: str, seen: Seen) -> None:
 
 def _correct(page: Any, base: str, seen: Seen) -> None:
     page.goto(f"{base}/recipes/{NAME}/correct")
-    page.get_by_role("button", name=re.compile("^See what teaching these")).click()
+    page.get_by_role("button", name=re.compile("^See what teaching")).click()
     page.locator(".preview .promote").wait_for()
     assert "would get another verdict" in page.locator(".preview").inner_text()
     seen(page, "correct")

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from blemish.detector import Detector
 from blemish.language.translation import translated
-from blemish.service.pages.said import SCRIPT_SAYS
+from blemish.service.pages.said import ONE, SCRIPT_SAYS
+from blemish.service.pages.show import teller
 
 ROOT = Path(__file__).parent.parent
 PAGES = ROOT / "src/blemish/service/pages"
@@ -37,6 +38,17 @@ def test_every_label_of_the_pages_is_there_in_japanese() -> None:
 def test_the_scripts_are_given_every_sentence_they_say() -> None:
     scripts = "".join(path.read_text("utf-8") for path in (ROOT / "page/src").glob("*.ts"))
     assert set(re.findall(r'say\(\s*"([^"]+)"', scripts)) == set(SCRIPT_SAYS)
+
+
+def test_of_one_english_says_one_and_japanese_the_same_as_of_many() -> None:
+    english, japanese = teller("en"), teller("ja")
+    teach = "See what teaching these {count} would change"
+    assert english(teach, count=1) == "See what teaching this part would change"
+    assert english(teach, count=2) == "See what teaching these 2 would change"
+    assert english("{count} pictures", count=1) == "1 picture"
+    for many in ONE:
+        assert japanese(many, count=1, missed=1) == japanese(many, count=2, missed=1).replace("2", "1", 1)
+    assert set(ONE) <= _template_says() | set(SCRIPT_SAYS)
 
 
 def test_roles_and_scopes_have_japanese_names() -> None:

@@ -2,9 +2,10 @@
 
 const words: Record<string, string> = JSON.parse(document.getElementById("says")?.textContent || "{}");
 
-/** A sentence in the reader's language; `{name}` in it is filled from `values`. */
+/** A sentence in the reader's language; `{name}` in it is filled from `values`, and a `count` of 1 has its own. */
 export function say(english: string, values: Record<string, string | number> = {}): string {
-  return (words[english] ?? english).replace(/\{(\w+)\}/g, (hole, name: string) => String(values[name] ?? hole));
+  const one = values.count === 1 ? words[`1:${english}`] : undefined;
+  return (one ?? words[english] ?? english).replace(/\{(\w+)\}/g, (hole, name: string) => String(values[name] ?? hole));
 }
 
 /** What the station said, in the reader's language: it knows all sentences, and pages know only their own. */

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["GONE", "SCRIPT_SAYS", "in_words"]
+__all__ = ["GONE", "ONE", "SCRIPT_SAYS", "in_words"]
 
 GONE = {
     "expired": "Its picture is not kept any more.",
@@ -11,6 +11,22 @@ GONE = {
     "off": "Pictures of this recipe are not kept.",
 }
 """What stands in the place of a picture, by the state that its row names; all other pictures can be asked for."""
+
+
+ONE = {
+    "See what teaching these {count} would change": "See what teaching this part would change",
+    "Teach {count} pictures": "Teach {count} picture",
+    "{count} answers wait in this page:": "{count} answer waits in this page:",
+    "{count} parts are known to be bad; {missed} of them had been let through.": "{count} part is known to be bad; "
+    "{missed} had been let through.",
+    "{count} parts that people called really bad would pass.": "{count} part that people called really bad would pass.",
+    "{count} pictures": "{count} picture",
+    "{count} pictures are judged before any version goes on line.": "{count} picture is judged before any version "
+    "goes on line.",
+    "{count} pictures were not taken:": "{count} picture was not taken:",
+    "{count} scores and the threshold": "{count} score and the threshold",
+}
+"""What English says of one, for each sentence that differs; Japanese says it as of many."""
 
 
 def in_words(say: Callable[..., str], told: dict[str, Any]) -> list[str]:

@@ -12,7 +12,7 @@ from fastapi.templating import Jinja2Templates
 from markupsafe import Markup
 
 from blemish.language.translation import translated
-from blemish.service.pages.said import SCRIPT_SAYS
+from blemish.service.pages.said import ONE, SCRIPT_SAYS
 from blemish.service.people.access import Caller
 
 __all__ = ["STATIC", "show", "teller"]
@@ -55,6 +55,8 @@ def teller(lang: str) -> Say:
     """A function that says an English sentence in a language; `{name}` in it is filled from what is named."""
 
     def say(english: str, **values: Any) -> str:
+        if lang == "en" and values.get("count") == 1:
+            english = ONE.get(english, english)
         filled = english.format(**values) if values else english
         return translated(filled) if lang == "ja" else filled
 
@@ -66,8 +68,9 @@ def _number(value: float | None, digits: int = 4) -> str:
 
 
 def _script_says(lang: str) -> Markup:
-    """What the scripts say, in Japanese, as JSON that no tag can end."""
-    told = {} if lang == "en" else {english: translated(english) for english in SCRIPT_SAYS}
+    """What the scripts say, in Japanese, as JSON that no tag can end; in English what they say of one."""
+    ones = {f"1:{english}": ONE[english] for english in SCRIPT_SAYS if english in ONE}
+    told = ones if lang == "en" else {english: translated(english) for english in SCRIPT_SAYS}
     return Markup(json.dumps(told, ensure_ascii=False).replace("<", "\\u003c"))
 
 
