@@ -1,5 +1,6 @@
 """Fits on Ray itself, whose processes are killed in every call and between calls, against those without it."""
 
+import importlib
 import os
 import platform
 import re
@@ -324,3 +325,17 @@ def test_versions_of_ray_that_differ_are_said_in_a_sentence() -> None:
         f"The cluster node-7:6379 runs Ray 2.1.0 on Python 3.9.1, and this process Ray {own} on Python {python}; "
         f"install the same on all machines."
     )
+
+
+@pytest.mark.usefixtures("here")
+def test_a_machine_that_cannot_load_its_worker_is_said_and_not_taken_for_one_that_died(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The class is in a module that only this process finds."""
+    (tmp_path / "only_here.py").write_text(
+        "from blemish.cluster.crew import _Actor\nclass Elsewhere(_Actor):\n    pass\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr("blemish.cluster.crew._Actor", importlib.import_module("only_here").Elsewhere)
+    with pytest.raises(OptionError, match="A machine of the cluster cannot load blemish; install the same version"):
+        Crew(1, 1)
