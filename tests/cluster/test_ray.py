@@ -35,9 +35,9 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="tells processes and listening ports as Linux does"),
 ]
 if TYPE_CHECKING or find_spec("ray"):
-    from blemish.cluster.crew import Crew
+    from blemish.cluster.crew import LOST, Crew
 else:
-    Crew = object
+    LOST, Crew = (), object
 
 OPTIONS: dict[str, Any] = {"size": 32, "coreset": 60, "seed": 1, "threads": 1, "progress": False}
 KILLS = int(os.environ.get("BLEMISH_KILLS", "4"))
@@ -89,7 +89,8 @@ class Mortal(Crew):
 
     def _replace(self, worker: int) -> None:
         super()._replace(worker)
-        self._processes[worker] = self._answer(super()._send(worker, Call("process")))
+        with suppress(*LOST):  # killed in the last call of its introduction, which it answered yet
+            self._processes[worker] = self._answer(super()._send(worker, Call("process")))
 
     def _kill(self, worker: int) -> None:
         import ray
@@ -121,6 +122,23 @@ def fitted(good: Path, crew: Crew, spill: Path) -> blemish.Detector:
 @pytest.mark.usefixtures("here")
 def test_a_fit_on_ray_is_that_of_one_process(good: Path, alone: blemish.Detector, tmp_path: Path, workers: int) -> None:
     assert_equal(alone, fitted(good, Crew(workers, 1), tmp_path))
+
+
+@pytest.mark.usefixtures("here")
+def test_answers_that_are_there_together_are_taken_in_the_order_of_their_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    import ray
+
+    def last_first(refs: list[Any], *, num_returns: int) -> tuple[list[Any], list[Any]]:
+        ready, _ = honest(refs, num_returns=len(refs))
+        return ready[::-1][:num_returns], []
+
+    honest = ray.wait
+    monkeypatch.setattr(ray, "wait", last_first)
+    with Crew(2, 1) as crew:
+        queues = {worker: iter([Call("process")] * 9) for worker in range(2)}
+        taken = [(worker, place) for worker, place, _ in crew.work(queues)]
+    for worker in range(2):
+        assert [place for own, place in taken if own == worker] == list(range(9))
 
 
 @pytest.mark.parametrize("by_signal", [False, True], ids=["ray.kill", "SIGKILL"])

@@ -84,7 +84,7 @@ class Crew:
                 yield waiting.pop(queue.told - 1)
 
     def work(self, queues: Mapping[int, Iterator[Call]]) -> Iterator[tuple[int, int, Any]]:
-        """Let each worker do its own calls, in order; yields worker, place of the call and answer as they come.
+        """Let each worker do its own calls, in order; yields worker, place and answer, those of each in its order.
 
         Raises what a call raised, and DataError where workers die again and again.
         """
@@ -101,7 +101,10 @@ class Crew:
 
         fill()
         while running:
-            ref = ray.wait(list(running), num_returns=1)[0][0]
+            oldest: dict[int, Any] = {}
+            for ref, (worker, _) in running.items():
+                oldest.setdefault(worker, ref)
+            ref = ray.wait(list(oldest.values()), num_returns=1)[0][0]
             worker, place = running[ref]
             try:
                 answer = self._answer(ref)
