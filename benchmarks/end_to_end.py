@@ -181,7 +181,7 @@ def sgemm_rate() -> float:
 
 def floors(detector: Detector, images: Sequence[Path], rate: float) -> tuple[float, float, float]:
     """Milliseconds an image of what cannot be left out, on one thread."""
-    manifest, transform = detector.model.manifest, detector.model.manifest.transform
+    manifest, transform = detector.manifest, detector.manifest.transform
     extractor = make_extractor(
         detector.model.graph, transform.height, transform.width, provider=detector.extractors.provider
     )

@@ -118,7 +118,7 @@ def measure(arguments: argparse.Namespace, split: str, coreset: str | None) -> O
     ]
     return Outcome(
         split,
-        sum(image.in_memory for image in detector.model.manifest.images),
+        sum(image.in_memory for image in detector.manifest.images),
         str(detector.model.method),
         arguments.method,
         fit_seconds,

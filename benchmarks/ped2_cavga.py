@@ -65,7 +65,7 @@ def measure(task: Task, options: Mapping[str, Any]) -> dict[str, str]:
     return {
         "encoder": str(detector.info()["encoder"]),
         "training": str(detector.model.method),
-        "frames learnt from": str(sum(image.in_memory for image in detector.model.manifest.images)),
+        "frames learnt from": str(sum(image.in_memory for image in detector.manifest.images)),
         "pixel AUROC of 1 - attention": f"{100 * pixels.auroc:.2f} %",
         "the paper's pixel AUROC, on ShanghaiTech Campus": "85 %",
         "1 - attention on good pixels, mean and deviation": str(good),

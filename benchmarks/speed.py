@@ -121,7 +121,7 @@ def milliseconds(work: Callable[[], Any], parts: int = 1) -> tuple[list[float], 
 
 def step_table(detector: Detector, images: Sequence[Path]) -> str:
     """The steps of an image one by one, on all threads, beside what arithmetic alone would take on them."""
-    method, transform, threads = detector.model.method, detector.model.manifest.transform, detector.extractors.threads
+    method, transform, threads = detector.model.method, detector.manifest.transform, detector.extractors.threads
     assert isinstance(method, PatchCore), "what fit makes by default"
     rate = sgemm_rate() * threads
     sized = [detector.viewer(read_image(path), path.name)[0] for path in images]
@@ -159,7 +159,7 @@ def step(words: str, work: Callable[[Any], Any], items: Sequence[Any], operation
 
 def plans(detector: Detector) -> list[PlannedLook]:
     """The looks as they were planned at fit."""
-    settings = detector.model.manifest.settings
+    settings = detector.manifest.settings
     return plan_looks(settings, load_backbone(settings.backbone))
 
 

@@ -26,7 +26,7 @@ def calibrated(detector: Detector) -> Detector:
 
 
 def test_new_good_images_turn_an_estimate_into_a_promise(detector: Detector, calibrated: Detector) -> None:
-    before, after = detector.model.manifest.calibration, calibrated.model.manifest.calibration
+    before, after = detector.manifest.calibration, calibrated.model.manifest.calibration
     assert (before.mode, before.promise) == ("cross", None)
     assert (after.mode, after.groups, after.images) == ("split", 12, 12)
     assert after.promise == pytest.approx(1 - 0.05 ** (1 / 12))  # 25 % needs 11
@@ -37,8 +37,8 @@ def test_new_good_images_turn_an_estimate_into_a_promise(detector: Detector, cal
 
 
 def test_the_given_detector_stays_as_it_is(detector: Detector, calibrated: Detector) -> None:
-    assert detector.model.manifest.calibration.mode == "cross"
-    assert len(detector.model.manifest.images) == 8
+    assert detector.manifest.calibration.mode == "cross"
+    assert len(detector.manifest.images) == 8
     assert [image.in_memory for image in calibrated.model.manifest.images] == [True] * 8 + [False] * 12
     assert calibrated.info()["images"] == 8
     assert calibrated.model.method is detector.model.method

@@ -25,7 +25,7 @@ def detector() -> Detector:
 
 
 def groups_of(detector: Detector) -> list[str]:
-    return [image.group for image in detector.model.manifest.images]
+    return [image.group for image in detector.manifest.images]
 
 
 def test_each_image_twice_is_as_many_parts_as_once() -> None:

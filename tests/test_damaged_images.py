@@ -296,7 +296,7 @@ def test_what_was_not_measured_is_not_looked_at_and_sets_no_range() -> None:
     for values in holes:
         values[:24, :24] = -9999
     detector = fit(holes, **TINY)
-    assert detector.model.manifest.transform.low == pytest.approx(plain.model.manifest.transform.low, abs=0.2)
+    assert detector.manifest.transform.low == pytest.approx(plain.model.manifest.transform.low, abs=0.2)
     result = detector.inspect(holes[0])
     assert result.anomaly_map is not None
     assert np.isnan(result.anomaly_map[:24, :24]).all()

@@ -50,7 +50,7 @@ def test_mask_regions_and_map_agree(detector: Detector) -> None:
     result = detector.inspect(scratched_part(401).grey)
     assert result.mask is not None
     assert result.anomaly_map is not None
-    calibration = detector.model.manifest.calibration
+    calibration = detector.manifest.calibration
     assert (result.anomaly_map[result.mask] > calibration.map_extent).all()
     assert result.mask[result.anomaly_map > calibration.map_threshold].all()
     assert all(region.score > calibration.map_threshold for region in result.regions)

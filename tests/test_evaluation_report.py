@@ -82,9 +82,9 @@ def test_it_says_what_the_evaluation_says(
     assert evaluation.auroc is not None
     assert f"{100 * evaluation.auroc.value:.1f} %" in text
     assert f"{evaluation.confusion.defective_ok} of 8 defective images called OK" in text
-    backbone = detector.model.manifest.backbone
+    backbone = detector.manifest.backbone
     assert backbone is not None
-    for wanted in (backbone.sha256, backbone.licence, str(detector.model.manifest.calibration), "parts & <others>"):
+    for wanted in (backbone.sha256, backbone.licence, str(detector.manifest.calibration), "parts & <others>"):
         assert wanted in text
     assert any("cut.png" in note for note in evaluation.notes)
     assert all(note in text for note in evaluation.notes)
@@ -138,8 +138,8 @@ def test_only_good_images(tmp_path: Path, detector: Detector, folder: Path, mode
 def test_training_images_that_are_gone_are_named(
     tmp_path: Path, detector: Detector, evaluation: Evaluation, model: Path
 ) -> None:
-    images = [image.model_copy(update={"path": f"/gone/{image.path}"}) for image in detector.model.manifest.images]
-    manifest = detector.model.manifest.model_copy(update={"images": images})
+    images = [image.model_copy(update={"path": f"/gone/{image.path}"}) for image in detector.manifest.images]
+    manifest = detector.manifest.model_copy(update={"images": images})
     moved = detector.with_model(replace(detector.model, manifest=manifest))
     assert (
         "Training images no longer there: /gone/" in Reader(written(tmp_path / "r.html", moved, evaluation, model)).text

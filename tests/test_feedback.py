@@ -53,7 +53,7 @@ def state(detector: Detector) -> dict[str, bytes]:
         "scores": detector.model.held_out.scores_M,
         "unseen": detector.model.held_out.image_M,
     }
-    manifest = detector.model.manifest.model_dump_json(exclude={"sha256", "format"}).encode()
+    manifest = detector.manifest.model_dump_json(exclude={"sha256", "format"}).encode()
     return {name: tensor.tobytes() for name, tensor in tensors.items()} | {"manifest": manifest}
 
 
@@ -111,11 +111,11 @@ def test_added_images_count_with_the_scores_of_a_memory_without_their_part(
 def test_a_promise_stands_when_images_are_added(paths: dict[str, list[Path]]) -> None:
     """Thresholds on parts kept from the memory stay, and a larger bank lets no part score higher."""
     detector = fit(paths["fit"], calibration="split", held_out=4, **TINY)
-    before = detector.model.manifest.calibration
+    before = detector.manifest.calibration
     good = [good_part(seed) for seed in range(90, 94)]
     scores = [detector.inspect(image).score for image in good]
     detector = detector.add(paths["new"])
-    assert detector.model.manifest.calibration == before
+    assert detector.manifest.calibration == before
     assert all(detector.inspect(image).score <= score for image, score in zip(good, scores, strict=True))
 
 

@@ -25,12 +25,12 @@ def test_folder_pattern_paths_and_arrays_fit_alike(folder: Path, detector: Detec
     for images in (str(folder / "fit" / "*.png"), paths, [np.asarray(Image.open(path)) for path in paths]):
         again = fit(images, **TINY)
         np.testing.assert_array_equal(bank_of(again).rows_KD, bank_of(detector).rows_KD)
-        assert again.model.manifest.calibration == detector.model.manifest.calibration
+        assert again.model.manifest.calibration == detector.manifest.calibration
 
 
 def test_thresholds_come_from_images_the_memory_never_saw(detector: Detector) -> None:
     """With every patch in the bank, each good image itself scores 0; the threshold must not."""
-    calibration = detector.model.manifest.calibration
+    calibration = detector.manifest.calibration
     assert calibration.threshold == max(detector.model.held_out.scores_M)  # 8 images: the most they can give
     assert (calibration.mode, calibration.images, calibration.groups) == ("cross", 8, 8)
     remembered = fit(GOOD, size=64, coreset=1.0)
@@ -216,7 +216,7 @@ def test_bytes_and_pillow_images_can_be_fitted_on(folder: Path, detector: Detect
 
 
 def test_the_manifest_says_what_was_fitted_on(folder: Path, detector: Detector) -> None:
-    manifest = detector.model.manifest
+    manifest = detector.manifest
     assert [Path(image.path).name for image in manifest.images] == [f"{i}.png" for i in range(8)]
     assert {(image.height, image.width) for image in manifest.images} == {(96, 144)}
     assert probe_image(folder / "fit" / "0.png") == ImageKind(96, 144, "uint8")

@@ -47,7 +47,7 @@ def test_an_end_of_one_value_that_no_good_image_has_is_for_review(detector: Dete
     cut = good_part(50)
     cut[-8:] = cut[-9, 0]
     assert constant_end(cut) == pytest.approx(8 / 96)
-    usual = Usual.of(detector.model.manifest.images)
+    usual = Usual.of(detector.manifest.images)
     assert usual == Usual(end=0.0, measured=1.0)
     result = detector.inspect(cut)
     assert result.note is not None

@@ -58,6 +58,6 @@ def test_roles_and_scopes_have_japanese_names() -> None:
 
 
 def test_what_a_threshold_promises_is_said_in_japanese(detector: Detector) -> None:
-    said = translated(str(detector.model.manifest.calibration))
+    said = translated(str(detector.manifest.calibration))
     assert JAPANESE.search(said)
     assert "good parts" not in said

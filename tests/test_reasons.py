@@ -94,7 +94,7 @@ def test_every_region_of_an_inspection_has_reasons(detector: Detector) -> None:
         distances = [nearest.distance for nearest in region.nearest]
         assert distances == sorted(distances, reverse=True)
         for nearest in region.nearest:
-            assert nearest.path in {image.path for image in detector.model.manifest.images}
+            assert nearest.path in {image.path for image in detector.manifest.images}
             assert 0 <= nearest.x < WIDTH
             assert 0 <= nearest.y < HEIGHT
     assert result.nearest is not None
@@ -102,7 +102,7 @@ def test_every_region_of_an_inspection_has_reasons(detector: Detector) -> None:
 
 
 def remembered(detector: Detector, image: Bytes) -> tuple[Bytes, GoodPictures]:
-    pictures = GoodPictures(detector.model.manifest)
+    pictures = GoodPictures(detector.manifest)
     colour = np.repeat(image[:, :, None], 3, axis=2)
     matches = detector.inspect(image).matches
     assert matches is not None
@@ -171,7 +171,7 @@ def test_16_bit_images_are_remembered_in_8_bits(tmp_path: Path) -> None:
 def test_pairs_show_both_patches_in_their_middle(detector: Detector, folder: Path) -> None:
     colour = np.repeat(scratched_part(703).grey[:, :, None], 3, axis=2)
     regions = detector.inspect(colour).regions
-    found = list(pairs(colour, regions, GoodPictures(detector.model.manifest)))
+    found = list(pairs(colour, regions, GoodPictures(detector.manifest)))
     assert [pair.nearest for pair in found] == [region.nearest[0] for region in regions]
     assert found[0].good_SS3 is not None
     assert found[0].image_SS3.shape == found[0].good_SS3.shape
@@ -189,7 +189,7 @@ def test_an_area_that_is_not_looked_at_is_grey(folder: Path) -> None:
 def test_other_methods_have_no_reasons(detector: Detector) -> None:
     result = replace(detector.inspect(good_part(1)), matches=None)
     with pytest.raises(OptionError, match="only patchcore keeps"):
-        reasons_sheet(np.zeros((9, 9, 3), np.uint8), result, GoodPictures(detector.model.manifest))
+        reasons_sheet(np.zeros((9, 9, 3), np.uint8), result, GoodPictures(detector.manifest))
 
 
 def test_inspect_draws_reasons(model: Path, folder: Path, tmp_path: Path, run_cli: RunCli) -> None:
@@ -206,7 +206,7 @@ def test_inspect_draws_reasons(model: Path, folder: Path, tmp_path: Path, run_cl
 def test_a_sheet_of_reasons_says_what_it_shows(detector: Detector, folder: Path) -> None:
     """Words stand right of each pair and below the pictures above; without them the sheet is a riddle."""
     result = detector.inspect(folder / "line" / "scratch.png")
-    sheet = reasons_sheet(result.image(), result, GoodPictures(detector.model.manifest))
+    sheet = reasons_sheet(result.image(), result, GoodPictures(detector.manifest))
     height, width = result.image().shape[:2]
     below = sheet[height : height + WORDS_HEIGHT, : 2 * width]
     beside = sheet[height + WORDS_HEIGHT + GAP :][:CROP_SIDE, 2 * (CROP_SIDE + GAP) :]

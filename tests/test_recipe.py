@@ -110,6 +110,6 @@ def test_options_that_contradict_a_recipe_name_it(tmp_path: Path, folder: Path, 
 def test_python_takes_a_recipe(tmp_path: Path, folder: Path) -> None:
     (tmp_path / "part.toml").write_text("[fit]\nsize = 64\ncoreset = 20\nfolds = 3\n", encoding="utf-8")
     detector = blemish.fit(folder / "fit", recipe=tmp_path / "part.toml", folds=2)
-    assert detector.model.manifest.settings == make_settings(size=64, coreset=20, folds=2)
+    assert detector.manifest.settings == make_settings(size=64, coreset=20, folds=2)
     with pytest.raises(OptionError, match="is given beside settings"):
         blemish.fit(folder / "fit", recipe=tmp_path / "part.toml", settings=blemish.Settings())

@@ -52,7 +52,7 @@ def test_defects_among_good_parts_are_found_and_leave_the_memory(mixed: Path) ->
     assert {Path(result.path).name for result in found.suspects} == {"scratch.png", "stain.png"}
     assert found.suspicion == sorted(found.suspicion, reverse=True)
     assert all(result.regions for result in found.suspects)
-    assert len(found.detector.model.manifest.images) == 14
+    assert len(found.detector.manifest.images) == 14
     more = scan(mixed, cutoff=0.1, **TINY)
     assert [result.path for result in more.suspects[:2]] == [result.path for result in found.suspects]
     assert len(more.suspects) > 2

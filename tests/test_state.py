@@ -22,7 +22,7 @@ def detector(request: pytest.FixtureRequest) -> Detector:
 
 
 def test_a_method_comes_back_from_its_tensors(detector: Detector) -> None:
-    manifest, tensors = detector.model.manifest, detector.model.method.tensors()
+    manifest, tensors = detector.manifest, detector.model.method.tensors()
     again = find_method(manifest.method).restore(tensors, manifest.settings, manifest.transform)
     for name, tensor in again.tensors().items():
         assert tensor.dtype == tensors[name].dtype
@@ -30,7 +30,7 @@ def test_a_method_comes_back_from_its_tensors(detector: Detector) -> None:
 
 
 def test_it_keeps_the_tensors_it_names(detector: Detector) -> None:
-    kinds = find_method(detector.model.manifest.method).tensor_kinds(detector.model.manifest.settings)
+    kinds = find_method(detector.manifest.method).tensor_kinds(detector.manifest.settings)
     tensors = detector.model.method.tensors()
     assert list(kinds) == list(tensors)
     lengths: dict[str, int] = {}
@@ -45,6 +45,6 @@ def test_it_never_changes(detector: Detector) -> None:
 
 
 def test_every_good_image_is_known_by_its_pixels(detector: Detector) -> None:
-    manifest = detector.model.manifest
+    manifest = detector.manifest
     digests = [pixels_digest(manifest.viewer(np.dstack([good_part(seed)] * 3), "part")[0]) for seed in range(5)]
     assert [image.pixels for image in manifest.images] == digests

@@ -162,8 +162,8 @@ def test_a_score_moves_less_than_the_tolerance_when_the_tiling_shifts(tiled: Det
 
 def with_tiling(detector: Detector, tiling: Tiling | None) -> Detector:
     """The same model, cut otherwise."""
-    changed = detector.model.manifest.transform.model_copy(update={"tiling": tiling})
-    manifest = detector.model.manifest.model_copy(update={"transform": changed})
+    changed = detector.manifest.transform.model_copy(update={"tiling": tiling})
+    manifest = detector.manifest.model_copy(update={"transform": changed})
     return Detector.of(replace(detector.model, manifest=manifest), threads=2)
 
 

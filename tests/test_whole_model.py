@@ -81,13 +81,13 @@ def test_a_digest_covers_the_manifest(model: Path) -> None:
 
 
 def test_300_000_images_are_saved_and_read(detector: Detector) -> None:
-    known = detector.model.manifest.images
+    known = detector.manifest.images
     digest = "0123456789abcdef" * 4
     more = [
         TrainingImage(path=f"/line/部品/{n:07}.png", group=f"part {n}", height=96, width=144, pixels=digest)
         for n in range(300_000 - len(known))
     ]
-    manifest = detector.model.manifest.model_copy(update={"images": [*known, *more]})
+    manifest = detector.manifest.model_copy(update={"images": [*known, *more]})
     large = Detector.of(detector.model, threads=1).model
     content = model_bytes(type(large)(manifest, large.method, large.graph, large.held_out))
     assert int.from_bytes(content[:8], "little") < 20_000
@@ -190,9 +190,9 @@ def test_an_operator_that_is_not_listed_is_named(operator: str) -> None:
 
 
 def test_what_a_graph_takes_is_told_before_it_runs(detector: Detector) -> None:
-    transform = detector.model.manifest.transform
+    transform = detector.manifest.transform
     work = work_of(open_network(detector.model.graph), (transform.height, transform.width, 3))
-    assert work.outputs["patches"][:2] == detector.model.manifest.grid
+    assert work.outputs["patches"][:2] == detector.manifest.grid
     assert 0 < work.peak < 10e6
     twice = work_of(open_network(detector.model.graph), (2 * transform.height, 2 * transform.width, 3))
     assert 3.5 < twice.multiplications / work.multiplications < 4.5

@@ -64,7 +64,7 @@ def calibrate(
         DataError: The memory was fitted on one of the images, or there are none.
         ImageError: An image cannot be used.
     """
-    manifest = detector.model.manifest
+    manifest = detector.manifest
     asked = {"false_rejects": false_rejects, "confidence": confidence, "review": review, "threshold": threshold}
     if good is None and all(value is None for value in asked.values()):
         return detector
@@ -90,7 +90,7 @@ def _unseen_images(
         raise DataError("No images were given; thresholds need good images that the memory has not seen.")
     viewer, threads = detector.viewer, detector.extractors.threads
     _refuse_seen(detector, sources)
-    named = named_parts(sources, groups, [image.group for image in detector.model.manifest.images])
+    named = named_parts(sources, groups, [image.group for image in detector.manifest.images])
     glances = glance_over(sources, viewer.rules, threads=threads, progress=progress)
     if errors := [glance for glance in glances if isinstance(glance, ImageError)]:
         raise errors[0]
@@ -104,7 +104,7 @@ def _unseen_images(
 
 def _refuse_seen(detector: Detector, sources: Sequence[Source]) -> None:
     """Raise DataError where the memory knows pixels: those of a copy too, under any name."""
-    images = detector.model.manifest.images
+    images = detector.manifest.images
     undigested = {os.path.abspath(image.path) for image in images if image.in_memory and not image.pixels}
     named = [image_name(source) for source in sources]
     twice = [
@@ -126,5 +126,5 @@ def _score_unseen(detector: Detector, sources: Sequence[Source], progress: Progr
     for scores in detector.score_many(sources):
         answers.append(scores.numbers)
         progress("threshold", len(answers), len(sources))
-    first = len(detector.model.manifest.images)
+    first = len(detector.manifest.images)
     return _held_out(np.arange(first, first + len(sources)), answers)

@@ -21,7 +21,7 @@ from blemish.methods.method import Scores
 from blemish.model.feedback import Seen, added, numbers_of, removed
 from blemish.model.file import model_bytes, model_of, read_model, write_model
 from blemish.model.inspection import Inspector, digest_of
-from blemish.model.manifest import Change
+from blemish.model.manifest import Change, ModelManifest
 from blemish.model.model import Model, undone
 from blemish.model.signature import Trusted
 from blemish.model.suspects import suspects, without_suspects
@@ -90,7 +90,7 @@ class Detector:
     @cached_property
     def viewer(self) -> Viewer:
         """How every image is read and looked at."""
-        viewer = self.model.manifest.viewer
+        viewer = self.manifest.viewer
         if self.max_pixels is not None:
             rules = Rules.of(max_pixels=self.max_pixels, nodata=viewer.rules.nodata)
             viewer = replace(viewer, rules=rules)
@@ -101,14 +101,19 @@ class Detector:
         return Inspector(self.model, self.viewer)
 
     @property
+    def manifest(self) -> ModelManifest:
+        """What the model file says of the model: images, settings, calibration, journal."""
+        return self.model.manifest
+
+    @property
     def threshold(self) -> float:
         """Scores above it are NG."""
-        return self.model.manifest.calibration.threshold
+        return self.manifest.calibration.threshold
 
     @property
     def journal(self) -> list[Change]:
         """The changes made after fitting, oldest first."""
-        return list(self.model.manifest.journal)
+        return list(self.manifest.journal)
 
     def inspect(self, image: Source, *, channels: Channels = "RGB") -> Result:
         """Score one image on all threads.
@@ -175,7 +180,7 @@ class Detector:
         Returns:
             For each, the image of the model; None where there is none, or the image cannot be read.
         """
-        by_pixels = {image.pixels: image for image in reversed(self.model.manifest.images) if image.pixels}
+        by_pixels = {image.pixels: image for image in reversed(self.manifest.images) if image.pixels}
         digest = partial(digest_of, self.viewer)
         threads = self.extractors.threads
         digests = cluster.stream(digest, images) if cluster else stream(digest, images, threads=threads)
@@ -209,7 +214,7 @@ class Detector:
         sources = list_sources(images, recursive=recursive)
         if not sources:
             raise DataError("No images were given; name good ones that are to be added.")
-        parts = named_parts(sources, groups, [image.group for image in self.model.manifest.images])
+        parts = named_parts(sources, groups, [image.group for image in self.manifest.images])
         seen = list(stream(self._seen, zip(sources, parts, strict=True), threads=self.extractors.at_once))
         return self.with_model(added(self.model, seen, who=who, threads=self.extractors.threads))
 
@@ -217,7 +222,7 @@ class Detector:
         """A detector without some training images in memory and calibration.
 
         Args:
-            images: Their names, their parts (`group`), or their places in `model.manifest.images`.
+            images: Their names, their parts (`group`), or their places in `manifest.images`.
             who: For the journal; by default the user's name.
 
         Returns:
@@ -228,13 +233,13 @@ class Detector:
             DataError: A name is not in the model, or stands for images of several parts; or no image would remain.
         """
         self.model.check_learns()
-        numbers = numbers_of(self.model.manifest.images, images)
+        numbers = numbers_of(self.manifest.images, images)
         return self.with_model(removed(self.model, numbers, who=who))
 
     @property
     def suspects(self) -> list[TrainingImage]:
         """The good images in the model that look like defects, the highest score by a memory without it first."""
-        return suspects(self.model.manifest.images)
+        return suspects(self.manifest.images)
 
     def without_suspects(self, *, who: str | None = None) -> "Detector":
         """A detector without its suspects in memory and calibration; `undo` brings them back.

@@ -162,7 +162,7 @@ def _draw(parts: Sequence[Part], seed: int) -> Draw:
     with tempfile.TemporaryDirectory() as folder:
         detector = SCENARIOS[scenario](chosen[:FITTED], chosen[FITTED : FITTED + NEW], Path(folder))
     assert detector is not None
-    calibration = detector.model.manifest.calibration
+    calibration = detector.manifest.calibration
     rejected = sum(any(detector.inspect(picture).verdict is Verdict.NG for picture in part) for part in unseen)
     promise = calibration.promise
     return Draw(
@@ -172,7 +172,7 @@ def _draw(parts: Sequence[Part], seed: int) -> Draw:
         calibration.groups,
         rejected,
         len(unseen),
-        len({image.group for image in detector.model.manifest.images}),
+        len({image.group for image in detector.manifest.images}),
     )
 
 

@@ -152,7 +152,7 @@ def test_a_scratch_scores_above_good_parts_after_three_epochs_of_features(
     if method == "differnet":  # the others draw little in three epochs
         assert detector.inspect(scratched_part(7).grey).score > max(good)
     assert detector.info()["training"]["epochs"] == 3
-    assert detector.model.manifest.calibration.images == 3
+    assert detector.manifest.calibration.images == 3
 
 
 @pytest.mark.parametrize("method", METHODS)

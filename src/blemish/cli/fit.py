@@ -122,7 +122,7 @@ def _tell(output: Path, detector: "Detector", *, json: bool) -> None:
     info = detector.info()
     size = info["input"]
     say(f"{output}: {info['images']} good images at {size['height']}x{size['width']} (height x width)")
-    say(f"{detector.model.method}; {basis(Words(language()), detector.model.manifest.calibration)}")
+    say(f"{detector.model.method}; {basis(Words(language()), detector.manifest.calibration)}")
     say_misses_unknown(output)
 
 

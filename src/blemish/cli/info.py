@@ -24,7 +24,7 @@ def info(
 
     detector = load(model, provider=provider, trusted=trusted)
     if recipe:
-        print(as_toml(detector.model.manifest.settings), end="")
+        print(as_toml(detector.manifest.settings), end="")
         return
     found = detector.info()
     if json:

@@ -77,7 +77,7 @@ def inspect(
         machines = stack.enter_context(reached(cluster, threads=wanted.threads))
         if parquet:
             _tell_parts(inspect_to_parquet(machines, detector, paths, parquet))
-        manifest = None if isinstance(detector, Artefact) else detector.model.manifest
+        manifest = None if isinstance(detector, Artefact) else detector.manifest
         writers = _open(wanted, paths, manifest, apart, stack)
         progress = stack.enter_context(progress_bar())
         counts: Counter[Verdict] = Counter()

@@ -71,8 +71,8 @@ def part_scores(
 
 def operating_points(detector: Detector) -> list[tuple[str, Calibration]]:
     """The operating point in use, the same with a REVIEW band where it has none, and others that scores would give."""
-    now = detector.model.manifest.calibration
-    held_out, images = detector.model.held_out, [image.group for image in detector.model.manifest.images]
+    now = detector.manifest.calibration
+    held_out, images = detector.model.held_out, [image.group for image in detector.manifest.images]
 
     def at(wanted: Wanted) -> Calibration:
         return thresholds_of(held_out, images, wanted, now.mode, was=now)

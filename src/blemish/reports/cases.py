@@ -38,7 +38,7 @@ class Cases:
         self.timings: list[dict[str, float]] = []
         self.without_maps = False
         """Whether the method draws none, as those do that score an image as a whole."""
-        self._good = GoodPictures(self.detector.model.manifest)
+        self._good = GoodPictures(self.detector.manifest)
 
     @property
     def missing(self) -> list[str]:

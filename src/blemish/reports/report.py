@@ -57,7 +57,7 @@ def write_report(
     good = sorted((each for each in scored if not each.label), key=lambda each: -each.score)
     defective = sorted((each for each in scored if each.label), key=lambda each: each.score)
     misses, alarms = cases.drawn(defective[:SHOWN]), cases.drawn(good[:SHOWN])
-    title = f"{words('report')}: {model.name if model else detector.model.manifest.method}"
+    title = f"{words('report')}: {model.name if model else detector.manifest.method}"
     sections = [
         _head(words, evaluation, title),
         _section(words("data"), _data(words, evaluation, data, seed)),
@@ -139,7 +139,7 @@ def _data(words: Words, evaluation: Evaluation, data: str, seed: int) -> Html:
 
 
 def _model(words: Words, detector: Detector, model: Path | None) -> Html:
-    info, manifest = detector.info(), detector.model.manifest
+    info, manifest = detector.info(), detector.manifest
     backbone, bank = manifest.backbone, info.get("bank")
     rows: list[tuple[object, object]] = [
         *(_file(words, model) if model else []),

@@ -23,7 +23,7 @@ class Scores:
 
     def __init__(self, detector: Detector, evaluation: Evaluation, scored: list[Prediction]) -> None:
         self.threshold = evaluation.threshold
-        self.review = detector.model.manifest.calibration.review_threshold
+        self.review = detector.manifest.calibration.review_threshold
         self.held_out = detector.model.held_out.scores_M
         self.good = np.array([each.score for each in scored if not each.label])
         self.of_defect = {

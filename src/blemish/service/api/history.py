@@ -167,7 +167,7 @@ def map_png(inspection: str, station: At) -> Response:
     result, detector = _again(station, inspection)
     if result.anomaly_map is None:
         raise Problem("conflict", "This method makes no map.")
-    plain = _sixteen_bits(result.anomaly_map, detector.model.manifest.calibration.map_threshold, result.is_distance)
+    plain = _sixteen_bits(result.anomaly_map, detector.manifest.calibration.map_threshold, result.is_distance)
     data = cv2.imencode(".png", plain)[1].tobytes()
     return Response(data, media_type="image/png", headers=_inline(f"{inspection}.png"))
 

@@ -64,7 +64,7 @@ def _made(order: dict[str, Any], report: Progress) -> Any:
 
 def about(detector: Any) -> dict[str, Any]:
     """What the station keeps of a version beside its file."""
-    manifest = detector.model.manifest
+    manifest = detector.manifest
     return {
         "method": manifest.method,
         "images": manifest.in_memory,
