@@ -71,4 +71,9 @@ def _try(page: Any, bench: Bench, base: str, folder: Path) -> None:
         page.locator("try-out input[type=file]").set_input_files([str(picture)])
         page.get_by_text(re.compile("1 of 1")).wait_for()
         page.wait_for_timeout(300)
-    page.wait_for_function("[...document.querySelectorAll('.tried img')].every((each) => each.naturalWidth > 0)")
+    drawn = "[...document.querySelectorAll('.tried img')].every((each) => each.naturalWidth > 0)"
+    for _ in range(100):  # asked by the debugger each time: the page's own policy lets nothing else evaluate a text
+        if page.evaluate(drawn):
+            break
+        page.wait_for_timeout(100)
+    assert page.evaluate(drawn), "a picture that was late never came"
