@@ -1,6 +1,7 @@
 """Shards, subsets and spilled patches against one array in memory."""
 
 import os
+import sys
 import tempfile
 import tracemalloc
 from collections.abc import Callable
@@ -226,6 +227,22 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing(monkeypatch: pytest.Monk
     ):
         store.append(np.ones((100, 8), np.float32))
     assert disk.closed
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no limit to set on a file's size")
+def test_where_a_file_cannot_grow_what_was_refused_is_not_written_again(tmp_path: Path) -> None:
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
+    try:
+        with PatchStore(1000, 8, memory=1, folder=tmp_path) as store:
+            for _ in range(625):  # of 32 bytes
+                store.append(np.ones((1, 8), np.float32))
+            with pytest.raises(DataError, match="could not be written to the spill folder: File too large"):
+                store.append(np.ones((1, 8), np.float32))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_an_interrupted_fit_leaves_nothing(tmp_path: Path) -> None:

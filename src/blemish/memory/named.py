@@ -5,7 +5,6 @@ import os
 import platform
 import weakref
 from collections.abc import Sequence
-from io import FileIO
 from pathlib import Path
 from typing import Literal
 
@@ -13,7 +12,7 @@ import numpy as np
 
 from blemish.arrays import Array, Floats
 from blemish.errors import DataError, OptionError
-from blemish.memory.spill import cause
+from blemish.memory.spill import cause, write_all
 
 __all__ = ["NamedRoom", "remove_all"]
 
@@ -91,13 +90,6 @@ class NamedRoom:
             found.update(block)
             length -= len(block)
         return found.hexdigest()
-
-
-def write_all(file: FileIO, content: bytes) -> None:
-    """Write all of it, in as many pieces as the system takes it."""
-    rest = memoryview(content)
-    while rest:
-        rest = rest[file.write(rest) :]
 
 
 def remove_all(paths: Sequence[Path]) -> None:

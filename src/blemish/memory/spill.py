@@ -8,9 +8,10 @@ import errno
 import mmap
 import tempfile
 import weakref
+from io import FileIO
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Literal, Self
+from typing import Literal, Self
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from blemish.arrays import Array, Floats, Ints
 from blemish.errors import DataError, OptionError
 from blemish.options.settings import Resources
 
-__all__ = ["PatchStore", "cause", "mapping", "patch_store", "take_rows"]
+__all__ = ["PatchStore", "cause", "mapping", "patch_store", "take_rows", "write_all"]
 
 SHARE = 0.5
 TAKEN_AT_ONCE = 256
@@ -48,13 +49,14 @@ class PatchStore:
         self._capacity = rows
         self._memory = memory
         self.spilled = memory is not None and rows * dimension * 4 > SHARE * memory
-        self._file: IO[bytes] | None = None
+        self._file: FileIO | None = None
         self._dtype = np.dtype(dtype if self.spilled else np.float32)
         self._dimension = dimension
         self._array_ND: Array = np.empty((0 if self.spilled else rows, dimension), np.float32)
         if self.spilled:
             try:
-                self._file = tempfile.TemporaryFile(dir=folder, prefix="blemish-")  # noqa: SIM115 (closed by close)
+                # Without a buffer: what a full disk refused would be tried again when the file is closed.
+                self._file = tempfile.TemporaryFile(buffering=0, dir=folder, prefix="blemish-")  # noqa: SIM115
             except OSError as error:
                 where = folder or tempfile.gettempdir()
                 raise OptionError(
@@ -90,8 +92,7 @@ class PatchStore:
             moved_ND = stored_ND.astype(np.float64) - patches_ND
             self.rounding = max(self.rounding, float(np.sqrt((moved_ND**2).sum(axis=1).max(initial=0.0))))
         try:
-            self._file.write(np.ascontiguousarray(stored_ND).data)
-            self._file.flush()
+            write_all(self._file, np.ascontiguousarray(stored_ND).tobytes())
         except OSError as error:
             self.close()
             size = self._capacity * self._dimension * self._dtype.itemsize
@@ -119,6 +120,13 @@ class PatchStore:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def write_all(file: FileIO, content: bytes) -> None:
+    """Write all of it, in as many pieces as the system takes it."""
+    rest = memoryview(content)
+    while rest:
+        rest = rest[file.write(rest) :]
 
 
 def cause(error: OSError) -> str:
