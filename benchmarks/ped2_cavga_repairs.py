@@ -27,10 +27,12 @@ from blemish.data.protocols.ped2 import PED2
 from blemish.data.protocols.tasks import Task
 from blemish.data.samples import Sample
 from blemish.evaluation.masks import sample_mask
+from blemish.evaluation.metrics import auroc
 from blemish.images.read import read_image
 from blemish.methods.trained import cavga
 from blemish.methods.trained.answer import planes
 from blemish.methods.trained.train import Plan, train
+from blemish.scoring.heatmap import anomaly_map
 
 Maps: TypeAlias = dict[str, Floats]
 """Of each kind, images x h x w."""
@@ -158,19 +160,14 @@ def unlikelihood(latents: Floats) -> Callable[[Floats], Floats]:
 
 def judged(good: Floats, tested: Floats, mask: Bools) -> str:
     """The pixel AUROC of maps, and of what they exceed the good frames' mean at each place by."""
-    return f"{auroc(tested, mask):.1f}, {auroc(tested - good.mean(axis=0), mask):.1f}"
+    return f"{pixel_auroc(tested, mask):.1f}, {pixel_auroc(tested - good.mean(axis=0), mask):.1f}"
 
 
-def auroc(maps_Nhw: Floats, mask_NHW: Bools) -> float:
-    """All pixels of all frames pooled, maps drawn at the input's size; in percent, ties counted half."""
-    size = mask_NHW.shape[2], mask_NHW.shape[1]
-    drawn = [cv2.resize(map_hw.astype(np.float32), size, interpolation=cv2.INTER_LINEAR) for map_hw in maps_Nhw]
-    values = np.stack([cv2.GaussianBlur(each, (0, 0), SIGMA) for each in drawn]).ravel()
-    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
-    rank = (np.cumsum(count) - (count - 1) / 2)[place]
-    inside = mask_NHW.ravel()
-    defective, good = int(inside.sum()), int((~inside).sum())
-    return float(100 * (rank[inside].sum() - defective * (defective + 1) / 2) / (defective * good))
+def pixel_auroc(maps_Nhw: Floats, mask_NHW: Bools) -> float:
+    """All pixels of all frames pooled, maps drawn at the input's size; in percent."""
+    _, height, width = mask_NHW.shape
+    drawn = [anomaly_map(map_hw.astype(np.float32), height, width, SIGMA) for map_hw in maps_Nhw]
+    return 100 * auroc(np.stack(drawn).ravel(), mask_NHW.ravel())
 
 
 if __name__ == "__main__":

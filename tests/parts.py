@@ -66,6 +66,14 @@ def bank_of(detector: Detector) -> Bank:
     return detector.model.method.looks[0].bank
 
 
+def save_defective(root: Path, kind: str, name: str, part: Part) -> None:
+    """Write a defective part and its mask to test, in MVTec AD's layout."""
+    mask, box = np.zeros_like(part.grey), part.defect
+    mask[box.y : box.y + box.height, box.x : box.x + box.width] = 255
+    save_image(root / f"test/{kind}/{name}.png", part.grey)
+    save_image(root / f"ground_truth/{kind}/{name}_mask.png", mask)
+
+
 def save_image(path: Path, pixels: Array) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(pixels).save(path)

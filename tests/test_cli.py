@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from parts import good_part, save_image, scratched_part, stained_part
+from parts import good_part, save_defective, save_image, scratched_part, stained_part
 from PIL import Image
 from shell import RunCli
 
@@ -204,11 +204,7 @@ def mvtec(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for seed in range(3):
         save_image(root / "test" / "good" / f"{seed}.png", good_part(700 + seed))
         for kind, draw in (("scratch", scratched_part), ("stain", stained_part)):
-            part = draw(800 + seed)
-            box, mask = part.defect, np.zeros_like(part.grey)
-            mask[box.y : box.y + box.height, box.x : box.x + box.width] = 255
-            save_image(root / "test" / kind / f"{seed}.png", part.grey)
-            save_image(root / "ground_truth" / kind / f"{seed}_mask.png", mask)
+            save_defective(root, kind, str(seed), draw(800 + seed))
     return root
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from parts import good_part, save_image, scratched_part
+from parts import good_part, save_defective, save_image, scratched_part
 from shell import RunCli
 
 from blemish.data.protocols.tasks import Task
@@ -58,13 +58,7 @@ def category(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for seed in range(3):
         save_image(root / f"test/good/{seed:03}.png", good_part(100 + seed))
     for seed in range(2):
-        part = scratched_part(200 + seed)
-        mask = np.zeros_like(part.grey)
-        mask[part.defect.y : part.defect.y + part.defect.height, part.defect.x : part.defect.x + part.defect.width] = (
-            255
-        )
-        save_image(root / f"test/scratch/{seed:03}.png", part.grey)
-        save_image(root / f"ground_truth/scratch/{seed:03}_mask.png", mask)
+        save_defective(root, "scratch", f"{seed:03}", scratched_part(200 + seed))
     return root
 
 

@@ -27,7 +27,7 @@ from blemish.images.read import Source, image_name, read_image
 from blemish.images.sources import Images, list_sources
 from blemish.images.training_image import TrainingImage
 from blemish.images.transform import Viewer
-from blemish.methods.good_images import GoodImages, Workers
+from blemish.methods.good_images import GoodImages, Workers, check_fits_elsewhere
 from blemish.methods.method import Fitted, KeepsCandidates, Learner
 from blemish.methods.prepare import good_images
 from blemish.methods.registry import find_method
@@ -225,10 +225,7 @@ def _training_images(
 
 def _check_can_work(sources: Sequence[Source], settings: Settings, resources: Resources) -> None:
     """Refuse what other machines cannot see, or do not do."""
-    if settings.method != "patchcore":
-        raise OptionError(f"Option cluster cannot be used with the method {settings.method}: leave it out.")
-    if settings.tile_banks == "each":
-        raise OptionError("Option cluster cannot be used with tile_banks=each: leave one of them out.")
+    check_fits_elsewhere(settings)
     if resources.memory is not None:
         raise OptionError("Option memory cannot be used with cluster, where all patches go to files; leave it out.")
     if not all(isinstance(source, str | os.PathLike) for source in sources):

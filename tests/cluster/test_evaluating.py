@@ -4,10 +4,9 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from crews import LocalCrew, cluster_of
-from parts import good_part, save_image, scratched_part
+from parts import good_part, save_defective, save_image, scratched_part
 
 import blemish
 from blemish.cluster.worker import Call
@@ -25,11 +24,7 @@ def category(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for seed in (*range(100, 104), 0):
         save_image(root / f"test/good/{seed}.png", good_part(seed))
     for seed in range(4):
-        part = scratched_part(200 + seed)
-        mask, box = np.zeros_like(part.grey), part.defect
-        mask[box.y : box.y + box.height, box.x : box.x + box.width] = 255
-        save_image(root / f"test/scratch/{seed}.png", part.grey)
-        save_image(root / f"ground_truth/scratch/{seed}_mask.png", mask)
+        save_defective(root, "scratch", str(seed), scratched_part(200 + seed))
     (root / "test/scratch/3.png").write_bytes(b"no picture")
     return root
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from crews import assert_equal, cluster_of
-from parts import good_part, save_image, scratched_part, stained_part
+from parts import good_part, save_defective, save_image, scratched_part, stained_part
 
 import blemish
 from blemish.arrays import Bytes
@@ -220,11 +220,7 @@ def test_an_evaluation_on_ray_has_the_figures_of_one_process_and_holds_few_maps(
     alone: blemish.Detector, tmp_path: Path
 ) -> None:
     for seed in range(24):
-        part = scratched_part(seed)
-        box, mask = part.defect, np.zeros_like(part.grey)
-        mask[box.y : box.y + box.height, box.x : box.x + box.width] = 255
-        save_image(tmp_path / f"test/scratch/{seed:03}.png", part.grey)
-        save_image(tmp_path / f"ground_truth/scratch/{seed:03}_mask.png", mask)
+        save_defective(tmp_path, "scratch", f"{seed:03}", scratched_part(seed))
         save_image(tmp_path / f"test/good/{seed:03}.png", good_part(100 + seed))
     save_image(tmp_path / "train/good/0.png", good_part(0))
     here = blemish.evaluate(alone, tmp_path, progress=False)

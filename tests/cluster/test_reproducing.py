@@ -1,12 +1,12 @@
 """Cells of a reproduction on workers in this process, against those without a cluster."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from crews import LocalCrew, cluster_of
-from parts import good_part, save_image, scratched_part
+from parts import good_part, save_defective, save_image, scratched_part
 
 from blemish.cluster.worker import Call
 from blemish.data.protocols.tasks import Task
@@ -27,13 +27,10 @@ def task(tmp_path_factory: pytest.TempPathFactory) -> Task:
     for seed in range(6):
         save_image(root / f"train/good/{seed}.png", good_part(seed))
     for seed in range(2):
-        part = scratched_part(200 + seed)
-        mask, box = np.zeros_like(part.grey), part.defect
-        mask[box.y : box.y + box.height, box.x : box.x + box.width] = 255
         save_image(root / f"test/good/{seed}.png", good_part(100 + seed))
-        save_image(root / f"test/scratch/{seed}.png", part.grey)
-        save_image(root / f"ground_truth/scratch/{seed}_mask.png", mask)
-    return Task("plate", read_samples(root), {"size": 64})
+        save_defective(root, "scratch", str(seed), scratched_part(200 + seed))
+    samples = [replace(each, mask=None) if each.path.match("scratch/1.png") else each for each in read_samples(root)]
+    return Task("plate", samples, {"size": 64})
 
 
 def figures(found: Measured) -> dict[str, Any]:

@@ -7,9 +7,10 @@ from blemish.backbones.shapes import Outline, Shape, Work
 from blemish.errors import BackboneError
 from blemish.system.shared import Shared
 
-__all__ = ["CheckedGraph", "checked_graph"]
+__all__ = ["INPUT", "CheckedGraph", "checked_graph"]
 
 INPUT = "image"
+"""The name of the one input of every graph that blemish makes and runs."""
 
 
 class CheckedGraph:

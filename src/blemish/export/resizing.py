@@ -10,9 +10,10 @@ import onnx
 import PIL
 from onnx import TensorProto, helper
 
+from blemish.backbones.checked import INPUT
 from blemish.errors import OptionError
 from blemish.export.operators import DOUBLE, UINT8, Operators, numbers
-from blemish.features.graph import INPUT, rename
+from blemish.features.graph import rename
 from blemish.images.places import Places
 from blemish.images.transform import Transform
 

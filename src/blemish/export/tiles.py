@@ -7,8 +7,8 @@ import onnx
 from onnx import compose, helper
 
 from blemish.arrays import Array
+from blemish.backbones.checked import INPUT
 from blemish.export.operators import Operators, numbers
-from blemish.features.graph import INPUT
 from blemish.features.tiles import Span, spans
 from blemish.images.transform import Transform
 

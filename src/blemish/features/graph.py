@@ -15,16 +15,15 @@ import onnx.version_converter
 from onnx import TensorProto, helper
 
 from blemish.backbones.backbone import Backbone, Tap
+from blemish.backbones.checked import INPUT
 from blemish.backbones.network import keep_taps, open_network
 from blemish.errors import OptionError
 from blemish.features.merge import BATCH_AXIS, PREFIX, Grid, MergeNodes, constant, merge_nodes
 
-__all__ = ["INPUT", "OPSET", "Grid", "at_least", "build_graph", "choose_taps", "output", "rename"]
+__all__ = ["OPSET", "Grid", "at_least", "build_graph", "choose_taps", "output", "rename"]
 
 OPSET, IR_VERSION = 17, 8
 """Networks of an older operator set or file version are brought up to these before they are joined."""
-
-INPUT = "image"
 
 
 def choose_taps(backbone: Backbone, taps: Sequence[str | int]) -> list[Tap]:

@@ -14,8 +14,9 @@ import onnx
 from onnx import compose, helper
 
 from blemish.backbones.backbone import Backbone, Tap, load_backbone
+from blemish.backbones.checked import INPUT
 from blemish.errors import OptionError
-from blemish.features.graph import INPUT, OPSET, Grid, at_least, build_graph, choose_taps, output, rename
+from blemish.features.graph import OPSET, Grid, at_least, build_graph, choose_taps, output, rename
 from blemish.options.looks import LookOption
 from blemish.options.settings import Settings
 

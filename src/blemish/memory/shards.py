@@ -19,7 +19,7 @@ from blemish.arrays import Array, Bools, Doubles, Floats, Ints
 from blemish.errors import OptionError
 from blemish.kernels.best import best_kernels
 from blemish.kernels.bound import Bound
-from blemish.kernels.points import Points
+from blemish.kernels.points import Margins, Points
 from blemish.kernels.protocol import Kernels
 from blemish.memory.spill import mapping, take_rows
 
@@ -129,7 +129,7 @@ class ArrayShard:
 
     Values are squared distances to the nearest centre. `known` is the number of centres that a question counts on; a
     shard that has met another number raises Behind. The patches are float32 or float16.
-    In memory the short vectors of the bound are kept; over a file (`held=False`) they are made again
+    In memory the short vectors of the bound are kept; over a file they are made again
     block by block, so that only 12 bytes a patch and one block stay in memory. Raises OptionError for
     patches that are not finite rows.
     """
@@ -236,7 +236,10 @@ class ArrayShard:
         rows = self._all_centres()
         if self._held:
             stale = stale[np.argsort(self._met_N[stale], kind="stable")]
-        bring = partial(self._measure if self._known == 1 else self._improve, rows)
+        if self._known == 1:
+            bring = partial(self._measure, rows)
+        else:
+            bring = partial(self._improve, rows, self._bound.margins(rows))
         list(self._pool.map(bring, [stale[i : i + PART] for i in range(0, len(stale), PART)]))
 
     def _all_centres(self) -> Points:
@@ -253,13 +256,13 @@ class ArrayShard:
         self._value_N[part] = np.minimum(self._value_N[part], squared_P)
         self._met_N[part] = 1
 
-    def _improve(self, rows: Points, part: Ints) -> None:
+    def _improve(self, rows: Points, margins: Margins, part: Ints) -> None:
         """Distances to the centres that each of these points has not met, where they may be smaller."""
         part = part[np.argsort(self._met_N[part], kind="stable")]
         points, at = (self._held, part) if self._held else (self._bound.view(self._take(part)), np.arange(len(part)))
         best_P1, numbers_P1 = self._value_N[part][:, None], np.zeros((len(part), 1), np.int64)
         met_P = self._met_N[part].astype(np.int64)
-        self._kernels.nearest(self._bound.margins(rows), points, at, rows, met_P, None, best_P1, numbers_P1)
+        self._kernels.nearest(margins, points, at, rows, met_P, None, best_P1, numbers_P1)
         self._value_N[part] = best_P1[:, 0]
         self._met_N[part] = self._known
 

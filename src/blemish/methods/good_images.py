@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol, TypeVar
 
 from blemish.arrays import Array, Ints
 from blemish.backbones.backbone import Backbone
+from blemish.errors import OptionError
 from blemish.features.looks import PlannedLook
 from blemish.features.patches import AnyExtractor, Features, look
 from blemish.features.tiles import extractor_for
@@ -19,7 +20,7 @@ from blemish.options.settings import Resources, Settings
 from blemish.system.progress import Progress, silent
 from blemish.system.stream import available_threads, stream
 
-__all__ = ["GoodImage", "GoodImages", "GoodPatches", "Workers", "fits_elsewhere"]
+__all__ = ["GoodImage", "GoodImages", "GoodPatches", "Workers", "check_fits_elsewhere", "fits_elsewhere"]
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -72,9 +73,23 @@ class Workers(Protocol):
         """Forget the patches: all was learnt of them."""
 
 
+def check_fits_elsewhere(settings: Settings) -> None:
+    """Raise OptionError unless `Workers` can fit so: they choose among patches they hold, and never bring all here."""
+    if settings.method != "patchcore":
+        raise OptionError(f"Option cluster cannot be used with the method {settings.method}: leave it out.")
+    if settings.tile_banks == "each":
+        raise OptionError("Option cluster cannot be used with tile_banks=each: leave one of them out.")
+    if settings.coreset == 1 and settings.radius is None:
+        raise OptionError("A cluster does not keep all patches: give --coreset a number of rows, or a share below 1.")
+
+
 def fits_elsewhere(settings: Settings) -> bool:
-    """Whether `Workers` can fit so: they choose rows of the patches they hold, and never bring all of them together."""
-    return settings.method == "patchcore" and settings.tile_banks == "one" and settings.coreset != 1
+    """Whether `Workers` can fit so (`check_fits_elsewhere`)."""
+    try:
+        check_fits_elsewhere(settings)
+    except OptionError:
+        return False
+    return True
 
 
 @dataclass(frozen=True)
