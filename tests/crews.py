@@ -11,6 +11,9 @@ from blemish.cluster.cluster import Cluster
 from blemish.cluster.worker import Call, Worker
 from blemish.detector import Detector
 
+MEMORY = 10**9
+"""Bytes of the machine; more than the patches of any test need."""
+
 
 def never(number: int, call: Call) -> bool:
     return False
@@ -27,6 +30,9 @@ class LocalCrew:
         self._dies = dies
         self._memory: dict[str, Callable[[int], Iterable[Call]]] = {}
         self._workers = [Worker() for _ in range(workers)]
+
+    def memory(self, worker: int, of_machine: int | None) -> int:
+        return (MEMORY if of_machine is None else of_machine) // len(self)
 
     def __len__(self) -> int:
         return len(self._workers)

@@ -114,7 +114,7 @@ def _fit(
     named = named_parts(sources, groups)
     threads = resources.threads or available_threads()
     if workers:
-        _check_can_work(sources, settings, resources)
+        _check_can_work(sources, settings)
     rules = Rules.of(accept_damaged=resources.accept_damaged, max_pixels=resources.max_pixels, nodata=settings.nodata)
     held = Held(resources.memory)
     elsewhere = workers.stream if workers else None
@@ -223,11 +223,9 @@ def _training_images(
     ]
 
 
-def _check_can_work(sources: Sequence[Source], settings: Settings, resources: Resources) -> None:
+def _check_can_work(sources: Sequence[Source], settings: Settings) -> None:
     """Refuse what other machines cannot see, or do not do."""
     check_fits_elsewhere(settings)
-    if resources.memory is not None:
-        raise OptionError("Option memory cannot be used with cluster, where all patches go to files; leave it out.")
     if not all(isinstance(source, str | os.PathLike) for source in sources):
         raise OptionError("Option cluster takes images as files that all machines can read; give their paths.")
 

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from io import FileIO
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from crews import LocalCrew, assert_equal, cluster_of
+from crews import LocalCrew, assert_equal, cluster_of, never
 from parts import good_part, save_image, stained_part
 
 import blemish
@@ -26,6 +26,7 @@ from blemish.cluster.start import began
 from blemish.cluster.worker import Call, Worker
 from blemish.errors import DataError, OptionError
 from blemish.features.patches import look
+from blemish.memory.spill import mapping
 from blemish.result import Verdict
 
 OPTIONS: dict[str, Any] = {"size": 32, "coreset": 60, "seed": 1}
@@ -72,6 +73,49 @@ def test_a_fit_on_workers_is_that_of_one_process(
 ) -> None:
     assert_equal(alone, fitted(good, LocalCrew(workers), tmp_path))
     assert list(tmp_path.iterdir()) == []
+
+
+class Looking(LocalCrew):
+    """A crew of which it is noted whether each worker holds its patches in memory when rows are asked for."""
+
+    def __init__(self, workers: int, dies: Callable[[int, Call], bool] = never) -> None:
+        super().__init__(workers, dies)
+        self.in_memory: dict[int, bool] = {}
+
+    def _answer(self, worker: int, call: Call) -> Any:
+        if call.method == "take":
+            shards = self._workers[worker]._shards.values()
+            self.in_memory[worker] = all(mapping(own.patches.values_ND) is None for own in shards)
+        return super()._answer(worker, call)
+
+
+@pytest.mark.parametrize("numbers", ["float32", "float16"])
+def test_workers_hold_in_memory_what_fits_into_it(good: Path, tmp_path: Path, numbers: str) -> None:
+    """The bound was made again over the file in each round: a coreset of 2 million patches took 1.85 times as long."""
+    ample, narrow = Looking(2), Looking(2)
+    more: dict[str, Any] = {"spill_type": numbers}
+    held = fitted(good, ample, tmp_path, **more)
+    assert ample.in_memory == {0: True, 1: True}
+    assert_equal(held, fitted(good, narrow, tmp_path, memory=20_000, **more))
+    assert narrow.in_memory == {0: False, 1: False}
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_worker_that_takes_anothers_place_leaves_its_patches_in_the_file(
+    good: Path, alone: blemish.Detector, tmp_path: Path
+) -> None:
+    """Memory may be what the one before died of, and the next would die of it as well."""
+    died: list[int] = []
+
+    def dies_once(number: int, call: Call) -> bool:
+        if died or call.method != "meet":
+            return False
+        died.append(number)
+        return True
+
+    crew = Looking(2, dies_once)
+    assert_equal(alone, fitted(good, crew, tmp_path))
+    assert crew.in_memory == {0: False, 1: True}
 
 
 def test_lost_patches_of_many_images_come_in_one_journey(

@@ -232,23 +232,22 @@ REACHING: dict[str, Callable[[ShardPlan], object]] = {
     "spill_type": lambda plan: plan.spill_type,
     "accept_damaged": lambda plan: plan.viewer.rules.accept_damaged,
     "max_pixels": lambda plan: plan.viewer.rules.bounds.pixels,
+    "memory": lambda plan: plan.memory,
 }
 """How workers learn what they may use."""
 ELSEWHERE = {"threads": "the size of the local cluster", "checkpoint": "read by methods that a cluster refuses"}
 
 
 def test_all_that_a_fit_may_use_reaches_the_workers_or_is_refused(folder: Path, tmp_path: Path) -> None:
-    assert REACHING.keys() | ELSEWHERE | {"memory"} == set(Resources.model_fields)
+    assert REACHING.keys() | ELSEWHERE == set(Resources.model_fields)
     crew = PlansKept()
     given: dict[str, Any] = {"provider": "cpu", "spill_folder": str(tmp_path), "spill_type": "float16"}
-    given |= {"accept_damaged": True, "max_pixels": 99_999, "seed": 5}
+    given |= {"accept_damaged": True, "max_pixels": 99_999, "memory": 5_000_000, "seed": 5}
     fit(folder / "fit", size=32, coreset=20, progress=False, cluster=cluster_of(crew), **given)
     plan = crew.plans[0]
     assert {name: reads(plan) for name, reads in REACHING.items()} == {name: given[name] for name in REACHING}
     assert isinstance(plan.settings, Settings)
     assert plan.settings.seed == 5
-    with pytest.raises(Exception, match="Option memory cannot be used with cluster, where all patches go to files"):
-        fit(folder / "fit", memory="1GB", progress=False, cluster=cluster_of(crew))
 
 
 @pytest.fixture

@@ -102,7 +102,7 @@ class Cluster:
         self._checkpoint = Checkpoint(Storage(self._place), key) if self._place else None
         spans = shares(len(good), len(self.crew))
         self._files = [ShareFiles(key, *span, names, good.resources.spill_folder) for span in spans]
-        plans = [self._plan(good, graph, files) for files in self._files]
+        plans = [self._plan(good, graph, worker, files) for worker, files in enumerate(self._files)]
         return Extraction(self.crew, plans, self._checkpoint).run(len(good), good.progress)
 
     def release(self) -> None:
@@ -116,7 +116,7 @@ class Cluster:
         if self._checkpoint:
             self._checkpoint.clear()
 
-    def _plan(self, good: GoodImages, graph: bytes, files: ShareFiles) -> ShardPlan:
+    def _plan(self, good: GoodImages, graph: bytes, worker: int, files: ShareFiles) -> ShardPlan:
         sources, resources = good.sources[files.first : files.last], good.resources
         return ShardPlan(
             files,
@@ -127,6 +127,7 @@ class Cluster:
             resources.provider,
             self.crew.threads,
             resources.spill_type,
+            self.crew.memory(worker, resources.memory),
             chunk_of(len(good)),
         )
 

@@ -51,6 +51,14 @@ class Crew:
     def __len__(self) -> int:
         return len(self._actors)
 
+    def memory(self, worker: int, of_machine: int | None) -> int:
+        """Bytes that a worker may fill: its part of those of its machine; None: those that Ray counts there."""
+        node = self._nodes[worker]
+        if of_machine is None:
+            counted = {each["NodeID"]: each["Resources"].get("memory", 0) for each in ray.nodes()}
+            of_machine = int(counted.get(node, 0))
+        return of_machine // self._nodes.count(node)
+
     def remember(self, what: str, calls: Callable[[int], Iterable[Call]]) -> None:
         """What a new worker is told before it is asked anything, in the order of first mention."""
         self._memory[what] = calls

@@ -1,6 +1,7 @@
 """The first pass of a fit on a cluster: every worker looks at its own images, chunk by chunk."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from blemish.cluster.checkpoint import Checkpoint
@@ -35,9 +36,13 @@ class Extraction:
                 self._checkpoint.keep_record(self._number(worker, chunk), record)
             seen += len(record.digests)
             progress("patches", seen, images)
-        self._first = self._firsts()
-        self._crew.ask_each({worker: Call("end_extraction", (self._first[worker],)) for worker in workers})
+        self._end()
         return PatchesElsewhere(self._crew, self._plans, self._done, self._checkpoint)
+
+    def _end(self) -> None:
+        """Let each worker make ready for questions about its patches."""
+        self._first = self._firsts()
+        self._crew.ask_each({worker: Call("end_extraction", (first,)) for worker, first in enumerate(self._first)})
 
     def _chunks(self, worker: int) -> Iterator[Call]:
         for chunk in range(self._plans[worker].chunks):
@@ -48,7 +53,8 @@ class Extraction:
         """What a worker that takes another's place must do before it is asked about patches."""
         if worker >= len(self._plans):
             return
-        yield Call("take_share", (self._plans[worker],))
+        # In the file alone: memory may be what the one before died of.
+        yield Call("take_share", (replace(self._plans[worker], memory=0),))
         for chunk, record in enumerate(self._done[worker]):
             yield Call("extract", (chunk, record))
         if self._first:

@@ -54,6 +54,8 @@ class ShardPlan:
     provider: str
     threads: int
     spill_type: Literal["float32", "float16"]
+    memory: int
+    """Bytes of memory that the patches may fill, with all that belongs to them (`fit_into`)."""
     chunk: int = CHUNK
     """Images of a chunk (`chunk_of`)."""
 

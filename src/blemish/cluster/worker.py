@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from blemish.arrays import Bools, Doubles, Floats, Ints
+from blemish.arrays import Array, Bools, Doubles, Floats, Ints
 from blemish.cluster.plan import ChunkRecord, ShardPlan, ShareFiles
 from blemish.errors import DataError, OptionError
 from blemish.features.patches import AnyExtractor, Features, look
@@ -23,6 +23,7 @@ from blemish.images.transform import pixels_digest
 from blemish.memory.choose import ShardHere, coreset_shard
 from blemish.memory.named import NamedRoom, remove_all
 from blemish.memory.shards import ArrayShard, Behind, Cut, Reaching, Top
+from blemish.memory.spill import fit_into
 from blemish.memory.training import TrainingPatches
 from blemish.methods.good_images import GoodImage
 from blemish.options.settings import Resources, checked
@@ -122,9 +123,11 @@ class Worker:
     def end_extraction(self, first: dict[str, int]) -> None:
         """All chunks are there: the patches can be asked about. `first` is the number of its first one at each look."""
         plan = self._its_plan()
-        resources = checked(Resources, {"threads": plan.threads, "spill_folder": plan.files.folder})
+        own = {"threads": plan.threads, "memory": plan.memory, "spill_folder": plan.files.folder}
+        resources = checked(Resources, own | {"spill_type": plan.spill_type})
+        in_memory = fit_into(plan.memory, sum(room.numbers for room in self._rooms.values()))
         for name, room in self._rooms.items():
-            patches = self._training(name, room)
+            patches = self._training(name, room.patches(in_memory=in_memory))
             self._shards[name] = coreset_shard(patches, plan.settings, resources, first=first[name])
 
     def start(self, name: str, images: Bools | None) -> tuple[int, int]:
@@ -202,13 +205,13 @@ class Worker:
         seen = look(source, self._its_plan().viewer, self._extractor)
         return GoodImage(seen.features, pixels_digest(seen.sized))
 
-    def _training(self, name: str, room: NamedRoom) -> TrainingPatches:
+    def _training(self, name: str, patches_ND: Array) -> TrainingPatches:
         plan = self._its_plan()
         seen = [seen_hw for record in self._records for seen_hw in record.seen[name]]
         counts = [np.count_nonzero(seen_hw) for seen_hw in seen]
         image_N = np.repeat(np.arange(plan.first, plan.first + len(seen)), counts)
         cell_N = np.concatenate([np.flatnonzero(seen_hw) for seen_hw in seen])
-        return TrainingPatches(room.patches(), image_N, cell_N, seen[0].shape, seen, plan.first)
+        return TrainingPatches(patches_ND, image_N, cell_N, seen[0].shape, seen, plan.first)
 
     def _function(self, sent: Sent) -> Any:
         if self._kept[0] != sent.key:

@@ -1,6 +1,7 @@
 """Patches in a file with a name: a process that takes another's place finds them there and checks them."""
 
 import hashlib
+import mmap
 import os
 import platform
 import weakref
@@ -12,7 +13,7 @@ import numpy as np
 
 from blemish.arrays import Array, Floats
 from blemish.errors import DataError, OptionError
-from blemish.memory.spill import cause, write_all
+from blemish.memory.spill import KeptPages, cause, write_all
 
 __all__ = ["NamedRoom", "remove_all"]
 
@@ -70,12 +71,21 @@ class NamedRoom:
         digest, self._hash = self._hash.hexdigest(), hashlib.sha256()
         return digest
 
-    def patches(self) -> Array:
-        """All patches so far (N, d): a read-only view of the file."""
+    @property
+    def numbers(self) -> int:
+        """How many numbers all patches so far have together."""
+        return self._file.tell() // self._dtype.itemsize
+
+    def patches(self, *, in_memory: bool) -> Array:
+        """All patches so far (N, d): as float32 in memory, or a read-only view of the file as it is.
+
+        In memory they are the pages that the system keeps of the file, where those hold float32: no second copy is
+        made, and a machine that is short of memory still can take them back.
+        """
         self._file.truncate()
-        count = self._file.tell() // (self._dimension * self._dtype.itemsize)
-        # As a plain array: every slice of a memmap takes longer.
-        return np.memmap(self._file, self._dtype, mode="r", shape=(count, self._dimension)).view(np.ndarray)
+        pages = (KeptPages if in_memory else mmap.mmap)(self._file.fileno(), 0, access=mmap.ACCESS_READ)
+        stored_ND = np.frombuffer(pages, self._dtype).reshape(-1, self._dimension)
+        return np.asarray(stored_ND, np.float32) if in_memory else stored_ND
 
     def close(self) -> None:
         """Let go of the file, which stays."""

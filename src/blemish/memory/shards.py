@@ -129,9 +129,9 @@ class ArrayShard:
 
     Values are squared distances to the nearest centre. `known` is the number of centres that a question counts on; a
     shard that has met another number raises Behind. The patches are float32 or float16.
-    In memory the short vectors of the bound are kept; over a file they are made again
-    block by block, so that only 12 bytes a patch and one block stay in memory. Raises OptionError for
-    patches that are not finite rows.
+    In memory (also in pages that are kept of a file) the short vectors of the bound stay as well; over a file they are
+    made again block by block, so that only 12 bytes a patch and one block are in memory. Raises OptionError for patches
+    that are not finite rows.
     """
 
     def __init__(

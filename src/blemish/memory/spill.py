@@ -19,9 +19,10 @@ from blemish.arrays import Array, Floats, Ints
 from blemish.errors import DataError, OptionError
 from blemish.options.settings import Resources
 
-__all__ = ["PatchStore", "cause", "mapping", "patch_store", "take_rows", "write_all"]
+__all__ = ["KeptPages", "PatchStore", "cause", "fit_into", "mapping", "patch_store", "take_rows", "write_all"]
 
 SHARE = 0.5
+"""Of a memory budget, what patches may take; the rest is for the bound's short vectors and the coreset's pools."""
 TAKEN_AT_ONCE = 256
 
 
@@ -48,7 +49,7 @@ class PatchStore:
         self._count = 0
         self._capacity = rows
         self._memory = memory
-        self.spilled = memory is not None and rows * dimension * 4 > SHARE * memory
+        self.spilled = memory is not None and not fit_into(memory, rows * dimension)
         self._file: FileIO | None = None
         self._dtype = np.dtype(dtype if self.spilled else np.float32)
         self._dimension = dimension
@@ -122,6 +123,11 @@ class PatchStore:
         self.close()
 
 
+def fit_into(memory: int, numbers: int) -> bool:
+    """Whether patches of so many numbers, as float32, may be kept in memory within this budget of bytes."""
+    return 4 * numbers <= SHARE * memory
+
+
 def write_all(file: FileIO, content: bytes) -> None:
     """Write all of it, in as many pieces as the system takes it."""
     rest = memoryview(content)
@@ -141,12 +147,16 @@ def patch_store(rows: int, dimension: int, resources: Resources) -> PatchStore:
     )
 
 
+class KeptPages(mmap.mmap):
+    """A file that memory has room for: what is a view of it counts as an array in memory."""
+
+
 def mapping(patches_ND: Array) -> mmap.mmap | None:
     """The file an array is a view of, or None for an array in memory."""
     base: object = patches_ND
-    while isinstance(base, np.ndarray):
-        base = base.base
-    return base if isinstance(base, mmap.mmap) else None
+    while isinstance(base, np.ndarray | memoryview):
+        base = base.base if isinstance(base, np.ndarray) else base.obj
+    return base if isinstance(base, mmap.mmap) and not isinstance(base, KeptPages) else None
 
 
 def take_rows(patches_ND: Array, where_P: Ints) -> Floats:
