@@ -1,10 +1,13 @@
 """Candidates against a brute-force refit of the bank without each image."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from blemish.arrays import Floats, Ints
 from blemish.features.patches import ImagePatches
+from blemish.kernels.bound import Bound
 from blemish.memory.bank import Bank
 from blemish.memory.candidates import Candidates, find_candidates
 from blemish.memory.coreset import greedy_coreset
@@ -99,3 +102,21 @@ def test_the_number_is_bounded_and_the_farthest_stay() -> None:
     assert len(every.rows_CD) > 5 == len(few.rows_CD)
     kept = {(int(i), int(c)) for i, c in zip(few.image_C, few.cell_C, strict=True)}
     assert kept <= {(int(i), int(c)) for i, c in zip(every.image_C, every.cell_C, strict=True)}
+
+
+def test_one_bound_serves_the_covers_of_all_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One for each image took a tenth of a small fit."""
+    made: list[int] = []
+
+    class Counted(Bound):
+        def __init__(self, sample_ND: Floats, **options: Any) -> None:
+            made.append(len(sample_ND))
+            super().__init__(sample_ND, **options)
+
+    random = np.random.default_rng(0)
+    patches = training([random.normal(size=(60, 6)).astype(np.float32) for _ in range(12)])
+    bank = fitted(patches, 90)
+    monkeypatch.setattr("blemish.memory.candidates.Bound", Counted)
+    monkeypatch.setattr("blemish.memory.cover.Bound", Counted)
+    assert len(found(patches, bank).rows_CD) > 12
+    assert len(made) == 1

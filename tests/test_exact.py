@@ -1,5 +1,8 @@
 """Exact search against float64 brute force."""
 
+import pickle
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,6 +10,7 @@ from hypothesis import strategies as st
 
 from blemish.arrays import Doubles, Floats, Ints
 from blemish.errors import OptionError
+from blemish.kernels.bound import Bound
 from blemish.kernels.pure import Pure
 from blemish.search.exact import MANY, ExactSearch
 
@@ -155,3 +159,19 @@ def test_a_search_over_other_rows_is_as_exact(dimension: int) -> None:
         np.testing.assert_array_equal(found[0], wanted[0])
         np.testing.assert_array_equal(found[1], wanted[1])
     np.testing.assert_array_equal(search.query(queries_QD)[1], ExactSearch(first_KD).query(queries_QD)[1])
+
+
+def test_a_search_over_other_rows_makes_no_bound_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was copied by what sends it to another processor, which made all of it anew: a sixth of a small fit."""
+    made: list[int] = []
+
+    class Counted(Bound):
+        def __init__(self, sample_ND: Floats, **options: Any) -> None:
+            made.append(len(sample_ND))
+            super().__init__(sample_ND, **options)
+
+    monkeypatch.setattr("blemish.search.exact.Bound", Counted)
+    bank_KD = np.random.default_rng(0).normal(size=(40, 8)).astype(np.float32)
+    other = ExactSearch(bank_KD, threads=1).over(bank_KD[:30])
+    assert made == [40]
+    assert pickle.loads(pickle.dumps(other)).query(bank_KD, 2)[1].tolist() == other.query(bank_KD, 2)[1].tolist()

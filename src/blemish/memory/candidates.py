@@ -19,6 +19,8 @@ import numpy as np
 
 from blemish.arrays import Doubles, Floats, Ints
 from blemish.features.patches import ImagePatches
+from blemish.kernels.best import best_kernels
+from blemish.kernels.bound import Bound
 from blemish.memory.bank import Bank
 from blemish.memory.cover import cover
 from blemish.memory.training import Patches
@@ -73,9 +75,10 @@ def find_candidates(
     chosen, distances = [np.empty(0, np.int64)], [np.empty(0, np.float32)]
     for together in _batches(_by_image(lost.nearest_L)):
         rows_PD = patches.rows(lost.numbers_L[np.concatenate(together)])
+        bound = Bound(rows_PD, kernels=best_kernels())
         ends = np.cumsum([len(own) for own in together])
         for own, own_PD in zip(together, np.split(rows_PD, ends[:-1]), strict=True):
-            coreset = cover(own_PD, lost.other_L[own], bank.radius)
+            coreset = cover(own_PD, lost.other_L[own], bank.radius, bound=bound)
             chosen.append(lost.numbers_L[own[coreset.indices]])
             distances.append(coreset.radii)
     order = np.argsort(-np.concatenate(distances), kind="stable")[:most]

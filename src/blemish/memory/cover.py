@@ -15,20 +15,26 @@ BEHIND_ALL = -1
 
 
 def cover(
-    patches_ND: Floats, distances_N: Floats | Doubles, radius: float, *, kernels: Kernels | None = None
+    patches_ND: Floats,
+    distances_N: Floats | Doubles,
+    radius: float,
+    *,
+    bound: Bound | None = None,
+    kernels: Kernels | None = None,
 ) -> Coreset:
     """Choose patches, farthest first, until all of them are within `radius` of a bank or of a chosen one.
 
     `distances_N` are those to the bank, finite. The choice is the one that the greedy coreset (memory/coreset.py) would
     make next, had these patches been there; ties go to the lowest index. The coreset's `radii` are here the distance of
-    each patch when it was chosen. Nothing is chosen where all are near enough already.
+    each patch when it was chosen. Nothing is chosen where all are near enough already. `bound` is one of patches like
+    these, for who covers many times; the choice is the same with any.
     """
     kernels = kernels or best_kernels()
     far_F = np.flatnonzero(distances_N > radius)
     if not len(far_F):
         return Coreset(far_F, np.empty(0, np.float32))
     far_FD = np.ascontiguousarray(patches_ND[far_F], np.float32)
-    bound = Bound(far_FD, kernels=kernels)
+    bound = bound or Bound(far_FD, kernels=kernels)
     pool = bound.view(far_FD).packed()
     squared_F = np.asarray(distances_N[far_F], np.float64) ** 2
     chosen: tuple[Ints, Doubles] = kernels.greedy_pool(

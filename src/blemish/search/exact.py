@@ -1,7 +1,6 @@
 """Exact nearest rows of a memory bank: bounds rule out, the fixed-order routine decides."""
 
 from concurrent.futures import ThreadPoolExecutor
-from copy import copy
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -60,7 +59,8 @@ class ExactSearch:
 
     def over(self, bank_KD: Array) -> "ExactSearch":
         """A search over other rows, as exact; it rules out along the same axes, so that it is made at once."""
-        search = copy(self)
+        search = object.__new__(ExactSearch)
+        vars(search).update(vars(self))  # not by copy(), which would first make the whole search again (__reduce__)
         search.bank_KD = _checked(bank_KD)
         search._rows = search._bound.view(search.bank_KD).packed()
         search._margins = search._bound.margins(search._rows)
