@@ -41,7 +41,7 @@ def test_where_a_picture_is_gone_a_note_stands_and_the_browser_complains_of_noth
         bench.taught("part", model)
         bench.taught("off", model, keep_pictures=False)
         first, second = (bench.inspect("part", encoded(scratched_part(seed).grey))["id"] for seed in (102, 104))
-        bench.station.keeper.flush()
+        bench.station.flush()
         gone = "UPDATE inspection SET image_state = 'expired' WHERE id = ?"
         bench.station.store.write(lambda connection: connection.execute(gone, [second]))
         base = f"http://127.0.0.1:{bench.port}"

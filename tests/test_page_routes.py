@@ -129,7 +129,7 @@ def test_a_part_called_good_is_collected_and_leaves_the_review(engineer: Visitor
 def test_a_golden_picture_is_made_and_taken_back_by_the_pages(
     station: Station, engineer: Visitor, users: dict[str, str], judged: str
 ) -> None:
-    station.keeper.flush()
+    station.flush()
     page = engineer("GET", f"/results/{judged}").text
     action = re.search(r'action="([^"]+/golden)"', page)
     assert action, "an engineer may make it a golden picture"
@@ -151,7 +151,7 @@ def test_a_picture_that_is_gone_is_not_asked_for(engineer: Visitor, judged: str,
     assert f"{judged}/image" in before
     assert "/nearest/" not in before, "this model was taught elsewhere"
     assert "The nearest good picture is not kept here" in before
-    engineer.station.keeper.flush()
+    engineer.station.flush()
     _set_image_state(engineer.station, judged, state)
     page = engineer("GET", f"/results/{judged}").text
     _set_image_state(engineer.station, judged, "stored")

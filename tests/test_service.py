@@ -104,7 +104,7 @@ def test_a_multiple_of_the_threshold_is_told_only_of_scores_that_have_a_zero(
 
 def _check_map(bench: Bench, told: dict[str, Any], result: Result, judge: Detector) -> None:
     """In map.png, the middle is where regions begin, whatever the zero of the scores."""
-    bench.station.keeper.flush()
+    bench.station.flush()
     sent = np.frombuffer(bench.admin.get(told["links"]["map.png"]).content, np.uint8)
     drawn = cv2.imdecode(sent, cv2.IMREAD_UNCHANGED)
     assert result.anomaly_map is not None
@@ -184,7 +184,7 @@ def test_an_export_comes_as_the_description_says(bench: Bench) -> None:
 def test_pictures_come_as_they_were_sent_and_drawn(bench: Bench) -> None:
     data = encoded(scratched_part(102).grey)
     one = bench.inspect("part", data)
-    bench.station.keeper.flush()
+    bench.station.flush()
     image = bench.admin.get(one["links"]["image"])
     assert image.content == data
     assert image.headers["Content-Type"] == "image/png"
@@ -249,7 +249,7 @@ def test_a_recipe_without_a_version_says_so(bench: Bench) -> None:
 def test_a_version_that_misjudges_a_golden_picture_stays_off_line(bench: Bench, model: Path) -> None:
     bench.taught("golden", model)
     bad = bench.inspect("golden", encoded(scratched_part(102).grey))
-    bench.station.keeper.flush()
+    bench.station.flush()
     path = f"{API}/recipes/golden"
     assert bench.admin.post(f"{path}/golden", json={"inspection": bad["id"], "expected": "NG"}).status_code == 201
     assert all(each["right"] for each in bench.admin.post(f"{path}/golden:run").json())

@@ -97,7 +97,7 @@ def test_no_name_in_an_address_leads_out_of_the_folder(bench: Bench, name: str) 
 def test_a_sent_file_name_is_text_and_never_a_path(bench: Bench) -> None:
     files = {"image": ("../../../escaped.png", encoded(good_part(3)), "image/png")}
     told = bench.admin.post(f"{API}/recipes/part/inspections", files=files).json()
-    bench.station.keeper.flush()
+    bench.station.flush()
     folder = bench.station.store.folder
     assert told["name"] == "../../../escaped.png"
     assert not list(folder.parent.rglob("escaped*"))

@@ -66,7 +66,7 @@ def verify(
 def _check_installed() -> None:
     from importlib.util import find_spec
 
-    for package in ("fastapi", "uvicorn", "multipart", "jinja2", "prometheus_client"):
+    for package in ("fastapi", "uvicorn", "httptools", "multipart", "jinja2", "prometheus_client"):
         if find_spec(package) is None:
             fail("A station needs more packages: pip install 'blemish[serve]'.")
 

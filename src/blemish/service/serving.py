@@ -119,7 +119,7 @@ class _Server(uvicorn.Server):
 def _config(app: Any, settings: StationSettings) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http="h11",
+        http="httptools",
         ws="none",
         loop="asyncio",
         lifespan="off",

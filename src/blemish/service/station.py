@@ -98,6 +98,11 @@ class Station:
         note = self.keeper.lived.note
         return [] if note is None else [note]
 
+    def flush(self) -> None:
+        """Wait until all that follows the answers given so far is done, and their pictures are on the disk."""
+        self.inspectors.flush()
+        self.keeper.flush()
+
     def close(self) -> None:
         """Judge and write what waits, stop the job that runs, and let the folder go."""
         self.events.close()
@@ -108,7 +113,7 @@ class Station:
         self.store.close()
 
     def _answered(self, part: Part, row: Inspection, recorded: bool) -> None:
-        """Called in the thread that wrote the row, so it must not wait."""
+        """Called a moment after the answer."""
         if recorded and row.image_state == "pending":
             self.keeper.keep(row.id, part.data)
         name = part.served.recipe.name

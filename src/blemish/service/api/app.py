@@ -17,6 +17,7 @@ from blemish.service.api.answers import API
 from blemish.service.api.depends import documented, gate
 from blemish.service.api.guard import Guard, problem_answer
 from blemish.service.api.shapes import ProblemOut
+from blemish.service.api.straight import Straight
 from blemish.service.people.access import ACCESS, Needs
 from blemish.service.problems import Problem
 from blemish.service.station import Station
@@ -55,7 +56,7 @@ def make_app(
     assert not missing, f"these routes are not in the table of access: {sorted(missing)}"
     _answer_problems(app)
     app.openapi = lambda: _described(app)  # type: ignore[method-assign]
-    app.add_middleware(Guard, settings=station.settings)
+    app.middleware_stack = Guard(Straight(app, app.build_middleware_stack()), station.settings)
     return app
 
 

@@ -5,11 +5,14 @@ import hashlib
 import json
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Request
-from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, Field
+from pydantic_core import to_json
 from starlette.datastructures import UploadFile
 
 from blemish.service.api.answers import API, Detail, Named
@@ -22,13 +25,13 @@ from blemish.service.store.inspections import Inspection, repeated
 from blemish.service.work.part import REST, SOON, Part, Ticket
 from blemish.service.work.registry import Served
 
-__all__ = ["router", "served", "verdict"]
+__all__ = ["Asked", "Keyed", "inspect_part", "router", "served", "verdict"]
 
 router = APIRouter(tags=["inspections"], prefix=API)
 MOST = 64
 """Pictures of one batch."""
 RAW = ("image/", "application/octet-stream")
-Short = Annotated[str | None, Query(max_length=200)]
+Short = Annotated[str | None, Field(max_length=200)]
 _PICTURE: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
 _FORM: dict[str, Any] = {
     "schema": {"type": "object", "required": ["image"], "properties": {"image": _PICTURE["schema"]}}
@@ -59,6 +62,22 @@ _BATCH = {
 }
 
 
+class Asked(BaseModel):
+    """What a call says of its part beside the picture."""
+
+    serial: Short = None
+    group: Short = None
+    trigger: Short = None
+    version: Annotated[str | None, Field(max_length=64)] = None
+    detail: Detail = "regions"
+
+
+class Keyed(BaseModel):
+    """The header that makes a repeated call safe."""
+
+    idempotency_key: Short = None
+
+
 @router.post(
     "/recipes/{recipe}/inspections",
     response_model=InspectionOut,
@@ -72,28 +91,28 @@ async def inspect_part(
     request: Request,
     station: At,
     who: Who,
-    serial: Short = None,
-    group: Short = None,
-    trigger: Short = None,
-    version: Annotated[str | None, Query(max_length=64)] = None,
-    detail: Detail = "regions",
-    idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
-) -> JSONResponse:
+    asked: Annotated[Asked, Query()],
+    keyed: Annotated[Keyed, Header()],
+) -> Response:
     """Judge one part. A picture that cannot be judged is 200 with the verdict ERROR, and is recorded as well.
 
     The body is the picture itself, or multipart with a field `image`. `Idempotency-Key` makes a repeated call safe:
     the same picture gets the same answer.
     """
     name, data = await _picture(request)
-    judging = await served(station, recipe, version)
-    ticket = Ticket(name, "api", who.name, serial, group, trigger, idempotency_key)
-    if idempotency_key is not None:
+    judging = await served(station, recipe, asked.version)
+    ticket = Ticket(name, "api", who.name, asked.serial, asked.group, asked.trigger, keyed.idempotency_key)
+    if ticket.idempotency is not None:
         sha256 = hashlib.sha256(data).hexdigest()
-        before = repeated(station.store.read, judging.recipe.id, idempotency_key, sha256)
+        before = repeated(station.store.read, judging.recipe.id, ticket.idempotency, sha256)
         if before is not None:
-            return JSONResponse(Named(station).inspection(before, detail=detail))
+            return _told(Named(station).inspection(before, detail=asked.detail))
     row, recorded = await verdict(station, Part(judging, data, ticket, SOON))
-    return JSONResponse(_named(station, judging).inspection(row, recorded=recorded, detail=detail))
+    return _told(_named(station, judging).inspection(row, recorded=recorded, detail=asked.detail))
+
+
+def _told(answer: dict[str, Any]) -> Response:
+    return Response(to_json(answer), media_type="application/json")
 
 
 @router.post(
@@ -143,14 +162,23 @@ async def served(station: Station, recipe: str, version: str | None) -> Served:
 
 async def verdict(station: Station, part: Part) -> tuple[Inspection, bool]:
     """The row of a part and whether it is on the disk; it is not waited for longer than the settings say."""
-    waiting = asyncio.wrap_future(station.inspectors.submit(part))
+    loop, woken = asyncio.get_running_loop(), asyncio.Event()
+    answer = station.inspectors.submit(part)
+    answer.add_done_callback(lambda _: _wake(loop, woken))
     patience = station.settings.record_within_ms / 1000
-    while not waiting.done():
-        await asyncio.wait({waiting}, timeout=patience)
-        if not waiting.done() and part.row is not None and time.monotonic() - part.judged > patience:
+    while not answer.done():
+        with suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                await woken.wait()
+        if not answer.done() and part.row is not None and time.monotonic() - part.judged > patience:
             return _unrecorded(part, part.row), False
-    row, recorded = waiting.result()
+    row, recorded = answer.result()
     return (row, True) if recorded else (_unrecorded(part, row), False)
+
+
+def _wake(loop: asyncio.AbstractEventLoop, woken: asyncio.Event) -> None:
+    with suppress(RuntimeError):  # the loop has ended: nobody waits any more
+        loop.call_soon_threadsafe(woken.set)
 
 
 def _unrecorded(part: Part, row: Inspection) -> Inspection:

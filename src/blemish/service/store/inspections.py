@@ -3,7 +3,8 @@
 import json
 import sqlite3
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from operator import itemgetter
 from typing import Any
 
 from blemish.service.problems import Problem
@@ -38,6 +39,10 @@ COLUMNS = [
     "idempotency",
     "label",
 ]
+
+
+_INSERT = f"INSERT INTO inspection ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
+_values = itemgetter(*COLUMNS)
 
 
 @dataclass(frozen=True)
@@ -78,19 +83,14 @@ def add_inspection(connection: sqlite3.Connection, row: Inspection) -> Inspectio
         before = repeated(connection, row.recipe, row.idempotency, row.image_sha)
         if before is not None:
             return before
-    values = {name: getattr(row, name) for name in COLUMNS}
-    values |= {"late": int(row.late), "regions": _json(row.regions), "timings": _json(row.timings)}
-    marks = ", ".join("?" * len(COLUMNS))
-    cursor = connection.execute(
-        f"INSERT INTO inspection ({', '.join(COLUMNS)}) VALUES ({marks})", [values[name] for name in COLUMNS]
-    )
-    seq = cursor.lastrowid or 0
+    values = vars(row) | {"regions": _json(row.regions), "timings": _json(row.timings)}
+    seq = connection.execute(_INSERT, _values(values)).lastrowid or 0
     connection.execute(
         "INSERT INTO hour VALUES (?, ?, ?, 1, ?, ?) ON CONFLICT DO UPDATE SET count = count + 1, "
         "first_seq = min(first_seq, excluded.first_seq), last_seq = max(last_seq, excluded.last_seq)",
         [row.at[:13], row.recipe, row.verdict, seq, seq],
     )
-    return Inspection(**{**vars(row), "seq": seq})
+    return replace(row, seq=seq)
 
 
 def repeated(connection: sqlite3.Connection, recipe: str, key: str, image_sha: str) -> Inspection | None:

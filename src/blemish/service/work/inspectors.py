@@ -7,11 +7,13 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from functools import partial
 
 from blemish.service.problems import Problem
 from blemish.service.store.inspections import Inspection, add_inspection
 from blemish.service.store.store import Store
+from blemish.service.work.afterwards import Afterwards
 from blemish.service.work.part import REST, Part, judge
 
 __all__ = ["Inspectors"]
@@ -28,11 +30,11 @@ class Inspectors:
     Args:
         store: Where rows are written.
         threads: How many.
-        after: Called with each part once it is answered, in the thread that wrote its row; must not wait.
+        after: Called with each part a moment after it is answered, in a thread of its own.
     """
 
     def __init__(self, store: Store, threads: int, after: Callable[[Part, Inspection, bool], None]) -> None:
-        self._store, self._after = store, after
+        self._store, self._after, self._afterwards = store, after, Afterwards()
         self._queue: queue.PriorityQueue[tuple[int, int, Part | None]] = queue.PriorityQueue()
         self._numbers = itertools.count()
         self._lock = threading.Lock()
@@ -74,6 +76,13 @@ class Inspectors:
             self._queue.put((REST + 1, next(self._numbers), None))
         for thread in self._threads:
             thread.join()
+        with suppress(Problem):  # a full disk: then nothing is on its way to it
+            self._store.write(lambda _: None)  # after the rows of the last parts, so that these are answered
+        self._afterwards.close()
+
+    def flush(self) -> None:
+        """Wait until all that follows the answers given so far is done."""
+        self._afterwards.flush()
 
     def _run(self) -> None:
         while (part := self._queue.get()[2]) is not None:
@@ -105,4 +114,4 @@ class Inspectors:
             self._store.full = False  # before the answer: whoever has it may ask at once whether all is well
         part.answer.set_result((stored, error is None))
         if stored.id == row.id:
-            self._after(part, stored, error is None)
+            self._afterwards.add(partial(self._after, part, stored, error is None))

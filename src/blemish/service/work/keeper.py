@@ -24,8 +24,6 @@ LOW, EMPTY = (0.10, 8 << 30), (0.02, 1 << 30)
 """A share of the disk, and at most so many bytes: with less than LOW free, pictures are taken away ahead of time; with
 less than EMPTY, none is written."""
 SWEEP_SECONDS = 600.0
-PAUSE = 0.005
-"""Seconds that a picture waits where no other does, so that the answer before it leaves without company."""
 OTHERS = ("NG", "REVIEW", "ERROR")
 AT_ONCE = 500
 """Rows that one transaction changes."""
@@ -93,8 +91,6 @@ class Keeper:
                 return
             try:
                 if item[0]:
-                    if self._queue.empty():
-                        time.sleep(PAUSE)
                     self._write(*item)
                 if time.monotonic() - swept > SWEEP_SECONDS:
                     swept = time.monotonic()
