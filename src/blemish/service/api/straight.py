@@ -38,7 +38,7 @@ class Straight:
         if found is None:
             await self._others(scope, receive, send)
             return
-        scope |= {"app": self._app, "route": self._route, "path_params": found.groupdict()}
+        scope.update(app=self._app, route=self._route, path_params=found.groupdict())
         await self._answer(scope, receive, send)
 
 
