@@ -1,6 +1,7 @@
 """The readers in examples/readers/ say what the model says, without blemish."""
 
 import shutil
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -8,11 +9,13 @@ from pathlib import Path
 import pytest
 from other_readers import LIBRARY, READERS, CppReader, read_pfm
 from parts import good_part, save_image, torn_part
-from PIL import Image
+from PIL import ExifTags, Image
 
 from blemish.detector import Detector
 from blemish.export.compare import apart
 from blemish.export.exporting import export_bytes
+
+ORIENTATION = ExifTags.Base.Orientation
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +64,24 @@ def test_python(export: Path, images: list[Path], detector: Detector, tmp_path: 
     check(ended.stdout, detector, images)
     said = run(sys.executable, READERS / "reader.py", changed(export, tmp_path), images[0]).stderr
     assert "changed after it was exported" in said
+
+
+def test_python_turns_images_as_the_model_does(
+    export: Path, images: list[Path], detector: Detector, tmp_path: Path
+) -> None:
+    turned = []
+    with Image.open(images[0]) as came:
+        part = came.resize((came.width, came.height * 3 // 4))
+    for orientation in range(1, 9):
+        # The second tag holds a number where text belongs: Pillow cannot write such a block again.
+        tags = struct.pack(">HHIIHHII", ORIENTATION, 3, 1, orientation << 16, 0x151, 11, 1, 0)
+        turned.append(tmp_path / f"{orientation}.png")
+        part.save(turned[-1], exif=b"Exif\0\0MM\0*" + struct.pack(">IH", 8, 2) + tags + bytes(8))
+    ended = run(sys.executable, READERS / "reader.py", export, *turned)
+    assert ended.returncode == 0, ended.stderr
+    scores = [float(line.split(" ", 2)[1]) for line in ended.stdout.splitlines()]
+    assert scores == pytest.approx([detector.inspect(path).score for path in turned], rel=1e-5)
+    assert len({round(score, 6) for score in scores}) > 1, "turned images look different to the model"
 
 
 @pytest.mark.skipif(

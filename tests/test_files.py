@@ -39,7 +39,7 @@ def test_what_is_left_out_of_a_folder_is_counted(tmp_path: Path) -> None:
     assert found.left_out["sub-folders, which recursive reads"] == 1
     if os.name != "nt":
         assert found.left_out["links that lead nowhere"] == 1
-        assert str(found).startswith("5 left out: files that end in .heic (2), ")
+        assert str(found).startswith("5 left out: files that end in .heic (2); ")
     assert [path.name for path in find_images(tmp_path, recursive=True).images] == [
         "1.jfif", "2.jpe", "3.png", "4.png",
     ]  # fmt: skip

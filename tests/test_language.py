@@ -71,6 +71,10 @@ def test_a_translation_takes_its_values_from_the_sentence() -> None:
             "The last 12.5 % of the image are one constant value, as in no good image: was it taken whole?",
             "画像の終わりの12.5 %が同じ値です",
         ),
+        (
+            "3 left out: files that end in .heic (2); sub-folders, which recursive reads (1).",
+            "3件を除外しました: 拡張子が.heicのファイル2件、サブフォルダー(recursive なら読みます)1件。",
+        ),
         ("Nobody wrote this sentence or that one.", "Nobody wrote this sentence or that one."),
     ],
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
-from PIL import Image, ImageOps
+from PIL import Image
 
 content = Path(sys.argv[1]).read_bytes()
 assert content[-64:].decode() == hashlib.sha256(content[:-84]).hexdigest(), "changed after it was exported"
@@ -17,6 +17,7 @@ how, ends = document["input"], document["thresholds"]
 height, width, letterbox = how["height"], how["width"], how["resize"] == "letterbox"
 assert (how["pixels"], document["places"]) == ("uint8", None), "see docs/export.md"
 assert how["resize"] != "crop", "see docs/export.md"
+TURNS = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}
 
 
 def cells(count: int, side: int, start: int, length: int) -> np.ndarray:
@@ -36,7 +37,9 @@ def constant_end(pixels: np.ndarray) -> float:
 
 
 for path in sys.argv[2:]:
-    image = ImageOps.exif_transpose(Image.open(path)).convert("RGB")
+    came = Image.open(path)
+    turn = came.getexif().get(274)  # how the camera was held; the other tags do not matter, and may be damaged
+    image = (came.transpose(Image.Transpose(TURNS[turn])) if turn in TURNS else came).convert("RGB")
     scale = min(height / image.height, width / image.width)
     h, w = (
         max(1, round(side * scale)) if letterbox else to for side, to in ((image.height, height), (image.width, width))

@@ -29,7 +29,7 @@ class Found:
 
     def __str__(self) -> str:
         """One sentence about what was left out; empty where that is nothing."""
-        kinds = ", ".join(f"{kind} ({count})" for kind, count in self.left_out.most_common())
+        kinds = "; ".join(f"{kind} ({count})" for kind, count in self.left_out.most_common())
         return f"{self.left_out.total()} left out: {kinds}." if kinds else ""
 
 

@@ -3,7 +3,8 @@
 Code says everything in English, as sentences with values in them; the command line and the report translate at their
 edge, so that no room below has to know of languages. An entry's key is the English sentence with a name in braces for
 each value, its content the Japanese one. A value is taken over as it stands; `{name!t}` translates it in its turn, also
-by what stands in the table `[values]`, which is too short to be looked for anywhere else.
+by what stands in the table `[values]`, which is too short to be looked for anywhere else, and a list with semicolons
+part by part.
 """
 
 import functools
@@ -78,4 +79,10 @@ def _pattern(english: str) -> re.Pattern[str]:
 
 def _value(found: re.Match[str], hole: re.Match[str]) -> str:
     value = found[hole[1]]
-    return translated(value, value=True) if hole[2] else value
+    if not hole[2]:
+        return value
+    parts = value.split("; ")
+    answers = [translated(part, value=True) for part in parts]
+    if all(answer != part for part, answer in zip(parts, answers, strict=True)):
+        return "、".join(answers)
+    return translated(value, value=True)
