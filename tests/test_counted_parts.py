@@ -45,7 +45,7 @@ def test_a_copy_by_another_way_and_compression_is_one_part(tmp_path: Path) -> No
     sources: list[Source] = [tmp_path / "a.png", tmp_path / "backup" / "b.bmp", GOOD[0], GOOD[1]]
     names = named_parts(sources, None)
     assert len(set(names)) == 4
-    parts = joined_parts(glance_over(sources, Rules(), threads=1), names, stated=False)
+    parts = joined_parts(glance_over(sources, Rules(), threads=1), names, stated=False, threads=1)
     assert parts == [names[0], names[0], names[0], names[3]]
 
 
@@ -62,9 +62,9 @@ def test_exposures_of_one_part_are_one_part_unless_the_user_knows_better() -> No
     images = [*parts, *darker]
     looks = glance_over(images, Rules(), threads=1)
     names = named_parts(images, None)
-    joined = joined_parts(looks, names, stated=False)
+    joined = joined_parts(looks, names, stated=False, threads=1)
     assert joined == names[:20] + names[:5]
-    assert joined_parts(looks, names, stated=True) == names
+    assert joined_parts(looks, names, stated=True, threads=1) == names
 
 
 def test_default_names_of_parts_never_repeat() -> None:
@@ -119,4 +119,4 @@ def test_bytes_and_arrays_of_one_picture_are_one_part() -> None:
     Image.fromarray(GOOD[0]).save(buffer, "PNG")
     sources: list[Source] = [buffer.getvalue(), GOOD[0]]
     looks = glance_over(sources, Rules(), threads=1)
-    assert len(set(joined_parts(looks, named_parts(sources, None), stated=True))) == 1
+    assert len(set(joined_parts(looks, named_parts(sources, None), stated=True, threads=1))) == 1

@@ -94,7 +94,7 @@ def _unseen_images(
     glances = glance_over(sources, viewer.rules, threads=threads, progress=progress)
     if errors := [glance for glance in glances if isinstance(glance, ImageError)]:
         raise errors[0]
-    parts = joined_parts(glances, named, stated=groups is not None)
+    parts = joined_parts(glances, named, stated=groups is not None, threads=threads)
     return [
         glance.remembered(part, in_memory=False)
         for glance, part in zip(glances, parts, strict=True)

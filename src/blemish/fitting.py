@@ -120,7 +120,7 @@ def _fit(
     elsewhere = workers.stream if workers else None
     found = glance_over(sources, rules, threads=threads, progress=progress, held=held, elsewhere=elsewhere)
     glances = readable(found)
-    part_of = joined_parts(glances, named, stated=groups is not None)
+    part_of = joined_parts(glances, named, stated=groups is not None, threads=threads)
     kinds = [glance.kind for glance in glances]
     good = good_images(
         sources,

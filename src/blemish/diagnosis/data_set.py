@@ -150,7 +150,7 @@ def _proposed(seen: Sequence[Seen]) -> Groups:
     groups.join_equal([each.sample.group for each in seen])
     groups.join_equal([each.glance.digest for each in seen])
     if seen:
-        near_duplicates(np.stack([each.glance.print_P for each in seen]), groups)
+        near_duplicates(np.stack([each.glance.print_P for each in seen]), groups, threads=available_threads())
     return groups
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from blemish.arrays import Array, Floats
 from blemish.images.glance import SIDE, STEPS
+from blemish.system.stream import stream
 
 __all__ = ["FEWEST", "Groups", "near_duplicates"]
 
@@ -35,6 +36,8 @@ FEWEST = 10
 """With fewer images, what they share cannot be told from what sets them apart."""
 PLAIN = SIDE / 4 * STEPS
 """Length below which a fingerprint holds too little structure to compare; even texture has SIDE * STEPS."""
+AT_ONCE = 16
+"""Pairs that a thread compares before it takes others."""
 ROWS = 256
 """Images compared with all others at once."""
 
@@ -69,12 +72,12 @@ class Groups:
         return sorted({id(members): sorted(members) for members in self._members}.values())
 
 
-def near_duplicates(prints_NP: Array, groups: Groups) -> None:
-    """Join into `groups` the images that show the same part."""
+def near_duplicates(prints_NP: Array, groups: Groups, *, threads: int) -> None:
+    """Join into `groups` the images that show the same part. The result does not depend on `threads`."""
     if len(prints_NP) < FEWEST:
         return
     likeness = _Likeness(prints_NP)
-    for part in _standing_out(_tree(likeness, groups)):
+    for part in _standing_out(_tree(likeness, groups, threads)):
         for member in part.members:
             groups.join(part.members[0], member)
 
@@ -99,11 +102,16 @@ class _Likeness:
         """The mean over two groups."""
         return float(np.mean([self(*pair) for pair in product(ours[:MEMBERS], theirs[:MEMBERS])]))
 
-    def closest(self) -> list[tuple[float, tuple[int, int]]]:
+    def closest(self, threads: int) -> list[tuple[float, tuple[int, int]]]:
         """The pairs worth comparing, the most alike first."""
         small_NP = np.stack([_small(self._own(image)) for image in range(len(self._prints_NP))])
-        pairs = {(self(*pair), pair) for pair in _candidates(small_NP)}
-        return sorted(pairs, key=lambda each: (-each[0], each[1]))
+        pairs = sorted(set(_candidates(small_NP)))
+        parts = (pairs[start : start + AT_ONCE] for start in range(0, len(pairs), AT_ONCE))
+        found = stream(self._all, parts, threads=threads)
+        return sorted((each for part in found for each in part), key=lambda each: (-each[0], each[1]))
+
+    def _all(self, pairs: Sequence[tuple[int, int]]) -> list[tuple[float, tuple[int, int]]]:
+        return [(self(*pair), pair) for pair in pairs]
 
     def _own(self, image: int) -> Floats:
         """What sets an image apart from the product."""
@@ -122,13 +130,13 @@ class _Node:
     """How alike it is to the next of the others."""
 
 
-def _tree(likeness: _Likeness, groups: Groups) -> list[_Node]:
+def _tree(likeness: _Likeness, groups: Groups, threads: int) -> list[_Node]:
     """Groups joined by twos, the most alike first, as long as their members are alike on average.
 
     A chain of chances so does not join all.
     """
     node_of = {member: node for node in map(_Node, groups.all()) for member in node.members}
-    for alike, (one, other) in likeness.closest():
+    for alike, (one, other) in likeness.closest(threads):
         ours, theirs = node_of[one], node_of[other]
         if ours is theirs:
             continue

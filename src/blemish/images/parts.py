@@ -81,7 +81,9 @@ def glance_over(
     return glances
 
 
-def joined_parts(glances: Sequence[Glance | ImageError], names: Sequence[str], *, stated: bool) -> list[str]:
+def joined_parts(
+    glances: Sequence[Glance | ImageError], names: Sequence[str], *, stated: bool, threads: int
+) -> list[str]:
     """The names of the parts where images that show the same one are put under the name of its first.
 
     Where the user `stated` the parts, only exact copies are joined; else near copies and pictures of one part are too.
@@ -92,7 +94,7 @@ def joined_parts(glances: Sequence[Glance | ImageError], names: Sequence[str], *
     groups.join_equal([names[number] for number in readable])
     groups.join_equal([glance.digest for glance in seen])
     if not stated and 0 < len(seen) <= COMPARED:
-        near_duplicates(np.stack([glance.print_P for glance in seen]), groups)
+        near_duplicates(np.stack([glance.print_P for glance in seen]), groups, threads=threads)
     joined = list(names)
     for members in groups.all():
         for member in members:

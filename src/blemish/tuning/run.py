@@ -185,9 +185,10 @@ def prepared(
     if len(sources) < FEWEST:
         raise DataError(f"{len(sources)} good images are too few to tell looks apart; give {FEWEST} or more.")
     rules = Rules.of(accept_damaged=resources.accept_damaged, max_pixels=resources.max_pixels, nodata=settings.nodata)
-    glances = readable(glance_over(sources, rules, threads=resources.threads or available_threads(), progress=progress))
+    threads = resources.threads or available_threads()
+    glances = readable(glance_over(sources, rules, threads=threads, progress=progress))
     check_varied(glances)
-    parts = joined_parts(glances, parts, stated=groups is not None)
+    parts = joined_parts(glances, parts, stated=groups is not None, threads=threads)
     fold_N = divide(parts, FOLDS, settings.seed)
     kinds = [glance.kind for glance in glances]
     default = default_of(settings, kinds)
