@@ -56,6 +56,15 @@ def test_every_image_score_agrees_on_odd_images(detector: Detector, tmp_path: Pa
     assert found.good, found
 
 
+def test_a_bank_that_is_read_twice_is_in_the_file_once(detector: Detector) -> None:
+    method = detector.model.method
+    assert isinstance(method, PatchCore)
+    again = with_settings(detector, image_score="reweighted")
+    graph = onnx.load_from_string(export_bytes(again.model)).graph
+    shapes = [tuple(constant.dims) for constant in graph.initializer]
+    assert shapes.count(method.looks[0].bank.rows_KD.shape) == 1
+
+
 def test_nearest_rows_and_regions_agree(detector: Detector, tmp_path: Path) -> None:
     artefact = exported(detector, tmp_path)
     colours = np.stack([good_part(1), good_part(2), good_part(3)], axis=2)

@@ -1,5 +1,6 @@
 """Write a graph of standard ONNX operators, one call an operator."""
 
+import hashlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -32,6 +33,7 @@ class Operators:
         self._prefix = prefix
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
+        self._known: dict[tuple[str, tuple[int, ...], bytes], str] = {}
 
     def __call__(self, operator: str, *inputs: Value, name: str = "", **attributes: object) -> str:
         """Add an operator with one output; returns its name, `name` where that is given."""
@@ -46,12 +48,15 @@ class Operators:
         return made[0], made[1]
 
     def named(self, value: Value) -> str:
-        """The name of a tensor; a constant gets one."""
+        """The name of a tensor; a constant gets one, and equal constants (a bank that is read twice) the same."""
         if isinstance(value, str):
             return value
-        name = f"{self._prefix}constant{len(self.constants)}"
-        self.constants.append(numpy_helper.from_array(np.asarray(value, order="C"), name))
-        return name
+        constant = np.asarray(value, order="C")
+        known = constant.dtype.str, constant.shape, hashlib.sha256(constant.tobytes()).digest()
+        if known not in self._known:
+            self._known[known] = f"{self._prefix}constant{len(self.constants)}"
+            self.constants.append(numpy_helper.from_array(constant, self._known[known]))
+        return self._known[known]
 
     def reshaped(self, value: Value, shape: Sequence[int], name: str = "") -> str:
         """The same numbers in another shape; -1 for what is left."""

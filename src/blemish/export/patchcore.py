@@ -101,8 +101,9 @@ def _top_mean(ops: Operators, scores: str, seen: str, share: float, cells: int) 
 def _reweighted(ops: Operators, look: Look, neighbours: int, scores: str, queries: str, found: str) -> str:
     """Equation 7: the rows around each row of the bank do not change, so they are looked up."""
     _, around_Kb = look.search.query(look.search.bank_KD, min(neighbours, len(look.bank.rows_KD)))
+    small_Kb = around_Kb.astype(np.uint16 if len(around_Kb) <= 1 << 16 else np.int64)  # int64 takes an eighth of a bank
     farthest = ops("ArgMax", scores, axis=0, keepdims=1)
-    around = ops.reshaped(ops("Gather", around_Kb, ops("Gather", found, farthest)), [-1])
+    around = ops.reshaped(ops("Cast", ops("Gather", small_Kb, ops("Gather", found, farthest)), to=INT64), [-1])
     rows = ops("Gather", np.asarray(look.bank.rows_KD, np.float32), around)
     to_rows = ops.length(
         ops("Sub", *(ops("Cast", each, to=DOUBLE) for each in (rows, ops("Gather", queries, farthest))))
