@@ -117,7 +117,7 @@ def _fit(
         _check_can_work(sources, settings)
     rules = Rules.of(accept_damaged=resources.accept_damaged, max_pixels=resources.max_pixels, nodata=settings.nodata)
     held = Held(resources.memory)
-    elsewhere = workers.stream if workers else None
+    elsewhere = partial(workers.glance, memory=resources.memory) if workers else None
     found = glance_over(sources, rules, threads=threads, progress=progress, held=held, elsewhere=elsewhere)
     glances = readable(found)
     part_of = joined_parts(glances, named, stated=groups is not None, threads=threads)
@@ -161,6 +161,8 @@ def _motions(
     viewer: Viewer, sources: Sequence[Source], held: Held, workers: Workers | None, threads: int
 ) -> list[tuple[float, ...] | None]:
     """How each image lies against the first one, where images are aligned."""
+    if viewer.aligner is None:
+        return [None] * len(sources)
     motion = partial(_motion, viewer)
     if workers:
         return list(workers.stream(motion, sources))
@@ -258,6 +260,5 @@ def _others(looks: Sequence[PlannedLook], backbone: Backbone | None) -> list[Bac
 
 def _motion(viewer: Viewer, source: Source) -> tuple[float, ...] | None:
     """How one image is aligned, row by row."""
-    if viewer.aligner is None:
-        return None
+    assert viewer.aligner is not None, "asked where images are aligned"
     return tuple(viewer.aligner(read_image(source, rules=viewer.rules), image_name(source)).ravel().tolist())

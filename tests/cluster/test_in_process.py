@@ -7,6 +7,8 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
 from importlib.util import find_spec
 from io import FileIO
 from pathlib import Path
@@ -18,6 +20,7 @@ from crews import LocalCrew, assert_equal, cluster_of, never
 from parts import good_part, save_image, stained_part
 
 import blemish
+from blemish.arrays import Array
 from blemish.cluster.cluster import _introduce
 from blemish.cluster.inspecting import inspect_many, inspect_to_parts
 from blemish.cluster.plan import chunk_of, shares
@@ -26,7 +29,14 @@ from blemish.cluster.start import began
 from blemish.cluster.worker import Call, Worker
 from blemish.errors import DataError, OptionError
 from blemish.features.patches import look
+from blemish.images.decode import Rules, decode
+from blemish.images.encoded import Encoded
+from blemish.images.parts import glance_over
+from blemish.images.read import USUAL, probe_image
 from blemish.memory.spill import mapping
+from blemish.methods.patchcore_learner import PatchCoreLearner
+from blemish.methods.prepare import good_images
+from blemish.options.settings import divide_options
 from blemish.result import Verdict
 
 OPTIONS: dict[str, Any] = {"size": 32, "coreset": 60, "seed": 1}
@@ -134,6 +144,39 @@ def test_lost_patches_of_many_images_come_in_one_journey(
         assert_equal(alone, fitted(good, LocalCrew(1, noted), tmp_path))
         journeys[at_once] = calls.count("rows")
     assert journeys[4096] < 5 < journeys[1]
+
+
+def test_workers_decode_each_image_once(
+    good: Path, alone: blemish.Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twice, a fit of 700 images took a tenth longer than without a cluster, which holds what it has decoded."""
+    decoded: list[object] = []
+
+    def counted(image: Encoded, rules: Rules) -> Array:
+        decoded.append(image)
+        return decode(image, rules)
+
+    monkeypatch.setattr("blemish.images.read.decode", counted)
+    assert_equal(alone, fitted(good, LocalCrew(2), tmp_path))
+    assert len(decoded) == 70
+    fitted(good, LocalCrew(2), tmp_path, memory=70 * 2 * 40 * 48)
+    assert 140 < len(decoded) < 210, "as far as there is room"
+
+
+def test_pixels_of_other_images_are_never_taken(good: Path, tmp_path: Path) -> None:
+    """A fit that ends before its first pass leaves them with the workers, under the same numbers."""
+    cluster = cluster_of(LocalCrew(2))
+    plain = glance_over(sorted(good.iterdir())[:12], USUAL, threads=1, elsewhere=partial(cluster.glance, memory=None))
+    others = sorted(good.iterdir())[12:24]
+    assert len(plain) == len(others)
+    held = [len(worker._held._pixels) for worker in cluster.crew._workers]  # type: ignore[attr-defined]
+    assert sum(held) == 12
+    settings, resources = divide_options({"size": 32, "coreset": 60, "spill_folder": tmp_path})
+    seen = good_images(others, [probe_image(others[0])] * 12, settings, resources, size_asked=True)
+    expected = [image.digest for image in seen.seen_by(PatchCoreLearner(seen).graph)]
+    found = PatchCoreLearner(replace(seen, workers=cluster))
+    assert list(found.digests) == expected
+    cluster.release()
 
 
 def test_workers_that_die_in_any_call_change_nothing(

@@ -7,8 +7,9 @@ from contextlib import ExitStack, suppress
 from functools import partial
 from itertools import islice
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from blemish.arrays import Array
 from blemish.cluster.checkpoint import Checkpoint
 from blemish.cluster.extraction import Extraction
 from blemish.cluster.patches import PatchesElsewhere
@@ -17,7 +18,7 @@ from blemish.cluster.start import began
 from blemish.cluster.storage import Storage
 from blemish.cluster.worker import Call, Sent, Worker
 from blemish.errors import OptionError
-from blemish.images.read import image_name
+from blemish.images.read import Source, image_name
 from blemish.methods.good_images import GoodImages
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ class Cluster:
         self._stack = ExitStack()
         self._crew: Crew | None = None
         self._files: list[ShareFiles] = []
+        self._glanced: Sequence[Source] = ()
+        """The images whose pixels workers may hold."""
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -96,6 +99,30 @@ class Cluster:
         for answers in self.crew.share_out(calls, ahead=AHEAD_HEAVY if heavy else AHEAD):
             yield from answers
 
+    def glance(
+        self,
+        function: Callable[[Source], tuple[Answer, Array | None]],
+        sources: Sequence[Source],
+        *,
+        memory: int | None,
+    ) -> Iterator[tuple[int, Answer]]:
+        """The number of each source and what the function answers, as they come.
+
+        Each image is read by the worker that will hold its patches, which keeps the pixels for then.
+        """
+        self._glanced = sources
+        spans = dict(enumerate(shares(len(sources), len(self.crew))))
+        self.crew.ask_each({worker: Call("make_room", (self.crew.memory(worker, memory),)) for worker in spans})
+        sent, at_once = self.crew.put(Sent.of(function)), TOGETHER * self.crew.threads
+        queues = {worker: self._glances(sent, sources, range(*span, at_once)) for worker, span in spans.items()}
+        for worker, place, answers in self.crew.work(queues):
+            yield from enumerate(answers, start=spans[worker][0] + place * at_once)
+
+    def _glances(self, sent: Any, sources: Sequence[Source], starts: range) -> Iterator[Call]:
+        for start in starts:
+            own = sources[start : min(start + starts.step, starts.stop)]
+            yield Call("glance", (sent, own, start, self.crew.threads))
+
     def gather(self, good: GoodImages, graph: bytes, names: Sequence[str]) -> "PatchesElsewhere":
         """Divide the good images among the workers, and let each look at its own."""
         key = _key(good, graph)
@@ -128,6 +155,7 @@ class Cluster:
             self.crew.threads,
             resources.spill_type,
             self.crew.memory(worker, resources.memory),
+            good.sources is self._glanced,
             chunk_of(len(good)),
         )
 

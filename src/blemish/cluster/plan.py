@@ -56,6 +56,8 @@ class ShardPlan:
     spill_type: Literal["float32", "float16"]
     memory: int
     """Bytes of memory that the patches may fill, with all that belongs to them (`fit_into`)."""
+    glanced: bool = False
+    """Whether the pixels that the worker holds are of these images."""
     chunk: int = CHUNK
     """Images of a chunk (`chunk_of`)."""
 

@@ -19,6 +19,8 @@ from blemish.cluster.plan import ChunkRecord, ShardPlan, ShareFiles
 from blemish.errors import DataError, OptionError
 from blemish.features.patches import AnyExtractor, Features, look
 from blemish.features.tiles import extractor_for
+from blemish.images.held import Held
+from blemish.images.read import Source
 from blemish.images.transform import pixels_digest
 from blemish.memory.choose import ShardHere, coreset_shard
 from blemish.memory.named import NamedRoom, remove_all
@@ -61,6 +63,7 @@ class Worker:
         self._shards: dict[str, ShardHere] = {}
         self._running: dict[str, ArrayShard] = {}
         self._extractor: AnyExtractor | None = None
+        self._held = Held(0)
         self._kept: tuple[str, Any] = "", None
         """The function that came last, by its digest: chunk after chunk is sent with the same one."""
 
@@ -92,12 +95,30 @@ class Worker:
         """The answers of the function that was sent, for each item, in order."""
         return list(stream(self._function(sent), items, threads=threads))
 
+    def make_room(self, memory: int) -> None:
+        """Hold the pixels of images that come, as far as this budget of bytes allows; those of others are let go."""
+        self._held = Held(memory)
+
+    def glance(self, sent: Sent, sources: Sequence[Source], first: int, threads: int) -> list[Any]:
+        """What the function that was sent answers for images of the share to come, from number `first` on.
+
+        The pixels it gives beside each answer are held.
+        """
+        found = []
+        for number, (answer, image) in enumerate(stream(self._function(sent), sources, threads=threads), start=first):
+            if image is not None:
+                self._held.hold(number, image)
+            found.append(answer)
+        return found
+
     def take_share(self, plan: ShardPlan) -> None:
         """Begin a share of the good images; files of another one are let go."""
         self._plan, self._records = plan, []
         self._rooms = {name: NamedRoom(path, plan.spill_type) for name, path in plan.files.paths().items()}
         self._shards, self._running = {}, {}
         self._extractor = None
+        if not plan.glanced:
+            self._held = Held(0)
 
     def extract(self, chunk: int, known: ChunkRecord | None) -> ChunkRecord:
         """Look at the images of the next chunk, unless its patches are in the file already, as they were `known`.
@@ -172,6 +193,7 @@ class Worker:
         for room in self._rooms.values():
             room.close()
         self._plan, self._shards, self._running, self._rooms = None, {}, {}, {}
+        self._held = Held(0)
         remove_all(list(files.paths().values()))
 
     def _asked(self, name: str) -> ArrayShard:
@@ -188,7 +210,9 @@ class Worker:
         at_once, threads = plan.viewer.transform.share(plan.threads)
         if self._extractor is None:
             self._extractor = extractor_for(plan.graph, plan.viewer.transform, provider=plan.provider, threads=threads)
-        images: list[GoodImage] = list(stream(self._look, sources, threads=at_once))
+        numbered = enumerate(sources, start=plan.first + chunk * plan.chunk)
+        given = [self._held.take(number, source) for number, source in numbered]
+        images: list[GoodImage] = list(stream(self._look, given, threads=at_once))
         for image in images:
             for name, room in self._rooms.items():
                 room.append(image.features[name].values_QD)
@@ -200,7 +224,7 @@ class Worker:
             {name: room.end_chunk() for name, room in self._rooms.items()},
         )
 
-    def _look(self, source: Any) -> GoodImage:
+    def _look(self, source: Source) -> GoodImage:
         assert self._extractor is not None, "made before"
         seen = look(source, self._its_plan().viewer, self._extractor)
         return GoodImage(seen.features, pixels_digest(seen.sized))

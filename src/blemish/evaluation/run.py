@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -126,7 +127,7 @@ def _in_parts(detector: Inspects, tests: Sequence[Sample], notes: list[str], clu
     """The samples, copies and pictures of one part in one group; a note says how many fewer there are."""
     rules = detector.viewer.rules if isinstance(detector, Detector) else USUAL
     stated = any(sample.group != str(sample.path) for sample in tests)
-    elsewhere = cluster.stream if cluster else None
+    elsewhere = partial(cluster.glance, memory=0) if cluster else None
     glances = glance_over([sample.path for sample in tests], rules, threads=available_threads(), elsewhere=elsewhere)
     named = [sample.group for sample in tests]
     parts = joined_parts(glances, named, stated=stated, threads=available_threads())

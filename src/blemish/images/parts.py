@@ -4,9 +4,9 @@ Copies are known by their pixels, whatever they are called and however they are 
 part by what sets parts of a product apart (images/duplicates.py).
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeAlias
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from blemish.arrays import Array
 from blemish.errors import ImageError, OptionError
 from blemish.images.decode import Rules
 from blemish.images.duplicates import Groups, near_duplicates
-from blemish.images.glance import Glance, read_and_glance, read_glance
+from blemish.images.glance import Glance, read_and_glance
 from blemish.images.held import Held
 from blemish.images.read import Source, image_name
 from blemish.system.progress import Progress, silent
@@ -22,17 +22,20 @@ from blemish.system.stream import stream
 
 __all__ = ["glance_over", "joined_parts", "named_parts"]
 
-Item = TypeVar("Item")
-Answer = TypeVar("Answer")
-
 COMPARED = 10_000
 """Near copies are looked for among so many images at most: each is compared with every other."""
 
+Answered: TypeAlias = tuple[Glance | ImageError, Array | None]
+"""What is seen at a glance, and the pixels where they are here."""
 
-class Mapped(Protocol):
-    """Yields `function(item)` for each item, in order."""
 
-    def __call__(self, function: Callable[[Item], Answer], items: Iterable[Item]) -> Iterator[Answer]: ...
+class Glancing(Protocol):
+    """A cluster that glances at images."""
+
+    def __call__(
+        self, function: Callable[[Source], Answered], sources: Sequence[Source], /
+    ) -> Iterator[tuple[int, Glance | ImageError]]:
+        """The number of each image and its glance, as they come."""
 
 
 def named_parts(sources: Sequence[Source], groups: Sequence[str] | None, taken: Collection[str] = ()) -> list[str]:
@@ -60,25 +63,26 @@ def glance_over(
     threads: int,
     progress: Progress = silent,
     held: Held | None = None,
-    elsewhere: Mapped | None = None,
+    elsewhere: Glancing | None = None,
 ) -> list[Glance | ImageError]:
     """What tells each image's part; the error of one that cannot be read. Holds 16 KB an image where few came.
 
     `held` is given the pixels of each, for those who look at them next; `elsewhere` is a cluster that looks at them.
     """
     prints = len(sources) <= COMPARED
-    glances: list[Glance | ImageError] = []
-    answers: Iterator[tuple[Glance | ImageError, Array | None]]
+    read = partial(read_and_glance, rules=rules, prints=prints)
+    glances: dict[int, Glance | ImageError] = {}
+    answers: Iterator[tuple[int, Answered]]
     if elsewhere:  # the pixels stay there
-        answers = ((each, None) for each in elsewhere(partial(read_glance, rules=rules, prints=prints), sources))
+        answers = ((number, (glance, None)) for number, glance in elsewhere(read, sources))
     else:
-        answers = stream(partial(read_and_glance, rules=rules, prints=prints), sources, threads=threads)
-    for glance, image in answers:
+        answers = enumerate(stream(read, sources, threads=threads))
+    for number, (glance, image) in answers:
         if held is not None and image is not None:
-            held.hold(len(glances), image)
-        glances.append(glance)
+            held.hold(number, image)
+        glances[number] = glance
         progress("look", len(glances), len(sources))
-    return glances
+    return [glances[number] for number in range(len(sources))]
 
 
 def joined_parts(

@@ -66,6 +66,18 @@ class Workers(Protocol):
         Of `heavy` answers, such as maps, only a few for each processor wait to be taken.
         """
 
+    def glance(
+        self,
+        function: Callable[[Source], tuple[Answer, Array | None]],
+        sources: Sequence[Source],
+        *,
+        memory: int | None,
+    ) -> Iterator[tuple[int, Answer]]:
+        """The number of each source and what the function answers, as they come.
+
+        The pixels beside the answer stay with who will look at the image next (`gather`), as far as `memory` allows.
+        """
+
     def gather(self, good: "GoodImages", graph: bytes, names: Sequence[str]) -> GoodPatches:
         """Look at the good images, and keep their patches where they were made."""
 
