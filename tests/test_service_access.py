@@ -1,6 +1,8 @@
 """Every route times every role, walked; and the calls of other sites, hosts and sizes."""
 
 import re
+import sqlite3
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from station_bench import API, Bench, opened
 from blemish.service.api.app import routes_of
 from blemish.service.pages.routes import ACCESS as PAGES
 from blemish.service.people.access import ACCESS, ROLES, SCOPES, Needs
+from blemish.service.store.users import add_token
 
 MAY = {
     Needs.LOGIN: {*ROLES, *SCOPES},
@@ -72,6 +75,34 @@ def test_a_token_that_was_revoked_is_refused_from_the_next_call_on(bench: Bench)
     assert client.get(f"{API}/recipes").status_code == 401
     assert made["secret"] not in bench.admin.get(f"{API}/tokens").text
     assert made["secret"] not in bench.admin.get(f"{API}/audit").text
+
+
+def test_a_token_is_remembered_until_a_change_of_it_has_ended(bench: Bench) -> None:
+    store = bench.station.store
+    made = store.write(lambda connection: add_token(connection, "test", name="camera 2", scope="read"))
+    seen: list[object] = []
+
+    def look() -> None:
+        row = store.tokens.row(store.read, made["secret"])
+        seen.append(row and row["scope"])
+
+    def change(connection: sqlite3.Connection, scope: str, *, broken: bool) -> None:
+        connection.execute("UPDATE token SET scope = ? WHERE id = ?", [scope, made["id"]])
+        other = threading.Thread(target=look)  # it sees what was before, which must not be remembered
+        other.start()
+        other.join()
+        if broken:
+            raise ValueError("undone")
+
+    look()
+    store.write(lambda connection: change(connection, "inspect", broken=False))
+    look()
+    with pytest.raises(ValueError, match="undone"):
+        store.write(lambda connection: change(connection, "admin", broken=True))
+    look()
+    store.write(lambda connection: connection.execute("DELETE FROM token WHERE id = ?", [made["id"]]).rowcount)
+    look()
+    assert seen == ["read", "read", "inspect", "inspect", "inspect", None]
 
 
 @pytest.mark.parametrize(

@@ -29,9 +29,7 @@ async def gate(request: Request) -> None:
     if needs is Needs.NOTHING:
         request.state.caller = None
         return
-    caller = caller_of(
-        station_of(request).store.read, request.headers.get("authorization"), request.cookies.get(COOKIE)
-    )
+    caller = caller_of(station_of(request).store, request.headers.get("authorization"), request.cookies.get(COOKIE))
     allow(needs, caller)
     request.state.caller = caller
 

@@ -1,12 +1,12 @@
 """Every route and who may call it: the one table. A route that is not in it stops the station from starting."""
 
-import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 from blemish.service.problems import Problem
-from blemish.service.store.users import session_user, token_row
+from blemish.service.store.store import Store
+from blemish.service.store.users import session_user
 
 __all__ = ["ACCESS", "COOKIE", "ROLES", "SCOPES", "Caller", "Needs", "allow", "caller_of"]
 
@@ -128,15 +128,15 @@ class Caller:
         return needs is Needs.NOTHING or self.grant in _ENOUGH[needs]
 
 
-def caller_of(connection: sqlite3.Connection, authorization: str | None, cookie: str | None) -> Caller | None:
+def caller_of(store: Store, authorization: str | None, cookie: str | None) -> Caller | None:
     """Who calls, by a token or by the cookie of a session. Raises Problem for a token that is not in force."""
     if authorization is not None:
         kind, _, secret = authorization.partition(" ")
-        row = token_row(connection, secret.strip()) if kind.lower() == "bearer" else None
+        row = store.tokens.row(store.read, secret.strip()) if kind.lower() == "bearer" else None
         if row is None:
             raise Problem("unauthenticated", "This token is not in force; ask an engineer for a new one.", headers=_ASK)
         return Caller(f"token {row['name']}", row["scope"])
-    row = session_user(connection, cookie) if cookie else None
+    row = session_user(store.read, cookie) if cookie else None
     return None if row is None else Caller(row["name"], row["role"], row["id"], row["lang"])
 
 

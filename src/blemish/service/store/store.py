@@ -15,6 +15,7 @@ from blemish.service.store.database import DATABASE, Database
 from blemish.service.store.inspections import lose_pending
 from blemish.service.store.jobs import interrupt_running
 from blemish.service.store.pictures import Pictures
+from blemish.service.store.tokens import Tokens
 from blemish.service.store.writer import Change, Writer
 
 if sys.platform != "win32":
@@ -64,7 +65,9 @@ class Store:
         self.full = False
         """Whether the disk did not take the last thing that was written."""
         self._fill_ballast(ballast)
-        self.writer = Writer(lambda: self.database.connect(writing=True), self._give_up_ballast)
+        self.tokens = Tokens()
+        connect = partial(self.database.connect, writing=True)
+        self.writer = Writer(lambda: self.tokens.watch(connect()), self._give_up_ballast, self.tokens.settle)
         self.lost = self.write(partial(lose_pending, pictures=self.pictures))
         """Inspections whose picture was not yet written when the station was killed."""
         self.write(interrupt_running)

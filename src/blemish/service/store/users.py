@@ -14,6 +14,7 @@ __all__ = [
     "add_token",
     "add_user",
     "change_user",
+    "digest",
     "end_session",
     "find_user",
     "list_tokens",
@@ -88,7 +89,7 @@ def add_session(connection: sqlite3.Connection, user_id: str) -> str:
     secret = secrets.token_urlsafe(32)
     connection.execute("DELETE FROM session WHERE expires < ?", [now()])
     connection.execute(
-        "INSERT INTO session VALUES (?, ?, ?, ?)", [_digest(secret), user_id, now(), later(SESSION_DAYS * 86_400)]
+        "INSERT INTO session VALUES (?, ?, ?, ?)", [digest(secret), user_id, now(), later(SESSION_DAYS * 86_400)]
     )
     return secret
 
@@ -97,14 +98,14 @@ def session_user(connection: sqlite3.Connection, secret: str) -> sqlite3.Row | N
     """Whose session this is; None where it has ended."""
     row: sqlite3.Row | None = connection.execute(
         "SELECT user.* FROM session JOIN user ON user.id = session.user WHERE sha256 = ? AND expires > ?",
-        [_digest(secret), now()],
+        [digest(secret), now()],
     ).fetchone()
     return row
 
 
 def end_session(connection: sqlite3.Connection, secret: str) -> None:
     """Log out."""
-    connection.execute("DELETE FROM session WHERE sha256 = ?", [_digest(secret)])
+    connection.execute("DELETE FROM session WHERE sha256 = ?", [digest(secret)])
 
 
 def list_tokens(connection: sqlite3.Connection) -> list[dict[str, Any]]:
@@ -116,7 +117,7 @@ def add_token(connection: sqlite3.Connection, who: str, *, name: str, scope: str
     """A new token; its secret is told this once."""
     secret, id = f"blemish_{secrets.token_urlsafe(32)}", new_id()
     connection.execute(
-        "INSERT INTO token VALUES (?, ?, ?, ?, ?, ?, NULL)", [id, name, _digest(secret), scope, who, now()]
+        "INSERT INTO token VALUES (?, ?, ?, ?, ?, ?, NULL)", [id, name, digest(secret), scope, who, now()]
     )
     audit.record(connection, who, "token.add", name, after={"scope": scope})
     return next(each for each in list_tokens(connection) if each["id"] == id) | {"secret": secret}
@@ -131,10 +132,10 @@ def revoke_token(connection: sqlite3.Connection, who: str, id: str) -> None:
     audit.record(connection, who, "token.revoke", row["name"])
 
 
-def token_row(connection: sqlite3.Connection, secret: str) -> sqlite3.Row | None:
-    """The token with this secret; None where there is none in force."""
+def token_row(connection: sqlite3.Connection, sha256: str) -> sqlite3.Row | None:
+    """The token whose secret has this digest; None where there is none in force."""
     row: sqlite3.Row | None = connection.execute(
-        "SELECT * FROM token WHERE sha256 = ? AND revoked IS NULL", [_digest(secret)]
+        "SELECT name, scope FROM token WHERE sha256 = ? AND revoked IS NULL", [sha256]
     ).fetchone()
     return row
 
@@ -152,5 +153,6 @@ def _keep_an_engineer(connection: sqlite3.Connection, user: sqlite3.Row) -> None
         raise Problem("conflict", f"{user['name']} is the only engineer; make another one first.")
 
 
-def _digest(secret: str) -> str:
+def digest(secret: str) -> str:
+    """What is kept of a secret."""
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()

@@ -23,10 +23,13 @@ class Writer:
     """Runs changes one after the other, in groups of one commit (SQLite, WAL, synchronous=FULL).
 
     `on_full` is called when the disk is full, and tells whether it could make room: then the group is tried again.
+    `on_end` is called when a transaction has ended, before anybody is told.
     """
 
-    def __init__(self, connect: Callable[[], sqlite3.Connection], on_full: Callable[[], bool]) -> None:
-        self._connect, self._on_full = connect, on_full
+    def __init__(
+        self, connect: Callable[[], sqlite3.Connection], on_full: Callable[[], bool], on_end: Callable[[], None]
+    ) -> None:
+        self._connect, self._on_full, self._on_end = connect, on_full, on_end
         self._lock = threading.Lock()
         self._closed = False
         self._queue: queue.SimpleQueue[tuple[Change[Any], Future[Any]] | None] = queue.SimpleQueue()
@@ -88,6 +91,7 @@ class Writer:
                 failure = _failure(error)
                 done = [(future, None, failure) for _, future in group]
             break
+        self._on_end()
         for future, value, failed in done:
             if failed is not None:
                 future.set_exception(failed)

@@ -1,5 +1,6 @@
 """Threads that judge: verdict, then row, then answer, then picture."""
 
+import heapq
 import itertools
 import math
 import queue
@@ -35,7 +36,9 @@ class Inspectors:
 
     def __init__(self, store: Store, threads: int, after: Callable[[Part, Inspection, bool], None]) -> None:
         self._store, self._after, self._afterwards = store, after, Afterwards()
-        self._queue: queue.PriorityQueue[tuple[int, int, Part | None]] = queue.PriorityQueue()
+        self._heap: list[tuple[int, int, Part | None]] = []
+        self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()
+        """One item for each of the heap: so a thread wakes sooner than by a PriorityQueue, which has two locks."""
         self._numbers = itertools.count()
         self._lock = threading.Lock()
         self._bytes = 0
@@ -50,7 +53,7 @@ class Inspectors:
     @property
     def waiting(self) -> int:
         """Parts in the queue."""
-        return self._queue.qsize()
+        return len(self._heap)
 
     def submit(self, part: Part) -> "Future[tuple[Inspection, bool]]":
         """Queue a part. Raises Problem where it could not be judged in time: then nothing is recorded."""
@@ -67,13 +70,13 @@ class Inspectors:
                     headers={"Retry-After": str(max(1, math.ceil(wait)))},
                 )
             self._bytes += len(part.data)
-        self._queue.put((part.priority, next(self._numbers), part))
+        self._put(part.priority, part)
         return part.answer
 
     def close(self) -> None:
         """Judge what waits, and end."""
         for _ in self._threads:
-            self._queue.put((REST + 1, next(self._numbers), None))
+            self._put(REST + 1, None)
         for thread in self._threads:
             thread.join()
         with suppress(Problem):  # a full disk: then nothing is on its way to it
@@ -84,8 +87,18 @@ class Inspectors:
         """Wait until all that follows the answers given so far is done."""
         self._afterwards.flush()
 
+    def _put(self, priority: int, part: Part | None) -> None:
+        with self._lock:
+            heapq.heappush(self._heap, (priority, next(self._numbers), part))
+        self._wake.put(None)
+
+    def _get(self) -> Part | None:
+        self._wake.get()
+        with self._lock:
+            return heapq.heappop(self._heap)[2]
+
     def _run(self) -> None:
-        while (part := self._queue.get()[2]) is not None:
+        while (part := self._get()) is not None:
             try:
                 self._judge(part)
             except BaseException as error:  # a mistake of ours is told to who waits, and the thread goes on
@@ -112,6 +125,6 @@ class Inspectors:
         stored = row if error is not None else written.result()
         if error is None:
             self._store.full = False  # before the answer: whoever has it may ask at once whether all is well
-        part.answer.set_result((stored, error is None))
-        if stored.id == row.id:
+        if stored.id == row.id:  # before the answer: whoever has it may wait at once for what follows
             self._afterwards.add(partial(self._after, part, stored, error is None))
+        part.answer.set_result((stored, error is None))

@@ -5,6 +5,7 @@ import logging
 import time
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from blemish.errors import BlemishError
 from blemish.result import Result, Verdict, finite
@@ -48,6 +49,11 @@ class Part:
     answer: "Future[tuple[Inspection, bool]]" = field(default_factory=Future)
     """The row and whether it is on the disk; or a Problem."""
 
+    @cached_property
+    def sha256(self) -> str:
+        """Of its picture; reckoned once."""
+        return hashlib.sha256(self.data).hexdigest()
+
     @property
     def deadline(self) -> float:
         """Seconds from its coming to its verdict; batches have none."""
@@ -89,7 +95,7 @@ def judge(part: Part) -> Inspection:
         note=result.note,
         regions=[region.to_dict() for region in result.regions],
         timings={name: round(seconds * 1000, 3) for name, seconds in timings.items()},
-        image_sha=hashlib.sha256(part.data).hexdigest(),
+        image_sha=part.sha256,
         image_state="pending" if settings.keep_pictures else "off",
         idempotency=part.ticket.idempotency,
     )
