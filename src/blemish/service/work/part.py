@@ -42,10 +42,9 @@ class Part:
     ticket: Ticket
     priority: int = SOON
     came: float = field(default_factory=time.monotonic)
-    row: Inspection | None = None
-    """The verdict, before it is on the disk."""
     result: Result | None = None
-    judged: float = 0.0
+    judged: "Future[Inspection]" = field(default_factory=Future)
+    """The verdict, before it is on the disk."""
     answer: "Future[tuple[Inspection, bool]]" = field(default_factory=Future)
     """The row and whether it is on the disk; or a Problem."""
 
