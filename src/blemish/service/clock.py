@@ -7,6 +7,7 @@ import time
 __all__ = ["days_before", "later", "moment", "new_id", "now"]
 
 _DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_PAIRS = [first + second for first in _DIGITS for second in _DIGITS]
 
 
 def now() -> str:
@@ -27,7 +28,7 @@ def days_before(when: datetime.datetime, days: float) -> str:
 def new_id() -> str:
     """A new ULID: 48 bits of time, 80 of chance, 26 characters."""
     number = (time.time_ns() // 1_000_000 << 80) | secrets.randbits(80)
-    return "".join(_DIGITS[number >> shift & 31] for shift in range(125, -1, -5))
+    return "".join(_PAIRS[number >> shift & 1023] for shift in range(120, -1, -10))
 
 
 def moment(text: str) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import ipaddress
 import logging
 import signal
@@ -24,6 +25,9 @@ __all__ = ["application", "listening", "serve", "server_of"]
 GRACE = 5
 """Seconds that calls have to end when the station does."""
 KEEP_ALIVE = 75
+COLLECT = (20_000, 20, 20)
+"""After how many new objects garbage is looked for: with the usual 700, every call waits for it. What is there at the
+start is never looked at."""
 SWITCH_SECONDS = 0.001
 """How long one thread computes in Python while another waits: the one that answers waits a fifth of the usual."""
 
@@ -60,18 +64,31 @@ def serve(
         raise OptionError(f"Option port={port} cannot be used: give a number from 0 to 65535.")
     found = read_settings(folder).model_copy(update={key: value for key, value in given.items() if value is not None})
     logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
-    before = sys.getswitchinterval()
-    station = Station(folder, found, adopt=adopt, trust_clock=trust_clock)
+    with _own_process():
+        station = Station(folder, found, adopt=adopt, trust_clock=trust_clock)
+        try:
+            _check_open(station, found.host)
+            with listening(found.host, found.port) as open_socket:
+                _say_where(station, found, open_socket, say, link=link)
+                server = server_of(application(station), station)
+                gc.freeze()
+                asyncio.run(server.serve(sockets=[open_socket]))
+        finally:
+            station.close()
+
+
+@contextlib.contextmanager
+def _own_process() -> Iterator[None]:
+    """The interpreter as a process wants it that answers, and does nothing else."""
+    interval, thresholds = sys.getswitchinterval(), gc.get_threshold()
+    sys.setswitchinterval(SWITCH_SECONDS)
+    gc.set_threshold(*COLLECT)
     try:
-        sys.setswitchinterval(SWITCH_SECONDS)
-        _check_open(station, found.host)
-        with listening(found.host, found.port) as open_socket:
-            _say_where(station, found, open_socket, say, link=link)
-            server = server_of(application(station), station)
-            asyncio.run(server.serve(sockets=[open_socket]))
+        yield
     finally:
-        sys.setswitchinterval(before)
-        station.close()
+        gc.set_threshold(*thresholds)
+        gc.unfreeze()
+        sys.setswitchinterval(interval)
 
 
 def application(station: Station) -> Any:
@@ -88,7 +105,7 @@ def application(station: Station) -> Any:
 
 def server_of(app: Any, station: Station) -> uvicorn.Server:
     """What serves the application of a station."""
-    return _Server(_config(app, station.settings), station)
+    return _Server(_config(app.middleware_stack, station.settings), station)  # FastAPI's own entry adds nothing to it
 
 
 class _Server(uvicorn.Server):

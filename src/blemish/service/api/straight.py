@@ -33,12 +33,13 @@ class Straight:
         self._answer = ExceptionMiddleware(_answered, app.exception_handlers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["app"] = self._app
         ours = scope["type"] == "http" and scope["method"] in (self._route.methods or ())
         found = self._route.path_regex.match(scope["path"]) if ours else None
         if found is None:
             await self._others(scope, receive, send)
             return
-        scope.update(app=self._app, route=self._route, path_params=found.groupdict())
+        scope.update(route=self._route, path_params=found.groupdict())
         await self._answer(scope, receive, send)
 
 
