@@ -14,36 +14,35 @@ import time
 import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from importlib.metadata import version
-from itertools import pairwise
 from pathlib import Path
 from threading import Event, Thread
 from types import ModuleType
-from typing import Any, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 from machine import Spread, figure, markdown_table, publish
+from shard_messages import DIMENSION, megabytes, messages, random_patches
 from tile_patches import train_paths
 
 import blemish
-from blemish.arrays import Doubles, Floats, Ints
 from blemish.cluster.cluster import Cluster
 from blemish.cluster.extraction import Extraction
 from blemish.cluster.inspecting import inspect_many
 from blemish.cluster.patches import LookElsewhere, PatchesElsewhere
 from blemish.cluster.plan import CHUNK, ChunkRecord, ShardPlan, ShareFiles, shares
 from blemish.cluster.products import Product, ProductFit, fit_products
-from blemish.cluster.shards import MESSAGE
+from blemish.cluster.worker import Call, Sent
 from blemish.data.protocols.solar_cells import solar_cells
 from blemish.memory.choose import ShardHere
-from blemish.memory.coreset import coreset_of, greedy_coreset
-from blemish.memory.shards import ArrayShard, Cut, LocalShards, Reaching, Top
+from blemish.memory.coreset import greedy_coreset
 from blemish.methods import gathered
+from blemish.model.model import tensor_sha256
 
 Answer = TypeVar("Answer")
 Row = list[str]
 
-DIMENSION = 152
 GROWTH = 100_000, 1_000_000, 20_000_000
 MANY: dict[str, Any] = {
     "effort": "quick",
@@ -53,6 +52,7 @@ MANY: dict[str, Any] = {
     "false_rejects": 0.05,
     "progress": False,
 }
+SIDE = "side by side, 2 workers of one thread"
 QUICK: dict[str, Any] = {"effort": "quick", "coreset": 1000, "progress": False}
 
 
@@ -85,6 +85,42 @@ def timed(run: Callable[..., Answer], *given: Any, **options: Any) -> tuple[floa
     return time.perf_counter() - start, result
 
 
+class Cost(NamedTuple):
+    """What something took."""
+
+    seconds: float
+    busy: float
+    """Seconds of processors, those of workers too."""
+
+
+COMPARED = "seconds without Ray", "with Ray, 2 workers", "ratio", "CPU s without", "with", "ratio"
+
+
+def compared(here: Sequence[Cost], there: Sequence[Cost]) -> list[str]:
+    """The cells of both, in pairs, and of their ratios."""
+    cells = []
+    for own, others in zip(zip(*here, strict=True), zip(*there, strict=True), strict=True):
+        cells += [str(Spread.of(own)), str(Spread.of(others)), str(Spread.of_ratios(others, own))]
+    return cells
+
+
+PROCESSOR = Sent.of(partial(eval, "__import__('time').process_time()"))
+"""A function of an empty dictionary: what a worker has had of its processors."""
+
+
+def measured(cluster: Cluster | None, run: Callable[..., Answer], *given: Any, **options: Any) -> tuple[Cost, Answer]:
+    """What a call costs, and what comes out."""
+    busy = -busy_so_far(cluster)
+    seconds, answer = timed(run, *given, **options)
+    return Cost(seconds, busy + busy_so_far(cluster)), answer
+
+
+def busy_so_far(cluster: Cluster | None) -> float:
+    """Processor seconds of this process and, with a cluster, of its workers."""
+    workers = cluster.crew.ask(Call("call", (PROCESSOR, [{}], 1))) if cluster else []
+    return time.process_time() + sum(float(answer[0]) for answer in workers)
+
+
 @contextmanager
 def connected(started: list[float]) -> Iterator[Cluster]:
     """A local cluster of two workers; the seconds until it was there."""
@@ -97,30 +133,26 @@ def connected(started: list[float]) -> Iterator[Cluster]:
 def overhead(arguments: argparse.Namespace) -> str:
     """A fit and an inspection of the same images, with Ray and without, by turns."""
     paths = train_paths()[: arguments.images]
-    here: dict[str, list[float]] = {"fit": [], "inspect": []}
-    there: dict[str, list[float]] = {"fit": [], "inspect": []}
+    here: dict[str, list[Cost]] = {"fit": [], "inspect": []}
+    there: dict[str, list[Cost]] = {"fit": [], "inspect": []}
     started: list[float] = []
     with connected(started) as cluster:
         blemish.fit(paths[:4], cluster=cluster, **QUICK)  # what workers import is imported
         for _ in range(arguments.runs):
-            seconds, alone = timed(blemish.fit, paths, **QUICK)
-            here["fit"].append(seconds)
-            seconds, shared = timed(blemish.fit, paths, cluster=cluster, **QUICK)
-            there["fit"].append(seconds)
+            cost, alone = measured(None, partial(blemish.fit, paths, **QUICK))
+            here["fit"].append(cost)
+            cost, shared = measured(cluster, partial(blemish.fit, paths, cluster=cluster, **QUICK))
+            there["fit"].append(cost)
             assert same(alone, shared)
-            seconds, own = timed(inspected_here, alone, paths)
-            here["inspect"].append(seconds)
-            seconds, answered = timed(inspected_there, cluster, alone, paths)
-            there["inspect"].append(seconds)
+            cost, own = measured(None, partial(inspected_here, alone, paths))
+            here["inspect"].append(cost)
+            cost, answered = measured(cluster, partial(inspected_there, cluster, alone, paths))
+            there["inspect"].append(cost)
             assert own == answered
-    table = [
-        [f"{what} {len(paths)} images", str(Spread.of(here[what])), str(Spread.of(there[what])), ratio]
-        for what in here
-        for ratio in [str(Spread.of_ratios(there[what], here[what]))]
-    ]
-    header = ["Magnetic Tile, one look, 1,000 rows", "seconds without Ray", "with Ray, 2 workers", "ratio"]
+    header = ["Magnetic Tile, one look, 1,000 rows", *COMPARED]
+    rows = [[f"{what} {len(paths)} images", *compared(here[what], there[what])] for what in here]
     said = f"Ray and its workers were there after {figure(started[0])} s. Equal models and rows."
-    return f"{markdown_table(header, table)}\n\n{said}"
+    return f"{markdown_table(header, rows)}\n\n{said}"
 
 
 def inspected_here(detector: blemish.Detector, paths: Sequence[Path]) -> str:
@@ -140,8 +172,8 @@ def same(one: blemish.Detector, other: blemish.Detector) -> bool:
 def coreset(arguments: argparse.Namespace) -> str:
     """The coreset of some 2 x 10^6 patches of solar cells, in shards of two workers and in this process, by turns."""
     paths = sorted(solar_cells().functional[0].parent.glob("*.png"))
-    here: dict[str, list[float]] = {"short vectors": [], "coreset": []}
-    there: dict[str, list[float]] = {"short vectors": [], "coreset": []}
+    here: dict[str, list[Cost]] = {"short vectors": [], "coreset": []}
+    there: dict[str, list[Cost]] = {"short vectors": [], "coreset": []}
     patches = 0
     with connected([]) as cluster:
         for _ in range(arguments.runs):
@@ -149,30 +181,25 @@ def coreset(arguments: argparse.Namespace) -> str:
             with in_calls(gathered, "coreset_shard", ready), in_calls(ShardHere, "coreset", chosen):
                 alone = blemish.fit(paths, **MANY)
             ready, chosen = there.values()
-            with in_calls(Extraction, "_end", ready), in_calls(LookElsewhere, "coreset", chosen):
+            with in_calls(Extraction, "_end", ready, cluster), in_calls(LookElsewhere, "coreset", chosen, cluster):
                 shared = blemish.fit(paths, cluster=cluster, **MANY)
             assert same(alone, shared)
             patches = 784 * (len(paths) - alone.model.manifest.calibration.images)
-    table = [
-        [f"{what} of {patches:,} patches", str(Spread.of(here[what])), str(Spread.of(there[what])), ratio]
-        for what in here
-        for ratio in [str(Spread.of_ratios(there[what], here[what]))]
-    ]
-    header = ["solar cells, one look, 1,000 rows", "seconds without Ray", "with Ray, 2 workers", "ratio"]
-    return (
-        f"{markdown_table(header, table)}\n\nEqual models. Short vectors are made before, of held out images as well."
-    )
+    header = ["solar cells, one look, 1,000 rows", *COMPARED]
+    said = "Equal models. Short vectors are made before, of held out images as well."
+    rows = [[f"{what} of {patches:,} patches", *compared(here[what], there[what])] for what in here]
+    return f"{markdown_table(header, rows)}\n\n{said}"
 
 
 @contextmanager
-def in_calls(owner: type | ModuleType, name: str, seconds: list[float]) -> Iterator[None]:
-    """The seconds that calls of a method take in all, while this lasts."""
-    plain, spent = getattr(owner, name), 0.0
+def in_calls(owner: type | ModuleType, name: str, costs: list[Cost], cluster: Cluster | None = None) -> Iterator[None]:
+    """What calls of a function cost in all, while this lasts."""
+    plain, seconds, busy = getattr(owner, name), 0.0, 0.0
 
     def watched(*given: Any, **options: Any) -> Any:
-        nonlocal spent
-        took, answer = timed(plain, *given, **options)
-        spent += took
+        nonlocal seconds, busy
+        cost, answer = measured(cluster, partial(plain, *given, **options))
+        seconds, busy = seconds + cost.seconds, busy + cost.busy
         return answer
 
     setattr(owner, name, watched)
@@ -180,35 +207,47 @@ def in_calls(owner: type | ModuleType, name: str, seconds: list[float]) -> Itera
         yield
     finally:
         setattr(owner, name, plain)
-        seconds.append(spent)
+        costs.append(Cost(seconds, busy))
 
 
 def products(arguments: argparse.Namespace) -> str:
-    """Twelve small fits, side by side and one after the other."""
+    """Twelve small fits, side by side and one after the other, on all threads and on one."""
     paths = train_paths()
-    alone, together = [], []
+    ways: dict[str, list[Cost]] = {
+        "one after the other, all threads": [],
+        SIDE: [],
+        "one after the other, one thread": [],
+    }
     with tempfile.TemporaryDirectory() as folder, connected([]) as cluster:
         wanted = list(links(Path(folder), paths))
         list(fit_products(wanted[:2], {"effort": "quick"}, cluster))  # what workers import is imported
         for _ in range(arguments.runs):
-            seconds, own = timed(products_fitted, wanted, None)
-            alone.append(seconds)
-            seconds, others = timed(products_fitted, wanted, cluster)
-            together.append(seconds)
-            assert [each.threshold for each in own] == [each.threshold for each in others]
-            assert not any(each.error for each in own)
-    row = [
-        "12 fits of 24 images",
-        str(Spread.of(alone)),
-        str(Spread.of(together)),
-        str(Spread.of_ratios(alone, together)),
-    ]
-    header = ["products", "seconds one after the other, all threads", "side by side, 2 workers", "times faster"]
-    return f"{markdown_table(header, [row])}\n\nEqual thresholds."
+            learnt = []
+            for (way, costs), more in zip(ways.items(), ({}, {}, {"threads": 1}), strict=True):
+                crew = cluster if way == SIDE else None
+                cost, done = measured(crew, partial(products_fitted, wanted, crew, **more))
+                costs.append(cost)
+                learnt.append(digests(done))
+            assert learnt[0] == learnt[1] == learnt[2]
+    table = []
+    for way, costs in ways.items():
+        (seconds, busy), (beside, _) = (list(zip(*own, strict=True)) for own in (costs, ways[SIDE]))
+        ratio = str(Spread.of_ratios(seconds, beside))
+        table.append([f"12 fits of 24 images, {way}", str(Spread.of(seconds)), ratio, str(Spread.of(busy))])
+    header = ["products", "seconds", "times those side by side", "CPU s"]
+    return f"{markdown_table(header, table)}\n\nEqual models: digests of all tensors, and thresholds."
 
 
-def products_fitted(wanted: Sequence[Product], cluster: Cluster | None) -> list[ProductFit]:
-    return list(fit_products(wanted, {"effort": "quick"}, cluster))
+def products_fitted(wanted: Sequence[Product], cluster: Cluster | None, **more: Any) -> list[ProductFit]:
+    return list(fit_products(wanted, {"effort": "quick"} | more, cluster))
+
+
+def digests(done: Sequence[ProductFit]) -> list[tuple[float, str]]:
+    """The threshold of each model, and the digest of all that it learnt."""
+    assert not any(each.error for each in done)
+    models = [blemish.load(each.product.model).model.method.tensors() for each in done]
+    learnt = [" ".join(tensor_sha256(tensors[name]) for name in sorted(tensors)) for tensors in models]
+    return list(zip([each.threshold for each in done], learnt, strict=True))
 
 
 def links(folder: Path, paths: Sequence[Path]) -> Iterator[Product]:
@@ -219,61 +258,6 @@ def links(folder: Path, paths: Sequence[Path]) -> Iterator[Product]:
         for path in paths[number * 24 : (number + 1) * 24]:
             (own / path.name).symlink_to(path)
         yield Product(own.name, own, folder / f"{own.name}.blemish")
-
-
-class Counting(LocalShards):
-    """Shards of this process whose answers are counted as if they travelled."""
-
-    message = float(MESSAGE)
-
-    def __init__(self, shards: Sequence[ArrayShard]) -> None:
-        super().__init__(shards)
-        self.rounds: list[int] = [0]
-        self.to_each = 0
-
-    def meet(self, centres_RD: Floats, numbers_R: Ints, known: int) -> None:
-        super().meet(centres_RD, numbers_R, known)
-        self.to_each += centres_RD.nbytes + numbers_R.nbytes
-        self.rounds.append(0)
-
-    def best(self, every: int, keep: int, known: int) -> list[Doubles]:
-        return self._counted(super().best(every, keep, known), lambda each: each.nbytes)
-
-    def reaching(self, threshold: float, most: int, known: int) -> list[Reaching]:
-        found = super().reaching(threshold, most, known)
-        return self._counted(found, lambda each: each.values_P.nbytes + each.numbers_P.nbytes)
-
-    def take(self, cut: Cut, known: int) -> list[Top]:
-        found = super().take(cut, known)
-        return self._counted(found, lambda top: top.patches_PD.nbytes + top.values_P.nbytes + top.numbers_P.nbytes)
-
-    def _counted(self, answers: list[Answer], size: Callable[[Answer], int]) -> list[Answer]:
-        self.rounds[-1] += sum(map(size, answers))
-        return answers
-
-
-def messages(arguments: argparse.Namespace) -> str:
-    """What travels in a round, for few and many shards of the same patches; rows must be equal."""
-    patches_ND = random_patches(arguments.patches)
-    expected = greedy_coreset(patches_ND, 1000)
-    table = []
-    for count in (1, 4, 16, 64, 256, 1000):
-        edges = np.linspace(0, len(patches_ND), count + 1).astype(int).tolist()
-        spans = pairwise(edges)
-        shards = Counting([ArrayShard(patches_ND[first:last], first=first, threads=1) for first, last in spans])
-        found = coreset_of(shards, 1000)
-        assert np.array_equal(found.indices, expected.indices)
-        assert np.array_equal(found.radii, expected.radii)
-        table.append(
-            [f"{count:,}", f"{len(shards.rounds) - 1}", megabytes(max(shards.rounds)), megabytes(shards.to_each)]
-        )
-    header = ["shards", "rounds", "to the driver, largest round, MB", "to each machine in all, MB"]
-    said = f"{len(patches_ND):,} x {DIMENSION} random patches, 1,000 rows, the same from all."
-    return f"{said}\n\n{markdown_table(header, table)}"
-
-
-def megabytes(count: float) -> str:
-    return f"{count / 1e6:.2f}"
 
 
 def driver(arguments: argparse.Namespace) -> str:
@@ -359,17 +343,6 @@ class Resident:
             lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
             now = (int(lines[name].split()[0]) // 1000 for name in ("RssAnon", "RssFile"))
             self.megabytes = tuple(map(max, self.megabytes, now))  # type: ignore[assignment]
-
-
-def random_patches(count: int, seed: int = 0) -> Floats:
-    """Patches around 50 centres in 12 directions, with a little of all others: roughly as real ones lie."""
-    centres = np.random.default_rng(1)
-    mixing = centres.normal(size=(12, DIMENSION)).astype(np.float32)
-    means = centres.normal(size=(50, DIMENSION)).astype(np.float32)
-    random = np.random.default_rng(seed)
-    own = random.standard_normal((count, 12), np.float32) @ mixing
-    noise = 0.2 * random.standard_normal((count, DIMENSION), np.float32)
-    return np.asarray(own + noise + means[random.integers(50, size=count)], np.float32)
 
 
 PARTS: dict[str, Callable[[argparse.Namespace], str]] = {
