@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     __version__: str
     from blemish.calibrating import calibrate
-    from blemish.cluster.cluster import connect
+    from blemish.cluster.connecting import connect
     from blemish.detector import Detector, load
     from blemish.diagnosis.data_set import Examination
     from blemish.diagnosis.doctor import doctor
@@ -72,7 +72,7 @@ __all__ = [
 
 _HOMES = {
     "calibrating": ("calibrate",),
-    "cluster.cluster": ("connect",),
+    "cluster.connecting": ("connect",),
     "detector": ("Detector", "load"),
     "errors": (
         "BackboneError",

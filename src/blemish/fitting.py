@@ -2,12 +2,12 @@
 
 import datetime
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
 from inspect import cleandoc
-from typing import Unpack
+from typing import Unpack, cast
 
 from blemish.arrays import Bools
 from blemish.backbones.backbone import Backbone
@@ -39,6 +39,7 @@ from blemish.options.listing import list_options
 from blemish.options.recipe import over_recipe
 from blemish.options.settings import Resources, Settings, chosen
 from blemish.system.blas import blas_threads
+from blemish.system.conducts import Conducts, Once, only
 from blemish.system.progress import Progress, Shown, shown
 from blemish.system.stream import available_threads, stream
 
@@ -56,7 +57,7 @@ def fit(
     groups: Sequence[str] | None = None,
     recursive: bool = False,
     progress: Shown = None,
-    cluster: Workers | None = None,
+    cluster: Workers | Conducts | None = None,
     **options: Unpack[FitOptions],
 ) -> Detector:
     """Learn what good looks like from images of good parts alone (Roth et al., CVPR 2022, sections 3.1 to 3.3).
@@ -72,7 +73,8 @@ def fit(
             Calibration never divides a group.
         recursive: Read the folders inside folders, too.
         progress: None shows bars or lines on stderr, False nothing; a function is called with step, done and total.
-        cluster: Machines that do the work, from `blemish.connect`; images are then files that all of them can read.
+        cluster: Machines that do the work, from `blemish.connect`; images are then files that all of them can read,
+            by the paths that they have there.
         **options: Those of `FitOptions`; help(blemish.fit) lists each with its type, meaning and default below.
 
     Returns:
@@ -87,6 +89,10 @@ def fit(
         TrainingError: A method that trains diverged.
     """
     given = over_recipe(recipe, options)
+    if isinstance(cluster, Conducts):
+        named = named_files(images)
+        call = partial(fit, named, settings=settings, groups=groups, recursive=recursive, **given)
+        return only(cluster.conduct(Once(call), progress=progress))
     settings, resources = chosen(settings, given)
     with shown(progress) as report, blas_threads(resources.threads or available_threads()):
         return _fit(
@@ -228,8 +234,16 @@ def _training_images(
 def _check_can_work(sources: Sequence[Source], settings: Settings) -> None:
     """Refuse what other machines cannot see, or do not do."""
     check_fits_elsewhere(settings)
-    if not all(isinstance(source, str | os.PathLike) for source in sources):
+    named_files(sources)
+
+
+def named_files(images: Images) -> list[str | os.PathLike[str]]:
+    """Folders, patterns and files as they were named. Raises OptionError for images that are no files."""
+    several = [images] if isinstance(images, str | os.PathLike) else images
+    named = list(several) if isinstance(several, Iterable) else []
+    if not named or not all(isinstance(each, str | os.PathLike) for each in named):
         raise OptionError("Option cluster takes images as files that all machines can read; give their paths.")
+    return cast(list[str | os.PathLike[str]], named)
 
 
 def readable(glances: Sequence[Glance | ImageError]) -> list[Glance]:

@@ -118,7 +118,7 @@ def connected(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         asked.append({"address": address, **how})
         return nullcontext(cluster_of(LocalCrew(1)))
 
-    monkeypatch.setattr("blemish.cluster.cluster.connect", connect)
+    monkeypatch.setattr("blemish.cluster.connecting.connect", connect)
     return asked
 
 

@@ -25,7 +25,7 @@ import blemish
 from blemish.arrays import Bytes
 from blemish.cluster.cluster import Cluster
 from blemish.cluster.inspecting import inspect_many
-from blemish.cluster.start import _refusal, began
+from blemish.cluster.start import began, refusal
 from blemish.cluster.worker import Call
 from blemish.errors import DataError, OptionError
 
@@ -335,7 +335,7 @@ def test_versions_of_ray_that_differ_are_said_in_a_sentence() -> None:
     own, python = compute_version_info()
     with pytest.raises(RuntimeError) as refused:
         check_version_info({"ray_version": "2.1.0", "python_version": "3.9.1"}, "node-7")
-    assert str(_refusal("node-7:6379", refused.value)) == (
+    assert str(refusal("node-7:6379", refused.value)) == (
         f"The cluster node-7:6379 runs Ray 2.1.0 on Python 3.9.1, and this process Ray {own} on Python {python}; "
         f"install the same on all machines."
     )

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from blemish.cli.console import progress_bar, say
+from blemish.cli.conducted import elsewhere
+from blemish.cli.console import say
 from blemish.options.takes import Panel
+from blemish.system.progress import Progress
 
 if TYPE_CHECKING:
     from blemish.cluster.cluster import Cluster
+    from blemish.cluster.conductor import Conductor
     from blemish.detector import Detector
     from blemish.export.artefact import Artefact
     from blemish.options.recipe import InspectOptions
@@ -24,8 +27,8 @@ __all__ = [
     "Parquet",
     "check_address",
     "check_rows_only",
-    "inspect_to_parquet",
     "inspected",
+    "inspected_to_parquet",
     "reached",
 ]
 
@@ -34,7 +37,8 @@ ClusterAddress = Annotated[
     typer.Option(
         "--cluster",
         metavar="ADDRESS",
-        help="Work on a Ray cluster: local (all of this machine), auto (the one this runs in), or HOST:PORT.",
+        help="Work on a Ray cluster: local (all of this machine), auto (the one this runs in), HOST:PORT, or "
+        "ray://HOST:PORT (from outside: paths are those of its machines).",
         rich_help_panel=Panel.MACHINE,
     ),
 ]
@@ -55,7 +59,9 @@ Parquet = Annotated[
 ]
 
 
-def check_address(address: str | None, state: str | None = None, threads: int | None = None) -> None:
+def check_address(
+    address: str | None, state: str | None = None, threads: int | None = None, *, plan: bool = False
+) -> None:
     """Refuse what goes without a cluster, or with this one. Raises OptionError."""
     from blemish.errors import OptionError
 
@@ -66,21 +72,28 @@ def check_address(address: str | None, state: str | None = None, threads: int | 
             f"Option threads cannot be used with --cluster {address}, whose machines use all their processors; leave "
             f"it out."
         )
+    if plan and elsewhere(address):
+        raise OptionError(
+            f"Option plan cannot be used with --cluster {address}: it measures the machine that it is typed on; run "
+            f"it on one of the cluster's."
+        )
 
 
 @contextmanager
-def reached(address: str | None, state: str | None = None, threads: int | None = None) -> "Iterator[Cluster | None]":
+def reached(
+    address: str | None, state: str | None = None, threads: int | None = None
+) -> "Iterator[Cluster | Conductor | None]":
     """The cluster while the block runs; None where none was asked for. Raises OptionError."""
     check_address(address, state, threads)
     if address is None:
         yield None
         return
-    from blemish.cluster.cluster import connect
+    from blemish.cluster.connecting import connect
 
     with connect(address, processors=threads if address == "local" else None, checkpoint=state) as cluster:
         yield cluster
-        if cluster.crew.lost:
-            say(f"{cluster.crew.lost} worker(s) of the cluster died and were replaced; the result is the same.")
+        if cluster.lost:
+            say(f"{cluster.lost} worker(s) of the cluster died and were replaced; the result is the same.")
 
 
 def check_rows_only(
@@ -126,29 +139,38 @@ def _check_parts_only(wanted: "InspectOptions", *, json: bool, force: bool) -> N
         )
 
 
-def inspected(cluster: "Cluster | None", detector: "Detector | Artefact", paths: Sequence[Path]) -> "Iterator[Result]":
+def inspected(
+    detector: "Detector | Artefact", paths: Sequence[Path], *, cluster: "Cluster | None", progress: Progress
+) -> "Iterator[Result]":
     """The results of all images, in order, from this process or from the cluster."""
+    from blemish.cluster.inspecting import inspect_many
     from blemish.detector import Detector
 
     if cluster is None or not isinstance(detector, Detector):
-        return detector.inspect_many(paths)
-    from blemish.cluster.inspecting import inspect_many
+        results = detector.inspect_many(paths)
+    else:
+        results = inspect_many(cluster, detector, paths)
+    for number, result in enumerate(results, start=1):
+        yield result
+        progress("inspect", number, len(paths))
 
-    return inspect_many(cluster, detector, paths)
 
-
-def inspect_to_parquet(
-    cluster: "Cluster | None", detector: "Detector | Artefact", paths: Sequence[Path], place: str
-) -> "Counter[Verdict]":
-    """Inspect on the cluster, whose workers write the rows; the verdicts of all images."""
+def inspected_to_parquet(
+    detector: "Detector | Artefact",
+    paths: Sequence[Path],
+    *,
+    place: str,
+    cluster: "Cluster | None",
+    progress: Progress,
+) -> "Iterator[Counter[Verdict]]":
+    """Inspect on the cluster, whose workers write the rows; the verdicts of each part."""
     from blemish.cluster.inspecting import inspect_to_parts
     from blemish.detector import Detector
 
     assert cluster is not None, "checked before"
     assert isinstance(detector, Detector), "checked before"
-    counts: Counter[Verdict] = Counter()
-    with progress_bar() as progress:
-        for part in inspect_to_parts(cluster, detector, paths, place):
-            counts += part
-            progress("inspect", counts.total(), len(paths))
-    return counts
+    done = 0
+    for part in inspect_to_parts(cluster, detector, paths, place):
+        yield part
+        done += part.total()
+        progress("inspect", done, len(paths))

@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -24,6 +24,7 @@ __all__ = [
     "print_tree",
     "progress_bar",
     "report_language",
+    "said_to",
     "say",
     "speak",
     "tell",
@@ -46,6 +47,8 @@ class Speech:
 
 
 _speech = Speech()
+_listener: Callable[[str], None] | None = None
+"""Who is told, in English, what would be said here."""
 
 
 def listen(arguments: Sequence[str]) -> None:
@@ -91,8 +94,22 @@ def speak(*, quiet: bool, verbose: bool, log_file: Path | None) -> None:
         fail("--quiet and --verbose contradict each other; give one of them.")
 
 
+@contextmanager
+def said_to(listener: Callable[[str], None]) -> Iterator[None]:
+    """Let someone else say, where the user is, what is said while the block runs."""
+    global _listener
+    _listener = listener
+    try:
+        yield
+    finally:
+        _listener = None
+
+
 def say(text: str) -> None:
     """Tell the user something that is not a result."""
+    if _listener:
+        _listener(text)
+        return
     text = in_language(text)
     if not _speech.quiet:
         print(text, file=sys.stderr)

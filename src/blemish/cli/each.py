@@ -1,17 +1,21 @@
 """blemish fit --each: one model for each product."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from blemish.cli.conducted import Work, answers
 from blemish.cli.console import in_language, print_json, progress_bar, say
+from blemish.system.progress import Progress
 
 if TYPE_CHECKING:
     from blemish.cluster.cluster import Cluster
+    from blemish.cluster.conductor import Conductor
     from blemish.cluster.products import Product, ProductFit
     from blemish.system.outputs import Outputs
 
-__all__ = ["check_each", "claimed_products", "fit_each"]
+__all__ = ["check_each", "each_work", "fit_each"]
 
 
 def check_each(wanted: Mapping[str, Any], state: str | None, *, plan: bool) -> None:
@@ -32,7 +36,14 @@ def check_each(wanted: Mapping[str, Any], state: str | None, *, plan: bool) -> N
         raise OptionError("Option suspects=ask cannot be used with --each, which asks nothing; give keep or drop.")
 
 
-def claimed_products(folders: Sequence[str], output: Path, outputs: "Outputs") -> "list[Product]":
+def each_work(folders: Sequence[str], output: Path, outputs: "Outputs", *, force: bool, away: bool) -> Work:
+    """What fits each product, with the options of all: products are found here, or where the work is done."""
+    if away:
+        return partial(_each_there, folders, output, force)
+    return partial(_each_of, _claimed_products(folders, output, outputs))
+
+
+def _claimed_products(folders: Sequence[str], output: Path, outputs: "Outputs") -> "list[Product]":
     """A product for each folder, whose model may be written. Raises DataError."""
     from blemish.cluster.products import products_of
     from blemish.errors import DataError
@@ -46,17 +57,39 @@ def claimed_products(folders: Sequence[str], output: Path, outputs: "Outputs") -
     return products
 
 
-def fit_each(
-    products: "Sequence[Product]", options: Mapping[str, Any], cluster: "Cluster | None", *, json: bool
-) -> int:
-    """Fit one model for each product and tell of each; the exit code: 2 where one failed."""
+def _each_there(
+    folders: Sequence[str],
+    output: Path,
+    force: bool,
+    options: Mapping[str, Any],
+    *,
+    cluster: "Cluster | None",
+    progress: Progress,
+) -> "Iterator[ProductFit]":
+    """Find the products where this runs, and fit each."""
+    from blemish.system.outputs import Outputs
+
+    products = _claimed_products(folders, output, Outputs(folders, force=force))
+    return _each_of(products, options, cluster=cluster, progress=progress)
+
+
+def _each_of(
+    products: "Sequence[Product]", options: Mapping[str, Any], *, cluster: "Cluster | None", progress: Progress
+) -> "Iterator[ProductFit]":
+    """Fit one model for each product."""
     from blemish.cluster.products import fit_products
 
+    for number, each in enumerate(fit_products(products, options, cluster), start=1):
+        yield each
+        progress("products", number, len(products))
+
+
+def fit_each(work: Work, machines: "Cluster | Conductor | None", *, json: bool) -> int:
+    """Let the work fit each product, and tell of each; the exit code: 2 where one failed."""
     done = []
     with progress_bar() as progress:
-        for number, each in enumerate(fit_products(products, options, cluster), start=1):
+        for each in answers(work, machines, progress):
             done.append(each)
-            progress("products", number, len(products))
             if not json:
                 _tell(each)
     if json:

@@ -1,15 +1,23 @@
 """blemish evaluate: how well a model separates labelled test images."""
 
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from blemish.cli.cluster import ClusterAddress, reached
+from blemish.cli.conducted import answer, elsewhere
 from blemish.cli.console import in_language, print_json, progress_bar, tell
 from blemish.cli.images import labelled_set
 from blemish.cli.next_step import tell_trades
 from blemish.cli.options import AcceptDamaged, Data, Defective, Good, Masks, MaxPixels, Provider, Seed, Threads, Trusted
+from blemish.system.progress import Progress
+
+if TYPE_CHECKING:
+    from blemish.data.samples import Sample
+    from blemish.detector import Detector
+    from blemish.evaluation.evaluation import Evaluation
 
 __all__ = ["evaluate"]
 
@@ -34,10 +42,11 @@ def evaluate(
     from rich.table import Table
 
     from blemish.detector import load
-    from blemish.evaluation.run import evaluate as measure
     from blemish.evaluation.trades import trades
 
-    samples = labelled_set(data, good, defective, masks)
+    named = data, good, defective, masks
+    away = elsewhere(cluster)
+    work = partial(_found_and_measured, named) if away else partial(_measured, labelled_set(*named))
     detector = load(
         model,
         provider=provider,
@@ -47,7 +56,7 @@ def evaluate(
         trusted=trusted,
     )
     with reached(cluster, threads=threads) as machines, progress_bar() as progress:
-        evaluation = measure(detector, samples, seed=seed, progress=progress, cluster=machines)
+        evaluation = answer(partial(work, detector, seed), machines, progress)
     found = trades(detector, evaluation)
     if json:
         print_json({**evaluation.to_dict(), "points": [each.to_dict() for each in found]})
@@ -59,3 +68,23 @@ def evaluate(
     for note in evaluation.notes:
         tell(note)
     tell_trades(found, model)
+
+
+def _found_and_measured(
+    named: tuple[Path | None, Path | None, Path | None, Path | None],
+    detector: "Detector",
+    seed: int,
+    *,
+    cluster: Any,
+    progress: Progress,
+) -> "Evaluation":
+    """Find the images where this runs, and measure."""
+    return _measured(labelled_set(*named), detector, seed, cluster=cluster, progress=progress)
+
+
+def _measured(
+    samples: "list[Sample]", detector: "Detector", seed: int, *, cluster: Any, progress: Progress
+) -> "Evaluation":
+    from blemish.evaluation.run import evaluate
+
+    return evaluate(detector, samples, seed=seed, progress=progress, cluster=cluster)

@@ -1,21 +1,24 @@
 """blemish fit: good images in, a model file out."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from blemish.cli.cluster import ClusterAddress, ClusterState, check_address, reached
+from blemish.cli.conducted import answer, elsewhere
 from blemish.cli.console import fail, language, print_json, progress_bar, say
-from blemish.cli.each import check_each, claimed_products, fit_each
+from blemish.cli.each import check_each, each_work, fit_each
 from blemish.cli.images import labelled_images
 from blemish.cli.next_step import say_misses_unknown, settle_suspects
 from blemish.cli.options import AcceptDamaged, Config, Force, Recursive, given, with_settings
 from blemish.cli.plan import Plan, tell_plan, warn_of_rows
 from blemish.options.settings import Resources, Settings, divide_options
 from blemish.options.takes import Panel
+from blemish.system.progress import Progress
 
 if TYPE_CHECKING:
     from blemish.detector import Detector
@@ -56,7 +59,6 @@ def fit(
     **options: str | None,
 ) -> None:
     """Learn what good parts look like, and write it to a model file."""
-    from blemish.fitting import fit as fit_detector
     from blemish.model.file import MODEL_FILE
     from blemish.model.holding import model_to_write
     from blemish.options.recipe import over_recipe
@@ -64,14 +66,15 @@ def fit(
 
     wanted = over_recipe(config, given(options) | ({"accept_damaged": True} if accept_damaged else {}))
     settings, resources = divide_options(wanted)
+    away = elsewhere(cluster)
     if each:
         check_each(wanted, cluster_state, plan=plan)
         outputs = Outputs([*images, *filter(None, [config])], force=force)
-        products = claimed_products(images, output, outputs)
+        work = each_work(images, output, outputs, force=force, away=away)
         _save_recipe(save_config, config, wanted, outputs)
         with reached(cluster, threads=resources.threads) as machines:
-            raise SystemExit(fit_each(products, wanted | {"recursive": recursive}, machines, json=json))
-    paths, groups = labelled_images(images, label=0, split="train", recursive=recursive)
+            raise SystemExit(fit_each(partial(work, wanted | {"recursive": recursive}), machines, json=json))
+    paths, groups = ([], None) if away else labelled_images(images, label=0, split="train", recursive=recursive)
     outputs = Outputs([*images, *paths, *filter(None, [config])], force=force)
     outputs.claim(output, MODEL_FILE)
     state = _training_state(settings, resources, wanted, output)
@@ -79,23 +82,41 @@ def fit(
         outputs.claim(state, ANY)  # a training refuses whatever is not its own state
     _save_recipe(save_config, config, wanted, outputs)
     if plan:
-        check_address(cluster, cluster_state, resources.threads)
+        check_address(cluster, cluster_state, resources.threads, plan=plan)
         tell_plan(paths, wanted, groups=groups, cluster=cluster is not None, json=json)
         return
     warn_of_rows(settings.coreset)
-    with model_to_write(output) as target:
-        reaching = reached(cluster, cluster_state, resources.threads)
-        with _kept_when_stopped(state), reaching as machines, progress_bar() as progress:
-            own = wanted | {"checkpoint": state}
-            detector = fit_detector(paths, groups=groups, progress=progress, cluster=machines, **own)
+    with model_to_write(output) as target, ExitStack() as connected:
+        with _kept_when_stopped(state), progress_bar() as progress:
+            machines = connected.enter_context(reached(cluster, cluster_state, resources.threads))
+            work = partial(_found_and_fitted, images, recursive) if away else partial(_fitted, paths, groups)
+            detector = answer(partial(work, wanted | {"checkpoint": state}), machines, progress)
+        if not away:
+            connected.close()  # its workers hold processors, and someone may be asked first
         if not json:
             detector = settle_suspects(detector, output, ask=wanted.get("suspects", "ask") == "ask")
         target.fill(detector.save)
+        if machines:
+            machines.clear_checkpoint()
     if state:
         state.unlink(missing_ok=True)
-    if machines:
-        machines.clear_checkpoint()
     _tell(output, detector, json=json)
+
+
+def _found_and_fitted(
+    images: list[str], recursive: bool, wanted: Mapping[str, Any], *, cluster: Any, progress: Progress
+) -> "Detector":
+    """Find the images where this runs, and fit."""
+    paths, groups = labelled_images(images, label=0, split="train", recursive=recursive)
+    return _fitted(paths, groups, wanted, cluster=cluster, progress=progress)
+
+
+def _fitted(
+    paths: list[Path], groups: list[str] | None, wanted: Mapping[str, Any], *, cluster: Any, progress: Progress
+) -> "Detector":
+    from blemish.fitting import fit
+
+    return fit(paths, groups=groups, progress=progress, cluster=cluster, **wanted)
 
 
 @contextmanager

@@ -3,18 +3,21 @@
 import math
 import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, Protocol
 
 import typer
 
-from blemish.cli.cluster import ClusterAddress, Parquet, check_rows_only, inspect_to_parquet, inspected, reached
+from blemish.cli.cluster import ClusterAddress, Parquet, check_rows_only, inspected, inspected_to_parquet, reached
+from blemish.cli.conducted import Work, answers, elsewhere
 from blemish.cli.console import in_language, print_json, progress_bar, say
 from blemish.cli.images import found_images
 from blemish.cli.next_step import say_misses_unknown
 from blemish.cli.options import AcceptDamaged, Config, Force, MaxPixels, Recursive, Threads, Trusted
+from blemish.system.progress import Progress
 
 if TYPE_CHECKING:
     from blemish.detector import Detector
@@ -65,7 +68,8 @@ def inspect(
     from blemish.result import Verdict
     from blemish.system.outputs import Outputs
 
-    paths = found_images(images, recursive=recursive)
+    away = elsewhere(cluster)
+    paths = [] if away else found_images(images, recursive=recursive)
     typed: dict[str, Any] = {"csv": csv, "jsonl": jsonl, "overlays": overlays, "reasons": reasons, "masks": masks}
     typed |= {"provider": provider, "threads": threads, "max_pixels": max_pixels, "regions": regions}
     wanted = _over_recipe(config, typed | {"accept_damaged": accept_damaged or None})
@@ -73,22 +77,25 @@ def inspect(
     load = _artefact if model.suffix.lower() in (".onnx", ".xml") else _model
     detector = load(model, wanted, trusted)
     check_rows_only(cluster, parquet, wanted, detector, json=json, force=force)
+    work: Work = partial(inspected_to_parquet, place=parquet) if parquet else inspected
+    work = partial(_found, work, images, recursive, detector) if away else partial(work, detector, paths)
     with ExitStack() as stack:
         machines = stack.enter_context(reached(cluster, threads=wanted.threads))
         if parquet:
-            _tell_parts(inspect_to_parquet(machines, detector, paths, parquet))
+            with progress_bar() as progress:
+                counts = sum(answers(work, machines, progress), Counter[Verdict]())
+            _tell_parts(counts)
         manifest = None if isinstance(detector, Artefact) else detector.manifest
         writers = _open(wanted, paths, manifest, apart, stack)
         progress = stack.enter_context(progress_bar())
-        counts: Counter[Verdict] = Counter()
+        counts = Counter[Verdict]()
         rows: list[dict[str, Any]] = []
         tell = (lambda result: rows.append(result.to_dict())) if json else _print_line
         adding = [*(writer.add for writer in writers), tell]
-        for number, result in enumerate(inspected(machines, detector, paths), start=1):
+        for result in answers(work, machines, progress):
             counts[result.verdict] += 1
             for add in adding:
                 add(result)
-            progress("inspect", number, len(paths))
     if json:
         print_json(rows)
     else:
@@ -96,6 +103,15 @@ def inspect(
         if manifest:
             say_misses_unknown(model)
     raise SystemExit(exit_code(counts))
+
+
+def _found(
+    work: Work, images: list[str], recursive: bool, detector: "Detector | Artefact", *, cluster: Any, progress: Progress
+) -> Iterator[Any]:
+    """Find the images where this runs, and do the work on them."""
+    paths = found_images(images, recursive=recursive)
+    found: Iterator[Any] = work(detector, paths, cluster=cluster, progress=progress)
+    return found
 
 
 def _over_recipe(config: Path | None, typed: dict[str, Any]) -> "InspectOptions":

@@ -1,14 +1,20 @@
 """blemish reproduce: the paper's tables and figures on your data."""
 
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from blemish.cli.cluster import ClusterAddress, reached
+from blemish.cli.conducted import answer, elsewhere
 from blemish.cli.console import in_language, print_json, progress_bar, say, tell
 from blemish.cli.options import Force, Provider, Threads
+from blemish.system.progress import Progress
+
+if TYPE_CHECKING:
+    from blemish.reproduction.reproduction import Reproduced
 
 __all__ = ["reproduce"]
 
@@ -53,28 +59,15 @@ def reproduce(
     from rich.console import Console
     from rich.table import Table
 
-    from blemish.reproduction.reproduction import FILES
-    from blemish.reproduction.reproduction import reproduce as measure
-    from blemish.system.outputs import Outputs
-
-    outputs = Outputs((), force=force)
-    for suffix, kind in FILES.items():
-        outputs.claim_below(output, [output / f"{name.value}.{suffix}"], kind)
+    asked = {"backbone": backbone, "systems": system or [], "seeds": seeds, "schedule": schedule.value}
+    asked |= {"provider": provider, "threads": threads}
+    work = partial(_measured, name.value, data, output, asked)
+    if elsewhere(cluster):
+        work = partial(_claimed_and_measured, name.value, data, output, asked, force)
+    else:
+        _claim(name.value, output, force)
     with reached(cluster, threads=threads) as machines, progress_bar() as progress:
-        reproduced = measure(
-            name.value,
-            data,
-            output,
-            backbone=backbone,
-            systems=system or [],
-            seeds=seeds,
-            schedule=schedule.value,
-            provider=provider,
-            threads=threads,
-            say=say,
-            progress=progress,
-            cluster=machines,
-        )
+        reproduced: Reproduced = answer(work, machines, progress)
     if json:
         print_json({"rows": [asdict(row) for row in reproduced.rows], "claims": reproduced.claims})
         return
@@ -91,3 +84,28 @@ def reproduce(
     for sentence in reproduced.claims:
         tell(sentence)
     say(f"wrote {', '.join(map(str, reproduced.files))}")
+
+
+def _claim(name: str, output: Path, force: bool) -> None:
+    """Claim all files that are written, where this runs. Raises DataError."""
+    from blemish.reproduction.reproduction import FILES
+    from blemish.system.outputs import Outputs
+
+    outputs = Outputs((), force=force)
+    for suffix, kind in FILES.items():
+        outputs.claim_below(output, [output / f"{name}.{suffix}"], kind)
+
+
+def _claimed_and_measured(
+    name: str, data: Path, output: Path, asked: dict[str, Any], force: bool, *, cluster: Any, progress: Progress
+) -> "Reproduced":
+    _claim(name, output, force)
+    return _measured(name, data, output, asked, cluster=cluster, progress=progress)
+
+
+def _measured(
+    name: str, data: Path, output: Path, asked: dict[str, Any], *, cluster: Any, progress: Progress
+) -> "Reproduced":
+    from blemish.reproduction.reproduction import reproduce
+
+    return reproduce(name, data, output, **asked, say=say, progress=progress, cluster=cluster)

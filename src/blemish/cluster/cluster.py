@@ -24,7 +24,7 @@ from blemish.methods.good_images import GoodImages
 if TYPE_CHECKING:
     from blemish.cluster.crew import Crew
 
-__all__ = ["Cluster", "connect"]
+__all__ = ["Cluster"]
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -73,6 +73,11 @@ class Cluster:
             if not self._place:
                 self.release()
         self._crew = None
+
+    @property
+    def lost(self) -> int:
+        """Workers that died and were replaced."""
+        return self.crew.lost
 
     @property
     def crew(self) -> "Crew":
@@ -158,30 +163,6 @@ class Cluster:
             good.sources is self._glanced,
             chunk_of(len(good)),
         )
-
-
-def connect(
-    address: str = "local",
-    *,
-    processors: int | None = None,
-    workers: int | None = None,
-    checkpoint: str | None = None,
-) -> Cluster:
-    """Machines for `fit(..., cluster=...)`, by Ray (pip install "blemish[ray]").
-
-    Args:
-        address: local starts Ray on this machine; auto finds the one that this process runs in; HOST:PORT joins one.
-        processors: How many of this machine to use, for local; None for all.
-        workers: Processes on each machine; None for two, or one where there is one processor.
-        checkpoint: A folder, or a bucket (s3://...), that keeps what a fit has done, so that the same call goes on.
-
-    Returns:
-        A context manager; it is connected inside `with`.
-
-    Raises:
-        OptionError: On entering: Ray is missing, nothing answers at the address, or versions differ.
-    """
-    return Cluster(address, processors=processors, workers=workers, checkpoint=checkpoint)
 
 
 def _introduce(crew: "Crew") -> None:

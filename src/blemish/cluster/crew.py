@@ -15,7 +15,7 @@ from blemish.cluster.worker import Call, Worker
 from blemish.errors import DataError, OptionError
 from blemish.memory.shards import Behind
 
-__all__ = ["Crew"]
+__all__ = ["LOST", "Crew", "check_loads"]
 
 LOST = exceptions.RayActorError, exceptions.ObjectLostError, exceptions.NodeDiedError, exceptions.WorkerCrashedError
 """What says that a worker died, and nothing about its work."""
@@ -117,7 +117,7 @@ class Crew:
             try:
                 answer = self._answer(ref)
             except (*LOST, Behind) as error:
-                _check_loads(error)
+                check_loads(error)
                 running = {other: at for other, at in running.items() if at[0] != worker}
                 self._replace(worker)
                 running |= {self._send(worker, call): (worker, number) for number, call in begun[worker]}
@@ -160,14 +160,14 @@ class Crew:
                 self._nodes[worker] = self._answer(self._send(worker, Call("node")))
                 return
             except (*LOST, Behind) as error:
-                _check_loads(error)
+                check_loads(error)
 
     def _hired(self, strategy: Any, processors: int) -> Any:
         kind = ray.remote(max_restarts=0, max_task_retries=0, num_cpus=processors)(_Actor)
         return kind.options(scheduling_strategy=strategy).remote()
 
 
-def _check_loads(error: Exception) -> None:
+def check_loads(error: Exception) -> None:
     """Raise OptionError where it was no death: a machine that cannot import what its worker is made of."""
     if "failed to import on the worker" in str(error):
         raise OptionError(

@@ -11,7 +11,7 @@ from typing import Any
 
 from blemish.errors import OptionError
 
-__all__ = ["EXTRA", "began", "check_installed"]
+__all__ = ["EXTRA", "began", "check_answers", "check_installed", "refusal"]
 
 EXTRA = 'pip install "blemish[ray]"'
 OBJECT_STORE = 100 * 10**6
@@ -40,20 +40,17 @@ def began(address: str, processors: int | None = None) -> Iterator[list[int]]:
         processors: How many to use of this machine; None for all. For local only.
 
     Raises:
-        OptionError: Ray is missing, the address is one of Ray's client (ray://), nothing answers there, or it runs
-            other versions.
+        OptionError: Ray is missing, nothing answers at the address, or it runs other versions.
     """
-    if address.startswith("ray://"):
-        raise OptionError(
-            f"The address {address} is one of Ray's client, through which all answers of the workers would travel "
-            f"twice; run the command on a machine of the cluster with auto, or give HOST:PORT."
-        )
     check_installed()
     if address not in ("local", "auto"):
-        _check_answers(address)
+        check_answers(address)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # read when it starts: nothing is sent from here
     import ray
 
+    if address == "auto" and _within():
+        yield _machines(ray)
+        return
     if ray.is_initialized():
         raise OptionError("This process is connected to a cluster already; close that connection first.")
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "error", "configure_logging": False}
@@ -63,18 +60,18 @@ def began(address: str, processors: int | None = None) -> Iterator[list[int]]:
         else:
             ray.init(address=address, **quiet)
     except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
-        raise _refusal(address, error) from None
+        raise refusal(address, error) from None
     try:
-        yield [int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]]
+        yield _machines(ray)
     finally:
         ray.shutdown()
 
 
-def _check_answers(address: str) -> None:
-    """Raise OptionError where nothing listens at HOST:PORT."""
-    host, _, port = address.rpartition(":")
+def check_answers(address: str, at: str | None = None) -> None:
+    """Raise OptionError where nothing listens at HOST:PORT, the address itself or what is given as `at`."""
+    host, _, port = (at or address).rpartition(":")
     if not host or not port.isdigit():
-        raise OptionError(f"The cluster {address} has no such form; give local, auto, or HOST:PORT.")
+        raise OptionError(f"The cluster {address} has no such form; give local, auto, HOST:PORT, or ray://HOST:PORT.")
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=WAIT).close()
     except (OSError, OverflowError) as error:
@@ -82,6 +79,17 @@ def _check_answers(address: str) -> None:
         raise OptionError(
             f"Nothing answers at the cluster {address} ({why}); start Ray there (ray start --head), or use local."
         ) from None
+
+
+def _within() -> bool:
+    """Whether Ray started this process: then it is connected, and stays so."""
+    from ray._private.worker import WORKER_MODE, global_worker
+
+    return bool(global_worker.mode == WORKER_MODE)
+
+
+def _machines(ray: Any) -> list[int]:
+    return [int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]]
 
 
 def _start_here(ray: Any, processors: int | None, quiet: dict[str, Any]) -> None:
@@ -108,7 +116,7 @@ def _start_here(ray: Any, processors: int | None, quiet: dict[str, Any]) -> None
         ray_constants.ENABLE_RAY_CLUSTER = reachable
 
 
-def _refusal(address: str, error: Exception) -> OptionError:
+def refusal(address: str, error: Exception) -> OptionError:
     """Why Ray did not connect, in a sentence: of versions that differ, it says both."""
     if len(both := re.findall(r"Ray: (\S+)\s+Python: (\S+)", str(error))) == 2:
         (there, python_there), (here, python_here) = both

@@ -25,6 +25,7 @@ from blemish.images.read import USUAL
 from blemish.language.numbers import percent
 from blemish.methods.good_images import Workers
 from blemish.result import Result, Verdict
+from blemish.system.conducts import Conducts, Once, only
 from blemish.system.progress import Progress, Shown, shown
 from blemish.system.stream import available_threads
 
@@ -55,7 +56,7 @@ def evaluate(
     miss_cost: float = 10.0,
     seed: int = 0,
     progress: Shown = None,
-    cluster: Workers | None = None,
+    cluster: Workers | Conducts | None = None,
 ) -> Evaluation:
     """Inspect all labelled images of split `test` and measure the results.
 
@@ -86,6 +87,10 @@ def evaluate(
     """
     if cluster and not isinstance(detector, Detector):
         raise OptionError("Option cluster cannot be used with an export; use the model it was made from.")
+    if isinstance(cluster, Conducts):
+        call = partial(evaluate, detector, data, good=good, defective=defective, masks=masks, seed=seed)
+        call = partial(call, resamples=resamples, miss_cost=miss_cost)
+        return only(cluster.conduct(Once(call), progress=progress))
     samples = labelled_samples(data, good, defective, masks)
     tests = [sample for sample in samples if sample.split == "test"]
     if not tests:

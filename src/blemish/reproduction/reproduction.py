@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from blemish.reproduction.paper_tables import plan_mvtec, plan_table6
 from blemish.reproduction.plan import Entry, Outcome, carry_out
 from blemish.reproduction.published import MVTEC_CLASSES
 from blemish.reproduction.rows import COLUMNS, Row, as_csv, as_markdown, mean_rows, rows_of
+from blemish.system.conducts import Conducts, Once, only
 from blemish.system.outputs import begins
 from blemish.system.progress import Shown, shown
 from blemish.system.whole_file import write_whole
@@ -79,7 +81,7 @@ def reproduce(
     threads: int | None = None,
     say: Callable[[str], None] = lambda sentence: None,
     progress: Shown = None,
-    cluster: Workers | None = None,
+    cluster: Workers | Conducts | None = None,
 ) -> Reproduced:
     """Measure a table or figure on the data at hand and write it to `output` as CSV, JSON, Markdown and SVG.
 
@@ -109,6 +111,10 @@ def reproduce(
         OptionError: There is no such name or system.
         BackboneError: The network is missing or damaged.
     """
+    if isinstance(cluster, Conducts):
+        call = partial(reproduce, name, data, output, backbone=backbone, systems=systems, seeds=seeds)
+        call = partial(call, schedule=schedule, provider=provider, threads=threads)
+        return only(cluster.conduct(Once(call, tells=True), progress=progress, say=say))
     data, output = Path(data), Path(output)
     kind = REPRODUCTIONS.get(name)
     if kind is None:

@@ -1,0 +1,34 @@
+"""Which machines a call is given to, by their address."""
+
+from blemish.cluster.cluster import Cluster
+from blemish.cluster.conductor import Conductor
+from blemish.system.conducts import CLIENT
+
+__all__ = ["connect"]
+
+
+def connect(
+    address: str = "local",
+    *,
+    processors: int | None = None,
+    workers: int | None = None,
+    checkpoint: str | None = None,
+) -> Cluster | Conductor:
+    """Machines for `fit(..., cluster=...)`, by Ray (pip install "blemish[ray]").
+
+    Args:
+        address: local starts Ray on this machine; auto finds the one that this process runs in; HOST:PORT joins one;
+            ray://HOST:PORT lets one process there do each whole call, with the paths as it sees them.
+        processors: How many of this machine to use, for local; None for all.
+        workers: Processes on each machine; None for two, or one where there is one processor.
+        checkpoint: A folder, or a bucket (s3://...), that keeps what a fit has done, so that the same call goes on.
+
+    Returns:
+        A context manager; it is connected inside `with`.
+
+    Raises:
+        OptionError: On entering: Ray is missing, nothing answers at the address, or versions differ.
+    """
+    if address.startswith(CLIENT):
+        return Conductor(address, workers=workers, checkpoint=checkpoint)
+    return Cluster(address, processors=processors, workers=workers, checkpoint=checkpoint)
