@@ -27,6 +27,8 @@ from blemish.model.signature import Trusted
 from blemish.model.suspects import suspects, without_suspects
 from blemish.model.trial import try_out
 from blemish.result import Result
+from blemish.system.conducts import Conducts, Once, only
+from blemish.system.progress import Progress
 from blemish.system.stream import available_threads, stream
 
 __all__ = ["Detector", "load"]
@@ -170,7 +172,9 @@ class Detector:
         inspector, extractors = self._inspector, self.extractors
         return stream(lambda image: inspector.score(image, extractors.shared)[0], images, threads=extractors.at_once)
 
-    def known(self, images: Sequence[Source], *, cluster: Workers | None = None) -> list[TrainingImage | None]:
+    def known(
+        self, images: Sequence[Source], *, cluster: Workers | Conducts | None = None
+    ) -> list[TrainingImage | None]:
         """Which images of the model show the same pixels as each of these, under whatever name.
 
         Args:
@@ -180,11 +184,16 @@ class Detector:
         Returns:
             For each, the image of the model; None where there is none, or the image cannot be read.
         """
+        if isinstance(cluster, Conducts):
+            return only(cluster.conduct(Once(partial(self._known, images))))
         by_pixels = {image.pixels: image for image in reversed(self.manifest.images) if image.pixels}
         digest = partial(digest_of, self.viewer)
         threads = self.extractors.threads
         digests = cluster.stream(digest, images) if cluster else stream(digest, images, threads=threads)
         return [by_pixels.get(digest) for digest in digests]
+
+    def _known(self, images: Sequence[Source], *, cluster: Workers, progress: Progress) -> list[TrainingImage | None]:
+        return self.known(images, cluster=cluster)
 
     def add(
         self,

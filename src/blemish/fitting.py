@@ -237,13 +237,14 @@ def _check_can_work(sources: Sequence[Source], settings: Settings) -> None:
     named_files(sources)
 
 
-def named_files(images: Images) -> list[str | os.PathLike[str]]:
+def named_files(images: Images) -> Images:
     """Folders, patterns and files as they were named. Raises OptionError for images that are no files."""
-    several = [images] if isinstance(images, str | os.PathLike) else images
-    named = list(several) if isinstance(several, Iterable) else []
-    if not named or not all(isinstance(each, str | os.PathLike) for each in named):
+    if isinstance(images, str | os.PathLike):
+        return images
+    named = list(images) if isinstance(images, Iterable) else [images]
+    if not all(isinstance(each, str | os.PathLike) for each in named):
         raise OptionError("Option cluster takes images as files that all machines can read; give their paths.")
-    return cast(list[str | os.PathLike[str]], named)
+    return cast(list[Source], named)
 
 
 def readable(glances: Sequence[Glance | ImageError]) -> list[Glance]:

@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -47,7 +48,7 @@ class Speech:
 
 
 _speech = Speech()
-_listener: Callable[[str], None] | None = None
+_listener: ContextVar[Callable[[str], None] | None] = ContextVar("listener", default=None)
 """Who is told, in English, what would be said here."""
 
 
@@ -97,18 +98,17 @@ def speak(*, quiet: bool, verbose: bool, log_file: Path | None) -> None:
 @contextmanager
 def said_to(listener: Callable[[str], None]) -> Iterator[None]:
     """Let someone else say, where the user is, what is said while the block runs."""
-    global _listener
-    _listener = listener
+    before = _listener.set(listener)
     try:
         yield
     finally:
-        _listener = None
+        _listener.reset(before)
 
 
 def say(text: str) -> None:
     """Tell the user something that is not a result."""
-    if _listener:
-        _listener(text)
+    if listener := _listener.get():
+        listener(text)
         return
     text = in_language(text)
     if not _speech.quiet:

@@ -23,6 +23,10 @@ EVERY = 1.0
 """Seconds between two words on how far a call is."""
 ATTEMPTS = 8
 """Connections that are tried: Ray's client server loses one in some (its issue 63202), and then says so at once."""
+MEND = (
+    "look whether Ray's client server runs there (ray start --head --ray-client-server-port PORT), and whether both "
+    "sides have one token (RAY_AUTH_MODE=token)"
+)
 TIDIES = 20.0
 """Seconds that a call has to tidy up after it was stopped."""
 
@@ -66,7 +70,7 @@ class Conductor:
         if self._running is not None:  # the one before was given up
             self._dismiss()
             self._hire()
-        self._running = self._actor.do.remote(pickle.dumps(call))
+        self._running = self._send("do", pickle.dumps(call))
         with shown(progress) as report:
             ended = False
             while not ended:
@@ -105,16 +109,18 @@ class Conductor:
                 ray.wait([running], timeout=TIDIES)
             ray.kill(actor)
 
+    def _send(self, method: str, *arguments: Any) -> Any:
+        return getattr(self._actor, method).remote(*arguments)
+
     def _ask(self, method: str, *arguments: Any) -> Any:
-        """What the process there answers."""
+        """What the process there answers. Raises what it raised, and DataError where it or the connection is lost."""
+        import ray
         from ray import exceptions
 
         from blemish.cluster.crew import LOST, check_loads
 
         try:
-            import ray
-
-            return ray.get(getattr(self._actor, method).remote(*arguments))
+            return ray.get(self._send(method, *arguments))
         except exceptions.RayTaskError as error:
             raise error.cause from None
         except LOST as error:
@@ -124,11 +130,11 @@ class Conductor:
                 f"The process that leads the work on the cluster {self.address} died; look at the memory of its "
                 f"machine, then repeat the command: with --cluster-state a fit goes on."
             ) from None
-        except (ConnectionError, RuntimeError) as error:
+        except (ConnectionError, RuntimeError):
             self._running = None
             raise DataError(
-                f"The connection to the cluster {self.address} was lost, and the work there ends with it ({error}); "
-                f"repeat the command: with --cluster-state a fit goes on."
+                f"The connection to the cluster {self.address} was lost, and the work there ends with it; repeat the "
+                f"command: with --cluster-state a fit goes on."
             ) from None
 
 
@@ -157,9 +163,9 @@ def _client(address: str) -> Iterator[None]:
         except ConnectionAbortedError as error:
             ray.shutdown()
             if attempt == ATTEMPTS:
-                raise refusal(address, error) from None
+                raise refusal(address, error, MEND) from None
         except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
-            raise refusal(address, error) from None
+            raise refusal(address, error, MEND) from None
     try:
         yield
     finally:

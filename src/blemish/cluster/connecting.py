@@ -1,5 +1,7 @@
 """Which machines a call is given to, by their address."""
 
+from typing import Literal, overload
+
 from blemish.cluster.cluster import Cluster
 from blemish.cluster.conductor import Conductor
 from blemish.system.conducts import CLIENT
@@ -7,6 +9,18 @@ from blemish.system.conducts import CLIENT
 __all__ = ["connect"]
 
 
+@overload
+def connect(
+    address: Literal["local", "auto"] = ...,
+    *,
+    processors: int | None = ...,
+    workers: int | None = ...,
+    checkpoint: str | None = ...,
+) -> Cluster: ...
+@overload
+def connect(
+    address: str, *, processors: int | None = ..., workers: int | None = ..., checkpoint: str | None = ...
+) -> Cluster | Conductor: ...
 def connect(
     address: str = "local",
     *,

@@ -116,18 +116,20 @@ def _start_here(ray: Any, processors: int | None, quiet: dict[str, Any]) -> None
         ray_constants.ENABLE_RAY_CLUSTER = reachable
 
 
-def refusal(address: str, error: Exception) -> OptionError:
-    """Why Ray did not connect, in a sentence: of versions that differ, it says both."""
+def refusal(
+    address: str, error: Exception, mend: str = "start Ray there (ray start --head), or use local"
+) -> OptionError:
+    """Why Ray did not connect, and what mends it, in a sentence: of versions that differ, it says both."""
     if len(both := re.findall(r"Ray: (\S+)\s+Python: (\S+)", str(error))) == 2:
         (there, python_there), (here, python_here) = both
         return OptionError(
             f"The cluster {address} runs Ray {there} on Python {python_there}, and this process Ray {here} on Python "
             f"{python_here}; install the same on all machines."
         )
-    return OptionError(
-        f"The cluster {address} cannot be used: {_first_line(error)}; start Ray there (ray start --head), or use local."
-    )
+    return OptionError(f"The cluster {address} cannot be used: {_line(error)}; {mend}.")
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+def _line(error: Exception) -> str:
+    """The line that says what is wrong: the first, or of a traceback the last."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[-1 if "Traceback" in str(error) else 0].rstrip(".")
