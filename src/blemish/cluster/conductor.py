@@ -21,8 +21,8 @@ __all__ = ["Conductor"]
 
 EVERY = 1.0
 """Seconds between two words on how far a call is."""
-ATTEMPTS = 8
-"""Connections that are tried: Ray's client server loses one in some (its issue 63202), and then says so at once."""
+ATTEMPTS = 4
+"""Connections that are tried: Ray's client server loses one in fifteen (its issue 63202), and half a minute with it."""
 MEND = (
     "look whether Ray's client server runs there (ray start --head --ray-client-server-port PORT), and whether both "
     "sides have one token (RAY_AUTH_MODE=token)"
