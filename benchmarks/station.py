@@ -95,8 +95,19 @@ def _inspected(detector: Detector, shots: list[bytes]) -> tuple[list[float], lis
 
 def _calls(served: Served, shots: list[bytes]) -> tuple[list[float], list[float], float]:
     """Seconds of each answer, those that are not steps of the inspection, and of all."""
-    whole, added = [], []
     start = time.perf_counter()
+    made = calls(served, shots)
+    took = time.perf_counter() - start
+    whole = [ended - began for began, ended, _ in made]
+    steps = [
+        sum(value for name, value in json.loads(said)["timings_ms"].items() if name != "queue") for *_, said in made
+    ]
+    return whole, [each - step / 1000 for each, step in zip(whole, steps, strict=True)], took
+
+
+def calls(served: Served, shots: list[bytes]) -> list[tuple[float, float, bytes]]:
+    """When each call over one connection began and ended, and its answer."""
+    made = []
     head = _head(served)
     with closing(socket.create_connection(("127.0.0.1", urlsplit(served.address).port))) as line:
         line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -105,10 +116,8 @@ def _calls(served: Served, shots: list[bytes]) -> tuple[list[float], list[float]
                 began = time.perf_counter()
                 line.sendall(head % len(data) + data)
                 said = _answer(answers)
-                whole.append(time.perf_counter() - began)
-                steps = sum(value for name, value in json.loads(said)["timings_ms"].items() if name != "queue")
-                added.append(whole[-1] - steps / 1000)
-    return whole, added, time.perf_counter() - start
+                made.append((began, time.perf_counter(), said))
+    return made
 
 
 def _head(served: Served) -> bytes:

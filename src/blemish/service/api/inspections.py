@@ -3,10 +3,9 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import replace
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
@@ -27,7 +26,6 @@ from blemish.service.work.registry import Served
 __all__ = ["Asked", "Keyed", "inspect_part", "router", "served", "verdict"]
 
 router = APIRouter(tags=["inspections"], prefix=API)
-T = TypeVar("T")
 MOST = 64
 """Pictures of one batch."""
 SMALL = 1 << 18
@@ -164,24 +162,22 @@ async def served(station: Station, recipe: str, version: str | None) -> Served:
 
 async def verdict(station: Station, part: Part) -> tuple[Inspection, bool]:
     """The row of a part and whether it is on the disk; it is not waited for longer than the settings say."""
+    loop, woken = asyncio.get_running_loop(), asyncio.Event()
     answer = station.inspectors.submit(part)
+    answer.add_done_callback(lambda _: _wake(loop, woken))
     if len(part.data) <= SMALL:
         part.sha256  # noqa: B018 - reckoned here while it is inspected there
-    row = await _result(part.judged)
-    with suppress(TimeoutError):
-        async with asyncio.timeout(station.settings.record_within_ms / 1000):
-            row, recorded = await _result(answer)
-            return (row, True) if recorded else (_unrecorded(part, row), False)
-    return _unrecorded(part, row), False
-
-
-async def _result(future: "Future[T]") -> T:
-    """What a thread answers; whoever waits no longer takes nothing from it."""
-    if not future.done():
-        loop, woken = asyncio.get_running_loop(), asyncio.Event()
-        future.add_done_callback(lambda _: _wake(loop, woken))
-        await woken.wait()
-    return future.result()
+    wait = patience = station.settings.record_within_ms / 1000
+    while wait > 0 and not answer.done():
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait):
+                await woken.wait()
+        wait = min(patience, patience - part.unrecorded)
+    if not answer.done():
+        assert part.row is not None, "it has waited since its verdict"
+        return _unrecorded(part, part.row), False
+    row, recorded = answer.result()
+    return (row, True) if recorded else (_unrecorded(part, row), False)
 
 
 def _wake(loop: asyncio.AbstractEventLoop, woken: asyncio.Event) -> None:

@@ -102,9 +102,8 @@ class Inspectors:
             try:
                 self._judge(part)
             except BaseException as error:  # a mistake of ours is told to who waits, and the thread goes on
-                for told in (part.judged, part.answer):
-                    if not told.done():
-                        told.set_exception(error)
+                if not part.answer.done():
+                    part.answer.set_exception(error)
             finally:
                 with self._lock:
                     self._bytes -= len(part.data)
@@ -113,9 +112,9 @@ class Inspectors:
         began = time.monotonic()
         row = judge(part)
         self.seconds += (time.monotonic() - began - self.seconds) * (GENTLE if self.seconds else 1)
+        part.row, part.judged = row, time.monotonic()
         written = self._store.submit(partial(add_inspection, row=row))
         written.add_done_callback(partial(self._answer, part, row))
-        part.judged.set_result(row)
 
     def _answer(self, part: Part, row: Inspection, written: "Future[Inspection]") -> None:
         error = written.exception()

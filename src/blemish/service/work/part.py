@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import math
 import time
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -43,8 +44,9 @@ class Part:
     priority: int = SOON
     came: float = field(default_factory=time.monotonic)
     result: Result | None = None
-    judged: "Future[Inspection]" = field(default_factory=Future)
+    row: Inspection | None = None
     """The verdict, before it is on the disk."""
+    judged: float = math.inf
     answer: "Future[tuple[Inspection, bool]]" = field(default_factory=Future)
     """The row and whether it is on the disk; or a Problem."""
 
@@ -57,6 +59,11 @@ class Part:
     def deadline(self) -> float:
         """Seconds from its coming to its verdict; batches have none."""
         return self.served.recipe.settings.deadline_ms / 1000 if self.priority < REST else float("inf")
+
+    @property
+    def unrecorded(self) -> float:
+        """Seconds since its verdict; none or less before."""
+        return time.monotonic() - self.judged
 
     @property
     def age(self) -> float:
