@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -269,6 +269,14 @@ class Ray(ModuleType):
     def shutdown(self) -> None:
         self.connected = False
 
+    def remote(self, **how: Any) -> Callable[[type], Any]:
+        """A cluster without blemish: what is sent cannot be loaded."""
+
+        def lost(*arguments: Any) -> None:
+            raise ModuleNotFoundError("No module named 'blemish'")
+
+        return lambda kind: SimpleNamespace(remote=lost)
+
 
 LOST = ConnectionAbortedError(
     "Initialization failure from server:\nTraceback (most recent call last):\n"
@@ -289,6 +297,16 @@ def test_a_connection_that_the_server_loses_is_made_again(monkeypatch: pytest.Mo
     said = "cannot be used: RuntimeError: Starting Ray client server failed; look whether"
     with pytest.raises(OptionError, match=said), _client(ADDRESS):
         pass
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_cluster_without_blemish_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("blemish.cluster.conductor.check_answers", lambda address, at: None)
+    fake = Ray([])
+    monkeypatch.setitem(sys.modules, "ray", fake)
+    with pytest.raises(OptionError, match="A machine of the cluster cannot load blemish"), connect(ADDRESS):
+        pass
+    assert not fake.connected
 
 
 @pytest.mark.usefixtures("installed")

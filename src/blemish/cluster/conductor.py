@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from blemish.cluster.conducting import Conducting, Heard
-from blemish.cluster.start import check_answers, check_installed, refusal
+from blemish.cluster.start import cannot_load, check_answers, check_installed, refusal
 from blemish.cluster.worker import Worker
 from blemish.errors import DataError, OptionError
 from blemish.system.conducts import CLIENT, Answer, Sendable, silently
@@ -95,7 +95,10 @@ class Conductor:
         import ray
 
         kind = ray.remote(max_restarts=0, max_task_retries=0, max_concurrency=3)(Conducting)
-        self._actor = kind.remote(*self._arguments)
+        try:
+            self._actor = kind.remote(*self._arguments)
+        except (ImportError, AttributeError):  # where the client's server loads what is sent
+            raise cannot_load() from None
         self._ask("begin", Worker().versions(), os.getcwd())
 
     def _dismiss(self) -> None:

@@ -11,8 +11,9 @@ import ray
 from ray import exceptions
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from blemish.cluster.start import cannot_load
 from blemish.cluster.worker import Call, Worker
-from blemish.errors import DataError, OptionError
+from blemish.errors import DataError
 from blemish.memory.shards import Behind
 
 __all__ = ["LOST", "Crew", "check_loads"]
@@ -170,10 +171,7 @@ class Crew:
 def check_loads(error: Exception) -> None:
     """Raise OptionError where it was no death: a machine that cannot import what its worker is made of."""
     if "failed to import on the worker" in str(error):
-        raise OptionError(
-            "A machine of the cluster cannot load blemish; install the same version of blemish[ray] on all, then "
-            "repeat the command."
-        ) from None
+        raise cannot_load() from None
 
 
 class _Actor(Worker):

@@ -11,7 +11,7 @@ from typing import Any
 
 from blemish.errors import OptionError
 
-__all__ = ["EXTRA", "began", "check_answers", "check_installed", "refusal"]
+__all__ = ["EXTRA", "began", "cannot_load", "check_answers", "check_installed", "refusal"]
 
 EXTRA = 'pip install "blemish[ray]"'
 OBJECT_STORE = 100 * 10**6
@@ -114,6 +114,14 @@ def _start_here(ray: Any, processors: int | None, quiet: dict[str, Any]) -> None
         )
     finally:
         ray_constants.ENABLE_RAY_CLUSTER = reachable
+
+
+def cannot_load() -> OptionError:
+    """That a machine lacks blemish, or has one of another version, in a sentence."""
+    return OptionError(
+        "A machine of the cluster cannot load blemish; install the same version of blemish[ray] on all, then repeat "
+        "the command."
+    )
 
 
 def refusal(
