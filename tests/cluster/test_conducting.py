@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -160,6 +161,7 @@ def test_a_plan_elsewhere_is_refused(good: Path, tmp_path: Path, run_cli: RunCli
     assert "it measures the machine that it is typed on" in run_cli(*asked).sentence
 
 
+@pytest.mark.skipif(find_spec("pyarrow") is None, reason="pyarrow is not installed (extra ray)")
 def test_a_checkpoint_is_kept_until_the_model_is_written_here(good: Path, tmp_path: Path) -> None:
     state = tmp_path / "state"
     with Near(str(state)) as cluster:

@@ -20,6 +20,8 @@ from blemish.cli.options import AcceptDamaged, Config, Force, MaxPixels, Recursi
 from blemish.system.progress import Progress
 
 if TYPE_CHECKING:
+    from blemish.cluster.cluster import Cluster
+    from blemish.cluster.conductor import Conductor
     from blemish.detector import Detector
     from blemish.export.artefact import Artefact
     from blemish.model.manifest import ModelManifest
@@ -82,17 +84,15 @@ def inspect(
     with ExitStack() as stack:
         machines = stack.enter_context(reached(cluster, threads=wanted.threads))
         if parquet:
-            with progress_bar() as progress:
-                counts = sum(answers(work, machines, progress), Counter[Verdict]())
-            _tell_parts(counts)
+            _tell_parts(work, machines)
         manifest = None if isinstance(detector, Artefact) else detector.manifest
         writers = _open(wanted, paths, manifest, apart, stack)
-        progress = stack.enter_context(progress_bar())
+        results = answers(work, machines, stack.enter_context(progress_bar()))
         counts = Counter[Verdict]()
         rows: list[dict[str, Any]] = []
         tell = (lambda result: rows.append(result.to_dict())) if json else _print_line
         adding = [*(writer.add for writer in writers), tell]
-        for result in answers(work, machines, progress):
+        for result in results:
             counts[result.verdict] += 1
             for add in adding:
                 add(result)
@@ -123,8 +123,10 @@ def _over_recipe(config: Path | None, typed: dict[str, Any]) -> "InspectOptions"
     return checked(InspectOptions, asked | {name: value for name, value in typed.items() if value is not None})
 
 
-def _tell_parts(counts: "Counter[Verdict]") -> NoReturn:
-    """The end of an inspection whose rows are in files of the cluster."""
+def _tell_parts(work: Work, machines: "Cluster | Conductor | None") -> NoReturn:
+    """An inspection whose rows stay in files of the cluster, to its end."""
+    with progress_bar() as progress:
+        counts: Counter[Verdict] = sum(answers(work, machines, progress), Counter())
     say(", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items())))
     raise SystemExit(exit_code(counts))
 
