@@ -14,7 +14,8 @@ import socket
 import tempfile
 import threading
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import urlsplit
@@ -37,18 +38,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--keep", action="store_true", help="write the result below benchmarks/results")
     given = parser.parse_args()
+    with serving(SHOTS) as (served, detector, shots):
+        body = _measured(served, detector, shots)
+    publish("station", f"{__doc__}\n{body}", seed="none", keep=given.keep)
+
+
+@contextmanager
+def serving(count: int) -> Iterator[tuple[Served, Detector, list[bytes]]]:
+    """A station with one product of 200 Magnetic Tile pictures, its model, and so many other pictures to judge."""
     pictures = sorted((data_folder() / "mtd").rglob("MT_Free/**/*.jpg"))
+    shots = [path.read_bytes() for path in pictures[200 : 200 + count]]
     with tempfile.TemporaryDirectory() as folder:
-        detector = fit(pictures[:200], threads=1, progress=False)
         model = Path(folder, "mtd.blemish")
+        detector = fit(pictures[:200], threads=1, progress=False)
         detector.save(model)
-        token = prepared(Path(folder, "station"), {"mtd": [model]})
-        served = Served(Path(folder, "station"), token)
+        served = Served(Path(folder, "station"), prepared(Path(folder, "station"), {"mtd": [model]}))
         try:
-            body = _measured(served, detector, [path.read_bytes() for path in pictures[200 : 200 + SHOTS]])
+            yield served, detector, shots
         finally:
             served.stop()
-    publish("station", f"{__doc__}\n{body}", seed="none", keep=given.keep)
 
 
 def _measured(served: Served, detector: Detector, shots: list[bytes]) -> str:

@@ -20,11 +20,8 @@ from typing import Any
 
 import numpy as np
 import station_process
-from machine import data_folder, figure, markdown_table, publish
-from station import calls
-from station_process import Served, prepared
-
-from blemish.fitting import fit
+from machine import figure, markdown_table, publish
+from station import calls, serving
 
 SHOTS, WARM = 200, 20
 _HTTP, _WORK = "uvicorn.protocols.http.httptools_impl", "blemish.service.work"
@@ -52,19 +49,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--keep", action="store_true", help="write the result below benchmarks/results")
     given = parser.parse_args()
-    pictures = sorted((data_folder() / "mtd").rglob("MT_Free/**/*.jpg"))
-    shots = [path.read_bytes() for path in pictures[200 : 200 + SHOTS]]
     with tempfile.TemporaryDirectory() as folder:
-        model, notes = Path(folder, "mtd.blemish"), Path(folder, "notes.json")
-        fit(pictures[:200], threads=1, progress=False).save(model)
-        token = prepared(Path(folder, "station"), {"mtd": [model]})
+        notes = Path(folder, "notes.json")
         station_process.START = f"import station_steps; station_steps.noted({str(notes)!r})"
-        served = Served(Path(folder, "station"), token)
-        try:
+        with serving(SHOTS) as (served, _, shots):
             calls(served, shots[:WARM])
             made = calls(served, shots)
-        finally:
-            served.stop()
         marks = json.loads(notes.read_text())
     publish("station_steps", f"{__doc__}\n{_table(made, marks)}", seed="none", keep=given.keep)
 

@@ -2,16 +2,20 @@
 
 import math
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
 from parts import TINY, good_part, save_image, scratched_part, stained_part
 from shell import Outcome, RunCli
 
+from blemish.arrays import Floats
 from blemish.cli import main
 from blemish.detector import Detector
 from blemish.fitting import fit
+from blemish.kernels.bound import Bound
 
 settings.register_profile("no time is asserted", deadline=None)
 settings.load_profile("no time is asserted")
@@ -55,6 +59,24 @@ def model(detector: Detector, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("model") / "part.blemish"
     detector.save(path)
     return path
+
+
+@pytest.fixture
+def bounds_made(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[int]]:
+    """From now on, of how many patches each bound was made in these modules."""
+    made: list[int] = []
+
+    class Counted(Bound):
+        def __init__(self, sample_ND: Floats, **options: Any) -> None:
+            made.append(len(sample_ND))
+            super().__init__(sample_ND, **options)
+
+    def counted(*modules: str) -> list[int]:
+        for module in modules:
+            monkeypatch.setattr(f"blemish.{module}.Bound", Counted)
+        return made
+
+    return counted
 
 
 @pytest.fixture

@@ -74,6 +74,13 @@ def save_defective(root: Path, kind: str, name: str, part: Part) -> None:
     save_image(root / f"ground_truth/{kind}/{name}_mask.png", mask)
 
 
+def save_good_parts(folder: Path, count: int, height: int = HEIGHT, width: int = WIDTH) -> Path:
+    """Write good parts of the seeds from 0 on; the folder."""
+    for seed in range(count):
+        save_image(folder / f"{seed:03}.png", good_part(seed, height, width))
+    return folder
+
+
 def save_image(path: Path, pixels: Array) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(pixels).save(path)

@@ -1,13 +1,12 @@
 """Candidates against a brute-force refit of the bank without each image."""
 
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 
 from blemish.arrays import Floats, Ints
 from blemish.features.patches import ImagePatches
-from blemish.kernels.bound import Bound
 from blemish.memory.bank import Bank
 from blemish.memory.candidates import Candidates, find_candidates
 from blemish.memory.coreset import greedy_coreset
@@ -104,19 +103,11 @@ def test_the_number_is_bounded_and_the_farthest_stay() -> None:
     assert kept <= {(int(i), int(c)) for i, c in zip(every.image_C, every.cell_C, strict=True)}
 
 
-def test_one_bound_serves_the_covers_of_all_images(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_bound_serves_the_covers_of_all_images(bounds_made: Callable[..., list[int]]) -> None:
     """One for each image took a tenth of a small fit."""
-    made: list[int] = []
-
-    class Counted(Bound):
-        def __init__(self, sample_ND: Floats, **options: Any) -> None:
-            made.append(len(sample_ND))
-            super().__init__(sample_ND, **options)
-
     random = np.random.default_rng(0)
     patches = training([random.normal(size=(60, 6)).astype(np.float32) for _ in range(12)])
     bank = fitted(patches, 90)
-    monkeypatch.setattr("blemish.memory.candidates.Bound", Counted)
-    monkeypatch.setattr("blemish.memory.cover.Bound", Counted)
+    made = bounds_made("memory.candidates", "memory.cover")
     assert len(found(patches, bank).rows_CD) > 12
     assert len(made) == 1

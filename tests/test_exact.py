@@ -1,7 +1,7 @@
 """Exact search against float64 brute force."""
 
 import pickle
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from blemish.arrays import Doubles, Floats, Ints
 from blemish.errors import OptionError
-from blemish.kernels.bound import Bound
 from blemish.kernels.pure import Pure
 from blemish.search.exact import MANY, ExactSearch
 
@@ -161,16 +160,9 @@ def test_a_search_over_other_rows_is_as_exact(dimension: int) -> None:
     np.testing.assert_array_equal(search.query(queries_QD)[1], ExactSearch(first_KD).query(queries_QD)[1])
 
 
-def test_a_search_over_other_rows_makes_no_bound_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_search_over_other_rows_makes_no_bound_again(bounds_made: Callable[..., list[int]]) -> None:
     """It was copied by what sends it to another processor, which made all of it anew: a sixth of a small fit."""
-    made: list[int] = []
-
-    class Counted(Bound):
-        def __init__(self, sample_ND: Floats, **options: Any) -> None:
-            made.append(len(sample_ND))
-            super().__init__(sample_ND, **options)
-
-    monkeypatch.setattr("blemish.search.exact.Bound", Counted)
+    made = bounds_made("search.exact")
     bank_KD = np.random.default_rng(0).normal(size=(40, 8)).astype(np.float32)
     other = ExactSearch(bank_KD, threads=1).over(bank_KD[:30])
     assert made == [40]

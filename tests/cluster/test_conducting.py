@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from crews import LocalCrew, assert_equal, cluster_of
-from parts import good_part, save_image, stained_part
+from parts import good_part, save_good_parts, save_image, stained_part
 from shell import RunCli
 
 import blemish
@@ -72,10 +72,9 @@ def near(monkeypatch: pytest.MonkeyPatch) -> Near:
 
 @pytest.fixture
 def good(tmp_path: Path) -> Path:
-    for seed in range(12):
-        save_image(tmp_path / "good" / f"{seed:02}.png", good_part(seed, 40, 48))
-    (tmp_path / "good" / "notes.txt").write_text("no image")
-    return tmp_path / "good"
+    folder = save_good_parts(tmp_path / "good", 12, 40, 48)
+    (folder / "notes.txt").write_text("no image")
+    return folder
 
 
 def counting(count: int, *, cluster: Any, progress: Callable[[str, int, int], None], say: Any) -> Iterator[int]:
@@ -105,7 +104,7 @@ def test_an_evaluation_elsewhere_has_the_figures_of_one_process(good: Path, tmp_
     here = blemish.evaluate(fitted, **folders)
     with Near() as cluster:
         there = blemish.evaluate(fitted, cluster=cluster, **folders)
-        assert fitted.known([good / "03.png"], cluster=cluster) == fitted.known([good / "03.png"])
+        assert fitted.known([good / "003.png"], cluster=cluster) == fitted.known([good / "003.png"])
     assert (there.predictions, there.notes, there.auroc) == (here.predictions, here.notes, here.auroc)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from parts import good_part, save_image
+from parts import save_good_parts
 from shell import RunCli
 
 from blemish.calibration.held_out import hold_out
@@ -16,10 +16,7 @@ from blemish.options.settings import make_settings
 
 @pytest.fixture(scope="module")
 def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("good")
-    for seed in range(12):
-        save_image(folder / f"{seed}.png", good_part(seed, 64, 96))
-    return folder
+    return save_good_parts(tmp_path_factory.mktemp("good"), 12, 64, 96)
 
 
 def test_a_plan_is_of_all_images(good: Path, monkeypatch: pytest.MonkeyPatch) -> None:

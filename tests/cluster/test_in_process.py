@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 from crews import LocalCrew, assert_equal, cluster_of, never
-from parts import good_part, save_image, stained_part
+from parts import good_part, save_good_parts, save_image, stained_part
 
 import blemish
 from blemish.arrays import Array
@@ -44,10 +44,7 @@ OPTIONS: dict[str, Any] = {"size": 32, "coreset": 60, "seed": 1}
 
 @pytest.fixture(scope="module")
 def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("good")
-    for seed in range(70):
-        save_image(folder / f"{seed:03}.png", good_part(seed, 40, 48))
-    return folder
+    return save_good_parts(tmp_path_factory.mktemp("good"), 70, 40, 48)
 
 
 @pytest.fixture(scope="module")
@@ -325,8 +322,7 @@ def test_each_product_gets_a_model_and_one_that_fails_says_why(tmp_path: Path) -
     for name, count in (("bolt", 6), ("nut", 6), ("none", 0)):
         folder = tmp_path / "set" / name / "good"
         folder.mkdir(parents=True)
-        for seed in range(count):
-            save_image(folder / f"{seed}.png", good_part(seed, 40, 48))
+        save_good_parts(folder, count, 40, 48)
     models = tmp_path / "models"
     models.mkdir()
     products = products_of([str(tmp_path / "set" / "*" / "good")], models)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from crews import assert_equal
-from parts import good_part, save_image, stained_part
+from parts import save_good_parts, save_image, stained_part
 
 import blemish
 
@@ -104,10 +104,7 @@ def listens(port: int) -> bool:
 
 @pytest.fixture(scope="module")
 def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("good")
-    for seed in range(70):
-        save_image(folder / f"{seed:03}.png", good_part(seed, 40, 48))
-    return folder
+    return save_good_parts(tmp_path_factory.mktemp("good"), 70, 40, 48)
 
 
 @pytest.fixture(scope="module")

@@ -143,16 +143,19 @@ def inspected(
     detector: "Detector | Artefact", paths: Sequence[Path], *, cluster: "Cluster | None", progress: Progress
 ) -> "Iterator[Result]":
     """The results of all images, in order, from this process or from the cluster."""
-    from blemish.cluster.inspecting import inspect_many
+    for number, result in enumerate(_results(detector, paths, cluster), start=1):
+        yield result
+        progress("inspect", number, len(paths))
+
+
+def _results(detector: "Detector | Artefact", paths: Sequence[Path], cluster: "Cluster | None") -> "Iterator[Result]":
     from blemish.detector import Detector
 
     if cluster is None or not isinstance(detector, Detector):
-        results = detector.inspect_many(paths)
-    else:
-        results = inspect_many(cluster, detector, paths)
-    for number, result in enumerate(results, start=1):
-        yield result
-        progress("inspect", number, len(paths))
+        return detector.inspect_many(paths)
+    from blemish.cluster.inspecting import inspect_many
+
+    return inspect_many(cluster, detector, paths)
 
 
 def inspected_to_parquet(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from blemish.cli.console import said_to, say
-from blemish.system.conducts import CLIENT, Conducts, only
+from blemish.system.conducts import CLIENT, Conducts, Once, only
 from blemish.system.progress import Progress
 
 if TYPE_CHECKING:
@@ -34,18 +34,8 @@ def answers(work: Work, machines: "Cluster | Conductor | None", progress: Progre
 def answer(work: Work, machines: "Cluster | Conductor | None", progress: Progress) -> Any:
     """What the work returns, wherever it is done."""
     if isinstance(machines, Conducts):
-        return only(answers(_One(work), machines, progress))
+        return only(answers(Once(work), machines, progress))
     return work(cluster=machines, progress=progress)
-
-
-@dataclass(frozen=True)
-class _One:
-    """Work that yields the one thing that other work returns."""
-
-    work: Work
-
-    def __call__(self, *, cluster: Any, progress: Progress) -> Iterator[Any]:
-        yield self.work(cluster=cluster, progress=progress)
 
 
 @dataclass(frozen=True)

@@ -106,7 +106,7 @@ class Conductor:
         import ray
 
         actor, running, self._actor, self._running = self._actor, self._running, None, None
-        with suppress(Exception):
+        with suppress(Exception):  # where the connection is lost, the process has ended with it
             if running is not None:
                 actor.stop.remote()
                 ray.wait([running], timeout=TIDIES)

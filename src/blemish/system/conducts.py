@@ -45,7 +45,7 @@ class Once(Generic[Answer]):
     tells: bool = False
     """Whether the function also takes `say`."""
 
-    def __call__(self, *, cluster: Any, progress: Progress, say: Callable[[str], None]) -> Iterator[Answer]:
+    def __call__(self, *, cluster: Any, progress: Progress, say: Callable[[str], None] = silently) -> Iterator[Answer]:
         own = {"say": say} if self.tells else {}
         yield self.function(cluster=cluster, progress=progress, **own)
 
