@@ -9,6 +9,8 @@ how many parts that nothing has seen are NG.
     exposures   several pictures of each part, without groups
 
 PYTHONPATH=tests:benchmarks python tests/campaigns/promises.py --keep FILE
+
+The scenarios take turns; `--scenario exposures` makes that one's draws alone, the same as in a whole run.
 """
 
 import argparse
@@ -17,7 +19,6 @@ import os
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -147,14 +148,17 @@ SCENARIOS: dict[str, Callable[[list[Part], list[Part], Path], Detector | None]] 
 }
 
 
-def draws(parts: Sequence[Part], count: int, *, first: int = 0) -> list[Draw]:
-    """So many draws, the scenarios by turns."""
-    return list(map(partial(_draw, parts), range(first, first + count)))
+def draws(parts: Sequence[Part], count: int, *, first: int = 0, scenario: str | None = None) -> list[Draw]:
+    """So many draws, the scenarios by turns; of those, where one is named, its own."""
+    return [_draw(parts, seed) for seed in range(first, first + count) if scenario in (None, _scenario(seed))]
+
+
+def _scenario(seed: int) -> str:
+    return list(SCENARIOS)[seed % len(SCENARIOS)]
 
 
 def _draw(parts: Sequence[Part], seed: int) -> Draw:
-    names = list(SCENARIOS)
-    scenario = names[seed % len(names)]
+    scenario = _scenario(seed)
     order = np.random.default_rng(seed).permutation(len(parts))[: FITTED + NEW + UNSEEN]
     chosen = [parts[number] for number in order]
     several = scenario == "exposures"
@@ -205,6 +209,7 @@ def main() -> None:
     """Run the campaign; `--keep` writes its result every few draws, so that a stopped run leaves what it found."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--draws", type=int, default=200, help="on each data set")
+    arguments.add_argument("--scenario", choices=SCENARIOS, help="the draws of this one alone")
     arguments.add_argument("--keep", type=Path, help="the page to write")
     given = arguments.parse_args()
     sets = {"ELPV": solar_cell_parts()}
@@ -213,7 +218,7 @@ def main() -> None:
     found: dict[str, list[Draw]] = {name: [] for name in sets}
     for first in range(0, given.draws, 8):
         for name, parts in sets.items():
-            found[name] += draws(parts, min(8, given.draws - first), first=first)
+            found[name] += draws(parts, min(8, given.draws - first), first=first, scenario=given.scenario)
         print(report(found), flush=True)
         if given.keep:
             given.keep.write_text(_PAGE.format(table=report(found), rate=RATE, confidence=CONFIDENCE), encoding="utf-8")

@@ -150,7 +150,9 @@ def _proposed(seen: Sequence[Seen]) -> Groups:
     groups.join_equal([each.sample.group for each in seen])
     groups.join_equal([each.glance.digest for each in seen])
     if seen:
-        near_duplicates(np.stack([each.glance.print_P for each in seen]), groups, threads=available_threads())
+        sizes_N2 = np.array([(each.glance.height, each.glance.width) for each in seen])
+        prints_NP = np.stack([each.glance.print_P for each in seen])
+        near_duplicates(prints_NP, sizes_N2, groups, threads=available_threads())
     return groups
 
 

@@ -3,6 +3,8 @@
 What all images share is the product; it is taken away first. Two images go together where the fine structure that is
 left is alike in both, after shifting one over the other, and more alike than either is to any third: cells of one
 wafer are alike too, but then one is like the next and that like another, without a gap.
+Fingerprints are all of one size, so that two crops of one part, cut a little differently, are stretched differently; such
+images are also compared at one scale of the camera's pixels.
 N images, P values of a fingerprint.
 """
 
@@ -13,7 +15,7 @@ from itertools import product
 import cv2
 import numpy as np
 
-from blemish.arrays import Array, Floats
+from blemish.arrays import Array, Floats, Ints
 from blemish.images.glance import SIDE, STEPS
 from blemish.system.stream import stream
 
@@ -72,11 +74,14 @@ class Groups:
         return sorted({id(members): sorted(members) for members in self._members}.values())
 
 
-def near_duplicates(prints_NP: Array, groups: Groups, *, threads: int) -> None:
-    """Join into `groups` the images that show the same part. The result does not depend on `threads`."""
+def near_duplicates(prints_NP: Array, sizes_N2: Ints, groups: Groups, *, threads: int) -> None:
+    """Join into `groups` the images that show the same part; their heights and widths are those before any stretching.
+
+    The result does not depend on `threads`.
+    """
     if len(prints_NP) < FEWEST:
         return
-    likeness = _Likeness(prints_NP)
+    likeness = _Likeness(prints_NP, sizes_N2)
     for part in _standing_out(_tree(likeness, groups, threads)):
         for member in part.members:
             groups.join(part.members[0], member)
@@ -85,8 +90,8 @@ def near_duplicates(prints_NP: Array, groups: Groups, *, threads: int) -> None:
 class _Likeness:
     """How alike the parts of two images are; each pair is compared once."""
 
-    def __init__(self, prints_NP: Array) -> None:
-        self._prints_NP = prints_NP
+    def __init__(self, prints_NP: Array, sizes_N2: Ints) -> None:
+        self._prints_NP, self._sizes_N2 = prints_NP, sizes_N2
         self._mean_P = prints_NP.mean(axis=0, dtype=np.float32)
         self._known: dict[tuple[int, int], float] = {}
         self._plain_N = [float(np.linalg.norm(print_P.astype(np.float32))) < PLAIN for print_P in prints_NP]
@@ -94,9 +99,18 @@ class _Likeness:
     def __call__(self, one: int, other: int) -> float:
         pair = min(one, other), max(one, other)
         if pair not in self._known:
-            plain = self._plain_N[one] or self._plain_N[other]
-            self._known[pair] = 0.0 if plain else correlation(self._own(pair[0]), self._own(pair[1]))
+            self._known[pair] = self._compared(*pair)
         return self._known[pair]
+
+    def _compared(self, one: int, other: int) -> float:
+        if self._plain_N[one] or self._plain_N[other]:
+            return 0.0
+        one_P, other_P = self._own(one), self._own(other)
+        stretched = correlation(one_P, other_P)
+        rows, columns = (round(SIDE * float(scale)) for scale in self._sizes_N2[other] / self._sizes_N2[one])
+        if not _other_crop(rows, columns):
+            return stretched
+        return max(stretched, correlation(one_P, other_P, (rows, columns)))
 
     def between(self, ours: Sequence[int], theirs: Sequence[int]) -> float:
         """The mean over two groups."""
@@ -159,10 +173,28 @@ def _standing_out(nodes: list[_Node]) -> Iterator[_Node]:
             nodes.extend(node.halves)
 
 
-def correlation(one_P: Floats, other_P: Floats) -> float:
-    """The correlation of two fingerprints at the shift where it is largest, over what both then show."""
-    inner = other_P.reshape(SIDE, SIDE)[SHIFT:-SHIFT, SHIFT:-SHIFT]
+def correlation(one_P: Floats, other_P: Floats, shape: tuple[int, int] = (SIDE, SIDE)) -> float:
+    """The correlation of two fingerprints at the shift where it is largest, over what both then show.
+
+    `shape` are the rows and columns that bring the other to the scale of the first.
+    """
+    other = other_P.reshape(SIDE, SIDE)
+    if shape != other.shape:
+        other = cv2.resize(other, shape[::-1], interpolation=cv2.INTER_LINEAR)
+    inner = other[_middle(shape[0]), _middle(shape[1])]
     return float(cv2.matchTemplate(one_P.reshape(SIDE, SIDE), inner, cv2.TM_CCORR_NORMED).max())
+
+
+def _middle(length: int) -> slice:
+    """What may be shifted by SHIFT both ways and still lies within a fingerprint."""
+    kept = min(length, SIDE) - 2 * SHIFT
+    start = (length - kept) // 2
+    return slice(start, start + kept)
+
+
+def _other_crop(rows: int, columns: int) -> bool:
+    """Whether an image of such a shape, beside one of SIDE, may be cut from it or it from that one: SHIFT each side."""
+    return (rows, columns) != (SIDE, SIDE) and max(abs(rows - SIDE), abs(columns - SIDE)) <= 2 * SHIFT
 
 
 def _small(own_P: Floats) -> Floats:

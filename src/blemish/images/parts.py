@@ -98,7 +98,8 @@ def joined_parts(
     groups.join_equal([names[number] for number in readable])
     groups.join_equal([glance.digest for glance in seen])
     if not stated and 0 < len(seen) <= COMPARED:
-        near_duplicates(np.stack([glance.print_P for glance in seen]), groups, threads=threads)
+        sizes_N2 = np.array([(glance.height, glance.width) for glance in seen])
+        near_duplicates(np.stack([glance.print_P for glance in seen]), sizes_N2, groups, threads=threads)
     joined = list(names)
     for members in groups.all():
         for member in members:
