@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from other_readers import LIBRARY, READERS, CppReader, read_pfm
 from parts import good_part, save_image, torn_part
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageOps
 
 from blemish.detector import Detector
 from blemish.export.compare import apart
@@ -66,6 +66,11 @@ def test_python(export: Path, images: list[Path], detector: Detector, tmp_path: 
     assert "changed after it was exported" in said
 
 
+NOT_TEXT, OUTSIDE = (0x151, 11, 1, 0), (0x10E, 5, 1, 90)
+"""Beside the orientation: a number where text belongs, so that Pillow cannot write the block again; a fraction that
+lies outside the block, so that Pillow misses the tags behind it."""
+
+
 def test_python_turns_images_as_the_model_does(
     export: Path, images: list[Path], detector: Detector, tmp_path: Path
 ) -> None:
@@ -73,15 +78,39 @@ def test_python_turns_images_as_the_model_does(
     with Image.open(images[0]) as came:
         part = came.resize((came.width, came.height * 3 // 4))
     for orientation in range(1, 9):
-        # The second tag holds a number where text belongs: Pillow cannot write such a block again.
-        tags = struct.pack(">HHIIHHII", ORIENTATION, 3, 1, orientation << 16, 0x151, 11, 1, 0)
+        tags = sorted([(ORIENTATION, 3, 1, orientation << 16), OUTSIDE if orientation % 3 else NOT_TEXT])
+        block = struct.pack(">IH", 8, 2) + b"".join(struct.pack(">HHII", *tag) for tag in tags)
         turned.append(tmp_path / f"{orientation}.png")
-        part.save(turned[-1], exif=b"Exif\0\0MM\0*" + struct.pack(">IH", 8, 2) + tags + bytes(8))
-    ended = run(sys.executable, READERS / "reader.py", export, *turned)
-    assert ended.returncode == 0, ended.stderr
-    scores = [float(line.split(" ", 2)[1]) for line in ended.stdout.splitlines()]
+        part.save(turned[-1], exif=b"Exif\0\0MM\0*" + block + bytes(8))
+    turned.append(tmp_path / "no tags.png")
+    part.save(turned[-1], exif=b"Exif\0\0no tags")
+    scores = _scores(export, turned)
     assert scores == pytest.approx([detector.inspect(path).score for path in turned], rel=1e-5)
     assert len({round(score, 6) for score in scores}) > 1, "turned images look different to the model"
+
+
+def test_python_turns_sound_images_as_pillow_does(export: Path, images: list[Path], tmp_path: Path) -> None:
+    """Pillow's own exif_transpose makes pictures of the same score: also of TIFF, which were turned twice."""
+    came, made = [], []
+    with Image.open(images[0]) as image:
+        part = image.resize((image.width, image.height * 3 // 4))
+    for orientation, suffix, order in [(3, "tif", "<"), (5, "tif", ">"), (6, "png", "<"), (8, "png", ">")]:
+        came.append(tmp_path / f"{orientation}.{suffix}")
+        exif = Image.Exif()
+        exif.endian = order
+        exif[ORIENTATION] = orientation
+        part.save(came[-1], exif=exif)
+        made.append(tmp_path / f"upright {orientation}.png")
+        with Image.open(came[-1]) as stored:
+            ImageOps.exif_transpose(stored).save(made[-1])
+    scores = _scores(export, [*came, *made])
+    assert scores[:4] == scores[4:]
+
+
+def _scores(export: Path, images: list[Path]) -> list[float]:
+    ended = run(sys.executable, READERS / "reader.py", export, *images)
+    assert ended.returncode == 0, ended.stderr
+    return [float(line.split(" ", 2)[1]) for line in ended.stdout.splitlines()]
 
 
 @pytest.mark.skipif(

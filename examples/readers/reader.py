@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+import re
 import sys
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import onnxruntime
@@ -18,6 +20,27 @@ height, width, letterbox = how["height"], how["width"], how["resize"] == "letter
 assert (how["pixels"], document["places"]) == ("uint8", None), "see docs/export.md"
 assert how["resize"] != "crop", "see docs/export.md"
 TURNS = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}
+ORDERS: dict[bytes, tuple[Literal["little", "big"], bytes]] = {
+    b"II*\0": ("little", b"\x12\x01\x03\0"),
+    b"MM\0*": ("big", b"\x01\x12\0\x03"),
+}
+"""How a block of EXIF tags begins, the order of its bytes, and how the tag of the orientation begins."""
+
+
+def orientation(came: Image.Image) -> int | None:
+    """How the camera was held. The other tags do not matter; Pillow misses what follows one that it cannot read."""
+    came.load()  # which turns a TIFF upright, and forgets its tag
+    block = re.sub(rb"^(Exif\0\0)+", b"", came.info.get("exif", b""))
+    order, wanted = ORDERS.get(block[:4], ("big", b"none"))
+    first = int.from_bytes(block[4:8], order) + 2
+    count = int.from_bytes(block[first - 2 : first], order) if block[:4] in ORDERS else 0
+    for tag in (block[first + 12 * number :][:12] for number in range(count)):
+        if tag[:4] == wanted and len(tag) == 12:
+            return int.from_bytes(tag[8:10], order)
+    try:
+        return came.getexif().get(274)  # told by XMP, or by the tags of a TIFF
+    except SyntaxError:
+        return None
 
 
 def cells(count: int, side: int, start: int, length: int) -> np.ndarray:
@@ -38,7 +61,7 @@ def constant_end(pixels: np.ndarray) -> float:
 
 for path in sys.argv[2:]:
     came = Image.open(path)
-    turn = came.getexif().get(274)  # how the camera was held; the other tags do not matter, and may be damaged
+    turn = orientation(came)
     image = (came.transpose(Image.Transpose(TURNS[turn])) if turn in TURNS else came).convert("RGB")
     scale = min(height / image.height, width / image.width)
     h, w = (

@@ -37,7 +37,7 @@ from blemish.images.netpbm import check_netpbm_head, is_wide_netpbm, wide_netpbm
 from blemish.images.scans import check_jpeg_head, check_scans
 from blemish.images.strips import check_supported, not_supported, opencv_gives, own_pixels, pillow_gives
 from blemish.images.tiff import FLOAT, WHITE_IS_ZERO, TiffKind, check_tiff, tiff_kind
-from blemish.images.whole import check_chunk_count, check_colours, check_png, check_png_rows, check_whole, plain_png
+from blemish.images.whole import check_colours, check_png, check_png_rows, check_whole, plain_png
 
 __all__ = ["Header", "PixelType", "Rules", "decode", "header", "orientation", "pixel_type", "pixels_of"]
 
@@ -94,7 +94,6 @@ _OPENERS: dict[Format, type[ImageFile]] = {
 """Pillow's decoders by themselves: Image.open would ask all of them, one of which starts Ghostscript."""
 
 _HEADS: dict[Format, Callable[[bytes, str], None]] = {
-    "PNG": check_chunk_count,
     "PNM": check_netpbm_head,
     "JPEG": check_jpeg_head,
 }

@@ -3,8 +3,8 @@
 What all images share is the product; it is taken away first. Two images go together where the fine structure that is
 left is alike in both, after shifting one over the other, and more alike than either is to any third: cells of one
 wafer are alike too, but then one is like the next and that like another, without a gap.
-Fingerprints are all of one size, so that two crops of one part, cut a little differently, are stretched differently; such
-images are also compared at one scale of the camera's pixels.
+Fingerprints are all of one size, so that two crops of one part, cut a little differently, are stretched differently;
+such images are also compared at one scale of the camera's pixels.
 N images, P values of a fingerprint.
 """
 
@@ -178,7 +178,7 @@ def correlation(one_P: Floats, other_P: Floats, shape: tuple[int, int] = (SIDE, 
 
     `shape` are the rows and columns that bring the other to the scale of the first.
     """
-    other = other_P.reshape(SIDE, SIDE)
+    other: Array = other_P.reshape(SIDE, SIDE)
     if shape != other.shape:
         other = cv2.resize(other, shape[::-1], interpolation=cv2.INTER_LINEAR)
     inner = other[_middle(shape[0]), _middle(shape[1])]

@@ -2,17 +2,16 @@
 
 import zlib
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from PIL.ImageFile import ImageFile
 
 from blemish.images.encoded import Encoded, damaged
 from blemish.images.netpbm import check_netpbm
 
-__all__ = ["check_chunk_count", "check_colours", "check_png", "check_png_rows", "check_whole", "plain_png"]
+__all__ = ["check_colours", "check_png", "check_png_rows", "check_whole", "plain_png"]
 
 
-_NEEDED = (b"IHDR", b"IDAT", b"IEND")
+_NEEDED = frozenset({b"IHDR", b"IDAT", b"IEND"})
 _INTERLACED = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
 """First row and column of each pass, and the steps down and to the right."""
 
@@ -26,27 +25,19 @@ FEW_CHUNKS, CHUNK_BYTES = 1000, 256
 """A PNG may have so many chunks, and one more for each so many bytes; programs write chunks of 8 KB and more."""
 
 
-class _Chunk(NamedTuple):
-    kind: bytes
-    start: int
-    """Of its content, in bytes from the beginning of the file."""
-    end: int
-
-
 def check_png(data: bytes, name: str) -> None:
     """Check the sum of every chunk, and that the chunks make one image that ends with the file. Raises ImageError.
 
     Source: PNG (Portable Network Graphics) Specification, Third Edition, section 5.
     """
     view, kinds = memoryview(data), list[bytes]()
-    for chunk in _chunks(data, name):
+    for kind, start, end in _chunks(data, name):
         if kinds and kinds[-1] == b"IEND":
             raise damaged(name, "bytes follow the end of the image")
-        found = zlib.crc32(view[chunk.start - 4 : chunk.end])
-        if found != int.from_bytes(data[chunk.end : chunk.end + 4], "big"):
-            raise damaged(name, f"checksum of chunk {_label(chunk.kind)} is wrong")
-        if not kinds or not chunk.kind == kinds[-1] == b"IDAT":  # pixels may come in several, one behind the other
-            kinds.append(chunk.kind)
+        if zlib.crc32(view[start - 4 : end]) != int.from_bytes(view[end : end + 4], "big"):
+            raise damaged(name, f"checksum of chunk {_label(kind)} is wrong")
+        if not kinds or not kind == kinds[-1] == b"IDAT":  # pixels may come in several, one behind the other
+            kinds.append(kind)
     if not kinds or kinds[-1] != b"IEND":
         raise damaged(name, "the end of the image is missing")
     _check_kinds(kinds, name, palette=data[25] == 3)
@@ -55,9 +46,10 @@ def check_png(data: bytes, name: str) -> None:
 def _check_kinds(kinds: list[bytes], name: str, *, palette: bool) -> None:
     """Check that the chunks that no reader may pass over are known, and there once."""
     needed = [kind for kind in kinds if not kind[0] & 0x20]  # their first letter is a capital
-    if needed[0] != b"IHDR" or len(set(needed)) < len(needed) or not set(needed) <= {*_NEEDED, b"PLTE"}:
+    found = frozenset(needed)
+    if needed[0] != b"IHDR" or len(found) < len(needed) or not found <= _NEEDED | {b"PLTE"}:
         raise damaged(name, "its chunks do not make one image")
-    if not set(_NEEDED) <= set(needed) or (palette and b"PLTE" not in needed):
+    if not found >= _NEEDED or (palette and b"PLTE" not in found):
         raise damaged(name, "a chunk is missing")
 
 
@@ -76,9 +68,9 @@ def check_png_rows(image: ImageFile, encoded: Encoded) -> None:
         if any(image.im.getpixel((x, bottom)) != mark for x in (0, image.width // 2, image.width - 1)):
             return
     inflater, wanted = zlib.decompressobj(), _png_bytes(encoded.data)
-    for chunk in _chunks(encoded.data, encoded.name):
-        if chunk.kind == b"IDAT" and wanted:  # no more than that: a small file may hold gigabytes of zeros
-            wanted -= len(inflater.decompress(encoded.data[chunk.start : chunk.end], wanted))
+    for kind, start, end in _chunks(encoded.data, encoded.name):
+        if kind == b"IDAT" and wanted:  # no more than that: a small file may hold gigabytes of zeros
+            wanted -= len(inflater.decompress(encoded.data[start:end], wanted))
     if wanted:
         raise damaged(encoded.name, "the last rows of the image are missing")
 
@@ -102,36 +94,34 @@ def check_colours(image: ImageFile, name: str) -> None:
         raise damaged(name, "a pixel names a colour that is not in its palette")
 
 
-def check_chunk_count(data: bytes, name: str) -> None:
-    """Raise ImageError for a PNG of so many small chunks that they alone would take seconds."""
-    most = FEW_CHUNKS + len(data) // CHUNK_BYTES
-    if any(number >= most for number, _ in enumerate(_chunks(data, name, strict=False))):
-        raise damaged(name, f"it has more than {most:,} chunks")
-
-
 def plain_png(data: bytes, name: str) -> bytes:
-    """A PNG without profiles and texts: no pixel depends on them, and Pillow refuses images for large ones."""
-    pieces, at = list[bytes](), 0
-    for chunk in _chunks(data, name, strict=False):
-        if chunk.kind in _UNPACKED and not data.startswith(_TURNING, chunk.start):
-            pieces.append(data[at : chunk.start - 8])
-            at = chunk.end + 4
+    """A PNG without profiles and texts: no pixel depends on them, and Pillow refuses images for large ones.
+
+    Raises ImageError for so many small chunks that they alone would take seconds.
+    """
+    pieces, at, most = list[bytes](), 0, FEW_CHUNKS + len(data) // CHUNK_BYTES
+    for number, (kind, start, end) in enumerate(_chunks(data, name, strict=False)):
+        if number >= most:
+            raise damaged(name, f"it has more than {most:,} chunks")
+        if kind in _UNPACKED and not data.startswith(_TURNING, start):
+            pieces.append(data[at : start - 8])
+            at = end + 4
     return b"".join([*pieces, data[at:]]) if pieces else data
 
 
-def _chunks(data: bytes, name: str, *, strict: bool = True) -> Iterator[_Chunk]:
-    """The chunks behind the eight bytes that mark a PNG."""
+def _chunks(data: bytes, name: str, *, strict: bool = True) -> Iterator[tuple[bytes, int, int]]:
+    """The chunks behind the eight bytes that mark a PNG: the kind of each, and where its content begins and ends."""
     at, size = 8, len(data)
     while at < size:
         start = at + 8
         end = start + int.from_bytes(data[at : at + 4], "big")
-        chunk = _Chunk(data[at + 4 : start], start, end)
+        kind = data[at + 4 : start]
         at = end + 4
         if at > size and not strict:
             return
         if at > size:
-            raise damaged(name, f"chunk {_label(chunk.kind)} ends behind the end of the file")
-        yield chunk
+            raise damaged(name, f"chunk {_label(kind)} ends behind the end of the file")
+        yield kind, start, end
 
 
 def _label(kind: bytes) -> str:
