@@ -31,8 +31,8 @@ class LocalCrew:
         self._memory: dict[str, Callable[[int], Iterable[Call]]] = {}
         self._workers = [Worker() for _ in range(workers)]
 
-    def memory(self, worker: int, of_machine: int | None) -> int:
-        return (MEMORY if of_machine is None else of_machine) // len(self)
+    def memory(self, of_machine: int | None) -> list[int]:
+        return [(MEMORY if of_machine is None else of_machine) // len(self)] * len(self)
 
     def __len__(self) -> int:
         return len(self._workers)

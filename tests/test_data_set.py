@@ -105,6 +105,7 @@ def test_one_part_shown_several_times_and_the_csv_of_it(good: Path, tmp_path: Pa
         save_image(good / f"3 again {time}.png", shot(3, time))
     found = examine_data(good)
     assert only(found) == ("same part", False, [["3 again 1.png", "3 again 2.png", "3.png"]])
+    assert found.findings[0].sentence.startswith("3 images look like one part shown several times")
     assert (found.good_to_fit, found.parts) == (14, 12)
     found.write_groups(tmp_path / "線 3.csv")
     samples = read_samples(tmp_path / "線 3.csv")

@@ -75,6 +75,17 @@ def test_a_translation_takes_its_values_from_the_sentence() -> None:
             "3 left out: files that end in .heic (2); sub-folders, which recursive reads (1).",
             "3件を除外しました: 拡張子が.heicのファイル2件、サブフォルダー(recursive なら読みます)1件。",
         ),
+        (
+            "same part: 12 images count as 9 parts, since some show a part that another shows too (copies, or "
+            "pictures of one part; blemish doctor lists them). Give groups where that is wrong.",
+            "同じ部品: 画像12枚を、9個の部品として数えます",
+        ),
+        (
+            "3 images look like one part shown several times (light, crop and noise apart); check the proposed groups "
+            "(--groups FILE writes them as a CSV) and fit on that CSV, so that no image is judged by a memory of its "
+            "own part.",
+            "3枚は、同じ部品(1個)を複数回",
+        ),
         ("Nobody wrote this sentence or that one.", "Nobody wrote this sentence or that one."),
     ],
 )

@@ -51,6 +51,12 @@ def test_of_one_english_says_one_and_japanese_the_same_as_of_many() -> None:
     assert set(ONE) <= _template_says() | set(SCRIPT_SAYS)
 
 
+def test_how_many_verdicts_would_change_is_said_of_one_part_as_of_many() -> None:
+    """It said "1 of the last 1 parts"."""
+    said = next(each for each in SCRIPT_SAYS if "would get another verdict" in each)
+    assert said.format(count=1, all=1, threshold=2).startswith("Of the parts judged last, 1 of 1 would get")
+
+
 def test_roles_and_scopes_have_japanese_names() -> None:
     from blemish.service.people.access import ROLES, SCOPES
 

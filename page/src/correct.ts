@@ -81,7 +81,7 @@ class TeachThese extends HTMLElement {
     const worse = changes.filter((each) => each.label === "bad" && each.new_verdict === "OK").length;
     place.replaceChildren(
       make("h2", {}, say("What would change")),
-      make("p", {}, say("{count} of the last {all} parts would get another verdict; the threshold would be {threshold}.", {
+      make("p", {}, say("Of the parts judged last, {count} of {all} would get another verdict; the threshold would be {threshold}.", {
         count: changes.length, all: judged, threshold: threshold.toPrecision(4),
       })),
       ...(worse ? [make("p", { class: "warning", role: "alert" }, say("{count} parts that people called really bad would pass.", { count: worse }))] : []),

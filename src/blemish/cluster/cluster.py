@@ -117,7 +117,8 @@ class Cluster:
         """
         self._glanced = sources
         spans = dict(enumerate(shares(len(sources), len(self.crew))))
-        self.crew.ask_each({worker: Call("make_room", (self.crew.memory(worker, memory),)) for worker in spans})
+        rooms = self.crew.memory(memory)
+        self.crew.ask_each({worker: Call("make_room", (rooms[worker],)) for worker in spans})
         sent, at_once = self.crew.put(Sent.of(function)), TOGETHER * self.crew.threads
         queues = {worker: self._glances(sent, sources, range(*span, at_once)) for worker, span in spans.items()}
         for worker, place, answers in self.crew.work(queues):
@@ -134,7 +135,9 @@ class Cluster:
         self._checkpoint = Checkpoint(Storage(self._place), key) if self._place else None
         spans = shares(len(good), len(self.crew))
         self._files = [ShareFiles(key, *span, names, good.resources.spill_folder) for span in spans]
-        plans = [self._plan(good, graph, worker, files) for worker, files in enumerate(self._files)]
+        rooms = self.crew.memory(good.resources.memory)
+        shared = zip(rooms, self._files, strict=False)  # of few images, the last workers have none
+        plans = [self._plan(good, graph, room, files) for room, files in shared]
         return Extraction(self.crew, plans, self._checkpoint).run(len(good), good.progress)
 
     def release(self) -> None:
@@ -148,7 +151,7 @@ class Cluster:
         if self._checkpoint:
             self._checkpoint.clear()
 
-    def _plan(self, good: GoodImages, graph: bytes, worker: int, files: ShareFiles) -> ShardPlan:
+    def _plan(self, good: GoodImages, graph: bytes, room: int, files: ShareFiles) -> ShardPlan:
         sources, resources = good.sources[files.first : files.last], good.resources
         return ShardPlan(
             files,
@@ -159,7 +162,7 @@ class Cluster:
             resources.provider,
             self.crew.threads,
             resources.spill_type,
-            self.crew.memory(worker, resources.memory),
+            room,
             good.sources is self._glanced,
             chunk_of(len(good)),
         )

@@ -52,13 +52,12 @@ class Crew:
     def __len__(self) -> int:
         return len(self._actors)
 
-    def memory(self, worker: int, of_machine: int | None) -> int:
-        """Bytes that a worker may fill: its part of those of its machine; None: those that Ray counts there."""
-        node = self._nodes[worker]
+    def memory(self, of_machine: int | None) -> list[int]:
+        """Bytes that each worker may fill: its part of those of its machine; None: those that Ray counts there."""
+        counted = dict.fromkeys(self._nodes, of_machine or 0)
         if of_machine is None:
-            counted = {each["NodeID"]: each["Resources"].get("memory", 0) for each in ray.nodes()}
-            of_machine = int(counted.get(node, 0))
-        return of_machine // self._nodes.count(node)
+            counted |= {each["NodeID"]: int(each["Resources"].get("memory", 0)) for each in ray.nodes()}
+        return [counted[node] // self._nodes.count(node) for node in self._nodes]
 
     def remember(self, what: str, calls: Callable[[int], Iterable[Call]]) -> None:
         """What a new worker is told before it is asked anything, in the order of first mention."""

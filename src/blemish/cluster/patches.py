@@ -172,9 +172,6 @@ class LookElsewhere:
     def all(self, images: Bools | None) -> Ints:
         raise OptionError("A cluster does not keep all patches: give --coreset a number of rows, or a share below 1.")
 
-    def of_each_tile(self, tile_C: Ints, images: Bools | None, rows: int, seed: int, progress: Progress) -> Coreset:
-        raise OptionError("Option cluster cannot be used with tile_banks=each: leave one of them out.")
-
     def _worker_of(self, numbers_P: Ints) -> Ints:
         firsts = self.starts_N[self._whole.first_images]
         return np.asarray(np.searchsorted(firsts, numbers_P, side="right") - 1, np.int64)

@@ -29,10 +29,9 @@ def noticed(glances: Sequence[Glance], parts: Sequence[str], named: Sequence[str
 
 def _joined(glances: Sequence[Glance], parts: Sequence[str], named: Sequence[str]) -> list[str]:
     """What was counted as one part though it came as several."""
-    fewer = len(set(named)) - len(set(parts))
-    if not fewer:
+    if len(set(parts)) == len(set(named)):
         return []
     return [
-        f"same part: {len(glances)} images count as {len(set(parts))} parts, since {fewer} show a part that another "
+        f"same part: {len(glances)} images count as {len(set(parts))} parts, since some show a part that another "
         f"shows too (copies, or pictures of one part; blemish doctor lists them). Give groups where that is wrong."
     ]

@@ -147,8 +147,9 @@ def same_part(seen: Sequence[Seen], groups: Groups) -> list[Finding]:
             found.append([seen[member].path for member in members])
     if not found:
         return []
+    parts = "one part" if len(found) == 1 else f"{len(found)} parts"
     sentence = (
-        f"{sum(map(len, found))} images look like {len(found)} parts shown several times (light, crop and noise apart);"
+        f"{sum(map(len, found))} images look like {parts} shown several times (light, crop and noise apart);"
         " check the proposed groups (--groups FILE writes them as a CSV) and fit on that CSV, so that no image is "
         "judged by a memory of its own part."
     )

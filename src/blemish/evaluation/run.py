@@ -137,7 +137,7 @@ def _in_parts(detector: Inspects, tests: Sequence[Sample], notes: list[str], clu
     named = [sample.group for sample in tests]
     parts = joined_parts(glances, named, stated=stated, threads=available_threads())
     if fewer := len(set(named)) - len(set(parts)):
-        notes.append(f"{fewer} of the test images show a part that another shows too; {len(set(parts))} parts count.")
+        notes.append(f"Test images that show a part that another shows too: {fewer}; {len(set(parts))} parts count.")
     return [replace(sample, group=part) for sample, part in zip(tests, parts, strict=True)]
 
 

@@ -34,9 +34,6 @@ class Choosable(Protocol):
     def all(self, images: Bools | None) -> Ints:
         """The numbers of these patches, to keep every one."""
 
-    def of_each_tile(self, tile_C: Ints, images: Bools | None, rows: int, seed: int, progress: Progress) -> Coreset:
-        """A coreset for each tile; `tile_C` is that of each cell of the grid."""
-
 
 @dataclass(frozen=True)
 class ShardHere:
@@ -53,6 +50,7 @@ class ShardHere:
         return np.flatnonzero(self._marked(images))
 
     def of_each_tile(self, tile_C: Ints, images: Bools | None, rows: int, seed: int, progress: Progress) -> Coreset:
+        """A coreset for each tile; `tile_C` is that of each cell of the grid."""
         tile_N, among_N = tile_C[self.patches.cell_N], self._marked(images)
         return coreset_per_tile(self.shard, tile_N, rows, among=among_N, seed=seed, progress=progress)
 
@@ -76,6 +74,7 @@ def choose_rows(
         # To keep all patches takes no choosing, which would take the longest here.
         return Coreset(shard.all(images), np.zeros(count, np.float32))
     if settings.tile_banks == "each":
+        assert isinstance(shard, ShardHere), "a cluster refuses it before it looks"
         tile_C = tile_of_cells(transform, patches.grid)
         return shard.of_each_tile(tile_C, images, count, settings.seed, progress)
     return shard.coreset(images, count, settings.radius, settings.seed, progress)
