@@ -28,18 +28,18 @@ _HTTP, _WORK = "uvicorn.protocols.http.httptools_impl", "blemish.service.work"
 STEPS = (
     ("the station reads the call", _HTTP, "HttpToolsProtocol.data_received", "begin"),
     ("HTTP is parsed, a task starts", "blemish.service.api.guard", "Guard._check", "begin"),
-    ("host, origin, length, route", "blemish.service.api.straight", "gate", "begin"),
-    ("who calls, and may they", "blemish.service.api.straight", "gate", "end"),
+    ("host, origin, length, route", "blemish.service.api.straight", "admitted", "begin"),
+    ("who calls, and may they", "blemish.service.api.straight", "admitted", "end"),
     ("query and headers are checked", "blemish.service.api.inspections", "_picture", "begin"),
     ("the body is read", "blemish.service.api.inspections", "_picture", "end"),
     ("a thread that judges wakes", f"{_WORK}.inspectors", "judge", "begin"),
     ("", f"{_WORK}.part", "_inspect", "end"),
     ("the row is made", f"{_WORK}.inspectors", "judge", "end"),
-    ("the thread that writes wakes, a transaction begins", f"{_WORK}.inspectors", "add_inspection", "begin"),
+    ("a transaction begins", f"{_WORK}.inspectors", "add_inspection", "begin"),
     ("the row is inserted", f"{_WORK}.inspectors", "add_inspection", "end"),
     ("the row is on the disk", f"{_WORK}.inspectors", "Inspectors._answer", "begin"),
     ("the thread that answers wakes", "blemish.service.api.inspections", "verdict", "end"),
-    ("the answer is written as JSON", _HTTP, "RequestResponseCycle.send", "begin"),
+    ("the answer is sent", _HTTP, "RequestResponseCycle.send", "begin"),
     ("the caller has it", "", "", ""),
 )
 """What is done from the mark before to this one, where a function begins or ends. Without a name: it is inspected."""

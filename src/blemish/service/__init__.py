@@ -7,7 +7,7 @@
     station     one object that holds all of it; the routes only ask it
     serving     starts it: socket, login link, server, end
 
-    store/      one folder: store (opens it), database (SQLite, migrations/NNN_*.sql), writer (one thread,
+    store/      one folder: store (opens it), database (SQLite, migrations/NNN_*.sql), writer (one at a time,
                 group commit), recipes, versions, training, inspections, history, labels, jobs, users, audit
                 (chained by hash), pictures
     people/     access (the one table of routes and who may call them), passwords

@@ -8,7 +8,7 @@ from blemish.service.people.access import COOKIE, Caller, Needs, allow, caller_o
 from blemish.service.problems import KINDS
 from blemish.service.station import Station
 
-__all__ = ["At", "Who", "documented", "gate", "person", "route_needs"]
+__all__ = ["At", "Who", "admitted", "documented", "gate", "person", "route_needs"]
 
 
 def station_of(request: Request) -> Station:
@@ -25,13 +25,18 @@ def route_needs(request: Request) -> Needs:
 
 async def gate(request: Request) -> None:
     """Let a call pass whose caller may make it. Raises Problem."""
-    needs = route_needs(request)
+    request.state.caller = admitted(station_of(request), route_needs(request), request)
+
+
+def admitted(station: Station, needs: Needs, request: Request) -> Caller | None:
+    """Who calls what needs this. Raises Problem where they may not."""
     if needs is Needs.NOTHING:
-        request.state.caller = None
-        return
-    caller = caller_of(station_of(request).store, request.headers.get("authorization"), request.cookies.get(COOKIE))
+        return None
+    token = request.headers.get("authorization")
+    cookie = request.cookies.get(COOKIE) if token is None else None  # a token goes first
+    caller = caller_of(station.store, token, cookie)
     allow(needs, caller)
-    request.state.caller = caller
+    return caller
 
 
 def person(request: Request) -> Caller:

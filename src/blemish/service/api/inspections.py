@@ -2,9 +2,10 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
@@ -106,13 +107,32 @@ async def inspect_part(
     if ticket.idempotency is not None:
         before = repeated(station.store.read, judging.recipe.id, ticket.idempotency, part.sha256)
         if before is not None:
-            return _told(Named(station).inspection(before, detail=asked.detail))
-    row, recorded = await verdict(station, part)
-    return _told(_named(station, judging).inspection(row, recorded=recorded, detail=asked.detail))
+            return _told(to_json(Named(station).inspection(before, detail=asked.detail)))
+    answer = _Answer(_named(station, judging), asked.detail)
+    row, recorded = await verdict(station, part, answer.foresee)
+    return _told(answer.of(row, recorded=recorded))
 
 
-def _told(answer: dict[str, Any]) -> Response:
-    return Response(to_json(answer), media_type="application/json")
+class _Answer:
+    """The answer for a part: it is made while the disk takes its row, and then has only to be sent."""
+
+    def __init__(self, named: Named, detail: Detail) -> None:
+        self._named, self._detail = named, detail
+        self._row: Inspection | None = None
+        self._made = b""
+
+    def foresee(self, row: Inspection) -> None:
+        """Make it for a row that is likely to be recorded."""
+        self._made, self._row = self.of(row, recorded=True), row
+
+    def of(self, row: Inspection, *, recorded: bool) -> bytes:
+        if recorded and row is self._row:
+            return self._made
+        return to_json(self._named.inspection(row, recorded=recorded, detail=self._detail))
+
+
+def _told(answer: bytes) -> Response:
+    return Response(answer, media_type="application/json")
 
 
 @router.post(
@@ -160,11 +180,18 @@ async def served(station: Station, recipe: str, version: str | None) -> Served:
     return await asyncio.to_thread(station.registry.take, recipe) if ready is None else ready
 
 
-async def verdict(station: Station, part: Part) -> tuple[Inspection, bool]:
-    """The row of a part and whether it is on the disk; it is not waited for longer than the settings say."""
+async def verdict(
+    station: Station, part: Part, foresee: Callable[[Inspection], None] | None = None
+) -> tuple[Inspection, bool]:
+    """The row of a part and whether it is on the disk; it is not waited for longer than the settings say.
+
+    `foresee` is called with the row before, when it waits for the disk alone.
+    """
     loop, woken = asyncio.get_running_loop(), asyncio.Event()
+    if foresee is not None:
+        part.foresee = partial(_soon, loop, foresee)
     answer = station.inspectors.submit(part)
-    answer.add_done_callback(lambda _: _wake(loop, woken))
+    answer.add_done_callback(lambda _: _soon(loop, woken.set))
     if len(part.data) <= SMALL:
         part.sha256  # noqa: B018 - reckoned here while it is inspected there
     wait = patience = station.settings.record_within_ms / 1000
@@ -180,9 +207,9 @@ async def verdict(station: Station, part: Part) -> tuple[Inspection, bool]:
     return (row, True) if recorded else (_unrecorded(part, row), False)
 
 
-def _wake(loop: asyncio.AbstractEventLoop, woken: asyncio.Event) -> None:
+def _soon(loop: asyncio.AbstractEventLoop, do: Callable[..., None], *values: Any) -> None:
     with suppress(RuntimeError):  # the loop has ended: nobody waits any more
-        loop.call_soon_threadsafe(woken.set)
+        loop.call_soon_threadsafe(do, *values)
 
 
 def _unrecorded(part: Part, row: Inspection) -> Inspection:

@@ -29,7 +29,7 @@ BALLAST = 64 << 20
 
 
 class Store:
-    """Opens the folder, repairs what a kill left, and gives access: `read` from any thread, `write` through one.
+    """Opens the folder, repairs what a kill left, and gives access: `read` from any thread, `write` one at a time.
 
     Args:
         folder: The station's folder; it is made where there is none.
@@ -82,9 +82,9 @@ class Store:
         """Make a change and wait until it is on the disk. Raises what it raises, and Problem (disk-full)."""
         return self.writer.write(change)
 
-    def submit(self, change: Change[T]) -> "Future[T]":
-        """Make a change; the future is done when it is on the disk."""
-        return self.writer.submit(change)
+    def submit(self, change: Change[T], *, here: bool = False) -> "Future[T]":
+        """Make a change; the future is done when it is on the disk. With `here`, by this thread if no other writes."""
+        return self.writer.submit(change, here=here)
 
     def close(self) -> None:
         """Write what waits, and let the folder go."""

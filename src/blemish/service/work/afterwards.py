@@ -5,12 +5,14 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 __all__ = ["Afterwards"]
 
 log = logging.getLogger("blemish.service")
-PAUSE = 0.005
-"""Seconds that the first thing waits, so that the answer before it leaves without company."""
+PAUSE, LOOKS = 0.01, 200
+"""Seconds between two looks for something to do, and how many are made in vain before the thread sleeps until it is
+woken: to wake it while an answer is on its way would make that later."""
 
 
 class Afterwards:
@@ -37,10 +39,17 @@ class Afterwards:
         self._thread.join()
 
     def _run(self) -> None:
-        while (do := self._queue.get()) is not None:
-            if self._queue.empty():
-                time.sleep(PAUSE)
+        while (do := self._next()) is not None:
             try:
                 do()
             except Exception:  # a mistake of ours costs one count or one picture, not all that come after it
                 log.exception("what follows an answer failed")
+
+    def _next(self) -> Callable[[], None] | None:
+        for _ in range(LOOKS):
+            with suppress(queue.Empty):
+                return self._queue.get_nowait()
+            time.sleep(PAUSE)
+        do = self._queue.get()
+        time.sleep(PAUSE)
+        return do

@@ -4,6 +4,7 @@ import heapq
 import itertools
 import math
 import queue
+import sqlite3
 import threading
 import time
 from collections.abc import Callable
@@ -104,16 +105,19 @@ class Inspectors:
             except BaseException as error:  # a mistake of ours is told to who waits, and the thread goes on
                 if not part.answer.done():
                     part.answer.set_exception(error)
-            finally:
-                with self._lock:
-                    self._bytes -= len(part.data)
 
     def _judge(self, part: Part) -> None:
         began = time.monotonic()
-        row = judge(part)
+        try:
+            row = judge(part)
+        finally:
+            with self._lock:
+                self._bytes -= len(part.data)
         self.seconds += (time.monotonic() - began - self.seconds) * (GENTLE if self.seconds else 1)
         part.row, part.judged = row, time.monotonic()
-        written = self._store.submit(partial(add_inspection, row=row))
+        # Where no part waits, this thread has time to write; where it is the only one, a slow disk must not stop it.
+        here = len(self._threads) > 1 and not self.waiting
+        written = self._store.submit(partial(_write, part=part, row=row), here=here)
         written.add_done_callback(partial(self._answer, part, row))
 
     def _answer(self, part: Part, row: Inspection, written: "Future[Inspection]") -> None:
@@ -127,3 +131,10 @@ class Inspectors:
         if stored.id == row.id:  # before the answer: whoever has it may wait at once for what follows
             self._afterwards.add(partial(self._after, part, stored, error is None))
         part.answer.set_result((stored, error is None))
+
+
+def _write(connection: sqlite3.Connection, *, part: Part, row: Inspection) -> Inspection:
+    stored = add_inspection(connection, row)
+    if part.foresee is not None:
+        part.foresee(stored)
+    return stored

@@ -4,6 +4,7 @@ import hashlib
 import logging
 import math
 import time
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -47,6 +48,8 @@ class Part:
     row: Inspection | None = None
     """The verdict, before it is on the disk."""
     judged: float = math.inf
+    foresee: Callable[[Inspection], None] | None = None
+    """Called with the row, by the thread that writes, when it waits for the disk alone: it is not recorded yet."""
     answer: "Future[tuple[Inspection, bool]]" = field(default_factory=Future)
     """The row and whether it is on the disk; or a Problem."""
 
