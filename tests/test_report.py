@@ -203,6 +203,18 @@ def test_the_scale_is_the_models_not_the_images() -> None:
     np.testing.assert_array_equal(overlay(image, calm, SCALE), image)
 
 
+@pytest.mark.parametrize("zero", [-3.0, 0.0, 40.0])
+def test_where_the_zero_of_joined_looks_lies_does_not_count(zero: float) -> None:
+    """Full heat was 1.5 times the threshold: around a zero it was at once, and far above it never."""
+    image, result = np.full((40, 60, 3), 128, np.uint8), replace(heated(), is_distance=False)
+    assert result.anomaly_map is not None
+    moved = replace(result, anomaly_map=result.anomaly_map + np.float32(zero))
+    scale = set_thresholds(np.ones(20), zero + np.linspace(0.05, 1, 20), PARTS, WANTED, mode="cross")
+    drawn, plain = (overlay(image, *each).astype(int) for each in ((moved, scale), (result, SCALE)))
+    assert abs(drawn - plain).max() <= 2  # the colours of neighbouring levels
+    assert len(np.unique(plain[0], axis=0)) > 30, "from where heat begins to 2 deviations above the threshold"
+
+
 def test_regions_are_outlined_where_they_are() -> None:
     image = np.full((40, 60, 3), 128, np.uint8)
     drawn = overlay(image, replace(NG, anomaly_map=None), SCALE)

@@ -21,8 +21,9 @@ from blemish.scoring.heatmap import WITHIN
 
 __all__ = ["OUTLINE", "UNSEEN", "InspectedImage", "Levels", "captioned", "displayable", "outlined", "overlay"]
 
-FULL = 1.5
-"""Full heat, as a multiple of the map threshold."""
+FULL, FULL_BEYOND = 1.5, 2.0
+"""Full heat: as a multiple of the map threshold, where the map shows distances; of joined looks, whose scale has no
+zero, so many deviations of good images above it."""
 FAINTEST, STRONGEST = 0.45, 0.75
 """How much of a pixel the heat takes: little shows on grey parts below, and the part shows through above."""
 OUTLINE = (0, 210, 255)
@@ -101,11 +102,15 @@ def overlay(image_HW3: Bytes, result: Result, levels: Levels, rise: float = 0.0)
     if result.anomaly_map is not None:
         if rise > 0:
             rise = min(rise, WITHIN * (float(np.nanmax(result.anomaly_map)) - levels.map_extent))
-        faint, full = levels.map_extent + rise, FULL * levels.map_threshold + rise
+        faint, full = levels.map_extent + rise, _full(result, levels.map_threshold) + rise
         for top in range(0, len(drawn), BAND):
             rows = slice(top, top + BAND)
             drawn[rows] = _heat(drawn[rows], result.anomaly_map[rows], faint, full)
     return outlined(drawn, result.regions)
+
+
+def _full(result: Result, threshold: float) -> float:
+    return FULL * threshold if result.is_distance else threshold + FULL_BEYOND
 
 
 def captioned(picture_HW3: Bytes, result: Result) -> Bytes:

@@ -4,10 +4,12 @@ import { judge, load } from "./reader.js";
 const about = document.getElementById("about"), drop = document.getElementById("drop"), results = document.getElementById("results");
 
 /** Heat from where the map passes what good parts do not, yellow to red, and the boxes of the regions. */
-function drawn({ picture, map, regions }, { map_threshold, map_extent }) {
+function drawn({ picture, map, regions }, { map_threshold, map_extent }, unit) {
   const canvas = document.createElement("canvas");
   canvas.width = picture.width; canvas.height = picture.height;
-  const context = canvas.getContext("2d"), full = Math.max(1.5 * map_threshold - map_extent, 1e-6);
+  const context = canvas.getContext("2d");
+  const hottest = unit.startsWith("distance") ? 1.5 * map_threshold : map_threshold + 2;
+  const full = Math.max(hottest - map_extent, 1e-6);
   for (let i = 0; map && i < map.length; i++) {
     const level = Math.min(1, Math.max(0, (map[i] - map_extent) / full)), weight = 0.65 * Math.sqrt(level);
     [255 - 25 * level, 220 * (1 - level), 0].forEach((colour, c) => {
@@ -31,7 +33,7 @@ async function show(model, name, blob) {
   const item = document.createElement("li");
   try {
     const found = await judge(model, blob);
-    const canvas = drawn(found, model.about.thresholds);
+    const canvas = drawn(found, model.about.thresholds, model.about.unit);
     canvas.setAttribute("role", "img");
     canvas.setAttribute("aria-label", `${name}: ${found.verdict}, ${found.regions.length} regions`);
     item.append(canvas, line(found.verdict, `verdict ${found.verdict}`));
