@@ -193,6 +193,21 @@ def test_solar_cells_are_as_many_parts_as_cells_and_their_near_copies_are_none(c
     assert grouped(cells + copies) == wanted
 
 
+def test_solar_cells_cut_out_otherwise_are_still_as_many_parts_as_cells() -> None:
+    """At one scale, cells of one wafer look no more alike than as whole pictures: of all 588, none come together."""
+    try:
+        cells = [np.asarray(Image.open(path)) for path in solar_cells().functional[::8]]
+    except DataError as error:
+        pytest.skip(str(error))
+    random = np.random.default_rng(0)
+    edges = (random.integers(0, 13, 4) for _ in cells)
+    cuts = [
+        cell[top : 300 - bottom, left : 300 - right]
+        for cell, (top, left, bottom, right) in zip(cells, edges, strict=True)
+    ]
+    assert grouped(cuts) == [[number] for number in range(74)]
+
+
 @settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 19), st.integers(0, 19)), max_size=30))
 def test_groups_are_the_connected_components(pairs: list[tuple[int, int]]) -> None:
