@@ -56,13 +56,17 @@ def test_every_image_score_agrees_on_odd_images(detector: Detector, tmp_path: Pa
     assert found.good, found
 
 
-def test_a_bank_that_is_read_twice_is_in_the_file_once(detector: Detector) -> None:
-    method = detector.model.method
-    assert isinstance(method, PatchCore)
+@pytest.mark.parametrize("kept", [np.float32, np.float16])
+def test_a_bank_that_is_read_twice_is_in_the_file_once(detector: Detector, kept: type) -> None:
     again = with_settings(detector, image_score="reweighted")
-    graph = onnx.load_from_string(export_bytes(again.model)).graph
+    method = again.model.method
+    assert isinstance(method, PatchCore)
+    look = method.looks[0]
+    bank = replace(look.bank, rows_KD=look.bank.rows_KD.astype(kept))
+    model = replace(again.model, method=method.with_looks([look.over(bank)]))
+    graph = onnx.load_from_string(export_bytes(model)).graph
     shapes = [tuple(constant.dims) for constant in graph.initializer]
-    assert shapes.count(method.looks[0].bank.rows_KD.shape) == 1
+    assert shapes.count(bank.rows_KD.shape) == 1
 
 
 def test_nearest_rows_and_regions_agree(detector: Detector, tmp_path: Path) -> None:

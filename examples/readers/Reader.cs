@@ -1,69 +1,96 @@
-// Judges sized pixels by an export of blemish, with the package Microsoft.ML.OnnxRuntime. Written after docs/export.md;
-// nobody has compiled or run it yet: compare with `blemish inspect part.onnx` before you trust it.
+// Judges sized pixels by an export of blemish, with the package Microsoft.ML.OnnxRuntime, as docs/export.md says.
+// C# 7.3, so that .NET Framework 4.7.2, Mono and every later .NET compile it.
 using System;
 using System.Collections.Generic;
 using System.IO;
 using System.Linq;
+using System.Runtime.Serialization.Json;
 using System.Security.Cryptography;
-using System.Text.Json;
+using System.Text;
+using System.Xml;
+using System.Xml.Linq;
 using Microsoft.ML.OnnxRuntime;
 using Microsoft.ML.OnnxRuntime.Tensors;
 
-public sealed record Judged(string Verdict, float Score, float[] Map);
+public struct Judged
+{
+    public string Verdict;
+    public float Score;
+    public float[] Map;  // Height x Width; empty where the method has none
+}
 
 public sealed class Reader : IDisposable
 {
     private readonly InferenceSession session;
-    private readonly JsonElement document;
+    private readonly XElement document;
 
     public Reader(string path)
     {
         byte[] content = File.ReadAllBytes(path);
-        string seal = System.Text.Encoding.ASCII.GetString(content, content.Length - 64, 64);
-        string found = Convert.ToHexString(SHA256.HashData(content.AsSpan(0, content.Length - 84))).ToLowerInvariant();
-        if (seal != found) throw new InvalidDataException($"{path} was changed after it was exported.");
+        if (content.Length < 84 || Seal(content) != Hash(content))
+            throw new InvalidDataException(path + " is no export, or was changed after it was exported.");
         session = new InferenceSession(content);
-        document = JsonDocument.Parse(session.ModelMetadata.CustomMetadataMap["blemish"]).RootElement;
-        if (document.GetProperty("input").GetProperty("pixels").GetString() != "uint8")
-            throw new NotSupportedException("This reader judges 8-bit pictures.");
+        byte[] json = Encoding.UTF8.GetBytes(session.ModelMetadata.CustomMetadataMap["blemish"]);
+        using (XmlReader reader = JsonReaderWriterFactory.CreateJsonReader(json, XmlDictionaryReaderQuotas.Max))
+            document = XElement.Load(reader);
+        if ((string)document.Element("input").Element("pixels") != "uint8" || (bool)document.Element("resizes"))
+            throw new NotSupportedException("This reader judges 8-bit pictures that are sized already.");
+        if ((string)document.Element("places").Attribute("type") != "null")
+            throw new NotSupportedException("This reader judges whole pictures, and the model ignores areas.");
     }
 
-    public int Height => document.GetProperty("input").GetProperty("height").GetInt32();
-    public int Width => document.GetProperty("input").GetProperty("width").GetInt32();
+    public int Height => (int)document.Element("input").Element("height");
+    public int Width => (int)document.Element("input").Element("width");
 
     // `sized`: Height x Width x 3 bytes, RGB, resized as docs/export.md says; of it, the rectangle shows the picture.
+    // Whether the picture ends in constant rows or columns (step 5 there) is left to the caller.
     public Judged Judge(byte[] sized, int x, int y, int width, int height)
     {
         var inputs = new List<NamedOnnxValue>
         {
             NamedOnnxValue.CreateFromTensor("image", new DenseTensor<byte>(sized, new[] { Height, Width, 3 })),
         };
-        foreach (JsonElement grid in document.GetProperty("cells").EnumerateArray())
+        foreach (XElement grid in document.Element("cells").Elements())
         {
-            int rows = grid.GetProperty("rows").GetInt32(), columns = grid.GetProperty("columns").GetInt32();
+            int rows = (int)grid.Element("rows"), columns = (int)grid.Element("columns");
             int[] down = Cells(rows, Height, y, height), across = Cells(columns, Width, x, width);
             int[] shown = down.SelectMany(row => across.Select(column => row * columns + column)).ToArray();
             var cells = new DenseTensor<int>(shown, new[] { rows, columns });
-            inputs.Add(NamedOnnxValue.CreateFromTensor(grid.GetProperty("name").GetString(), cells));
+            inputs.Add(NamedOnnxValue.CreateFromTensor((string)grid.Element("name"), cells));
         }
-        using var answers = session.Run(inputs);
-        float score = answers.First(each => each.Name == "score").AsTensor<float>().First();
-        if (!float.IsFinite(score)) throw new InvalidDataException("The network answers NaN or infinity.");
-        float[] map = answers.FirstOrDefault(each => each.Name == "map")?.AsTensor<float>().ToArray() ?? Array.Empty<float>();
-        JsonElement ends = document.GetProperty("thresholds");
-        string verdict = score > ends.GetProperty("threshold").GetDouble() ? "NG"
-            : score > ends.GetProperty("review_threshold").GetDouble() ? "REVIEW" : "OK";
-        return new Judged(verdict, score, map);
+        using (var answers = session.Run(inputs))
+        {
+            float score = answers.First(each => each.Name == "score").AsTensor<float>().First();
+            if (float.IsNaN(score) || float.IsInfinity(score))
+                throw new InvalidDataException("The network answers NaN or infinity.");
+            DisposableNamedOnnxValue map = answers.FirstOrDefault(each => each.Name == "map");
+            return new Judged
+            {
+                Verdict = score > End("threshold") ? "NG" : score > End("review_threshold") ? "REVIEW" : "OK",
+                Score = score,
+                Map = map == null ? new float[0] : map.AsTensor<float>().ToArray(),
+            };
+        }
     }
 
-    // Along one side, the cell whose score each cell shows.
+    private double End(string name) => (double)document.Element("thresholds").Element(name);
+
+    private static string Seal(byte[] content) => Encoding.ASCII.GetString(content, content.Length - 64, 64);
+
+    private static string Hash(byte[] content)
+    {
+        using (SHA256 hash = SHA256.Create())
+            return BitConverter.ToString(hash.ComputeHash(content, 0, content.Length - 84)).Replace("-", "").ToLowerInvariant();
+    }
+
+    // Along one side, the cell whose score each cell shows: of those off the picture, the nearest one on it.
     private static int[] Cells(int count, int side, int start, int length)
     {
         double[] centres = Enumerable.Range(0, count).Select(i => (i + 0.5) * side / count).ToArray();
         int[] on = Enumerable.Range(0, count).Where(i => centres[i] >= start && centres[i] < start + length).ToArray();
         if (on.Length == 0)
-            on = new[] { Enumerable.Range(0, count).MinBy(i => Math.Abs(centres[i] - (start + length / 2.0))) };
-        return Enumerable.Range(0, count).Select(i => Math.Clamp(i, on[0], on[^1])).ToArray();
+            on = new[] { Enumerable.Range(0, count).OrderBy(i => Math.Abs(centres[i] - (start + length / 2.0))).First() };
+        return Enumerable.Range(0, count).Select(i => Math.Min(Math.Max(i, on[0]), on[on.Length - 1])).ToArray();
     }
 
     public void Dispose() => session.Dispose();

@@ -14,7 +14,7 @@ from blemish.images.read import Source, image_name
 from blemish.methods.patchcore import PatchCore
 from blemish.result import Result, Verdict
 
-__all__ = ["Agreement", "Judged", "Tally", "compare"]
+__all__ = ["Agreement", "Judged", "Tally", "both", "compare"]
 
 MOST = 1e-5
 """The largest relative difference of scores and maps that an export in float32 may have."""
@@ -103,7 +103,7 @@ def compare(detector: Detector, artefact: Artefact, images: Iterable[Source]) ->
     """Inspect images by both. Raises DataError for an image that only one of them refuses, and where none is judged."""
     tally = Tally.of(detector)
     for image in images:
-        ours, theirs = _both(detector, artefact, image)
+        ours, theirs = both(detector, artefact, image)
         if ours is None or theirs is None:
             tally.refused += 1
         else:
@@ -123,7 +123,8 @@ def apart(ours: Floats | np.float32, theirs: Floats | np.float32, zero: float = 
     return difference / largest if largest else difference
 
 
-def _both(detector: Detector, artefact: Artefact, image: Source) -> tuple[Result | None, Result | None]:
+def both(detector: Detector, artefact: Artefact, image: Source) -> tuple[Result | None, Result | None]:
+    """What model and export say of an image; None where they refuse it. Raises DataError where only one does."""
     results: list[Result | None] = []
     sentences = []
     for inspect in (detector.inspect, artefact.inspect):

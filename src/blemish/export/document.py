@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from blemish.export.lighter import Precision
 from blemish.images.places import Places
 from blemish.images.transform import Transform
 
@@ -82,7 +83,8 @@ class Document(_Part):
     created: str
     """When that model was fitted; UTC, ISO 8601."""
     opset: int
-    precision: Literal["float32", "bfloat16", "int8"] = "float32"
+    precision: Precision = "float32"
+    """Of the weights in the file; the graph computes in float32."""
     input: Transform
     """From decoded pixels to the input `image`."""
     resizes: bool = False

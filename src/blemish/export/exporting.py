@@ -10,6 +10,7 @@ from blemish.backbones.backbone import Manifest
 from blemish.errors import OptionError
 from blemish.export.document import DEVIATIONS, DISTANCE, CellsInput, Document, GoodImage, Licence, Memory, Thresholds
 from blemish.export.graph import Exported, export_graph
+from blemish.export.lighter import Precision, lighter
 from blemish.export.others import known_cells
 from blemish.export.seal import sealed
 from blemish.methods.nearest_image import NearestImage
@@ -26,14 +27,16 @@ MOST_BYTES = 2**31 - 1
 """Of a file of protobuf."""
 
 
-def export_bytes(model: Model, *, resizes: bool = False) -> bytes:
-    """The ONNX file of a model, with its document in the metadata and its seal; `resizes` makes it take any size.
+def export_bytes(model: Model, *, resizes: bool = False, precision: Precision = "float32") -> bytes:
+    """The ONNX file of a model, with its document in the metadata and its seal.
+
+    `resizes` makes it take images of any size; `precision` is that of the weights in the file.
 
     Raises OptionError with the reason.
     """
     exported = export_graph(model, resizes=resizes)
-    document = document_of(model, exported).model_copy(update={"resizes": resizes})
-    return packed(exported.graph, document)
+    document = document_of(model, exported).model_copy(update={"resizes": resizes, "precision": precision})
+    return packed(lighter(exported.graph, precision), document)
 
 
 def packed(graph: onnx.ModelProto, document: Document) -> bytes:

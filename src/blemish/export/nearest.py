@@ -8,9 +8,9 @@ length of q - b. Both are taken about the bank's mean, which keeps them short.
 import numpy as np
 
 from blemish.arrays import Array, Floats
-from blemish.export.operators import FLOAT, Operators, Value, numbers
+from blemish.export.operators import FLOAT, Operators, numbers
 
-__all__ = ["CHUNK", "nearest_rows"]
+__all__ = ["CHUNK", "float_rows", "nearest_rows"]
 
 CHUNK = 4096
 """Rows that are compared at once: all products of a large bank would take more memory than the model."""
@@ -23,10 +23,7 @@ NEVER = -3e38
 
 def nearest_rows(ops: Operators, queries: str, count: int, bank_KD: Array) -> tuple[str, str]:
     """Of each of `count` queries (Q, d) the number of its nearest row (Q; int64) and the distance (Q; float32)."""
-    bank: Value = np.asarray(bank_KD)
-    if bank_KD.dtype != np.float32:
-        bank = ops("Cast", bank, to=FLOAT)
-    bank = ops.named(bank)
+    bank = float_rows(ops, bank_KD)
     mean_D: Floats = bank_KD.mean(axis=0, dtype=np.float64).astype(np.float32)
     about = ops("Sub", queries, mean_D)
     with_one = ops("Concat", about, np.ones((count, 1), np.float32), axis=1)
@@ -39,6 +36,12 @@ def nearest_rows(ops: Operators, queries: str, count: int, bank_KD: Array) -> tu
     best = ops("ArgMin", distances, axis=1)
     chosen = [ops.reshaped(ops("GatherElements", each, best, axis=1), [-1]) for each in (found, distances)]
     return chosen[0], chosen[1]
+
+
+def float_rows(ops: Operators, bank_KD: Array) -> str:
+    """The rows of a bank in float32; in the file they lie as the model keeps them."""
+    rows = ops.memory(np.asarray(bank_KD))
+    return rows if bank_KD.dtype == np.float32 else ops("Cast", rows, to=FLOAT)
 
 
 def _of_chunk(

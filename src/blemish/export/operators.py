@@ -9,13 +9,16 @@ from onnx import helper, numpy_helper
 
 from blemish.arrays import Array
 
-__all__ = ["DOUBLE", "FLOAT", "INT32", "INT64", "UINT8", "Operators", "Value", "numbers"]
+__all__ = ["DOUBLE", "FLOAT", "INT32", "INT64", "MEMORY", "PREFIX", "UINT8", "Operators", "Value", "numbers"]
 
 DOUBLE, FLOAT = onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOAT
 INT32, INT64, UINT8 = onnx.TensorProto.INT32, onnx.TensorProto.INT64, onnx.TensorProto.UINT8
 
 PREFIX = "blemish/export/"
 """Starts every name made here, so that none collides with the network's."""
+
+MEMORY = f"{PREFIX}memory"
+"""Starts the names of what a method remembers: of it alone, fewer bits may be kept."""
 
 Value = str | Array | np.number
 """What an operator reads: a tensor by name, or a constant."""
@@ -47,14 +50,18 @@ class Operators:
         self.nodes.append(helper.make_node(operator, [self.named(value) for value in inputs], made, **attributes))
         return made[0], made[1]
 
-    def named(self, value: Value) -> str:
+    def memory(self, rows: Array) -> str:
+        """The name of a constant that a method remembers."""
+        return self.named(rows, MEMORY)
+
+    def named(self, value: Value, kind: str = "") -> str:
         """The name of a tensor; a constant gets one, and equal constants (a bank that is read twice) the same."""
         if isinstance(value, str):
             return value
         constant = np.asarray(value, order="C")
         known = constant.dtype.str, constant.shape, hashlib.sha256(constant.tobytes()).digest()
         if known not in self._known:
-            self._known[known] = f"{self._prefix}constant{len(self.constants)}"
+            self._known[known] = f"{kind or f'{self._prefix}constant'}{len(self.constants)}"
             self.constants.append(numpy_helper.from_array(constant, self._known[known]))
         return self._known[known]
 

@@ -25,7 +25,7 @@ def padim_tail(ops: Operators, method: PaDiM, grids: Grids) -> Tail:
     for rows, columns in strips(dimension):
         factor = method.factor_PF[:, start : start + rows * columns].reshape(places, rows, columns)
         part = ops.reshaped(ops("Slice", difference, numbers(0), numbers(columns), numbers(1)), [places, columns, 1])
-        whitened = ops.reshaped(ops("MatMul", factor, part), [places, rows])
+        whitened = ops.reshaped(ops("MatMul", ops.memory(factor), part), [places, rows])
         squares.append(ops("ReduceSum", ops("Mul", whitened, whitened), numbers(1), keepdims=0))
         start += rows * columns
     lengths = ops("Sqrt", squares[0] if len(squares) == 1 else ops("Sum", *squares))

@@ -4,7 +4,7 @@ import numpy as np
 
 from blemish.errors import OptionError
 from blemish.export.maps import Drawing, drawn, joined, largest, mean_drawn, scaled
-from blemish.export.nearest import nearest_rows
+from blemish.export.nearest import float_rows, nearest_rows
 from blemish.export.operators import DOUBLE, FLOAT, INT64, Operators, numbers
 from blemish.export.tail import Grids, Tail
 from blemish.features.looks import grid_names
@@ -104,7 +104,7 @@ def _reweighted(ops: Operators, look: Look, neighbours: int, scores: str, querie
     small_Kb = around_Kb.astype(np.uint16 if len(around_Kb) <= 1 << 16 else np.int64)  # int64 takes an eighth of a bank
     farthest = ops("ArgMax", scores, axis=0, keepdims=1)
     around = ops.reshaped(ops("Cast", ops("Gather", small_Kb, ops("Gather", found, farthest)), to=INT64), [-1])
-    rows = ops("Gather", np.asarray(look.bank.rows_KD, np.float32), around)
+    rows = ops("Gather", float_rows(ops, look.bank.rows_KD), around)
     to_rows = ops.length(
         ops("Sub", *(ops("Cast", each, to=DOUBLE) for each in (rows, ops("Gather", queries, farthest))))
     )
