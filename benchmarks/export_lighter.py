@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import onnx
@@ -30,7 +31,7 @@ from blemish.fitting import fit
 from blemish.images.read import read_image
 
 SEED, FITTED = 0, 60
-EFFORTS: dict[Effort, int] = {"quick": 200, "standard": 100}
+EFFORTS: dict[Literal["quick", "standard"], int] = {"quick": 200, "standard": 100}
 """How many good images, and how many defective ones, judge each."""
 PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16", "int8")
 
@@ -93,7 +94,9 @@ def main() -> None:
         folder = Path(name)
         for effort, count in EFFORTS.items():
             detector = fit(good[:FITTED], threads=1, progress=False, effort=effort)
-            exports: dict[str, bytes] = {precision: export_bytes(detector.model, precision=precision) for precision in PRECISIONS}
+            exports: dict[str, bytes] = {
+                precision: export_bytes(detector.model, precision=precision) for precision in PRECISIONS
+            }
             if effort == "quick":
                 exports["int8 arithmetic"] = in_whole_numbers(detector, good[:FITTED], folder)
             for title, content in exports.items():

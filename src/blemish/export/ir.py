@@ -5,15 +5,22 @@ A JSON file beside them holds the SHA-256 of both, and the document again, for p
 
 import hashlib
 import json
+import re
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
+
+import onnx
 
 from blemish.errors import ModelFileError, OptionError
 from blemish.export.writing import BESIDE, document_text, json_beside, write_beside
 from blemish.system.outputs import Kind, Outputs
 
 __all__ = ["claim_ir", "read_ir", "write_ir"]
+
+LARGE = 1 << 12
+"""Bytes of a constant from which on it stays as it is."""
 
 
 def claim_ir(path: Path, inputs: Iterable[Path], *, force: bool = False) -> None:
@@ -31,14 +38,44 @@ def write_ir(path: Path, content: bytes) -> int:
     """Write an export (the bytes of its ONNX file) as an IR; returns the bytes of both files. Raises ModelFileError."""
     import openvino
 
-    model = openvino.Core().read_model(content, b"")
+    model = _folded(content)
     model.set_rt_info(document_text(content), "blemish")
     with tempfile.TemporaryDirectory() as folder:
         openvino.save_model(model, str(Path(folder, "part.xml")), compress_to_fp16=False)
         network, weights = (Path(folder, name).read_bytes() for name in ("part.xml", "part.bin"))
+    network = re.sub(rb">\s+<", b"><", network)  # the indentation is a sixth of it
     hashes = {"file": path.name, "sha256": _digest(network), "weights_sha256": _digest(weights)}
     write_beside({path: network, path.with_suffix(".bin"): weights}, {"openvino": hashes}, content)
     return len(network) + len(weights)
+
+
+def _folded(content: bytes) -> Any:
+    """The graph in OpenVINO, with what is constant computed: half of its operators ask for shapes that are known.
+
+    Large constants are inputs meanwhile. Else what follows from them alone would be computed too, and the bank would be
+    in the file in every form that the search reads it in.
+    """
+    import openvino
+    from openvino.passes import ConstantFolding, Manager
+
+    whole, open_ended = openvino.Core().read_model(content, b""), onnx.load_from_string(content)
+    graph = open_ended.graph
+    del open_ended.metadata_props[:]  # they would be in the file beside the document
+    large = {each.name: each for each in graph.initializer if each.ByteSize() >= LARGE}
+    for name, constant in large.items():
+        graph.initializer.remove(constant)
+        graph.input.append(onnx.helper.make_tensor_value_info(name, constant.data_type, constant.dims))
+    model = openvino.Core().read_model(open_ended.SerializeToString(), b"")
+    manager = Manager()
+    manager.register_pass(ConstantFolding())
+    manager.run_passes(model)
+    constants = {each.get_friendly_name(): each for each in whole.get_ops() if each.get_type_name() == "Constant"}
+    for each in model.get_parameters():
+        if each.get_friendly_name() in large:
+            each.output(0).replace(constants[each.get_friendly_name()].output(0))
+            model.remove_parameter(each)
+    model.validate_nodes_and_infer_types()
+    return model
 
 
 def read_ir(path: Path) -> tuple[bytes, bytes]:

@@ -36,8 +36,9 @@ class Drawing:
 
 
 def drawn(ops: Operators, scores: str, drawing: Drawing) -> str:
-    """The map (H x W) of scores on a grid (h x w)."""
-    return ops("MatMul", ops("MatMul", drawing.down_Hh, scores), drawing.across_Ww.T)
+    """The map (H x W) of scores on a grid (h x w); of a square one, both matrices are the same and once in the file."""
+    across = ops("Transpose", drawing.across_Ww, perm=[1, 0])
+    return ops("MatMul", ops("MatMul", drawing.down_Hh, scores), across)
 
 
 def mean_drawn(ops: Operators, scores: str, drawing: Drawing) -> str:

@@ -26,7 +26,7 @@ def nearest_rows(ops: Operators, queries: str, count: int, bank_KD: Array) -> tu
     bank = float_rows(ops, bank_KD)
     mean_D: Floats = bank_KD.mean(axis=0, dtype=np.float64).astype(np.float32)
     about = ops("Sub", queries, mean_D)
-    with_one = ops("Concat", about, np.ones((count, 1), np.float32), axis=1)
+    with_one = ops("Concat", about, ops("Expand", np.ones((1, 1), np.float32), numbers(count, 1)), axis=1)
     starts = range(0, len(bank_KD), CHUNK)
     parts = [(start, min(start + CHUNK, len(bank_KD))) for start in starts]
     answers = [_of_chunk(ops, queries, with_one, count, bank, mean_D, part) for part in parts]
@@ -67,6 +67,7 @@ def _largest(ops: Operators, products: str, count: int, rows: int) -> str:
     groups, shape = rows // GROUP, [1, GROUP]
     pooled = ops("MaxPool", ops.reshaped(products, [1, count, 1, rows]), kernel_shape=shape, strides=shape)
     group = ops("ArgMax", ops.reshaped(pooled, [count, groups]), axis=1, keepdims=0)
-    number = ops("Add", group, np.arange(count, dtype=np.int64) * groups)
+    first = ops("Range", np.int64(0), np.int64(count * groups), np.int64(groups))
+    number = ops("Add", group, first)
     place = ops("ArgMax", ops("Gather", ops.reshaped(products, [count * groups, GROUP]), number), axis=1, keepdims=0)
     return ops("Add", ops("Mul", group, numbers(GROUP)), place)

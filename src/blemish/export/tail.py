@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from blemish.arrays import Array
 from blemish.export.operators import Operators
 
 __all__ = ["Grids", "Tail"]
@@ -29,8 +28,8 @@ class Grids:
 
     def seen(self, ops: Operators, grid: tuple[int, int]) -> str:
         """Which cells (Q) count: those that show their own score."""
-        own_Q: Array = np.arange(grid[0] * grid[1], dtype=np.int32)
-        return ops("Equal", ops.reshaped(self.cells(grid), [-1]), own_Q)
+        own = ops("Range", np.int32(0), np.int32(grid[0] * grid[1]), np.int32(1))
+        return ops("Equal", ops.reshaped(self.cells(grid), [-1]), own)
 
 
 @dataclass(frozen=True)
