@@ -3,8 +3,8 @@
 PYTHONPATH=tests python tests/campaigns/other_machine.py > here.json
 PYTHONPATH=tests scripts/arm64.sh FOLDER tests/campaigns/other_machine.py --beside here.json
 
-The same parts are drawn from the same seeds. Exit code 1: a score or a map differs by more than 1e-4, or a verdict does.
-Networks compute in another order on another processor, so that a bank of other rows may be chosen: then more can differ.
+The same parts are drawn from the same seeds. Exit code 1: a score or a map differs by more than 1e-4, or a verdict
+does. Networks compute in another order on another processor, so that other rows may be chosen: then more can differ.
 """
 
 import argparse
@@ -12,6 +12,7 @@ import json
 import platform
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from parts import TINY, good_part, save_image, scratched_part, stained_part
@@ -26,7 +27,7 @@ from blemish.methods.patchcore import PatchCore
 MOST = 1e-4
 
 
-def found() -> dict[str, object]:
+def found() -> dict[str, Any]:
     """What a fit and inspections say on this machine."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
