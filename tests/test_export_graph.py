@@ -69,6 +69,14 @@ def test_a_bank_that_is_read_twice_is_in_the_file_once(detector: Detector, kept:
     assert shapes.count(bank.rows_KD.shape) == 1
 
 
+def test_no_constant_is_mostly_zeros(folder: Path) -> None:
+    """Matrices that draw maps are a band, and the band alone is in the file."""
+    detector = fit(folder / "fit", threads=1, effort="standard", coreset=60, progress=False)
+    graph = onnx.load_from_string(export_bytes(detector.model)).graph
+    large = [each for each in map(onnx.numpy_helper.to_array, graph.initializer) if each.size >= 10_000]
+    assert all(np.count_nonzero(each) > 0.5 * each.size for each in large)
+
+
 def test_nearest_rows_and_regions_agree(detector: Detector, tmp_path: Path) -> None:
     artefact = exported(detector, tmp_path)
     colours = np.stack([good_part(1), good_part(2), good_part(3)], axis=2)

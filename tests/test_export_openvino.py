@@ -30,6 +30,15 @@ def test_it_agrees_with_its_model_on_odd_images(ir: Path, detector: Detector) ->
     assert found.good, found
 
 
+def test_its_files_hold_each_thing_once(ir: Path, detector: Detector) -> None:
+    """What follows from the bank, or from the band of a matrix, is computed on loading."""
+    assert ir.with_suffix(".bin").stat().st_size < len(export_bytes(detector.model))
+    text = ir.read_text()
+    assert text.count("good_scores") == 1
+    assert "ShapeOf" not in text
+    assert "\n\t" not in text
+
+
 def test_the_command_writes_it_and_inspects_by_it(model: Path, folder: Path, tmp_path: Path, run_cli: RunCli) -> None:
     pytest.importorskip("openvino", reason="needs the extra openvino")
     path = tmp_path / "part.xml"

@@ -16,7 +16,9 @@ from parts import good_part, save_image, scratched_part, stained_part, torn_part
 from shell import RunCli
 
 from blemish.detector import Detector
-from blemish.export.web import WANTED
+from blemish.export.artefact import Artefact
+from blemish.export.exporting import export_bytes
+from blemish.export.web import WANTED, write_web
 
 PROBE = """<!doctype html><iframe></iframe><script>
 const frame = document.querySelector("iframe");
@@ -93,6 +95,20 @@ def test_the_page_says_what_the_model_says(
         if ours.regions:
             box = ours.regions[0].box
             assert each["box"] == [box.x, box.y, box.width, box.height], (each, ours.regions, ours)
+
+
+@in_browser
+def test_the_page_unpacks_weights_in_fewer_bits(detector: Detector, pictures: Path, tmp_path: Path) -> None:
+    """As ONNX Runtime's library does; what fewer bits cost is measured where they are exported."""
+    folder = tmp_path / "page"
+    content = export_bytes(detector.model, precision="int8")
+    write_web(folder, Path(RUNTIME), content)
+    artefact = Artefact.load(folder / "model.onnx", threads=1)
+    shutil.copytree(pictures, folder, dirs_exist_ok=True)
+    seen, _ = looked_at(folder, ["good.png", "scratch.png"], tmp_path / "profile")
+    assert len(seen["results"]) == 2
+    for each in seen["results"]:
+        assert each["score"] == pytest.approx(artefact.inspect(folder / each["name"]).score, rel=1e-5), each
 
 
 @in_browser

@@ -14,12 +14,13 @@ from typing import Any
 import onnx
 
 from blemish.errors import ModelFileError, OptionError
+from blemish.export.operators import BAND
 from blemish.export.writing import BESIDE, document_text, json_beside, write_beside
 from blemish.system.outputs import Kind, Outputs
 
 __all__ = ["claim_ir", "read_ir", "write_ir"]
 
-LARGE = 1 << 12
+LARGE = 4096
 """Bytes of a constant from which on it stays as it is."""
 
 
@@ -52,8 +53,8 @@ def write_ir(path: Path, content: bytes) -> int:
 def _folded(content: bytes) -> Any:
     """The graph in OpenVINO, with what is constant computed: half of its operators ask for shapes that are known.
 
-    Large constants are inputs meanwhile. Else what follows from them alone would be computed too, and the bank would be
-    in the file in every form that the search reads it in.
+    Large constants, and those that become large, are inputs meanwhile. Else what follows from them alone would be
+    computed too, and the bank would be in the file in every form that the search reads it in.
     """
     import openvino
     from openvino.passes import ConstantFolding, Manager
@@ -61,7 +62,7 @@ def _folded(content: bytes) -> Any:
     whole, open_ended = openvino.Core().read_model(content, b""), onnx.load_from_string(content)
     graph = open_ended.graph
     del open_ended.metadata_props[:]  # they would be in the file beside the document
-    large = {each.name: each for each in graph.initializer if each.ByteSize() >= LARGE}
+    large = {each.name: each for each in graph.initializer if each.ByteSize() >= LARGE or each.name.startswith(BAND)}
     for name, constant in large.items():
         graph.initializer.remove(constant)
         graph.input.append(onnx.helper.make_tensor_value_info(name, constant.data_type, constant.dims))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from blemish.arrays import Floats
-from blemish.export.operators import Operators
+from blemish.export.operators import BAND, INT64, Operators, numbers
 from blemish.scoring.heatmap import JoinRule, anomaly_map, shares
 
 __all__ = ["Drawing", "drawn", "joined", "largest", "mean_drawn", "scaled"]
@@ -36,9 +36,23 @@ class Drawing:
 
 
 def drawn(ops: Operators, scores: str, drawing: Drawing) -> str:
-    """The map (H x W) of scores on a grid (h x w); of a square one, both matrices are the same and once in the file."""
-    across = ops("Transpose", drawing.across_Ww, perm=[1, 0])
-    return ops("MatMul", ops("MatMul", drawing.down_Hh, scores), across)
+    """The map (H x W) of scores on a grid (h x w)."""
+    across = ops("Transpose", _matrix(ops, drawing.across_Ww), perm=[1, 0])
+    return ops("MatMul", ops("MatMul", _matrix(ops, drawing.down_Hh), scores), across)
+
+
+def _matrix(ops: Operators, side_Pc: Floats) -> str:
+    """A matrix that is 0 but for a band: the file holds the band and where it lies, runtimes join them on loading."""
+    cells = side_Pc.shape[1]
+    first_P = (side_Pc != 0).argmax(axis=1)
+    width = int((cells - (side_Pc != 0)[:, ::-1].argmax(axis=1) - first_P).max())
+    if 4 * width > cells:
+        return ops.named(side_Pc)
+    at_Pb = np.minimum(first_P, cells - width)[:, None] + np.arange(width)
+    places = ops("Cast", ops.named(at_Pb.astype(np.uint16), BAND), to=INT64)
+    here = ops("OneHot", places, np.int64(cells), np.array([0, 1], np.float32))
+    values = ops.named(np.take_along_axis(side_Pc, at_Pb, axis=1)[:, :, None], BAND)
+    return ops("ReduceSum", ops("Mul", here, values), numbers(1), keepdims=0)
 
 
 def mean_drawn(ops: Operators, scores: str, drawing: Drawing) -> str:

@@ -9,7 +9,7 @@ from onnx import helper, numpy_helper
 
 from blemish.arrays import Array
 
-__all__ = ["DOUBLE", "FLOAT", "INT32", "INT64", "MEMORY", "PREFIX", "UINT8", "Operators", "Value", "numbers"]
+__all__ = ["BAND", "DOUBLE", "FLOAT", "INT32", "INT64", "MEMORY", "PREFIX", "UINT8", "Operators", "Value", "numbers"]
 
 DOUBLE, FLOAT = onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOAT
 INT32, INT64, UINT8 = onnx.TensorProto.INT32, onnx.TensorProto.INT64, onnx.TensorProto.UINT8
@@ -19,6 +19,9 @@ PREFIX = "blemish/export/"
 
 MEMORY = f"{PREFIX}memory"
 """Starts the names of what a method remembers: of it alone, fewer bits may be kept."""
+
+BAND = f"{PREFIX}band"
+"""Starts the names of constants from which a runtime makes larger ones, once it has loaded the file."""
 
 Value = str | Array | np.number
 """What an operator reads: a tensor by name, or a constant."""
