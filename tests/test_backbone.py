@@ -62,17 +62,16 @@ def take_in(path: Path, model: onnx.ModelProto, **changes: Any) -> Manifest:
     return import_backbone(path, **(arguments | changes))
 
 
-def test_the_built_in_backbone_is_whole() -> None:
-    backbone = load_backbone("efficientnet_lite0")
+BUILT_IN_CHANNELS = {"efficientnet_lite0": (16, 24, 40, 112, 320), "efficientnet_lite2": (16, 24, 48, 120, 352)}
+
+
+@pytest.mark.parametrize("name", BUILT_IN_CHANNELS)
+def test_a_built_in_backbone_is_whole(name: str) -> None:
+    backbone = load_backbone(name)
     manifest = backbone.manifest
     assert hashlib.sha256(backbone.onnx).hexdigest() == manifest.sha256
-    assert [(tap.channels, tap.stride, tap.level) for tap in manifest.taps] == [
-        (16, 2, 0),
-        (24, 4, 1),
-        (40, 8, 2),
-        (112, 16, 3),
-        (320, 32, 4),
-    ]
+    wanted = [(channels, 2 << level, level) for level, channels in enumerate(BUILT_IN_CHANNELS[name])]
+    assert [(tap.channels, tap.stride, tap.level) for tap in manifest.taps] == wanted
     assert manifest.default_taps == ["level2", "level3"]
     assert manifest.size is None
     assert manifest.licence == "Apache-2.0"
@@ -80,17 +79,20 @@ def test_the_built_in_backbone_is_whole() -> None:
     np.testing.assert_allclose((np.array([127, 255]) / 255 - manifest.mean[0]) / manifest.std[0], [0, 1])
 
 
-def test_the_built_in_network_is_convolutions_alone() -> None:
-    model = network.open_network(load_backbone("efficientnet_lite0").onnx)
-    assert {node.op_type for node in model.graph.node} == {"Conv", "Clip", "Add"}
+@pytest.mark.parametrize(("name", "widening"), [("efficientnet_lite0", set()), ("efficientnet_lite2", {"Cast"})])
+def test_a_built_in_network_is_convolutions_alone(name: str, widening: set[str]) -> None:
+    model = network.open_network(load_backbone(name).onnx)
+    assert {node.op_type for node in model.graph.node} == {"Conv", "Clip", "Add"} | widening
     assert network.image_input(model) == ("input", None)
     sides = model.graph.input[0].type.tensor_type.shape.dim
     assert [side.dim_param or side.dim_value for side in sides] == [1, 3, "height", "width"]
 
 
-def test_the_built_in_backbone_has_its_notice() -> None:
-    notice = (BUILT_IN / "efficientnet_lite0.NOTICE").read_text(encoding="utf-8")
+@pytest.mark.parametrize("name", BUILT_IN_CHANNELS)
+def test_a_built_in_backbone_has_its_notice(name: str) -> None:
+    notice = (BUILT_IN / f"{name}.NOTICE").read_text(encoding="utf-8")
     assert "Apache License, Version 2.0" in notice
+    assert load_backbone(name).manifest.source.split(" of ")[0].split()[-1] in notice
 
 
 @pytest.mark.parametrize("size", [(224, 224), (320, 256), (96, 640), (225, 333), (33, 1)])
@@ -202,7 +204,8 @@ def test_a_missing_backbone_is_named_with_the_remedy(tmp_path: Path) -> None:
     take_in(tmp_path / "net.onnx", small_network())
     with pytest.raises(BackboneError) as caught:
         load_backbone("resnet18")
-    for words in ("'resnet18'", "efficientnet_lite0, mine", "blemish backbone export resnet18", "blemish[torch]"):
+    listed = "efficientnet_lite0, efficientnet_lite2, mine"
+    for words in ("'resnet18'", listed, "blemish backbone export resnet18", "blemish[torch]"):
         assert words in str(caught.value)
 
 
@@ -238,9 +241,9 @@ def test_a_wrong_manifest_names_the_field(tmp_path: Path, home: Path, field: str
 
 
 def test_the_list_holds_built_in_and_own(tmp_path: Path) -> None:
-    assert [manifest.name for manifest in list_backbones()] == ["efficientnet_lite0"]
+    assert [manifest.name for manifest in list_backbones()] == list(BUILT_IN_CHANNELS)
     manifest = take_in(tmp_path / "net.onnx", small_network())
-    assert list_backbones()[1:] == [manifest]
+    assert list_backbones()[2:] == [manifest]
 
 
 def test_the_folder_follows_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -275,7 +275,7 @@ def test_info(detector: Detector, model: Path, run_cli: RunCli) -> None:
 def test_backbone_list_and_info(run_cli: RunCli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BLEMISH_HOME", str(tmp_path))
     listed = json.loads(run_cli("backbone", "list", "--json").stdout)
-    assert [manifest["name"] for manifest in listed] == ["efficientnet_lite0"]
+    assert [manifest["name"] for manifest in listed] == ["efficientnet_lite0", "efficientnet_lite2"]
     assert run_cli("backbone", "list").stdout.startswith("efficientnet_lite0 ")
     told = json.loads(run_cli("backbone", "info", "efficientnet_lite0", "--json").stdout)
     assert told == listed[0]

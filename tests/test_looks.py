@@ -73,6 +73,22 @@ def test_what_describes_one_look_cannot_be_combined_with_several(other: dict[str
         (1024, {"taps": "2,3"}, []),
         (1024, {"preset": "paper"}, []),
         (100, {}, ["224:2+3", "112:2+3:even", "112:3+4:even"]),
+        (
+            300,
+            {"effort": "thorough"},
+            [
+                "efficientnet_lite2@448:2+3",
+                "448:3+4:even",
+                "efficientnet_lite2@224:2+3:even",
+                "efficientnet_lite2@224:3+4:even",
+                "224:3+4:even",
+            ],
+        ),
+        (
+            300,
+            {"effort": "thorough", "backbone": "mine"},
+            ["448:2+3", "448:3+4:even", "224:2+3:even", "224:3+4:even"],
+        ),
     ],
 )
 def test_the_effort_and_the_images_choose_the_looks(side: int, options: dict[str, Any], looks: list[str]) -> None:

@@ -12,6 +12,7 @@ from blemish.cli.cluster import ClusterAddress, ClusterState, check_address, rea
 from blemish.cli.conducted import answer, elsewhere
 from blemish.cli.console import fail, language, print_json, progress_bar, say
 from blemish.cli.each import check_each, each_work, fit_each
+from blemish.cli.effort import say_effort
 from blemish.cli.images import labelled_images
 from blemish.cli.next_step import say_misses_unknown, settle_suspects
 from blemish.cli.options import AcceptDamaged, Config, Force, Recursive, given, with_settings
@@ -101,6 +102,10 @@ def fit(
     if state:
         state.unlink(missing_ok=True)
     _tell(output, detector, json=json)
+    if not json:
+        if paths and cluster is None:
+            say_effort(detector, paths[0], wanted)
+        say_misses_unknown(output)
 
 
 def _found_and_fitted(
@@ -144,7 +149,6 @@ def _tell(output: Path, detector: "Detector", *, json: bool) -> None:
     size = info["input"]
     say(f"{output}: {info['images']} good images at {size['height']}x{size['width']} (height x width)")
     say(f"{detector.model.method}; {basis(Words(language()), detector.manifest.calibration)}")
-    say_misses_unknown(output)
 
 
 def _save_recipe(path: Path | None, config: Path | None, wanted: dict[str, Any], outputs: "Outputs") -> None:

@@ -28,15 +28,23 @@ SIDES = {"quick": (AREA,), "standard": (AREA, 2 * AREA), "thorough": (AREA, 2 * 
 ENLARGED = 0.55
 """A look may be larger than the images by less than a factor of two: the network's levels then see finer parts."""
 
+LITE2 = "efficientnet_lite2"
+
 LOOKS = {
-    "standard": ((1.0, "2+3"), (0.5, "2+3:even"), (0.5, "3+4:even")),
-    "thorough": ((1.0, "2+3"), (1.0, "2+3:even"), (1.0, "3+4:even"), (0.5, "2+3:even"), (0.5, "3+4:even")),
+    "standard": (("", 1.0, "2+3"), ("", 0.5, "2+3:even"), ("", 0.5, "3+4:even")),
+    "thorough": (
+        (LITE2, 1.0, "2+3"),
+        ("", 1.0, "3+4:even"),
+        (LITE2, 0.5, "2+3:even"),
+        (LITE2, 0.5, "3+4:even"),
+        ("", 0.5, "3+4:even"),
+    ),
 }
-"""The looks of each effort: the side as a share of the largest, and the levels.
+"""The looks of each effort: the network beside the usual one, the side as a share of the largest, and the levels.
 
 One look alone is never best everywhere: small inputs see large faint defects, large ones small sharp ones, deep levels
-forms, and even light what brightness hides; raw light is always among them, since brightness can be the defect. Looks
-of one size and one light are answered by one run of the network.
+forms, and even light what brightness hides; raw light is always among them, since brightness can be the defect. A
+second network errs elsewhere. Looks of one network, size and light are answered by one run of it.
 """
 
 TILE, MARGIN_CELLS = 1024, 8
@@ -72,14 +80,20 @@ def choose_transform(
 def looks_of_effort(settings: Settings, kinds: Sequence[ImageKind]) -> list[str]:
     """The looks that the effort asks for at these images' resolution; none where the settings describe one look.
 
-    A look larger than the images shows nothing new, so that small images get smaller ones.
+    A look larger than the images shows nothing new, so that small images get smaller ones. Another network than the
+    usual one takes all looks.
     """
     one = settings.size != "auto" or settings.taps or settings.tiles or settings.image_score != "peak"
     if settings.effort == "quick" or settings.preset == "paper" or one or not kinds:
         return []
     native = math.sqrt(float(np.median([kind.height * kind.width for kind in kinds])))
     largest = max((side for side in SIDES[settings.effort] if native >= side * ENLARGED), default=SIDES["quick"][0])
-    return [f"{int(largest * share)}:{levels}" for share, levels in LOOKS[settings.effort]]
+    other = "backbone" in settings.asked()
+    looks = [
+        f"{network}@{int(largest * share)}:{levels}" if network and not other else f"{int(largest * share)}:{levels}"
+        for network, share, levels in LOOKS[settings.effort]
+    ]
+    return list(dict.fromkeys(looks))
 
 
 def _log_aspects(kinds: Sequence[ImageKind]) -> list[float]:

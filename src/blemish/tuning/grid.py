@@ -26,8 +26,7 @@ JOINS = (
     ("S2+3", "S2+3:even", "S3+4:even"),
     ("L2+3", "L2+3:even", "L3+4:even", "S2+3", "S2+3:even", "S3+4:even"),
 )
-"""Looks that are joined: L at the large size, S at half of it; the first is what effort standard takes, the second
-what thorough takes."""
+"""Looks that are joined: L at the large size, S at half of it; the first is what effort standard takes."""
 RULES: tuple[Rule, ...] = ("mean", "soft")
 
 
