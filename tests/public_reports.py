@@ -470,7 +470,7 @@ REPORTS: tuple[Report, ...] = (
     Report("open-edge-platform/anomalib#2439", "privacy",
         "Each start asks a server for the weights of the network, which a machine without a cable cannot.",
         "The network comes in the package.",
-        ("test_backbone.py::test_the_built_in_backbone_is_whole",),
+        ("test_backbone.py::test_a_built_in_backbone_is_whole",),
         ("install.md", "Once installed, blemish opens no connection")),
 )
 # fmt: on

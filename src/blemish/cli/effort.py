@@ -1,7 +1,7 @@
 """What a fit chose to look at, what an image costs, and what one more step of effort would cost and bring."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -33,14 +33,18 @@ DESCRIBES_ONE_LOOK = ("size", "taps", "tiles", "image_score", "looks", "backbone
 """Options after which the looks are not those of an effort."""
 
 
-def say_effort(detector: "Detector", good: Path, wanted: Mapping[str, Any]) -> None:
-    """Say which looks were chosen and what they cost, timed on a good image; `wanted` are the options of this fit."""
+def say_effort(detector: "Detector", wanted: Mapping[str, Any], here: Sequence[Path]) -> None:
+    """Say which looks were chosen and what they cost; `wanted` are the options of this fit.
+
+    It is timed on one of the good images that lie `here`, where any does.
+    """
     settings = detector.manifest.settings
     if settings.method != "patchcore":
         return
     if settings.looks:
         say(f"Looks: {', '.join(settings.looks)}.")
-    say(f"An image takes about {milliseconds(detector, good):.0f} ms on this machine, beyond reading it.")
+    if here:
+        say(f"An image takes about {milliseconds(detector, here[0]):.0f} ms on this machine, beyond reading it.")
     step = STEPS.get(settings.effort)
     if step and settings.preset == "default" and not any(name in wanted for name in DESCRIBES_ONE_LOOK):
         say(

@@ -1,6 +1,6 @@
 """blemish fit: good images in, a model file out."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -101,11 +101,7 @@ def fit(
             machines.clear_checkpoint()
     if state:
         state.unlink(missing_ok=True)
-    _tell(output, detector, json=json)
-    if not json:
-        if paths and cluster is None:
-            say_effort(detector, paths[0], wanted)
-        say_misses_unknown(output)
+    _tell(output, detector, wanted, [] if cluster else paths, json=json)
 
 
 def _found_and_fitted(
@@ -135,8 +131,8 @@ def _kept_when_stopped(state: Path | None) -> Iterator[None]:
         fail(f"Stopped; {state} keeps the training so far, and the same command goes on from there.")
 
 
-def _tell(output: Path, detector: "Detector", *, json: bool) -> None:
-    """What was fitted, what the threshold rests on, and what to do next."""
+def _tell(output: Path, detector: "Detector", wanted: Mapping[str, Any], images: Sequence[Path], *, json: bool) -> None:
+    """What was fitted, what the threshold rests on, what it costs, and what to do next."""
     for note in detector.notes:
         say(note)
     if json:
@@ -149,6 +145,9 @@ def _tell(output: Path, detector: "Detector", *, json: bool) -> None:
     size = info["input"]
     say(f"{output}: {info['images']} good images at {size['height']}x{size['width']} (height x width)")
     say(f"{detector.model.method}; {basis(Words(language()), detector.manifest.calibration)}")
+    # The model may have taken the place of an image, with --force.
+    say_effort(detector, wanted, [image for image in images if image.resolve() != output.resolve()])
+    say_misses_unknown(output)
 
 
 def _save_recipe(path: Path | None, config: Path | None, wanted: dict[str, Any], outputs: "Outputs") -> None:
