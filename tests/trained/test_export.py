@@ -81,7 +81,7 @@ def test_a_built_in_backbone_can_be_made_again(tmp_path: Path, builtin_script: d
 
 
 # Weights rounded to float16 are off by up to 1 in 2,048, which some sixty layers add up.
-@pytest.mark.parametrize(("name", "tolerance"), zip(BUILT_IN, (5e-6, 1e-2), strict=True))
+@pytest.mark.parametrize(("name", "tolerance"), list(zip(BUILT_IN, (5e-6, 1e-2), strict=True)))
 @pytest.mark.parametrize("size", ODD_SIZES)
 def test_a_built_in_backbone_equals_torch(
     size: tuple[int, int], builtin_script: dict[str, Any], name: str, tolerance: float
