@@ -28,7 +28,7 @@ class StepUp(NamedTuple):
     found_before: int
 
 
-STEPS = {"quick": StepUp("standard", 5, 80, 77), "standard": StepUp("thorough", 1.8, 81, 80)}
+STEPS = {"quick": StepUp("standard", 4.5, 80, 77), "standard": StepUp("thorough", 1.9, 81, 80)}
 DESCRIBES_ONE_LOOK = ("size", "taps", "tiles", "image_score", "looks", "backbone")
 """Options after which the looks are not those of an effort."""
 
