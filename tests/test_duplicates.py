@@ -4,6 +4,7 @@ import io
 import os
 import threading
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,12 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from blemish.arrays import Array, Bytes, Floats
+from blemish.arrays import Bytes, Floats
 from blemish.data.protocols.magnetic_tile import tiles
 from blemish.data.protocols.solar_cells import solar_cells
 from blemish.errors import DataError
 from blemish.images.duplicates import FEWEST, SHIFT, Groups, correlation, near_duplicates
-from blemish.images.glance import SIDE, fingerprint
+from blemish.images.glance import SIDE, Glance, fingerprint
 
 
 def surface(seed: int) -> Bytes:
@@ -39,14 +40,17 @@ def shot(part: int, time: int = 0) -> Bytes:
     return np.asarray(np.clip(seen, 0, 255), np.uint8)
 
 
-def prints(images: list[Bytes]) -> Array:
-    return np.stack([fingerprint(image.astype(np.float32)) for image in images])
+def glance(image: Bytes) -> Glance:
+    """A look that tells fingerprint and size."""
+    height, width = image.shape
+    rest: dict[str, Any] = {"stops": 0.0, "clipped": 0.0, "sharpness": 0.0, "end": 0.0, "measured": 1.0}
+    seen = fingerprint(image.astype(np.float32))
+    return Glance("", height, width, "uint8", coloured=False, digest=b"", print_P=seen, **rest)
 
 
 def grouped(images: list[Bytes], threads: int = 1) -> list[list[int]]:
     groups = Groups(len(images))
-    sizes = np.array([image.shape[:2] for image in images])
-    near_duplicates(prints(images), sizes, groups, threads=threads)
+    near_duplicates([glance(image) for image in images], groups, threads=threads)
     return groups.all()
 
 

@@ -1,7 +1,7 @@
 """What a fit chose to look at, what an image costs, and what one more step of effort would cost and bring."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -29,24 +29,24 @@ class StepUp(NamedTuple):
 
 
 STEPS = {"quick": StepUp("standard", 4.5, 80, 77), "standard": StepUp("thorough", 1.9, 81, 80)}
-DESCRIBES_ONE_LOOK = ("size", "taps", "tiles", "image_score", "looks", "backbone")
-"""Options after which the looks are not those of an effort."""
 
 
-def say_effort(detector: "Detector", wanted: Mapping[str, Any], here: Sequence[Path]) -> None:
+def say_effort(detector: "Detector", wanted: Mapping[str, Any], good: Path | None) -> None:
     """Say which looks were chosen and what they cost; `wanted` are the options of this fit.
 
-    It is timed on one of the good images that lie `here`, where any does.
+    It is timed on a good image, where one lies here.
     """
+    from blemish.images.sizing import describes_one_look
+
     settings = detector.manifest.settings
     if settings.method != "patchcore":
         return
     if settings.looks:
         say(f"Looks: {', '.join(settings.looks)}.")
-    if here:
-        say(f"An image takes about {milliseconds(detector, here[0]):.0f} ms on this machine, beyond reading it.")
-    step = STEPS.get(settings.effort)
-    if step and settings.preset == "default" and not any(name in wanted for name in DESCRIBES_ONE_LOOK):
+    if good:
+        say(f"An image takes about {milliseconds(detector, good):.0f} ms on this machine, beyond reading it.")
+    step, by_hand = STEPS.get(settings.effort), "looks" in wanted or "backbone" in settings.asked()
+    if step and not by_hand and not describes_one_look(settings):
         say(
             f"One step up, --effort {step.effort}, takes about {step.longer:g} times as long and found {step.found} of "
             f"100 defects where {settings.effort} found {step.found_before} (four kinds of parts, 5 % of good parts "

@@ -146,7 +146,7 @@ def _tell(output: Path, detector: "Detector", wanted: Mapping[str, Any], images:
     say(f"{output}: {info['images']} good images at {size['height']}x{size['width']} (height x width)")
     say(f"{detector.model.method}; {basis(Words(language()), detector.manifest.calibration)}")
     # The model may have taken the place of an image, with --force.
-    say_effort(detector, wanted, [image for image in images if image.resolve() != output.resolve()])
+    say_effort(detector, wanted, next((image for image in images if image.resolve() != output.resolve()), None))
     say_misses_unknown(output)
 
 

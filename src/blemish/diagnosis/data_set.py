@@ -9,8 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from blemish.data.samples import Sample, read_samples
 from blemish.diagnosis import checks
 from blemish.diagnosis.finding import Finding, Seen
@@ -149,10 +147,7 @@ def _proposed(seen: Sequence[Seen]) -> Groups:
     groups = Groups(len(seen))
     groups.join_equal([each.sample.group for each in seen])
     groups.join_equal([each.glance.digest for each in seen])
-    if seen:
-        sizes_N2 = np.array([(each.glance.height, each.glance.width) for each in seen])
-        prints_NP = np.stack([each.glance.print_P for each in seen])
-        near_duplicates(prints_NP, sizes_N2, groups, threads=available_threads())
+    near_duplicates([each.glance for each in seen], groups, threads=available_threads())
     return groups
 
 

@@ -15,8 +15,8 @@ from itertools import product
 import cv2
 import numpy as np
 
-from blemish.arrays import Array, Floats, Ints
-from blemish.images.glance import SIDE, STEPS
+from blemish.arrays import Array, Floats
+from blemish.images.glance import SIDE, STEPS, Glance
 from blemish.system.stream import stream
 
 __all__ = ["FEWEST", "Groups", "near_duplicates"]
@@ -74,14 +74,11 @@ class Groups:
         return sorted({id(members): sorted(members) for members in self._members}.values())
 
 
-def near_duplicates(prints_NP: Array, sizes_N2: Ints, groups: Groups, *, threads: int) -> None:
-    """Join into `groups` the images that show the same part; their heights and widths are those before any stretching.
-
-    The result does not depend on `threads`.
-    """
-    if len(prints_NP) < FEWEST:
+def near_duplicates(glances: Sequence[Glance], groups: Groups, *, threads: int) -> None:
+    """Join into `groups` the images that show the same part. The result does not depend on `threads`."""
+    if len(glances) < FEWEST:
         return
-    likeness = _Likeness(prints_NP, sizes_N2)
+    likeness = _Likeness(glances)
     for part in _standing_out(_tree(likeness, groups, threads)):
         for member in part.members:
             groups.join(part.members[0], member)
@@ -90,8 +87,9 @@ def near_duplicates(prints_NP: Array, sizes_N2: Ints, groups: Groups, *, threads
 class _Likeness:
     """How alike the parts of two images are; each pair is compared once."""
 
-    def __init__(self, prints_NP: Array, sizes_N2: Ints) -> None:
-        self._prints_NP, self._sizes_N2 = prints_NP, sizes_N2
+    def __init__(self, glances: Sequence[Glance]) -> None:
+        self._prints_NP = prints_NP = np.stack([glance.print_P for glance in glances])
+        self._sizes_N2 = np.array([(glance.height, glance.width) for glance in glances])
         self._mean_P = prints_NP.mean(axis=0, dtype=np.float32)
         self._known: dict[tuple[int, int], float] = {}
         self._plain_N = [float(np.linalg.norm(print_P.astype(np.float32))) < PLAIN for print_P in prints_NP]

@@ -8,8 +8,6 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 from typing import Protocol, TypeAlias
 
-import numpy as np
-
 from blemish.arrays import Array
 from blemish.errors import ImageError, OptionError
 from blemish.images.decode import Rules
@@ -97,9 +95,8 @@ def joined_parts(
     groups = Groups(len(seen))
     groups.join_equal([names[number] for number in readable])
     groups.join_equal([glance.digest for glance in seen])
-    if not stated and 0 < len(seen) <= COMPARED:
-        sizes_N2 = np.array([(glance.height, glance.width) for glance in seen])
-        near_duplicates(np.stack([glance.print_P for glance in seen]), sizes_N2, groups, threads=threads)
+    if not stated and len(seen) <= COMPARED:
+        near_duplicates(seen, groups, threads=threads)
     joined = list(names)
     for members in groups.all():
         for member in members:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ from blemish.images.transform import CROP_MARGIN, Resize, Transform
 from blemish.options.looks import LookOption
 from blemish.options.settings import Settings
 
-__all__ = ["choose_resize", "choose_transform", "looks_of_effort"]
+__all__ = ["choose_resize", "choose_transform", "describes_one_look", "looks_of_effort"]
 
 SHARED_ASPECT = 0.1
 """Aspects are shared where the middle four fifths of them differ by no more than a tenth."""
@@ -83,17 +84,22 @@ def looks_of_effort(settings: Settings, kinds: Sequence[ImageKind]) -> list[str]
     A look larger than the images shows nothing new, so that small images get smaller ones. Another network than the
     usual one takes all looks.
     """
-    one = settings.size != "auto" or settings.taps or settings.tiles or settings.image_score != "peak"
-    if settings.effort == "quick" or settings.preset == "paper" or one or not kinds:
+    if settings.effort == "quick" or describes_one_look(settings) or not kinds:
         return []
     native = math.sqrt(float(np.median([kind.height * kind.width for kind in kinds])))
     largest = max((side for side in SIDES[settings.effort] if native >= side * ENLARGED), default=SIDES["quick"][0])
     other = "backbone" in settings.asked()
     looks = [
-        f"{network}@{int(largest * share)}:{levels}" if network and not other else f"{int(largest * share)}:{levels}"
+        replace(LookOption.parse(f"{int(largest * share)}:{levels}"), network="" if other else network)
         for network, share, levels in LOOKS[settings.effort]
     ]
-    return list(dict.fromkeys(looks))
+    return [str(look) for look in dict.fromkeys(looks)]
+
+
+def describes_one_look(settings: Settings) -> bool:
+    """Whether the settings say how one look sees, so that the effort has no choice."""
+    own = settings.size != "auto" or settings.taps or settings.tiles or settings.image_score != "peak"
+    return settings.preset == "paper" or bool(own)
 
 
 def _log_aspects(kinds: Sequence[ImageKind]) -> list[float]:

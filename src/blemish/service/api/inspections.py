@@ -13,7 +13,6 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 from pydantic_core import to_json
 from starlette.datastructures import UploadFile
-from starlette.requests import ClientDisconnect
 
 from blemish.service.api.answers import API, Detail, Named
 from blemish.service.api.depends import At, Who, documented
@@ -230,7 +229,7 @@ async def _picture(request: Request) -> tuple[str, bytes]:
     """The name and the bytes of the picture in a call."""
     kind = request.headers.get("content-type", "").lower()
     if kind.startswith(RAW):
-        return "picture", await _body(request)
+        return "picture", await request.body()
     if not kind.startswith("multipart/form-data"):
         raise Problem("wrong-media", f"Send a picture (image/png) or multipart/form-data, not {kind[:80]!r}.")
     async with request.form(max_files=1, max_fields=8) as form:
@@ -238,19 +237,6 @@ async def _picture(request: Request) -> tuple[str, bytes]:
         if not isinstance(sent, UploadFile):
             raise Problem("invalid", "The form has no file named image.", errors=[{"pointer": "/image"}])
         return _name(sent), await sent.read()
-
-
-async def _body(request: Request) -> bytes:
-    """The body of a call: in most it comes in one piece, which is taken as it is."""
-    pieces = []
-    more = True
-    while more:
-        message = await request.receive()
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnect
-        pieces.append(message.get("body", b""))
-        more = message.get("more_body", False)
-    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
 async def _pictures(request: Request) -> list[tuple[str, bytes]]:
