@@ -15,7 +15,8 @@ EPSILON = 0.01
 """Added to the variances, so that few images make a Gaussian too."""
 STRIP = 25
 """Rows of a factor that are kept and multiplied together, without the zeros right of their last one."""
-SMALL = 8
+SMALL = 16
+"""Numbers of a triangle that LAPACK inverts whole; for larger ones products by halves are faster."""
 
 
 class Scatter(NamedTuple):
@@ -47,16 +48,15 @@ def cross_lengths(good: Scatter, fold_of_N: Ints) -> Doubles:
     """
     _, centred_PND, scatter_PDD = good
     places, images, dimension = centred_PND.shape
-    whitened: dict[int, Doubles] = {}
+    factor_of: dict[int, Doubles] = {}
     lengths_PN = np.empty((places, images))
     for fold in np.unique(fold_of_N):
         members = np.flatnonzero(fold_of_N == fold)
         others = images - len(members)
         divisor = max(1, others - 1)
-        if others not in whitened:
-            factor_PDD = whitening(scatter_PDD + EPSILON * divisor * np.eye(dimension))
-            whitened[others] = np.matmul(centred_PND, factor_PDD.transpose(0, 2, 1))
-        fold_PMD = whitened[others][:, members]
+        if others not in factor_of:
+            factor_of[others] = whitening(scatter_PDD + EPSILON * divisor * np.eye(dimension))
+        fold_PMD = np.matmul(centred_PND[:, members], factor_of[others].transpose(0, 2, 1))
         shift_P1D = -fold_PMD.sum(axis=1, keepdims=True) / np.sqrt(others)
         removed_PMD = np.concatenate([fold_PMD, shift_P1D], axis=1)
         gram_PMM = np.matmul(removed_PMD, removed_PMD.transpose(0, 2, 1))
@@ -73,24 +73,21 @@ def cross_lengths(good: Scatter, fold_of_N: Ints) -> Doubles:
 def whitening(covariance_PDD: Doubles) -> Doubles:
     """The lower triangular W with W C W^T = I, so that |W x| is the Mahalanobis length of x.
 
-    Cholesky reads the lower half of C alone: that rounding makes C a little asymmetric does not matter.
+    It is the inverse of C's Cholesky factor, made with it by halves: NumPy inverts no triangles, and this is nearly all
+    products. The lower half of C alone is read: that rounding makes C a little asymmetric does not matter.
     """
-    return _inverse_lower(np.asarray(np.linalg.cholesky(covariance_PDD), np.float64))
-
-
-def _inverse_lower(lower_PDD: Doubles) -> Doubles:
-    """The inverse of lower triangular matrices, by halves: NumPy knows none, and this is nearly all products."""
-    dimension = lower_PDD.shape[1]
-    inverse_PDD: Doubles = np.zeros_like(lower_PDD)
+    dimension = covariance_PDD.shape[1]
     if dimension <= SMALL:
-        inverse_PDD[:] = np.tril(np.linalg.inv(lower_PDD))
-        return inverse_PDD
+        return np.asarray(np.tril(np.linalg.inv(np.linalg.cholesky(covariance_PDD))), np.float64)
     half = dimension // 2
-    upper, lower = _inverse_lower(lower_PDD[:, :half, :half]), _inverse_lower(lower_PDD[:, half:, half:])
-    inverse_PDD[:, :half, :half] = upper
-    inverse_PDD[:, half:, half:] = lower
-    inverse_PDD[:, half:, :half] = -lower @ (lower_PDD[:, half:, :half] @ upper)
-    return inverse_PDD
+    upper = whitening(covariance_PDD[:, :half, :half])
+    corner = np.matmul(covariance_PDD[:, half:, :half], upper.transpose(0, 2, 1))
+    lower = whitening(covariance_PDD[:, half:, half:] - np.matmul(corner, corner.transpose(0, 2, 1)))
+    factor_PDD: Doubles = np.zeros_like(covariance_PDD)
+    factor_PDD[:, :half, :half] = upper
+    factor_PDD[:, half:, half:] = lower
+    factor_PDD[:, half:, :half] = -np.matmul(lower, np.matmul(corner, upper))
+    return factor_PDD
 
 
 def strips(dimension: int) -> list[tuple[int, int]]:
