@@ -201,9 +201,18 @@ def test_a_threshold_by_hand_is_told_what_it_promises() -> None:
     assert (found.threshold, found.above) == (95.5, 5)
     assert found.promise == pytest.approx(0.1023, abs=1e-4)  # Clopper-Pearson: 5 of 100, one-sided
     assert "at most 10.3 % of good parts are NG, with 95 % confidence. It was set by hand; 5 of 100" in str(found)
-    assert found.map_threshold == pytest.approx(195 * 95.5 / 95)
+    assert found.map_threshold == pytest.approx(195.5), "peaks lie as far apart as scores, here"
     far = calibrated(np.arange(1.0, 101), threshold=0.5)
     assert (far.above, far.promise) == (100, 1)
+
+
+@pytest.mark.parametrize(("scale", "zero"), [(1, 0), (0.1, 0), (1, -60), (20, 300)])
+def test_a_threshold_by_hand_moves_regions_alike_wherever_maps_have_their_zero(scale: float, zero: float) -> None:
+    """Joined looks count deviations from the mean of good images: half of their scores lie below 0."""
+    scores = np.linspace(-2, 2, 50)
+    asked = Wanted(false_rejects=0.05, confidence=0.95, review=0, threshold=5)
+    found = set_thresholds(scores, scale * scores + zero, parts(50), asked, mode="split")
+    assert found.map_threshold == pytest.approx(scale * 5 + zero)
 
 
 def test_what_is_wanted_can_be_changed_and_is_checked() -> None:

@@ -217,8 +217,8 @@ def set_thresholds(
     map_threshold, map_extent = _cut(peaks_of_groups, review_above), _cut(peaks_of_groups, len(of_groups) // 10)
     if mode == "cross":  # nothing is promised of regions, and one odd part must not hide those of defects
         map_threshold = min(map_threshold, odd_from(peaks_of_groups))
-    if wanted.threshold is not None and (seen := _cut(of_groups, review_above)) > 0:
-        map_threshold *= review_threshold / seen
+    if wanted.threshold is not None:
+        map_threshold += _per_score(of_groups, peaks_of_groups) * (review_threshold - _cut(of_groups, review_above))
     return Calibration(
         mode=mode,
         wanted=wanted,
@@ -259,6 +259,12 @@ def _above(groups: int, rate: float, confidence: float, mode: Mode) -> int:
         return allowed_above(groups, rate, confidence) or 0
     # One new score falls above the k-th smallest of n with chance (n + 1 - k) / (n + 1), were they all alike.
     return max(0, math.floor(rate * (groups + 1) + 1e-9) - 1)
+
+
+def _per_score(of_groups: Doubles, peaks_of_groups: Doubles) -> float:
+    """How far peaks of maps lie apart for each step between scores, which may have another scale and another zero."""
+    spread = float(of_groups.std())
+    return float(peaks_of_groups.std()) / spread if spread > 0 else 1.0
 
 
 def _cut(of_groups: Doubles, above: int) -> float:
