@@ -53,6 +53,16 @@ def stained_part(seed: int) -> Part:
     return Part(plate, Box(12, 68, 17, 17))
 
 
+def save_parts_with_blotches(folder: Path) -> Path:
+    """Write 76 good parts, and four that are rough in one place, which hide each other; the folder."""
+    for seed in range(100, 104):
+        plate = good_part(seed).astype(np.float32)
+        noise = np.random.default_rng(seed + 1000).normal(0, 120, (40, 40)).astype(np.float32)
+        plate[50:90, 6:46] += cv2.GaussianBlur(noise, (0, 0), 1.5)
+        save_image(folder / f"rough{seed}.png", np.clip(plate, 0, 255).astype(np.uint8))
+    return save_good_parts(folder, 76)
+
+
 def torn_part(seed: int) -> Bytes:
     """A good part whose last rows hold one value, as a camera leaves them: for review, though its score is good."""
     plate = good_part(seed).copy()

@@ -18,7 +18,7 @@ from blemish.calibration.promise import (
     parts_needed,
     rate_after_leaving_out,
 )
-from blemish.calibration.suspects import suspect_places
+from blemish.calibration.suspects import suspect_places, suspicion
 from blemish.errors import DataError
 
 
@@ -128,7 +128,7 @@ def test_the_promise_holds_after_suspects_were_left_out(defects: int, spread: fl
     draws, n = 2000, 300
     for _ in range(draws):
         good, bad = random.exponential(size=n - defects), random.exponential(size=defects) + spread
-        named = suspect_places(np.concatenate([good, bad]))
+        named = suspect_places(suspicion(np.concatenate([good, bad])))
         is_bad = named >= n - defects
         rest = np.delete(np.concatenate([good, bad]), named)
         rate = np.exp(-rest.max())  # of good parts above the threshold, exactly

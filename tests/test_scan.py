@@ -9,7 +9,7 @@ from parts import TINY, good_part, save_image, scratched_part, stained_part
 from PIL import Image
 from shell import RunCli
 
-from blemish.calibration.suspects import CUTOFF, suspect_places, suspicion
+from blemish.calibration.suspects import CUTOFF, ROWS_CUTOFF, joint_suspicion, suspect_places, suspicion
 from blemish.errors import OptionError
 from blemish.scanning import scan
 
@@ -29,13 +29,38 @@ def test_scores_may_have_any_scale_and_sign(shift: float) -> None:
 
 def test_what_stands_out_comes_highest_first() -> None:
     scores = np.append(np.linspace(9, 11, 18), [40.0, 70.0])
-    assert suspect_places(scores).tolist() == [19, 18]
+    assert suspect_places(suspicion(scores)).tolist() == [19, 18]
 
 
 def test_equal_scores_and_zeros_name_only_what_is_higher() -> None:
-    assert suspect_places(np.full(9, 3.0)).tolist() == []
-    assert suspect_places(np.zeros(4)).tolist() == []
-    assert suspect_places(np.array([0.0] * 8 + [1.0])).tolist() == []  # a tail of one has no scale to judge it by
+    assert suspect_places(suspicion(np.full(9, 3.0))).tolist() == []
+    assert suspect_places(suspicion(np.zeros(4))).tolist() == []
+    one = np.array([0.0] * 8 + [1.0])
+    assert suspect_places(suspicion(one)).tolist() == []  # a tail of one has no scale to judge it by
+
+
+def test_scores_or_rows_make_a_suspect() -> None:
+    scores, rows = np.linspace(9, 11, 40), np.tile([5.0, 6.0, 7.0, 8.0, 9.0], 8)
+    scores[3], rows[7] = 40, 60
+    assert suspect_places(joint_suspicion(scores, rows)).tolist() == [3, 7]
+    by_rows = joint_suspicion(scores, rows)[7]
+    assert by_rows == suspicion(rows, least=1.0)[7] * CUTOFF / ROWS_CUTOFF
+    assert (joint_suspicion(scores, rows) >= suspicion(scores)).all()
+
+
+def test_an_image_that_gave_no_rows_to_be_counted_is_judged_by_its_score() -> None:
+    scores, rows = np.linspace(9, 11, 40), np.full(40, 5.0)
+    rows[:20] = np.nan
+    scores[3] = 40
+    assert joint_suspicion(scores, rows).tolist()[:20] == suspicion(scores).tolist()[:20]
+    assert suspect_places(joint_suspicion(scores, rows)).tolist() == [3]
+
+
+def test_a_row_more_is_not_a_defect() -> None:
+    """Counts of a small memory are nearly equal: the tail's scale is no smaller than one row would make it."""
+    rows = np.array([3.0] * 28 + [4.0] * 11 + [7.0])
+    assert suspicion(rows)[-1] > CUTOFF
+    assert suspect_places(suspicion(rows, least=1.0)).tolist() == []
 
 
 @pytest.fixture

@@ -5,10 +5,12 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from parts import TINY, bank_of, good_part, save_image, scratched_part, stained_part
+from parts import TINY, bank_of, good_part, save_image, save_parts_with_blotches, scratched_part, stained_part
 from shell import RunCli
 
+from blemish.calibration.suspects import CUTOFF, suspicion
 from blemish.detector import Detector, load
 from blemish.errors import OptionError
 from blemish.fitting import fit
@@ -53,6 +55,32 @@ def test_fit_names_them_and_what_they_do_to_the_threshold(kept: Detector) -> Non
 
 def load_of_good_parts() -> Detector:
     return fit([good_part(seed) for seed in range(14)], **TINY)
+
+
+def test_a_defect_whose_likes_are_in_the_memory_is_named_by_the_rows_it_gave(tmp_path: Path) -> None:
+    """Four parts are rough in one place: each is known from the others, so that none of them scores high."""
+    folder = save_parts_with_blotches(tmp_path)
+    found = fit(folder, coreset=250, size=96)
+    held_out, images = found.model.held_out, found.model.manifest.images
+    place = [Path(image.path).name for image in images].index("rough100.png")
+    assert suspicion(held_out.scores_M)[place] < CUTOFF - 1
+    assert "rough100.png" in names(found)
+    assert held_out.rows_M is not None
+    assert held_out.rows_M.sum() == 250
+    assert held_out.rows_M.argmax() == place
+    assert len(found.suspects) <= 2
+    single = fit(folder, coreset=250, size=96, threads=1)
+    assert single.model.held_out.suspicion_M.tolist() == held_out.suspicion_M.tolist()
+    assert single.suspects == found.suspects
+
+
+def test_images_kept_from_the_memory_are_judged_by_their_scores_alone(mixed: Path) -> None:
+    split = fit(mixed, calibration="split", held_out=8, **TINY)
+    flags = [image.in_memory for image in split.model.manifest.images]
+    assert split.model.held_out.rows_M is not None
+    assert np.isnan(split.model.held_out.rows_M).all()
+    assert split.model.held_out.suspicion_M.tolist() == suspicion(split.model.held_out.scores_M).tolist()
+    assert sum(flags) == 8
 
 
 def test_dropping_takes_them_out_of_memory_and_threshold(mixed: Path, kept: Detector) -> None:

@@ -6,7 +6,7 @@ from typing import Unpack
 
 import numpy as np
 
-from blemish.calibration.suspects import CUTOFF, suspect_places, suspicion
+from blemish.calibration.suspects import CUTOFF, suspect_places
 from blemish.detector import Detector
 from blemish.errors import OptionError
 from blemish.fitting import fit
@@ -23,9 +23,10 @@ class Scan:
     """The images that look defective, the most so first, inspected by a memory of all others."""
 
     suspects: list[Result]
-    """Their results, the highest score first."""
+    """Their results, the most suspicious first."""
     suspicion: list[float]
-    """How far out in the tail of all scores each one's lies, in scales of the tail."""
+    """How far out in the tail of all each one lies, in scales of the tail: by its score, or by how many rows of the
+    memory it gave."""
     detector: Detector
     """Fitted on all images that are not suspects."""
 
@@ -39,10 +40,10 @@ def scan(
     progress: Shown = None,
     **options: Unpack[FitOptions],
 ) -> Scan:
-    """Score each image by a memory without its fold, as cross-fitting does, and name those whose scores stand out.
+    """Score each image by a memory without its fold, as cross-fitting does, and name those that stand out.
 
-    A defect that several images show is known to the memory of each of them and may hide: look at what stands out, take
-    it away, and scan again.
+    A defect that several images show is known to the memory of each of them and may hide, unless it gave the memory
+    many rows: look at what stands out, take it away, and scan again.
 
     Args:
         images: Images that are meant to be good, as `fit` takes them.
@@ -67,10 +68,10 @@ def scan(
     sources = list_sources(images, recursive=recursive)
     options["calibration"] = "cross"
     detector = fit(sources, groups=groups, progress=progress, **options)
-    scores_M = detector.model.held_out.scores_M
-    found = suspect_places(scores_M, cutoff=cutoff)
+    suspicion_M = detector.model.held_out.suspicion_M
+    found = suspect_places(suspicion_M, cutoff=cutoff)
     if len(found):
         detector = detector.remove([int(number) for number in np.sort(found)])
     suspects = [sources[int(number)] for number in found]
     results = list(detector.inspect_many(suspects)) if suspects else []
-    return Scan(results, suspicion(scores_M)[found].tolist(), detector)
+    return Scan(results, suspicion_M[found].tolist(), detector)

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 from crews import LocalCrew, assert_equal, cluster_of, never
-from parts import good_part, save_good_parts, save_image, stained_part
+from parts import good_part, save_good_parts, save_image, save_parts_with_blotches, stained_part
 
 import blemish
 from blemish.arrays import Array
@@ -80,6 +80,16 @@ def test_a_fit_on_workers_is_that_of_one_process(
 ) -> None:
     assert_equal(alone, fitted(good, LocalCrew(workers), tmp_path))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_workers_name_the_suspects_of_one_process(tmp_path: Path) -> None:
+    folder = save_parts_with_blotches(tmp_path / "rough")
+    given: dict[str, Any] = {"size": 96, "coreset": 250, "progress": False, "threads": 1}
+    alone = blemish.fit(folder, **given)
+    assert alone.suspects
+    found = blemish.fit(folder, spill_folder=tmp_path, cluster=cluster_of(LocalCrew(2)), **given)
+    assert_equal(alone, found)
+    assert found.model.held_out.suspicion_M.tolist() == alone.model.held_out.suspicion_M.tolist()
 
 
 class Looking(LocalCrew):

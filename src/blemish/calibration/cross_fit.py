@@ -1,6 +1,7 @@
 """Fit and score good images that the memory has not seen: some kept for good, or fold after fold."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -9,7 +10,7 @@ from blemish.arrays import Bools, Ints
 from blemish.calibration.held_out import HeldOut, check_unseen, cross_scores, divide
 from blemish.calibration.thresholds import Calibration, Mode, Wanted, set_thresholds
 from blemish.features.patches import Features
-from blemish.methods.method import KEPT, FitsAcross, Fitted, Learner, Method, Numbers
+from blemish.methods.method import KEPT, FitsAcross, Fitted, GivesRows, Learner, Method, Numbers
 from blemish.options.settings import Settings
 from blemish.system.progress import Progress
 from blemish.system.stream import stream
@@ -44,7 +45,10 @@ def fit_and_hold_out(
     if isinstance(learner, FitsAcross) and learner.across and (learner.spares or not held_N.any()):
         folds = divide(groups, settings.folds or learner.folds, settings.seed)
         fitted, answers = learner.fit_across(np.where(held_N, KEPT, folds), progress)
-        return fitted, _held_out(np.arange(len(groups)), answers)
+        seen = _held_out(np.arange(len(groups)), answers)
+        if isinstance(learner, GivesRows):
+            seen = replace(seen, rows_M=np.where(held_N, np.nan, learner.rows_given(fitted)))
+        return fitted, seen
     if held_N.any():
         fitted = learner.fit(~held_N, progress)
         return fitted, score(held_N, fitted)

@@ -11,6 +11,7 @@ import numpy as np
 
 from blemish.arrays import Bools, Doubles, Ints
 from blemish.calibration.promise import parts_needed
+from blemish.calibration.suspects import joint_suspicion, suspicion
 from blemish.errors import DataError, OptionError
 from blemish.options.settings import Settings
 from blemish.system.progress import Progress, silent
@@ -33,6 +34,9 @@ class HeldOut:
     """The highest value of each map; the score again where the method draws none."""
     floors_M: Doubles | None = None
     """What a twentieth of each map does not exceed (`Scores.floor`); None where a model file told, which keeps one."""
+    rows_M: Doubles | None = None
+    """How many rows each gave to the memory, NaN where it was not fitted on it; None where the method has no rows, or
+    a model file told, which names the suspects."""
 
     @property
     def floor(self) -> float | None:
@@ -42,8 +46,13 @@ class HeldOut:
     def only(self, images_N: Bools) -> "HeldOut":
         """The scores of the images marked, of all images of the fit."""
         kept_M = images_N[self.image_M]
-        floors_M = None if self.floors_M is None else self.floors_M[kept_M]
-        return HeldOut(self.image_M[kept_M], self.scores_M[kept_M], self.peaks_M[kept_M], floors_M)
+        floors_M, rows_M = (None if each_M is None else each_M[kept_M] for each_M in (self.floors_M, self.rows_M))
+        return HeldOut(self.image_M[kept_M], self.scores_M[kept_M], self.peaks_M[kept_M], floors_M, rows_M)
+
+    @property
+    def suspicion_M(self) -> Doubles:
+        """How much each looks like a defect (calibration/suspects.py)."""
+        return suspicion(self.scores_M) if self.rows_M is None else joint_suspicion(self.scores_M, self.rows_M)
 
     def percentile(self, score: float) -> float:
         """The share, in per cent, of these images that score no higher than `score`."""

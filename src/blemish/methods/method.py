@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
-from blemish.arrays import Array, Bools, Floats, Ints
+from blemish.arrays import Array, Bools, Doubles, Floats, Ints
 from blemish.backbones.backbone import Backbone
 from blemish.features.patches import Features
 from blemish.images.transform import Transform
@@ -30,6 +30,7 @@ from blemish.system.progress import Progress, silent
 __all__ = [
     "KEPT",
     "Fitted",
+    "GivesRows",
     "KeepsCandidates",
     "Learner",
     "Learns",
@@ -168,6 +169,14 @@ class FitsAcross(Protocol):
 
         Images of fold KEPT are not fitted on.
         """
+
+
+@runtime_checkable
+class GivesRows(Protocol):
+    """A learner that fills a memory with patches of the good images."""
+
+    def rows_given(self, fitted: Fitted) -> Doubles:
+        """How many rows each good image gave to the memory, had all as many patches as the largest."""
 
 
 class MethodKind(Protocol):

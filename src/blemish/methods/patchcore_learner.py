@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from blemish.arrays import Array, Bools, Ints
+from blemish.arrays import Array, Bools, Doubles, Ints
 from blemish.backbones.backbone import Backbone
 from blemish.features.looks import graph_of, grid_names, plan_looks
 from blemish.features.patches import Features, ImagePatches
@@ -106,6 +106,16 @@ class PatchCoreLearner:
             answers.append(answer)
             progress("threshold", number, len(fold_of_N))
         return fitted, answers
+
+    def rows_given(self, fitted: Fitted) -> Doubles:
+        """How many rows of the banks each image gave, had all as many patches as the largest."""
+        method, count = fitted.method, len(self._good)
+        assert isinstance(method, PatchCore), "fitted by this learner"
+        rows_N, patches_N = np.zeros(count), np.zeros(count)
+        for look, patches in zip(method.looks, self.patches.values(), strict=True):
+            rows_N += np.bincount(look.bank.image_K, minlength=count)
+            patches_N += np.diff([patches.first(image) for image in range(count + 1)])
+        return np.asarray(rows_N * (patches_N.max() / patches_N), np.float64)
 
     def with_candidates(self, fitted: Fitted, images: Bools | None = None, progress: Progress = silent) -> Fitted:
         """The method that was fitted on these images or all, with the patches that let one of them go again."""

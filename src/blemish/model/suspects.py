@@ -21,7 +21,7 @@ TOLD = 5
 
 def marked(images: Sequence[TrainingImage], seen: HeldOut) -> list[TrainingImage]:
     """The images, with the score of each suspect; `seen` holds what they score by a memory without them."""
-    score_of = {int(seen.image_M[place]): float(seen.scores_M[place]) for place in suspect_places(seen.scores_M)}
+    score_of = {int(seen.image_M[place]): float(seen.scores_M[place]) for place in suspect_places(seen.suspicion_M)}
     return [
         image.model_copy(update={"suspect": score_of[number]}) if number in score_of else image
         for number, image in enumerate(images)
