@@ -13,7 +13,7 @@ import numpy as np
 
 from blemish.arrays import Array, Bools, Floats, Ints
 
-__all__ = ["CONTRASTS", "KINDS", "SIZES", "Drawing", "draw", "drawings"]
+__all__ = ["CONTRASTS", "FORMS", "KINDS", "SIZES", "Drawing", "draw", "drawings"]
 
 SIZES = {"small": 0.04, "medium": 0.12, "large": 0.35}
 """The longest extent, as a share of the input's longer side."""
@@ -66,7 +66,7 @@ def draw(drawing: Drawing, sized: Array, donor: Array, looked_HW: Bools) -> Arra
     top = float(np.iinfo(sized.dtype).max)
     image_HWC, donor_HWC = (each.astype(np.float32) / top for each in (sized, donor))
     extent = SIZES[drawing.size] * max(sized.shape[:2])
-    form = _line if drawing.kind == "scratch" else _blob
+    form = FORMS["line" if drawing.kind == "scratch" else "blob"]
     alpha_HW = form(_centre(looked_HW, random), extent, looked_HW.shape, random) * looked_HW
     changed_HWC = KINDS[drawing.kind](image_HWC, donor_HWC, CONTRASTS[drawing.contrast], random)
     drawn_HWC = image_HWC + alpha_HW[..., None] * (changed_HWC - image_HWC)
@@ -126,6 +126,11 @@ def _textured(image_HWC: Floats, donor_HWC: Floats, contrast: float, random: np.
     return np.asarray(smooth + factor * (image_HWC - smooth), np.float32)
 
 
+FORMS: dict[str, Callable[[tuple[int, int], float, Sequence[int], np.random.Generator], Floats]] = {
+    "blob": _blob,
+    "line": _line,
+}
+"""Where a defect lies, from 0 to 1 (H x W): around a centre, so far in pixels, in an image of this shape."""
 KINDS: dict[str, Callable[[Floats, Floats, float, np.random.Generator], Floats]] = {
     "pasted": _pasted,
     "scratch": _toned,

@@ -1,0 +1,241 @@
+"""What adapting the network brings: looks of one that learnt made defects, in place of the small looks or beside them.
+
+    BLEMISH_DATA=... python benchmarks/adaptation.py --sets elpv_poly bsd --images 1600 --rate 2e-4 --output
+    BLEMISH_DATA=... python benchmarks/adaptation.py --train-on surfaces --images 3200 --output
+
+Trained on products, the network sees the good images of each set, and learns anew for each. Trained on surfaces, it
+learns once on made ones (adaptation_surfaces.py), for all sets. Standard's looks and the adapted ones are then fitted
+together by `blemish.fit`, and each way to join some of them scores the test images. Networks and finished cells are
+kept in --cells, so that an interrupted run goes on; give another folder after a change of code. Needs the extras
+[torch] and [builtin]; solar cells need [demo].
+"""
+
+import argparse
+import dataclasses
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+
+import cv2
+import numpy as np
+from adaptation_network import Pairs, Training, adapt, write_network
+from adaptation_surfaces import Product
+from detection_cell import Cell, Figures, image_figures, samples_of, tested
+from detection_sets import SETS
+from machine import markdown_table, publish, versions
+
+from blemish.arrays import Array
+from blemish.data.samples import Sample
+from blemish.features.looks import grid_names
+from blemish.features.patches import Features, look
+from blemish.fitting import fit, readable
+from blemish.images.decode import Rules
+from blemish.images.parts import glance_over
+from blemish.methods.good_images import GoodImages
+from blemish.methods.patchcore import PatchCore
+from blemish.methods.prepare import good_images
+from blemish.options.settings import divide_options
+from blemish.system.progress import silent
+
+THREADS = 2
+LOOKS = ["448:2+3", "224:2+3:even", "224:3+4:even"]
+"""Of standard; the adapted network takes the place of the small ones, behind them in the list."""
+VARIANTS = {
+    "standard plain": (0, 1, 2),
+    "small looks replaced": (0, 3, 4),
+    "small looks added": (0, 1, 2, 3, 4),
+}
+SURFACE = (224, 224)
+NOTES = """In percent: image AUROC of the development half, the report half, and all test images; behind them, of all
+test images, defects found at 5 % false rejects, an oracle. Means over the seeds."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One set, and the network that looks at it."""
+
+    data: str
+    seed: int
+    images: int
+    rate: float
+    train_on: str
+    thin: int | None
+
+    @property
+    def name(self) -> str:
+        """Of the file that keeps the answer."""
+        return f"{self.data}_{_digest(self)}"
+
+    @property
+    def network(self) -> str:
+        """Of the network: that of surfaces is the same for all sets."""
+        if self.train_on == "products":
+            return f"adapted_{self.name}"
+        alike = dataclasses.replace(self, data="surfaces", thin=None)
+        return f"adapted_{alike.name}"
+
+    def samples(self, data: Path) -> list[Sample]:
+        return samples_of(Cell(self.data, {}, self.seed, self.thin), data)
+
+
+def main() -> None:
+    arguments = parse()
+    if not arguments.data.is_dir():
+        raise SystemExit("Set BLEMISH_DATA, or give --data: the folder that holds the data sets.")
+    arguments.cells.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for name in arguments.sets:
+        seeds = [answer(asked(name, seed, arguments), arguments) for seed in arguments.seeds]
+        rows.append([SETS[name].title, *(_cell(seeds, variant) for variant in VARIANTS)])
+    trained = f"Trained on {arguments.train_on}: {arguments.images} images, rate {arguments.rate:g}."
+    body = f"{markdown_table(['set', *VARIANTS], rows)}\n\n{NOTES} {trained}"
+    theme, seeds_said = f"adaptation_{arguments.train_on}", ", ".join(map(str, arguments.seeds))
+    publish(theme, body, seed=seeds_said, keep=arguments.output, extra=versions(["torch", "timm"]))
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    judged = [name for name, each in SETS.items() if not each.by_pixels]
+    parser.add_argument("--data", type=Path, default=Path(os.environ.get("BLEMISH_DATA", "?")))
+    parser.add_argument("--sets", nargs="+", choices=judged, default=["elpv_poly", "elpv_mono", "bsd", "mtd_disjoint"])
+    parser.add_argument("--images", type=int, default=1600, help="made defects to learn from")
+    parser.add_argument("--rate", type=float, default=2e-4, help="highest learning rate of the network")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0])
+    parser.add_argument("--train-on", choices=["products", "surfaces"], default="products")
+    parser.add_argument("--thin", type=int, help="fit and test on about so many images only, to try the script")
+    parser.add_argument("--cells", type=Path, default=Path("adaptation-cells"), help="folder for finished cells")
+    parser.add_argument("--output", action="store_true", help="keep the table in benchmarks/results")
+    return parser.parse_args()
+
+
+def asked(name: str, seed: int, arguments: argparse.Namespace) -> Asked:
+    return Asked(name, seed, arguments.images, arguments.rate, arguments.train_on, arguments.thin)
+
+
+def answer(cell: Asked, arguments: argparse.Namespace) -> dict[str, dict[str, Figures]]:
+    """The figures of each variant and half, from the folder of finished cells or measured now."""
+    kept: Path = arguments.cells / f"{cell.name}.json"
+    if kept.is_file():
+        plain = json.loads(kept.read_text(encoding="utf-8"))
+        return {variant: {half: Figures(**each) for half, each in halves.items()} for variant, halves in plain.items()}
+    found = measure(cell, arguments.data, trained(cell, arguments))
+    plain = {
+        variant: {half: dataclasses.asdict(each) for half, each in halves.items()} for variant, halves in found.items()
+    }
+    kept.write_text(json.dumps(plain, indent=1), encoding="utf-8")
+    print(cell.data, *(_cell([found], variant) for variant in VARIANTS), file=sys.stderr, sep=" | ", flush=True)
+    return found
+
+
+def trained(cell: Asked, arguments: argparse.Namespace) -> Path:
+    """The adapted network's file, trained now where it is not there."""
+    folder: Path = arguments.cells.resolve()
+    kept = folder / f"{cell.network}.onnx"
+    if kept.is_file():
+        return kept
+    pairs = of_surfaces if cell.train_on == "surfaces" else of_products(cell.samples(arguments.data), cell.seed)
+    network = adapt(pairs, Training(cell.images, cell.rate, cell.seed, THREADS))
+    return write_network(network, folder, cell.network)
+
+
+def of_surfaces(random: np.random.Generator) -> tuple[Array, Array]:
+    """Two images of one made product, which no other pair shows."""
+    product = Product(_seed(random))
+    return product.image(SURFACE, _seed(random)), product.image(SURFACE, _seed(random))
+
+
+def of_products(samples: Sequence[Sample], seed: int) -> Pairs:
+    """Pairs of good images of different parts, as the small looks see them."""
+    good = sized(samples, seed)
+    images = [_halved(good.sized(number)[0]) for number in range(len(good))]
+
+    def draw(random: np.random.Generator) -> tuple[Array, Array]:
+        number = int(random.integers(len(images)))
+        others = np.flatnonzero(good.part_N != good.part_N[number])
+        return images[number], images[int(random.choice(others))]
+
+    return draw
+
+
+def sized(samples: Sequence[Sample], seed: int) -> GoodImages:
+    """The good images of a set, sized as a fit with standard's looks has them."""
+    train = [sample for sample in samples if sample.split == "train"]
+    settings, resources = divide_options({"looks": LOOKS, "seed": seed, "threads": THREADS})
+    rules = Rules.of(accept_damaged=resources.accept_damaged, max_pixels=resources.max_pixels, nodata=settings.nodata)
+    paths = [sample.path for sample in train]
+    glances = readable(glance_over(paths, rules, threads=THREADS, progress=silent))
+    kinds, groups = [glance.kind for glance in glances], [sample.group for sample in train]
+    return good_images(paths, kinds, settings, resources, size_asked=False, groups=groups, rules=rules)
+
+
+def measure(cell: Asked, data: Path, network: Path) -> dict[str, dict[str, Figures]]:
+    """Fit all looks at once, and let each variant score the test images by some of them."""
+    samples = cell.samples(data)
+    train = [sample for sample in samples if sample.split == "train"]
+    looks = [*LOOKS, *(f"{network}@{small}" for small in LOOKS[1:])]
+    detector = fit(
+        [sample.path for sample in train],
+        groups=[sample.group for sample in train],
+        looks=looks,
+        seed=cell.seed,
+        threads=THREADS,
+        progress=False,
+    )
+    method, viewer = detector.model.method, detector.model.manifest.viewer
+    assert isinstance(method, PatchCore), "looks are PatchCore's"
+    halves = tested(samples)
+    scores: dict[Path, dict[str, float]] = {}
+    for sample in halves["all"]:
+        features = look(sample.path, viewer, detector.extractors.alone).features
+        scores[sample.path] = {name: _score(method, features, chosen) for name, chosen in VARIANTS.items()}
+    return {
+        name: {half: _figures(part, [scores[each.path][name] for each in part]) for half, part in halves.items()}
+        for name in VARIANTS
+    }
+
+
+def _score(method: PatchCore, features: Features, chosen: Sequence[int]) -> float:
+    """What some of the looks say of an image, joined as if there were no others."""
+    names = grid_names(len(method.looks))
+    settings = method.settings.with_looks([method.settings.looks[number] for number in chosen])
+    part = PatchCore([method.looks[number] for number in chosen], settings, method.transform)
+    own = {name: features[names[number]] for name, number in zip(grid_names(len(chosen)), chosen, strict=True)}
+    return part.score(own, threads=THREADS).image
+
+
+def _figures(samples: Sequence[Sample], scores: Sequence[float]) -> Figures:
+    labels = [sample.label for sample in samples]
+    return image_figures(scores, labels) if len(set(labels)) == 2 else Figures(None, None)
+
+
+def _halved(sized_HWC: Array) -> Array:
+    return np.asarray(cv2.resize(sized_HWC, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA))
+
+
+def _seed(random: np.random.Generator) -> int:
+    return int(random.integers(1 << 31))
+
+
+def _digest(cell: Asked) -> str:
+    return hashlib.sha256(json.dumps(dataclasses.asdict(cell)).encode()).hexdigest()[:12]
+
+
+def _cell(seeds: Sequence[Mapping[str, Mapping[str, Figures]]], variant: str) -> str:
+    """AUROC of the halves and of all, and what is found of all."""
+    of_half = {half: [seed[variant][half] for seed in seeds] for half in ("dev", "report", "all")}
+    areas = [_mean([each.auroc for each in figures], 1) for figures in of_half.values()]
+    return f"{' / '.join(areas)}; {_mean([each.found for each in of_half['all']], 0)}"
+
+
+def _mean(values: Sequence[float | None], digits: int) -> str:
+    known = [value for value in values if value is not None]
+    return f"{fmean(known):.{digits}f}" if known else "-"
+
+
+if __name__ == "__main__":
+    main()
