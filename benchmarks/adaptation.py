@@ -92,8 +92,8 @@ def main() -> None:
     for name in arguments.sets:
         seeds = [answer(asked(name, seed, arguments), arguments) for seed in arguments.seeds]
         rows.append([SETS[name].title, *(_cell(seeds, variant) for variant in VARIANTS)])
-    trained = f"Trained on {arguments.train_on}: {arguments.images} images, rate {arguments.rate:g}."
-    body = f"{markdown_table(['set', *VARIANTS], rows)}\n\n{NOTES} {trained}"
+    words = f"Trained on {arguments.train_on}: {arguments.images} images, rate {arguments.rate:g}."
+    body = f"{markdown_table(['set', *VARIANTS], rows)}\n\n{NOTES} {words}"
     theme, seeds_said = f"adaptation_{arguments.train_on}", ", ".join(map(str, arguments.seeds))
     publish(theme, body, seed=seeds_said, keep=arguments.output, extra=versions(["torch", "timm"]))
 
