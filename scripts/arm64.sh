@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Run a Python program of this repository as on a 64-bit ARM machine, emulated (Debian; 0.5 GB in FOLDER, made once):
-#   apt-get install qemu-user gcc-aarch64-linux-gnu
+#   apt-get install qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross
 #   PYTHONPATH=tests scripts/arm64.sh FOLDER tests/campaigns/other_machine.py
 #   PYTHONPATH=tests scripts/arm64.sh FOLDER -m pytest -p no:cacheprovider tests/test_kernels.py
 # Python and its libraries are Debian's for arm64, the packages those that PyPI serves for it, the kernels compiled here.
