@@ -30,7 +30,16 @@ class PixelKind(NamedTuple):
 
 def pixel_kinds() -> list[PixelKind]:
     """All of them, the same at every call."""
-    return [*_tiffs(), *_packed_big_endian(), *_tiffs_with_opacity(), *_pngs(), *_netpbms(), *_bmps(), *_others()]
+    return [
+        *_tiffs(),
+        *_packed_big_endian(),
+        *_tiffs_with_opacity(),
+        *_odd_tiffs(),
+        *_pngs(),
+        *_netpbms(),
+        *_bmps(),
+        *_others(),
+    ]
 
 
 def values(kind: str, channels: int) -> Array:
@@ -170,6 +179,36 @@ def _tiffs_with_opacity() -> Iterator[PixelKind]:
             continue
         data = _tiff(values(kind, 3), photometric="rgb", compression=compression)
         yield PixelKind("TIFF, other compressions", f"TIFF {compression} {kind}", data, _decoded(data))
+
+
+def _odd_tiffs() -> Iterator[PixelKind]:
+    """As programs write them, but read otherwise by one decoder than by the next, or by none."""
+    grey, colours, two = values("u1", 1), values("u1", 3), values("u1", 2)
+    five = np.random.default_rng(5).integers(0, 255, (5, HEIGHT, WIDTH), np.uint8)
+    planes: dict[str, Any] = {"planarconfig": "separate"}
+    tile = (16, 32)
+    opacity, opaque = np.moveaxis(values("u1", 4), 2, 0), {"extrasamples": ["assocalpha"]}
+    odd: list[tuple[str, Array, dict[str, Any]]] = [
+        ("five greys", five, {"photometric": "minisblack", **planes}),
+        ("five greys lzw", five, {"photometric": "minisblack", "compression": "lzw", **planes}),
+        ("packbits predictor", grey, {"photometric": "minisblack", "compression": "packbits", "predictor": 2}),
+        ("1-bit colours deflate", colours > 127, {"photometric": "rgb", "compression": "zlib"}),
+        ("1-bit predictor", grey > 127, {"photometric": "minisblack", "compression": "lzw", "predictor": 2}),
+        ("CIELAB jpeg", colours, {"photometric": "cielab", "compression": "jpeg"}),
+        ("YCbCr planes", np.moveaxis(colours, 2, 0), {"photometric": "ycbcr", **planes}),
+        (
+            "grey + alpha jpeg",
+            two,
+            {"photometric": "minisblack", "compression": "jpeg", "extrasamples": ["unassalpha"]},
+        ),
+        ("planes of tiles with opacity", opacity, {"photometric": "rgb", "tile": tile, **planes, **opaque}),
+    ]
+    for name, stored, options in odd:
+        yield PixelKind("TIFF, of unusual make", f"TIFF {name}", _tiff(stored, **options), grey)
+    forms: tuple[dict[str, Any], ...] = ({}, {"tile": tile, "compression": "zlib"})
+    for form in forms:
+        data = _tiff(grey, photometric="minisblack", byteorder=">", bigtiff=True, **form)
+        yield PixelKind("TIFF, of unusual make", f"TIFF big-endian BigTIFF {form}", data, _decoded(data))
 
 
 def _turned(pixels: Array, orientation: int) -> Array:

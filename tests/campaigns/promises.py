@@ -10,7 +10,8 @@ how many parts that nothing has seen are NG.
 
 PYTHONPATH=tests:benchmarks python tests/campaigns/promises.py --keep FILE
 
-The scenarios take turns; `--scenario exposures` makes that one's draws alone, the same as in a whole run.
+The scenarios take turns; `--scenario exposures` makes that one's draws alone, the same as in a whole run, and
+`--first 184` begins behind the draws of an earlier run.
 """
 
 import argparse
@@ -209,6 +210,7 @@ def main() -> None:
     """Run the campaign; `--keep` writes its result every few draws, so that a stopped run leaves what it found."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--draws", type=int, default=200, help="on each data set")
+    arguments.add_argument("--first", type=int, default=0, help="the draw to begin with")
     arguments.add_argument("--scenario", choices=SCENARIOS, help="the draws of this one alone")
     arguments.add_argument("--keep", type=Path, help="the page to write")
     given = arguments.parse_args()
@@ -216,9 +218,10 @@ def main() -> None:
     if folder := os.environ.get("BLEMISH_DATA"):
         sets["Magnetic Tile"] = magnetic_tiles(Path(folder) / "mtd")
     found: dict[str, list[Draw]] = {name: [] for name in sets}
-    for first in range(0, given.draws, 8):
+    end = given.first + given.draws
+    for first in range(given.first, end, 8):
         for name, parts in sets.items():
-            found[name] += draws(parts, min(8, given.draws - first), first=first, scenario=given.scenario)
+            found[name] += draws(parts, min(8, end - first), first=first, scenario=given.scenario)
         print(report(found), flush=True)
         if given.keep:
             given.keep.write_text(_PAGE.format(table=report(found), rate=RATE, confidence=CONFIDENCE), encoding="utf-8")

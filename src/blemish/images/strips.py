@@ -8,6 +8,8 @@ from blemish.arrays import Array
 from blemish.errors import ImageError
 from blemish.images.tiff import (
     BLACK_IS_ZERO,
+    CIELAB,
+    CMYK,
     DEFLATE,
     FAX,
     FLOAT,
@@ -15,11 +17,13 @@ from blemish.images.tiff import (
     LZMA,
     LZW,
     PACKBITS,
+    PALETTE,
     PLAIN,
     RGB,
     SIGNED,
     UNSIGNED,
     WHITE_IS_ZERO,
+    YCBCR,
     ZSTD,
     TiffKind,
     inflated,
@@ -36,11 +40,45 @@ COMPRESSIONS = frozenset({PLAIN, *FAX, LZW, JPEG, *DEFLATE, PACKBITS, LZMA, ZSTD
 """Compressions that some decoder here reads."""
 
 
+SMALL_SAMPLES = {
+    WHITE_IS_ZERO: (1, 2),
+    BLACK_IS_ZERO: (1, 2),
+    RGB: (3, 4, 5, 6),
+    PALETTE: (1, 2),
+    CMYK: (4, 5, 6),
+    YCBCR: (3,),
+    CIELAB: (3,),
+}
+"""Values a pixel that Pillow knows, by what they mean, where each has 8 bits or less."""
+DIFFERENCES = frozenset({PLAIN, LZW, *DEFLATE, LZMA, ZSTD})
+"""Compressions with which every decoder takes a predictor alike; plain strips have none, whatever their tag says."""
+
+
 def check_supported(kind: TiffKind, name: str) -> None:
-    """Raise ImageError for a compression that no decoder here reads: Pillow would call such a file damaged."""
+    """Raise ImageError for pixels that no decoder here reads: some would call such a file damaged."""
     turned = kind.reversed_bits and kind.compression in DEFLATE
-    if kind.compression not in COMPRESSIONS or (kind.compression == JPEG and kind.bits != 8) or turned:
+    unknown = kind.compression not in COMPRESSIONS or (kind.compression == JPEG and kind.bits != 8)
+    if turned or unknown or not _predictor_known(kind):
         raise not_supported(kind, name)
+    if not (pillow_gives(kind) or opencv_gives(kind) or _taken_here(kind)):
+        raise not_supported(kind, name)
+
+
+def _predictor_known(kind: TiffKind) -> bool:
+    """Whether all decoders agree on what the strips hold: numbers, or the differences of neighbours."""
+    if kind.predictor == 1 or kind.compression == PLAIN:
+        return True
+    whole = kind.bits in ((8, 16, 32, 64) if kind.predictor == 2 else (16, 32, 64))
+    fits = kind.predictor == 2 or (kind.predictor == 3 and kind.sample_format == FLOAT)
+    return whole and fits and kind.compression in DIFFERENCES
+
+
+def _small(kind: TiffKind) -> bool:
+    """Whether these are values of 8 bits or less as Pillow knows them."""
+    known = kind.samples in SMALL_SAMPLES.get(kind.photometric, ()) and (kind.samples == 1 or kind.bits == 8)
+    odd = kind.planar and (kind.photometric == YCBCR or kind.premultiplied)
+    odd = odd or (kind.compression == JPEG and kind.photometric == CIELAB)
+    return known and not odd and kind.bits <= 8 and kind.sample_format == UNSIGNED
 
 
 def pillow_gives(kind: TiffKind) -> bool:
@@ -52,8 +90,7 @@ def pillow_gives(kind: TiffKind) -> bool:
     if kind.order == ">" and kind.compression != PLAIN and (kind.bits == 32 or kind.sample_format == SIGNED):
         return False  # libtiff has turned the bytes of these, and Pillow turns them once more
     grey = kind.samples == 1 and kind.photometric in (WHITE_IS_ZERO, BLACK_IS_ZERO)
-    small = kind.bits <= 8 and kind.sample_format == UNSIGNED
-    return small or (grey and kind.bits in PILLOW_BITS.get(kind.sample_format, ()))
+    return _small(kind) or (grey and kind.bits in PILLOW_BITS.get(kind.sample_format, ()))
 
 
 def opencv_gives(kind: TiffKind) -> bool:

@@ -11,10 +11,13 @@ from typing import Any, Literal
 import simplejpeg
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
+from blemish.errors import ImageError
 from blemish.images.encoded import damaged
 
 __all__ = [
     "BLACK_IS_ZERO",
+    "CIELAB",
+    "CMYK",
     "DEFLATE",
     "FAX",
     "FLOAT",
@@ -22,11 +25,13 @@ __all__ = [
     "LZMA",
     "LZW",
     "PACKBITS",
+    "PALETTE",
     "PLAIN",
     "RGB",
     "SIGNED",
     "UNSIGNED",
     "WHITE_IS_ZERO",
+    "YCBCR",
     "ZSTD",
     "TiffKind",
     "check_tiff",
@@ -37,7 +42,7 @@ __all__ = [
 
 UNSIGNED, SIGNED, FLOAT = 1, 2, 3
 """Values of the tag SampleFormat."""
-WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE = 0, 1, 2, 3
+WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, CMYK, YCBCR, CIELAB = 0, 1, 2, 3, 5, 6, 8
 """Values of the tag PhotometricInterpretation."""
 TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 """Bytes of a value, by the type of a tag."""
@@ -122,6 +127,8 @@ def tiff_kind(data: bytes, name: str, *, strict: bool) -> TiffKind:
 
     Raises ImageError for tags that make no image.
     """
+    if data[:4] == b"MM\0+":
+        raise ImageError(f"{name} is a big-endian BigTIFF, which is not supported; convert it to PNG or TIFF.")
     _check_directory(data, name, strict=strict)
     tags = _tags(data)
     width, height = _number(tags, 256, 0), _number(tags, 257, 0)
@@ -238,6 +245,8 @@ def _check_part(kind: TiffKind, part: int, piece: bytes, count: int, name: str) 
             simplejpeg.decode_jpeg_header(_jpeg(kind, piece), strict=True)
             simplejpeg.decode_jpeg(_jpeg(kind, piece), "GRAY" if kind.samples == 1 else "RGB", strict=True)
         except ValueError as error:
+            if "subsampling level" in str(error):
+                raise ValueError("unsupported subsampling of JPEG strips") from None
             raise damaged(name, str(error)) from None
 
 
