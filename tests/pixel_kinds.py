@@ -270,7 +270,7 @@ def _bmps() -> Iterator[PixelKind]:
         pixels = values("u1", channels)
         data = bytes(imagecodecs.bmp_encode(pixels)) if channels < 4 else _pillow_bmp(pixels)
         yield PixelKind(
-            "BMP, all", f"BMP x {channels}", data, shown(imagecodecs.bmp_decode(data) if channels < 4 else pixels)
+            "BMP, usual", f"BMP x {channels}", data, shown(imagecodecs.bmp_decode(data) if channels < 4 else pixels)
         )
     red, green, blue = (values("u1", 3)[:, :, channel] >> drop for channel, drop in enumerate((3, 2, 3)))
     packed = (red.astype("<u2") << 11) | (green.astype("<u2") << 5) | blue
@@ -279,10 +279,16 @@ def _bmps() -> Iterator[PixelKind]:
     masks = struct.pack("<III", 0xF800, 0x07E0, 0x001F)
     data = b"BM" + struct.pack("<IHHI", 66 + len(rows), 0, 0, 66) + head + masks + rows
     widened = [np.floor(plane.astype(float) * 255 / most) for plane, most in ((red, 31), (green, 63), (blue, 31))]
-    yield PixelKind("BMP, all", "BMP 5-6-5", data, np.stack(widened, axis=2).astype(np.uint8))
+    yield PixelKind("BMP, usual", "BMP 5-6-5", data, np.stack(widened, axis=2).astype(np.uint8))
     head = struct.pack("<IiiHHIIiiII", 40, WIDTH, HEIGHT, 1, 2, 0, HEIGHT * 16, 1, 1, 4, 0)
     data = b"BM" + struct.pack("<IHHI", 70 + HEIGHT * 16, 0, 0, 70) + head + bytes(16 + HEIGHT * 16)
-    yield PixelKind("BMP, 2-bit", "BMP 2-bit", data, np.zeros((HEIGHT, WIDTH), np.uint8))
+    yield PixelKind("BMP, other", "BMP 2-bit", data, np.zeros((HEIGHT, WIDTH), np.uint8))
+
+    for name, fields in (("blue first", (0xFF, 0xFF00, 0xFF0000)), ("10 bits each", (0x3FF00000, 0xFFC00, 0x3FF))):
+        head = struct.pack("<IiiHHIIiiII", 40, WIDTH, HEIGHT, 1, 32, 3, HEIGHT * WIDTH * 4, 1, 1, 0, 0)
+        body = head + struct.pack("<III", *fields) + values("u1", 4).tobytes()
+        data = b"BM" + struct.pack("<IHHI", 14 + len(body), 0, 0, 66) + body
+        yield PixelKind("BMP, other", f"BMP {name}", data, np.zeros((HEIGHT, WIDTH), np.uint8))
 
 
 def _pillow_bmp(pixels: Array) -> bytes:
@@ -311,5 +317,16 @@ def _others() -> Iterator[PixelKind]:
         yield PixelKind("WebP, all", f"WebP lossless x {channels}", data, shown(imagecodecs.webp_decode(data)))
         data = bytes(imagecodecs.avif_encode(values("u1", channels)))
         yield PixelKind("AVIF and others, all", f"AVIF x {channels}", data, shown(imagecodecs.avif_decode(data)))
+    for bits in (10, 12, 16):
+        pixels = values("u2", 1) >> (16 - bits)
+        data = bytes(imagecodecs.jpeg8_encode(pixels, bitspersample=bits, lossless=bits != 12))
+        yield PixelKind("JPEG, other", f"JPEG {bits}-bit", data, shown(imagecodecs.jpeg8_decode(data)))
+    data = bytes(imagecodecs.jpegls_encode(values("u1", 1)))
+    yield PixelKind("JPEG, other", "JPEG-LS", data, shown(imagecodecs.jpegls_decode(data)))
+    for channels in (1, 3):
+        data = bytes(imagecodecs.jpeg8_encode(values("u1", channels), lossless=True))
+        yield PixelKind("JPEG, 8-bit", f"JPEG lossless x {channels}", data, shown(imagecodecs.jpeg8_decode(data)))
+    for name, encode in (("QOI", imagecodecs.qoi_encode), ("JPEG XR", imagecodecs.jpegxr_encode)):
+        yield PixelKind("AVIF and others, all", name, bytes(encode(values("u1", 3))), values("u1", 3))
     data = bytes(imagecodecs.gif_encode(values("u1", 1)))
     yield PixelKind("GIF, all", "GIF", data, shown(imagecodecs.gif_decode(data)))

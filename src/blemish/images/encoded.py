@@ -58,6 +58,11 @@ _OTHERS = {
     b"\0\0\0\x0cJXL ": "a JPEG XL image",
     b"PF": "a colour PFM image",
     b"P7": "a PAM image",
+    b"qoif": "a QOI image",
+    b"II\xbc\x01": "a JPEG XR image",
+    b"\x01\xda": "an SGI image",
+    b"\x0a\x05\x01": "a PCX image",
+    b"icns": "an icon",
 }
 """Files that people take for images and that are not read, so that the message can name them."""
 
@@ -166,7 +171,9 @@ def _unknown(head: bytes, name: str) -> str:
         kinds = ["an AVIF or HEIF image"]
     if kinds:
         return f"{name} is {kinds[0]}, which is not supported; convert it to PNG or TIFF."
-    return f"{name} is not an image in a format that can be read; is it damaged or misnamed?"
+    return (
+        f"{name} is not an image in a format that can be read; convert it to PNG or TIFF, or is it damaged or misnamed?"
+    )
 
 
 def damaged(name: str, what: str) -> ImageError:

@@ -8,12 +8,16 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from blemish.errors import ImageError
 from blemish.images.encoded import damaged
 
 __all__ = ["check_jpeg_head", "check_scans"]
 
 _BASELINE, _PROGRESSIVE = frozenset({0xC0, 0xC1, 0xC9}), frozenset({0xC2, 0xCA})
 """Marks of frames whose scans hold all of their channels' detail, and of those whose scans refine it."""
+_LOSSLESS = frozenset({0xC3, 0xCB})
+_FRAMES = frozenset({*range(0xC0, 0xD0), 0xF7}) - {0xC4, 0xC8, 0xCC}
+"""Marks of all frames: hierarchical ones and JPEG-LS too. Three of the row are tables."""
 _START_OF_SCAN, _END = 0xDA, 0xD9
 _ALONE = frozenset({0x01, *range(0xD0, 0xD9)})
 """Marks without a length behind them."""
@@ -33,10 +37,15 @@ class _Segment(NamedTuple):
 
 
 def check_jpeg_head(data: bytes, name: str) -> None:
-    """Check that the frame of a JPEG comes before long. Raises ImageError."""
+    """Check that the frame of a JPEG comes before long, and is of a kind that is read. Raises ImageError."""
     for number, segment in enumerate(_segments(data)):
-        if segment.mark in _BASELINE | _PROGRESSIVE:
-            return
+        if segment.mark in _FRAMES:
+            if segment.mark in _BASELINE | _PROGRESSIVE | _LOSSLESS and segment.content[:1] == b"\x08":
+                return
+            raise ImageError(
+                f"{name} is a JPEG of a kind that is not supported (8 bits a value are read, neither JPEG-LS nor "
+                f"hierarchical); convert it to PNG or TIFF."
+            )
         if number >= MOST_SEGMENTS:
             raise damaged(name, f"it has more than {MOST_SEGMENTS:,} segments")
     if data[2 : 2 + MOST_FILLING].count(b"\xff") == MOST_FILLING:
