@@ -34,8 +34,8 @@ from blemish.data.samples import Sample
 from blemish.features.looks import grid_names
 from blemish.features.patches import Features, look
 from blemish.fitting import fit, readable
-from blemish.images.decode import Rules
 from blemish.images.parts import glance_over
+from blemish.images.rules import Rules
 from blemish.methods.good_images import GoodImages
 from blemish.methods.patchcore import PatchCore
 from blemish.methods.prepare import good_images

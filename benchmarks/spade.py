@@ -21,7 +21,7 @@ from blemish.arrays import Floats
 from blemish.data.protocols.magnetic_tile import read_magnetic_tile
 from blemish.data.samples import Sample
 from blemish.features.patches import Features
-from blemish.images.read import probe_image
+from blemish.images.probe import probe_image
 from blemish.methods.good_images import GoodImages
 from blemish.methods.method import Scores
 from blemish.methods.prepare import good_images

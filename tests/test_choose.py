@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from blemish.images.read import ImageKind
+from blemish.images.probe import ImageKind
 from blemish.images.sizing import choose_resize, choose_transform
 from blemish.options.settings import make_settings
 

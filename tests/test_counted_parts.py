@@ -12,9 +12,9 @@ import blemish
 from blemish import DataError, Detector
 from blemish.arrays import Bytes
 from blemish.data.samples import Sample
-from blemish.images.decode import Rules
 from blemish.images.parts import glance_over, joined_parts, named_parts
 from blemish.images.read import Source
+from blemish.images.rules import Rules
 
 GOOD = [good_part(seed) for seed in range(20)]
 

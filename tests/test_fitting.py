@@ -14,7 +14,8 @@ from blemish.backbones.backbone import Backbone, Manifest, load_backbone
 from blemish.detector import Detector, load
 from blemish.errors import BackboneError, DataError, ImageError, OptionError, ProviderError
 from blemish.fitting import fit
-from blemish.images.read import ImageKind, Source, probe_image
+from blemish.images.probe import ImageKind, probe_image
+from blemish.images.read import Source
 from blemish.methods.patchcore import PatchCore
 
 GOOD = [good_part(seed) for seed in range(4)]

@@ -9,9 +9,10 @@ from PIL import Image
 from blemish import fit
 from blemish.arrays import Array
 from blemish.images import read
-from blemish.images.decode import Rules, decode
 from blemish.images.encoded import Encoded
 from blemish.images.held import Held
+from blemish.images.read import decode
+from blemish.images.rules import Rules
 
 
 def test_pixels_are_given_until_they_are_taken() -> None:

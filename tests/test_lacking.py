@@ -13,7 +13,7 @@ from PIL import Image
 import blemish
 from blemish import Detector, ImageError, Verdict
 from blemish.arrays import Array
-from blemish.images.lacking import constant_end
+from blemish.images.read import constant_end
 from blemish.images.training_image import TrainingImage
 from blemish.model.inspection import Usual
 

@@ -21,7 +21,7 @@ from blemish.features.graph import Grid, build_graph, choose_taps
 from blemish.features.looks import graph_of, plan_looks
 from blemish.features.patches import make_extractor
 from blemish.fitting import fit
-from blemish.images.read import ImageKind
+from blemish.images.probe import ImageKind
 from blemish.images.sizing import looks_of_effort
 from blemish.memory.choose import coreset_rows
 from blemish.methods.look_scale import OVERALL

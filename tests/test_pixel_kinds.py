@@ -9,7 +9,8 @@ from pixel_kinds import PixelKind, pixel_kinds
 
 from blemish.arrays import Array
 from blemish.errors import ImageError
-from blemish.images.read import probe_image, read_image
+from blemish.images.probe import probe_image
+from blemish.images.read import read_image
 
 KINDS = pixel_kinds()
 DOCS = Path(__file__).parents[1] / "docs" / "images.md"

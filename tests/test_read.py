@@ -16,9 +16,9 @@ from PIL import Image
 
 from blemish.arrays import Array, Bytes
 from blemish.errors import ImageError, OptionError
-from blemish.images.decode import Rules
-from blemish.images.encoded import Bounds
-from blemish.images.read import ImageKind, image_name, probe_image, read_image
+from blemish.images.probe import ImageKind, probe_image
+from blemish.images.read import image_name, read_image
+from blemish.images.rules import Bounds, Rules
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from typing import Any
 from blemish.errors import BackboneError, DataError, ModelFileError, OptionError
 from blemish.features.patches import look
 from blemish.features.tiles import Extractors
-from blemish.images.decode import Rules
 from blemish.images.parts import named_parts
 from blemish.images.read import Channels, Source, image_name
+from blemish.images.rules import Rules
 from blemish.images.sources import Images, each_source, list_sources
 from blemish.images.training_image import TrainingImage
 from blemish.images.transform import Viewer

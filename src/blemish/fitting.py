@@ -19,11 +19,11 @@ from blemish.detector import Detector
 from blemish.diagnosis.before_fit import noticed
 from blemish.errors import DataError, ImageError, OptionError
 from blemish.features.looks import PlannedLook
-from blemish.images.decode import Rules
 from blemish.images.glance import Glance
 from blemish.images.held import Held
 from blemish.images.parts import glance_over, joined_parts, named_parts
 from blemish.images.read import Source, image_name, read_image
+from blemish.images.rules import Rules
 from blemish.images.sources import Images, list_sources
 from blemish.images.training_image import TrainingImage
 from blemish.images.transform import Viewer

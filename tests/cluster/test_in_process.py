@@ -29,10 +29,11 @@ from blemish.cluster.start import began
 from blemish.cluster.worker import Call, Worker
 from blemish.errors import DataError, OptionError
 from blemish.features.patches import look
-from blemish.images.decode import Rules, decode
 from blemish.images.encoded import Encoded
 from blemish.images.parts import glance_over
-from blemish.images.read import USUAL, probe_image
+from blemish.images.probe import probe_image
+from blemish.images.read import decode
+from blemish.images.rules import USUAL, Rules
 from blemish.memory.spill import mapping
 from blemish.methods.patchcore_learner import PatchCoreLearner
 from blemish.methods.prepare import good_images

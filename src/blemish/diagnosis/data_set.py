@@ -13,11 +13,10 @@ from blemish.data.samples import Sample, read_samples
 from blemish.diagnosis import checks
 from blemish.diagnosis.finding import Finding, Seen
 from blemish.errors import DataError, ImageError
-from blemish.images.decode import Rules
 from blemish.images.duplicates import Groups, near_duplicates
 from blemish.images.files import list_images
 from blemish.images.glance import read_glance
-from blemish.images.read import USUAL
+from blemish.images.rules import USUAL, Rules
 from blemish.system.outputs import begins
 from blemish.system.progress import Shown, shown
 from blemish.system.stream import available_threads, stream

@@ -5,7 +5,7 @@ from typing import Any, Literal, overload
 
 from blemish.diagnosis.data_set import Examination, examine_data
 from blemish.diagnosis.installation import examine_installation
-from blemish.images.decode import Rules
+from blemish.images.rules import Rules
 from blemish.options.settings import Resources, checked, make_settings
 from blemish.system.progress import Shown
 

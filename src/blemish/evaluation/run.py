@@ -21,7 +21,7 @@ from blemish.evaluation.metrics import auroc, average_precision, f1_max
 from blemish.evaluation.operating import OperatingPoint, PartScores, least_cost, zero_miss
 from blemish.evaluation.pixels import PixelCurve, PixelScores
 from blemish.images.parts import glance_over, joined_parts
-from blemish.images.read import USUAL
+from blemish.images.rules import USUAL
 from blemish.language.numbers import percent
 from blemish.methods.good_images import Workers
 from blemish.result import Result, Verdict

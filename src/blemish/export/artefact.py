@@ -18,9 +18,8 @@ from blemish.export.ir import read_ir
 from blemish.export.runtimes import Runtime, in_onnx_runtime, in_openvino
 from blemish.export.seal import unbroken
 from blemish.features.patches import Clock
-from blemish.images.decode import Rules
-from blemish.images.encoded import Bounds
 from blemish.images.read import Channels, Source, image_name, keep, read_image
+from blemish.images.rules import Bounds, Rules
 from blemish.images.sources import Images, each_source
 from blemish.images.training_image import TrainingImage
 from blemish.images.transform import View, Viewer

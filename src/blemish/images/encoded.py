@@ -1,46 +1,37 @@
-"""One image file as bytes: read once, of a known format, and not too large.
+"""One image file: its bytes, the format they begin with, its header, and what a decoder of its format gives.
 
-All this is asked before anything is decoded, so that what is checked is what is decoded.
+Each format has a file of its own in formats/. Nothing is decoded before its header was asked and its size allowed.
 """
 
 import hashlib
-import os
-import stat
-from collections.abc import Iterable
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple, NoReturn
 
+from PIL import Image
+from PIL.ImageFile import ImageFile
+
+from blemish.arrays import Array
 from blemish.errors import ImageError
 
-__all__ = [
-    "Bounds",
-    "Encoded",
-    "Format",
-    "check_jpeg_2000",
-    "damaged",
-    "encoded_file",
-    "several_pages",
-    "webp_size",
-]
+__all__ = ["WIDE_GREY", "Decoded", "Encoded", "Format", "Opened", "PixelType", "damaged", "pixel_type", "several_pages"]
 
 Format = Literal["JPEG", "PNG", "TIFF", "BMP", "PNM", "WebP", "GIF", "JPEG 2000"]
+PixelType = Literal["uint8", "uint16", "float32"]
 
 _STARTS: dict[bytes, Format] = {
-    b"\xff\xd8\xff": "JPEG",
-    b"\x89PNG\r\n\x1a\n": "PNG",
-    b"II*\0": "TIFF",
-    b"MM\0*": "TIFF",
-    b"II+\0": "TIFF",
-    b"MM\0+": "TIFF",
-    b"BM": "BMP",
-    b"GIF87a": "GIF",
-    b"GIF89a": "GIF",
-    b"\xff\x4f\xff\x51": "JPEG 2000",
-    b"\0\0\0\x0cjP  \r\n\x87\n": "JPEG 2000",
-    **{b"P" + kind: "PNM" for kind in (b"1", b"2", b"3", b"4", b"5", b"6", b"f")},
+    rb"\xff\xd8\xff": "JPEG",
+    rb"\x89PNG\r\n\x1a\n": "PNG",
+    rb"II[*+]\0|MM\0[*+]": "TIFF",
+    rb"BM": "BMP",
+    rb"P[1-6f]": "PNM",
+    rb"RIFF....WEBP": "WebP",
+    rb"GIF8[79]a": "GIF",
+    rb"\xff\x4f\xff\x51|\0\0\0\x0cjP  \r\n\x87\n": "JPEG 2000",
 }
+_FORMATS = {re.compile(start, re.DOTALL): format for start, format in _STARTS.items()}
 """How the files that are read begin. Nothing else ever meets a decoder, whatever the file is called."""
 
 _OTHERS = {
@@ -66,49 +57,8 @@ _OTHERS = {
 }
 """Files that people take for images and that are not read, so that the message can name them."""
 
-MOST_BYTES = 1 << 31
-"""A file larger than this is no single image of a part."""
-
-EMPTY_PIXELS, EMPTY_RATIO = 1 << 24, 2_000
-"""Above so many pixels, a file must spend a byte on so many of them. No photograph takes less; a file that claims a
-size it does not hold takes 8,000."""
-SPARE_PIXELS, SPARE_SIDE = 16, 8
-"""How much larger than the largest good image an inspected one may be."""
-LEAST_PIXELS, LEAST_SIDE = 1 << 20, 4096
-"""Small images are always read, however small the good ones were."""
-
-
-@dataclass(frozen=True)
-class Bounds:
-    """The largest image that is read."""
-
-    pixels: int = 178_956_970
-    """Height times width; by default Pillow's own bound."""
-    side: int = 65_535
-    """The longer one of height and width, in pixels."""
-    dense: bool = True
-    """Whether a large image whose file is far too small for it is refused."""
-
-    @classmethod
-    def around(cls, sizes: Iterable[tuple[int, int]]) -> "Bounds":
-        """What may come where the good images had these sizes, (height, width) in pixels; at least one."""
-        known = list(sizes)
-        pixels = max(height * width for height, width in known)
-        side = max(max(size) for size in known)
-        return cls(max(SPARE_PIXELS * pixels, LEAST_PIXELS), max(SPARE_SIDE * side, LEAST_SIDE))
-
-    def check(self, width: int, height: int, file_size: int | None, name: str) -> None:
-        """Raise ImageError where an image is larger; `file_size` is in bytes, None for an image in memory."""
-        if width * height > self.pixels or max(width, height) > self.side:
-            raise ImageError(
-                f"{name} claims {width} x {height} pixels; at most {self.pixels:,} are read, and at most {self.side:,} "
-                f"on a side. Shrink or cut it, or raise the bound (max_pixels)."
-            )
-        if self.dense and file_size and width * height > max(EMPTY_PIXELS, EMPTY_RATIO * file_size):
-            raise ImageError(
-                f"{name} claims {width} x {height} pixels in {file_size:,} bytes, which is far too little for a "
-                f"photograph. Save it again, or give a bound of your own (max_pixels)."
-            )
+WIDE_GREY = frozenset({"I;16", "I;16L", "I;16B", "I;16N", "I"})
+"""Pillow's modes of grey values of more than 8 bits."""
 
 
 @dataclass(frozen=True)
@@ -121,15 +71,7 @@ class Encoded:
     @cached_property
     def format(self) -> Format:
         """What it is by its first bytes. Raises ImageError for anything that is not read."""
-        if not self.data:
-            raise ImageError(f"{self.name} is empty (0 bytes); was it read wholly?")
-        head = self.data[:32]
-        if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-            return "WebP"
-        for start, format in _STARTS.items():
-            if head.startswith(start):
-                return format
-        raise ImageError(_unknown(head, self.name))
+        return next((format for start, format in _FORMATS.items() if start.match(self.data)), None) or _refuse(self)
 
     @cached_property
     def digest(self) -> str:
@@ -137,43 +79,40 @@ class Encoded:
         return hashlib.sha256(self.data).hexdigest()
 
 
-def encoded_file(path: str | os.PathLike[str]) -> Encoded:
-    """Read a file whole, once. Raises ImageError for what is absent, empty, a folder, a device, or not readable."""
-    name = str(os.fspath(path))
-    if not name:
-        raise ImageError("An empty path names no image; give the path of a file.")
-    try:
-        status = os.stat(path)  # before opening: a pipe would wait for somebody who writes
-        if stat.S_ISDIR(status.st_mode):
-            raise ImageError(f"{name} is a folder, not an image.")
-        if not stat.S_ISREG(status.st_mode):
-            raise ImageError(f"{name} is a device or a pipe, not an image file.")
-        if status.st_size > MOST_BYTES:
-            raise ImageError(f"{name} has {status.st_size:,} bytes; at most {MOST_BYTES:,} are read.")
-        data = Path(path).read_bytes()
-    except (OSError, ValueError) as error:
-        raise ImageError(_unreadable(name, error)) from None
-    if not data:
-        raise ImageError(f"{name} is an empty file (0 bytes); was it copied wholly?")
-    return Encoded(name, data)
+class Decoded(NamedTuple):
+    """What a decoder made of a file: a Pillow image, or values that Pillow would not give exactly, or both."""
+
+    image: Image.Image | None
+    """Says how the camera was held, and holds the pixels where there are no `values`."""
+    values: Array | None = None
+    """Pixels as they lie in the file: H x W or H x W x 3 of uint8, uint16 or float32."""
+    orientation: int = 1
+    """How the camera was held, 1 to 8 as EXIF counts, where there is no `image`."""
+    nodata: float | None = None
+    """The value that the file says stands where nothing was measured."""
 
 
-def _unreadable(name: str, error: OSError | ValueError) -> str:
-    """Why a file could not be read, in words."""
-    if isinstance(error, FileNotFoundError):
-        return f"{name} does not exist; check the path."
-    return f"{name} cannot be read ({getattr(error, 'strerror', None) or error}); check the path and its permissions."
+class Opened(NamedTuple):
+    """An image file of which the header has been read, and nothing more."""
+
+    height: int
+    """In pixels; as it lies in the file, or upright where there is no `image` to say how it is turned."""
+    width: int
+    pixels: PixelType
+    pages: int
+    decode: Callable[[], Decoded]
+    """Checks that the file is whole, and decodes it. Raises ImageError, or whatever a decoder raises for bad bytes."""
+    image: ImageFile | None = None
+
+    @classmethod
+    def by_pillow(cls, image: ImageFile, decode: Callable[[], Decoded], pixels: PixelType | None = None) -> "Opened":
+        """What Pillow says of a header; `pixels`, where it would scale or cut them."""
+        return cls(image.height, image.width, pixels or pixel_type(image), getattr(image, "n_frames", 1), decode, image)
 
 
-def _unknown(head: bytes, name: str) -> str:
-    kinds = [kind for start, kind in _OTHERS.items() if head.startswith(start)]
-    if head[4:8] == b"ftyp":
-        kinds = ["an AVIF or HEIF image"]
-    if kinds:
-        return f"{name} is {kinds[0]}, which is not supported; convert it to PNG or TIFF."
-    return (
-        f"{name} is not an image in a format that can be read; convert it to PNG or TIFF, or is it damaged or misnamed?"
-    )
+def pixel_type(image: Image.Image) -> PixelType:
+    """The type of the pixels that an image becomes."""
+    return "uint16" if image.mode in WIDE_GREY else "float32" if image.mode == "F" else "uint8"
 
 
 def damaged(name: str, what: str) -> ImageError:
@@ -186,24 +125,16 @@ def several_pages(pages: int, name: str) -> ImageError:
     return ImageError(f"{name} holds {pages} pages or frames; save the one to inspect as its own file.")
 
 
-def webp_size(encoded: Encoded) -> tuple[int, int]:
-    """Width and height of a WebP. Source: WebP Container Specification."""
-    data = encoded.data.ljust(30, b"\0")
-    if data[12:16] == b"VP8X":
-        return int.from_bytes(data[24:27], "little") + 1, int.from_bytes(data[27:30], "little") + 1
-    if data[12:16] == b"VP8L":
-        bits = int.from_bytes(data[21:25], "little")
-        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
-    return int.from_bytes(data[26:28], "little") & 0x3FFF, int.from_bytes(data[28:30], "little") & 0x3FFF
-
-
-def check_jpeg_2000(encoded: Encoded) -> None:
-    """Refuse values that Pillow would scale or cut. Source: ITU-T T.800, A.5.1."""
-    at = encoded.data.find(b"\xff\x4f\xff\x51")
-    count = int.from_bytes(encoded.data[at + 40 : at + 42], "big")
-    depths = set(encoded.data[at + 42 : at + 42 + 3 * count : 3])
-    if at < 0 or not (depths == {7} or (depths == {15} and count == 1)):
-        raise ImageError(
-            f"{encoded.name} holds JPEG 2000 pixels of a kind that is not supported (8-bit, or 16-bit grey, unsigned, "
-            f"is read); convert it to PNG or TIFF."
-        )
+def _refuse(encoded: Encoded) -> NoReturn:
+    """Say what a file is, as far as that is known, that is not read."""
+    name, head = encoded.name, encoded.data[:32]
+    if not head:
+        raise ImageError(f"{name} is empty (0 bytes); was it read wholly?")
+    kinds = [kind for start, kind in _OTHERS.items() if head.startswith(start)]
+    if head[4:8] == b"ftyp":
+        kinds = ["an AVIF or HEIF image"]
+    if kinds:
+        raise ImageError(f"{name} is {kinds[0]}, which is not supported; convert it to PNG or TIFF.")
+    raise ImageError(
+        f"{name} is not an image in a format that can be read; convert it to PNG or TIFF, or is it damaged or misnamed?"
+    )

@@ -10,9 +10,11 @@ from PIL import Image
 
 from blemish.arrays import Array, Floats
 from blemish.errors import ImageError
-from blemish.images.decode import Rules
-from blemish.images.lacking import constant_end, count_nodata
-from blemish.images.read import USUAL, ImageKind, PixelType, Source, image_name, read_image
+from blemish.images.encoded import PixelType
+from blemish.images.nodata import count_nodata
+from blemish.images.probe import ImageKind
+from blemish.images.read import Source, constant_end, image_name, read_image
+from blemish.images.rules import USUAL, Rules
 from blemish.images.training_image import TrainingImage
 
 __all__ = ["SIDE", "Glance", "read_and_glance", "read_glance"]

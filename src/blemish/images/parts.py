@@ -10,11 +10,11 @@ from typing import Protocol, TypeAlias
 
 from blemish.arrays import Array
 from blemish.errors import ImageError, OptionError
-from blemish.images.decode import Rules
 from blemish.images.duplicates import Groups, near_duplicates
 from blemish.images.glance import Glance, read_and_glance
 from blemish.images.held import Held
 from blemish.images.read import Source, image_name
+from blemish.images.rules import Rules
 from blemish.system.progress import Progress, silent
 from blemish.system.stream import stream
 

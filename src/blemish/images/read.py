@@ -1,47 +1,63 @@
-"""Decode whatever users hold (paths, bytes, Pillow images, arrays) into one array of pixels."""
+"""Whatever users hold (paths, bytes, Pillow images, arrays) as one array: opened, checked, decoded, turned upright."""
 
 import os
-from typing import Literal, NamedTuple, TypeAlias, TypeGuard, cast
+import stat
+import struct
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeAlias, TypeGuard
 
 import numpy as np
-from PIL import Image
+from PIL import ExifTags, Image
 
 from blemish.arrays import Array
 from blemish.errors import ImageError, OptionError
-from blemish.images.decode import PixelType, Rules, decode, header, orientation, pixel_type, pixels_of
-from blemish.images.encoded import Encoded, damaged, encoded_file, several_pages
-from blemish.images.lacking import without_nodata
+from blemish.images.array import UNNAMED, Channels, pixels_of_array
+from blemish.images.encoded import WIDE_GREY, Decoded, Encoded, Format, Opened, damaged, several_pages
+from blemish.images.exif import told_orientation
+from blemish.images.formats import jpeg, netpbm, others, png, tiff
+from blemish.images.nodata import without_nodata
+from blemish.images.rules import USUAL, Rules
 
 __all__ = [
-    "USUAL",
     "Channels",
-    "ImageKind",
-    "PixelType",
     "Source",
+    "constant_end",
     "has_name",
+    "header",
     "image_name",
     "is_pair",
     "keep",
-    "probe_image",
+    "opened",
+    "orientation",
     "read_image",
+    "undecodable",
 ]
 
 Held: TypeAlias = bytes | Image.Image | Array
 Pair: TypeAlias = tuple[str | os.PathLike[str], Held]
 Source: TypeAlias = str | os.PathLike[str] | Held | Pair
 """One image: a path, encoded bytes, a Pillow image, an array, or a pair of a name and one of the latter three."""
-Channels = Literal["RGB", "BGR"]
 
-USUAL = Rules()
-"""What is read where nobody says otherwise."""
+OPENERS: Mapping[Format, Callable[[Encoded, Rules], Opened]] = {
+    "PNG": png.opened,
+    "JPEG": jpeg.opened,
+    "TIFF": tiff.opened,
+    "PNM": netpbm.opened,
+    "BMP": others.opened_bmp,
+    "GIF": others.opened_gif,
+    "WebP": others.opened_webp,
+    "JPEG 2000": others.opened_jpeg_2000,
+}
+"""Each format by itself: Pillow's Image.open would ask all of its decoders, one of which starts Ghostscript."""
 
+MOST_BYTES = 1 << 31
+"""A file larger than this is no single image of a part."""
 
-class ImageKind(NamedTuple):
-    """What fitting must know of an image before it chooses a size."""
+FEWEST_LINES = 4
+"""No fewer rows or columns are called an end."""
 
-    height: int
-    width: int
-    pixels: PixelType
+_TO_RGB = frozenset({"LA", "La", "P", "PA", "RGB", "RGBA", "RGBX", "RGBa", "CMYK", "YCbCr", "HSV"})
 
 
 def image_name(source: object) -> str:
@@ -52,7 +68,7 @@ def image_name(source: object) -> str:
         return str(os.fspath(source))
     if isinstance(source, Image.Image):
         return str(getattr(source, "filename", "")) or "<image>"
-    return "<array>" if isinstance(source, np.ndarray) else f"<{type(source).__name__}>"
+    return UNNAMED if isinstance(source, np.ndarray) else f"<{type(source).__name__}>"
 
 
 def has_name(source: object) -> bool:
@@ -77,23 +93,12 @@ def keep(source: Source, *, channels: Channels = "RGB", rules: Rules = USUAL) ->
 
     Raises ImageError as `read_image` does, though files are decoded there only.
     """
-    name, image = _unpaired(source)
-    if isinstance(image, bytes):
-        return source
-    if isinstance(image, str | os.PathLike):
-        return name, encoded_file(image).data
+    name, image = opened(source)
+    if isinstance(image, Encoded):
+        return name, image.data
     pixels = read_image(source, channels=channels, rules=rules)
     owned = not (isinstance(image, np.ndarray) and np.may_share_memory(pixels, image))
     return name, pixels if owned else pixels.copy()
-
-
-def _unpaired(source: Source) -> tuple[str, str | os.PathLike[str] | Held]:
-    """How an image is called, and the image."""
-    if not isinstance(source, tuple):
-        return image_name(source), source
-    if not is_pair(source):
-        raise ImageError("A tuple is no image, unless it is a pair: a name, and bytes, a Pillow image or an array.")
-    return image_name(source), source[1]
 
 
 def read_image(source: Source, *, channels: Channels = "RGB", rules: Rules = USUAL) -> Array:
@@ -105,61 +110,150 @@ def read_image(source: Source, *, channels: Channels = "RGB", rules: Rules = USU
     """
     if channels not in ("RGB", "BGR"):
         raise OptionError(f'channels="{channels}" is not known; give "RGB" or "BGR" (OpenCV\'s order).')
-    name, image = _opened(source)
+    name, image = opened(source)
     if isinstance(image, np.ndarray):
-        return _from_array(image, channels, name, rules)
+        return pixels_of_array(image, name, channels, rules.nodata)
     try:
-        return decode(image, rules) if isinstance(image, Encoded) else _from_pillow(image, name, rules)
+        return decode(image, rules) if isinstance(image, Encoded) else _of_pillow(image, name, rules)
     except ImageError:
         raise
     except Exception as error:  # whatever a decoder makes of damaged bytes is this image's error
-        raise _undecodable(name, error) from None
+        raise undecodable(name, error) from None
 
 
-def probe_image(source: Source, *, rules: Rules = USUAL) -> ImageKind:
-    """The upright size and the pixel type of an image, from its header where its format allows. Raises ImageError."""
-    name, image = _opened(source)
-    if isinstance(image, np.ndarray):
-        array = _from_array(image, "RGB", name, rules)
-        return ImageKind(array.shape[0], array.shape[1], cast(PixelType, str(array.dtype)))
-    try:
-        return ImageKind(*header(image, rules)) if isinstance(image, Encoded) else _kind_of_pillow(image, name, rules)
-    except ImageError:
-        raise
-    except Exception as error:  # as above
-        raise _undecodable(name, error) from None
-
-
-def _opened(source: Source) -> tuple[str, Encoded | Image.Image | Array]:
+def opened(source: Source) -> tuple[str, Encoded | Image.Image | Array]:
     """How an image is called, and the image; of a path, the bytes of its file."""
-    name, image = _unpaired(source)
+    name = image_name(source)
+    if isinstance(source, tuple) and not is_pair(source):
+        raise ImageError("A tuple is no image, unless it is a pair: a name, and bytes, a Pillow image or an array.")
+    image = source[1] if isinstance(source, tuple) else source
     if isinstance(image, bytes):
         return name, Encoded(name, image)
     if isinstance(image, str | os.PathLike):
-        return name, encoded_file(image)
+        return name, Encoded(name, _file_bytes(image, name))
     if not isinstance(image, Image.Image | np.ndarray):
         raise ImageError(f"{name} is no image; pass a path, encoded bytes, a Pillow image or a NumPy array.")
     return name, image
 
 
-def _from_pillow(image: Image.Image, name: str, rules: Rules) -> Array:
-    rules.bounds.check(image.width, image.height, None, name)
+def _file_bytes(path: str | os.PathLike[str], name: str) -> bytes:
+    """Read a file whole, once. Raises ImageError for what is absent, empty, a folder, a device, or not readable."""
+    if not name:
+        raise ImageError("An empty path names no image; give the path of a file.")
+    try:
+        status = os.stat(path)  # before opening: a pipe would wait for somebody who writes
+        if stat.S_ISDIR(status.st_mode):
+            raise ImageError(f"{name} is a folder, not an image.")
+        if not stat.S_ISREG(status.st_mode):
+            raise ImageError(f"{name} is a device or a pipe, not an image file.")
+        if status.st_size > MOST_BYTES:
+            raise ImageError(f"{name} has {status.st_size:,} bytes; at most {MOST_BYTES:,} are read.")
+        data = Path(path).read_bytes()
+    except FileNotFoundError:
+        raise ImageError(f"{name} does not exist; check the path.") from None
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise ImageError(f"{name} cannot be read ({why}); check the path and its permissions.") from None
+    if not data:
+        raise ImageError(f"{name} is an empty file (0 bytes); was it copied wholly?")
+    return data
+
+
+def decode(encoded: Encoded, rules: Rules) -> Array:
+    """Check a file and decode it. Raises ImageError, or whatever a decoder raises for damaged bytes."""
+    decoded = header(encoded, rules).decode()
+    if decoded.image is not None and not rules.accept_damaged:
+        _check_palette(decoded.image, encoded.name)
+    return _upright(decoded, encoded.name, rules)
+
+
+def header(encoded: Encoded, rules: Rules) -> Opened:
+    """The header of a file: of one image, within bounds. Raises ImageError."""
+    name, size = encoded.name, len(encoded.data)
+    try:
+        header = OPENERS[encoded.format](encoded, rules)
+    except (SyntaxError, Image.DecompressionBombError) as error:
+        raise damaged(name, f"its header: {error}") from None
+    if not (rules.bounds.hold(header.width, header.height) and rules.bounds.fill(header.width, header.height, size)):
+        raise rules.bounds.refusal(header.width, header.height, size, name)
+    if header.pages > 1:
+        raise several_pages(header.pages, name)
+    return header
+
+
+def _check_palette(image: Image.Image, name: str) -> None:
+    """Check that a palette, if there is one, has the colours that the pixels name."""
+    if image.mode != "P" or image.palette is None:
+        return
+    colours = len(image.palette.palette) // len(image.palette.rawmode or image.palette.mode)
+    highest = image.getextrema()[1]
+    if isinstance(highest, tuple) or highest >= colours:
+        raise damaged(name, "a pixel names a colour that is not in its palette")
+
+
+def _of_pillow(image: Image.Image, name: str, rules: Rules) -> Array:
+    """The pixels of an image that somebody has opened by Pillow."""
+    if not rules.bounds.hold(image.width, image.height):
+        raise rules.bounds.refusal(image.width, image.height, 0, name)
     pages = getattr(image, "n_frames", 1)
     if pages > 1 and image.format in {"TIFF", "GIF", "WEBP", "PNG"}:
         raise several_pages(pages, name)
-    values = pixels_of(image, name)
-    return without_nodata(values, name, None, rules.nodata) if values.dtype == np.float32 else values
+    return _upright(Decoded(image), name, rules)
 
 
-def _kind_of_pillow(image: Image.Image, name: str, rules: Rules) -> ImageKind:
-    rules.bounds.check(image.width, image.height, None, name)
-    # Pillow already gives the upright size of a TIFF.
-    turned = orientation(image) in (5, 6, 7, 8) and image.format != "TIFF"
-    height, width = (image.width, image.height) if turned else (image.height, image.width)
-    return ImageKind(height, width, pixel_type(image))
+def _upright(decoded: Decoded, name: str, rules: Rules) -> Array:
+    """The pixels as the camera saw them, alpha dropped; of float pixels, those that were not measured are NaN.
+
+    Orientations 2, 4, 5 and 7 mirror as well, 3 turns by half, 5 to 8 by a quarter.
+    """
+    image, values, turn, told = decoded
+    if image is not None:
+        values = _stored(image, name) if values is None else values
+        turn = orientation(image)  # asked last: what a PNG says of it may stand behind its pixels
+    assert values is not None, "a decoder gives an image, values, or both"
+    if turn in (5, 6, 7, 8):
+        values = np.swapaxes(values, 0, 1)
+    rows = -1 if turn in (3, 4, 7, 8) else 1
+    columns = -1 if turn in (2, 3, 6, 7) else 1
+    values = np.ascontiguousarray(values[::rows, ::columns])
+    return without_nodata(values, name, told, rules.nodata) if values.dtype == np.float32 else values
 
 
-def _undecodable(name: str, error: Exception) -> ImageError:
+def _stored(image: Image.Image, name: str) -> Array:
+    """Pillow's pixels as they lie in the file: H x W, or H x W x 3. Raises ImageError for modes of no place here."""
+    image.load()
+    if image.mode in WIDE_GREY:
+        return _wide_grey(image, name)
+    if image.mode == "F":
+        return np.asarray(image, np.float32)
+    if image.mode not in _TO_RGB | {"1", "L"}:
+        raise ImageError(f"{name} holds {image.mode} colours, which is not supported; convert it to RGB.")
+    if image.mode == "P" and "transparency" in image.info:
+        image = image.copy()  # Pillow would warn of what is dropped on purpose
+        del image.info["transparency"]
+    kept = {"1": "L", "L": "L"}.get(image.mode, "RGB")
+    return np.asarray(image if image.mode == kept else image.convert(kept))
+
+
+def _wide_grey(image: Image.Image, name: str) -> Array:
+    """Grey values of 16 bits, however Pillow holds them."""
+    values = np.asarray(image)
+    if values.size and (values.min() < 0 or values.max() > 65535):
+        raise ImageError(f"{name} holds values below 0 or above 65535; save it as 16-bit unsigned or as float.")
+    return values.astype(np.uint16)
+
+
+def orientation(image: Image.Image) -> int:
+    """How a camera was held, 1 to 8, as EXIF or XMP counts; 1 where neither says it."""
+    try:
+        return int(image.getexif()[ExifTags.Base.Orientation])
+    except (SyntaxError, struct.error, KeyError, TypeError, ValueError, UserWarning):
+        block = image.info.get("exif")  # one tag that Pillow cannot read takes others with it
+        return told_orientation(block) if block else 1
+
+
+def undecodable(name: str, error: Exception) -> ImageError:
+    """The error for what a decoder raised."""
     if isinstance(error, MemoryError):
         return ImageError(f"{name} does not fit in memory; tile or shrink it first.")
     if str(error).lower().startswith("unsupported"):
@@ -167,27 +261,19 @@ def _undecodable(name: str, error: Exception) -> ImageError:
     return damaged(name, str(error))
 
 
-def _from_array(array: Array, channels: Channels, name: str, rules: Rules) -> Array:
-    """Check shape and type of an array, and bring its colours into RGB order."""
-    shape = "x".join(map(str, array.shape))
-    what = "An array" if name == image_name(array) else f"{name}, an array"
-    if array.ndim == 3 and array.shape[0] in (1, 3, 4) and array.shape[2] not in (1, 3, 4):
-        raise ImageError(f"{what} of shape {shape} has its channels first; pass height x width x channels.")
-    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)):
-        raise ImageError(f"{what} of shape {shape} is no image; pass height x width, or height x width x 1, 3 or 4.")
-    if array.size == 0:
-        raise ImageError(f"{what} of shape {shape} holds no pixels.")
-    if not array.dtype.isnative and array.dtype.kind in "uif":
-        array = array.astype(array.dtype.newbyteorder("="))
-    if array.dtype in (np.float64, np.float16):
-        with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused below
-            array = array.astype(np.float32)
-    if array.dtype not in (np.uint8, np.uint16, np.float32):
-        raise ImageError(f"{what} of {array.dtype} is no image; convert it to uint8, uint16 or float32.")
-    if array.dtype == np.float32:
-        array = without_nodata(array, "The array" if name == image_name(array) else name, None, rules.nodata)
-    if array.ndim == 3 and array.shape[2] == 1:
-        array = array[:, :, 0]
-    if array.ndim == 3:
-        array = array[:, :, :3] if channels == "RGB" else array[:, :, 2::-1]
-    return np.ascontiguousarray(array)
+def constant_end(image: Array) -> float:
+    """The share of the rows at the bottom, or of the columns at the right, that hold one constant value (per channel).
+
+    Those are what is decoded last, upright or turned by a quarter; the larger share of the two. 0 where there are fewer
+    than four such rows or columns.
+    """
+    return max(_end(image), _end(image.swapaxes(0, 1)))
+
+
+def _end(rows: Array) -> float:
+    """The share of the last rows that equal the last value of all."""
+    last = rows[-1, -1]
+    count = 0
+    while count < len(rows) and (rows[len(rows) - 1 - count] == last).all():
+        count += 1
+    return count / len(rows) if count >= FEWEST_LINES else 0.0

@@ -8,8 +8,10 @@ from typing import NamedTuple
 import numpy as np
 
 from blemish.errors import DataError, ImageError, OptionError
-from blemish.images.decode import Rules
-from blemish.images.read import USUAL, ImageKind, PixelType, Source, image_name, read_image
+from blemish.images.encoded import PixelType
+from blemish.images.probe import ImageKind
+from blemish.images.read import Source, image_name, read_image
+from blemish.images.rules import USUAL, Rules
 from blemish.images.tiling import Tiling
 from blemish.images.transform import CROP_MARGIN, Resize, Transform
 from blemish.options.looks import LookOption

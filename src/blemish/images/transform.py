@@ -17,10 +17,11 @@ from pydantic import BaseModel, ConfigDict
 from blemish.arrays import Array, Bools, Doubles, Floats, Ints
 from blemish.errors import ImageError
 from blemish.images.align import Aligner
-from blemish.images.decode import PixelType, Rules
-from blemish.images.lacking import constant_end, measured
+from blemish.images.encoded import PixelType
+from blemish.images.nodata import measured
 from blemish.images.places import Places, hide
-from blemish.images.read import USUAL
+from blemish.images.read import constant_end
+from blemish.images.rules import USUAL, Rules
 from blemish.images.tiling import Tiling
 from blemish.result import Box
 
@@ -268,7 +269,7 @@ class Viewer:
         """
         height, width = image.shape[:2]
         end = constant_end(image)
-        known_HW = measured(image)
+        known_HW = measured(image) if image.dtype == np.float32 else None
         if known_HW is not None:
             image = hide(image, known_HW)
         matrix = self.aligner(image, name) if self.aligner else None

@@ -5,6 +5,7 @@ import numpy as np
 from blemish.arrays import Array, Bools, Doubles, Floats, Ints
 from blemish.kernels.distance import squared_distances
 from blemish.kernels.points import NO_VALUES, TINY, UNIT, Axes, Kind, Margins, Points
+from blemish.system.blas import blas_threads
 
 __all__ = ["Pure"]
 
@@ -20,7 +21,7 @@ class Pure:
     kind = Kind.FLOAT32
 
     def workers(self, threads: int | None) -> int:
-        """One: NumPy's own library shares its work among threads."""
+        """One: images are searched side by side."""
         return 1
 
     def exact_pairs(self, left_ND: Floats, right_ND: Floats) -> Doubles:
@@ -61,9 +62,10 @@ class Pure:
                 worst_Q = np.maximum(squared_Q, np.where(np.isinf(worst_Q), 0, worst_Q))
         for first in range(0, len(at_Q), QUERIES):
             part = slice(first, first + QUERIES)
-            for start in range(int(met_Q[part].min()), len(rows.full), ROWS):
-                block = slice(start, start + ROWS)
-                _settle(margins, queries, at_Q[part], rows, block, worst_Q[part], best_QK[part], numbers_QK[part])
+            with blas_threads(1):  # images are searched side by side
+                for start in range(int(met_Q[part].min()), len(rows.full), ROWS):
+                    block = slice(start, start + ROWS)
+                    _settle(margins, queries, at_Q[part], rows, block, worst_Q[part], best_QK[part], numbers_QK[part])
 
     def greedy_pool(
         self, margins: Margins, pool: Points, numbers: Ints, outside: tuple[float, int], wanted: int, values: Doubles

@@ -8,10 +8,11 @@ from blemish.backbones.backbone import Backbone, load_backbone
 from blemish.errors import OptionError
 from blemish.features.looks import plan_looks
 from blemish.images.align import Aligner
-from blemish.images.decode import Rules
 from blemish.images.held import Held
 from blemish.images.places import Places
-from blemish.images.read import USUAL, ImageKind, Source, read_image
+from blemish.images.probe import ImageKind
+from blemish.images.read import Source, read_image
+from blemish.images.rules import USUAL, Rules
 from blemish.images.sizing import choose_transform, looks_of_effort
 from blemish.images.transform import Transform, Viewer
 from blemish.methods.good_images import GoodImages, Workers

@@ -22,7 +22,6 @@ from blemish.model.model import Model
 from blemish.result import Result, Verdict
 from blemish.scoring.heatmap import Reasons, find_regions
 from blemish.scoring.picture import InspectedImage, Levels
-from blemish.system.blas import blas_threads
 
 __all__ = ["Inspector", "Thresholds", "Usual", "digest_of", "drawn_in", "judged", "verdict_of"]
 
@@ -137,9 +136,7 @@ class Inspector:
         seen = look(image, self.viewer, extractor, channels=channels, clock=clock)
         self.usual.check_measured(seen.view)
         try:
-            # What is multiplied here is small, and images are scored side by side.
-            with blas_threads(1):
-                answer = self.model.method.score(seen.features, threads=extractor.threads)
+            answer = self.model.method.score(seen.features, threads=extractor.threads)
         except ImageError as error:
             raise ImageError(f"{image_name(image)} {error}") from None
         clock.lap("search")

@@ -7,8 +7,8 @@ from pydantic import BaseModel, ConfigDict
 from blemish.backbones.backbone import Manifest as BackboneManifest
 from blemish.calibration.thresholds import Calibration, Wanted
 from blemish.images.align import Aligner
-from blemish.images.decode import Rules
 from blemish.images.places import Places
+from blemish.images.rules import Rules
 from blemish.images.training_image import TrainingImage
 from blemish.images.transform import Transform, Viewer
 from blemish.options.settings import Settings

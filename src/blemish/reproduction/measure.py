@@ -13,7 +13,7 @@ from blemish.evaluation.bootstrap import Interval, intervals
 from blemish.evaluation.metrics import auroc, average_precision
 from blemish.evaluation.pixel_intervals import PixelGroups
 from blemish.evaluation.pixels import PixelCurve
-from blemish.images.read import probe_image
+from blemish.images.probe import probe_image
 from blemish.methods.good_images import GoodImages, Workers, fits_elsewhere
 from blemish.methods.method import Fitted
 from blemish.methods.prepare import good_images

@@ -11,8 +11,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from blemish.arrays import Array, Bytes, Floats
-from blemish.images.decode import Rules
 from blemish.images.read import Source, read_image
+from blemish.images.rules import Rules
 from blemish.images.transform import Transform
 from blemish.language.numbers import percent
 from blemish.result import Region, Result, Verdict

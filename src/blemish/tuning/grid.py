@@ -6,7 +6,7 @@ from itertools import product
 from typing import Literal
 
 from blemish.errors import OptionError
-from blemish.images.read import ImageKind
+from blemish.images.probe import ImageKind
 from blemish.images.sizing import looks_of_effort
 from blemish.options.looks import LookOption
 from blemish.options.settings import Settings

@@ -14,9 +14,10 @@ from blemish.arrays import Doubles, Ints
 from blemish.calibration.held_out import divide
 from blemish.errors import DataError, OptionError
 from blemish.fitting import check_varied, readable
-from blemish.images.decode import Rules
 from blemish.images.parts import glance_over, joined_parts, named_parts
-from blemish.images.read import ImageKind, Source, read_image
+from blemish.images.probe import ImageKind
+from blemish.images.read import Source, read_image
+from blemish.images.rules import Rules
 from blemish.images.sources import Images, list_sources
 from blemish.methods.good_images import GoodImages
 from blemish.methods.prepare import good_images

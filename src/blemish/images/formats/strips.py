@@ -6,7 +6,7 @@ import numpy as np
 
 from blemish.arrays import Array
 from blemish.errors import ImageError
-from blemish.images.tiff import (
+from blemish.images.formats.tiff_kind import (
     BLACK_IS_ZERO,
     CIELAB,
     CMYK,

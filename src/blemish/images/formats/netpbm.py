@@ -3,15 +3,20 @@
 Source: netpbm's pbm(5), pgm(5), ppm(5).
 """
 
+import io
 import math
 import re
+from functools import partial
 
 import numpy as np
+from PIL.ImageFile import ImageFile
+from PIL.PpmImagePlugin import PpmImageFile
 
 from blemish.arrays import Array
-from blemish.images.encoded import damaged, several_pages
+from blemish.images.encoded import Decoded, Encoded, Opened, PixelType, damaged, several_pages
+from blemish.images.rules import Rules
 
-__all__ = ["check_netpbm", "check_netpbm_head", "is_wide_netpbm", "wide_netpbm"]
+__all__ = ["opened"]
 
 _GAP = rb"(?:\s|#[^\n]*\n)+"
 _HEADER = re.compile(rb"P([2356])" + _GAP + rb"(\d{1,9})" + _GAP + rb"(\d{1,9})" + _GAP + rb"(\d{1,5})(?:#[^\n]*\n)?\s")
@@ -26,14 +31,23 @@ MOST_HEADER = 8192
 """Bytes that a header may have, with its comments."""
 
 
-def check_netpbm_head(data: bytes, name: str) -> None:
-    """Check that a header ends before long: Pillow reads it byte by byte. Raises ImageError."""
-    if not _SIZE.match(data[:MOST_HEADER]):
-        raise damaged(name, "its header is wrong")
+def opened(encoded: Encoded, rules: Rules) -> Opened:
+    """The header, which must end before long: Pillow reads it byte by byte."""
+    if not _SIZE.match(encoded.data[:MOST_HEADER]):
+        raise damaged(encoded.name, "its header is wrong")
+    image = PpmImageFile(io.BytesIO(encoded.data))
+    wide: PixelType | None = "uint16" if _is_wide(encoded.data) else None
+    return Opened.by_pillow(image, partial(_decoded, image, encoded, rules), wide)
 
 
-def check_netpbm(data: bytes, name: str) -> None:
-    """Check that no value is above what the header allows, and that no other image follows. Raises ImageError.
+def _decoded(image: ImageFile, encoded: Encoded, rules: Rules) -> Decoded:
+    if not rules.accept_damaged:
+        _check(encoded.data, encoded.name)
+    return Decoded(image, _wide_values(encoded.data, encoded.name) if _is_wide(encoded.data) else None)
+
+
+def _check(data: bytes, name: str) -> None:
+    """Check that no value is above what the header allows, and that no other image follows.
 
     Files of text are checked where they are read.
     """
@@ -51,14 +65,14 @@ def check_netpbm(data: bytes, name: str) -> None:
         raise several_pages(2, name)
 
 
-def is_wide_netpbm(data: bytes) -> bool:
+def _is_wide(data: bytes) -> bool:
     """Whether values may be above 255, of which Pillow would scale some and cut others."""
     header = _HEADER.match(data[:MOST_HEADER])
     return header is not None and int(header[4]) > 255
 
 
-def wide_netpbm(data: bytes, name: str) -> Array:
-    """Values of a grey (H x W) or colour (H x W x 3) file as uint16. Raises ImageError where they are not all there."""
+def _wide_values(data: bytes, name: str) -> Array:
+    """Values of a grey (H x W) or colour (H x W x 3) file as uint16; all must be there."""
     header = _HEADER.match(data[:MOST_HEADER])
     if header is None:
         raise damaged(name, "its header is wrong")

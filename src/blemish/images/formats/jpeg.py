@@ -1,17 +1,24 @@
-"""JPEG: whether the scans of a file describe all of its image.
+"""JPEG: whether the scans of a file describe all of its image, and the pixels.
 
 A decoder shows what the scans so far describe and warns of nothing: a progressive image without its last scans is
 blurred, one whose colours come in scans of their own is grey. Source: ITU-T T.81, annexes B and G.
 """
 
+import io
 import re
 from collections.abc import Iterator
+from functools import partial
 from typing import NamedTuple
 
-from blemish.errors import ImageError
-from blemish.images.encoded import damaged
+import simplejpeg
+from PIL.ImageFile import ImageFile
+from PIL.JpegImagePlugin import JpegImageFile
 
-__all__ = ["check_jpeg_head", "check_scans"]
+from blemish.errors import ImageError
+from blemish.images.encoded import Decoded, Encoded, Opened, damaged
+from blemish.images.rules import Rules
+
+__all__ = ["opened"]
 
 _BASELINE, _PROGRESSIVE = frozenset({0xC0, 0xC1, 0xC9}), frozenset({0xC2, 0xCA})
 """Marks of frames whose scans hold all of their channels' detail, and of those whose scans refine it."""
@@ -36,8 +43,36 @@ class _Segment(NamedTuple):
     content: bytes
 
 
-def check_jpeg_head(data: bytes, name: str) -> None:
-    """Check that the frame of a JPEG comes before long, and is of a kind that is read. Raises ImageError."""
+def opened(encoded: Encoded, rules: Rules) -> Opened:
+    """The header of a JPEG."""
+    _check_head(encoded.data, encoded.name)
+    image = JpegImageFile(io.BytesIO(encoded.data))
+    return Opened.by_pillow(image, partial(_decoded, image, encoded, rules))
+
+
+def _decoded(image: ImageFile, encoded: Encoded, rules: Rules) -> Decoded:
+    """The pixels Pillow would give, to the bit, by a decoder that does not pass over what libjpeg warns of."""
+    space = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}[image.mode]
+    try:
+        values = simplejpeg.decode_jpeg(encoded.data, space, strict=not rules.accept_damaged)
+    except ValueError as error:
+        if "subsampling level" in str(error):
+            raise ImageError(
+                f"{encoded.name} is a JPEG of an unusual subsampling, which is not supported; convert it to PNG, or "
+                f"save it with 4:4:4, 4:2:2 or 4:2:0."
+            ) from None
+        if rules.accept_damaged:  # a header with stray bytes simplejpeg gives up even so
+            return Decoded(image)
+        raise damaged(encoded.name, str(error)) from None
+    if not rules.accept_damaged:
+        _check_scans(encoded.data, encoded.name)
+    if space == "CMYK":  # Pillow knows how they become RGB
+        return Decoded(image)
+    return Decoded(image, values[:, :, 0] if space == "GRAY" else values)
+
+
+def _check_head(data: bytes, name: str) -> None:
+    """Check that the frame comes before long (Pillow reads all parts before it), and is of a kind that is read."""
     for number, segment in enumerate(_segments(data)):
         if segment.mark in _FRAMES:
             if segment.mark in _BASELINE | _PROGRESSIVE | _LOSSLESS and segment.content[:1] == b"\x08":
@@ -52,8 +87,8 @@ def check_jpeg_head(data: bytes, name: str) -> None:
         raise damaged(name, "its header is wrong")
 
 
-def check_scans(data: bytes, name: str) -> None:
-    """Check that every channel has all of its detail. Raises ImageError where scans are missing."""
+def _check_scans(data: bytes, name: str) -> None:
+    """Check that every channel has all of its detail, and no scan is missing."""
     channels: bytes = b""
     progressive = False
     missing: set[tuple[int, int]] = set()

@@ -1,4 +1,4 @@
-"""What an image lacks: pixels that were not measured, and an end of one constant value, as cameras and copies leave.
+"""Pixels of float images that were not measured, and the marks that stand there.
 
 A verdict on what was not seen would be worth nothing. What is usual is told by the good images: a height map whose
 part lies on a plate that is never measured lacks much, and always.
@@ -11,7 +11,7 @@ import numpy as np
 from blemish.arrays import Array, Bools
 from blemish.errors import ImageError
 
-__all__ = ["NoData", "constant_end", "count_nodata", "measured", "without_nodata"]
+__all__ = ["NoData", "count_nodata", "measured", "without_nodata"]
 
 NoData = float | Literal["auto"]
 
@@ -21,9 +21,6 @@ FAR, CUSTOMARY_FAR = 100.0, 1.0
 """A value is taken for such a mark where it lies so many times the range of all other values away from them."""
 REPEATED = 2
 """A mark that is not customary stands on so many pixels at least; a single one may be what was measured."""
-
-FEWEST_LINES = 4
-"""No fewer rows or columns are called an end."""
 
 
 def without_nodata(values: Array, name: str, told: float | None, nodata: NoData = "auto") -> Array:
@@ -82,21 +79,3 @@ def _is_far(mark: float, rest: Array, count: int) -> bool:
     if any(mark == np.float32(customary) for customary in CUSTOMARY):
         return gap > CUSTOMARY_FAR * (high - low)
     return count >= REPEATED and high > low and gap > FAR * (high - low)
-
-
-def constant_end(image: Array) -> float:
-    """The share of the rows at the bottom, or of the columns at the right, that hold one constant value (per channel).
-
-    Those are what is decoded last, upright or turned by a quarter; the larger share of the two. 0 where there are fewer
-    than four such rows or columns.
-    """
-    return max(_end(image), _end(image.swapaxes(0, 1)))
-
-
-def _end(rows: Array) -> float:
-    """The share of the last rows that equal the last value of all."""
-    last = rows[-1, -1]
-    count = 0
-    while count < len(rows) and (rows[len(rows) - 1 - count] == last).all():
-        count += 1
-    return count / len(rows) if count >= FEWEST_LINES else 0.0

@@ -1,15 +1,24 @@
-"""Whether an image file is whole, by what its format says of itself; asked before it is decoded."""
+"""PNG: whether all chunks and all rows are there and right, and the pixels.
 
+Source: PNG (Portable Network Graphics) Specification, Third Edition.
+"""
+
+import io
 import zlib
 from collections.abc import Iterator
+from functools import partial
 
 from PIL.ImageFile import ImageFile
+from PIL.PngImagePlugin import PngImageFile
 
-from blemish.images.encoded import Encoded, damaged
-from blemish.images.netpbm import check_netpbm
+from blemish.images.encoded import Decoded, Encoded, Opened, PixelType, damaged
+from blemish.images.formats.colours import wide_colours
+from blemish.images.rules import Rules
 
-__all__ = ["check_colours", "check_png", "check_png_rows", "check_whole", "plain_png"]
+__all__ = ["opened"]
 
+WIDE = 16
+"""Bits of a value; the header tells them in its 25th byte."""
 
 _NEEDED = frozenset({b"IHDR", b"IDAT", b"IEND"})
 _INTERLACED = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
@@ -25,11 +34,27 @@ FEW_CHUNKS, CHUNK_BYTES = 1000, 256
 """A PNG may have so many chunks, and one more for each so many bytes; programs write chunks of 8 KB and more."""
 
 
-def check_png(data: bytes, name: str) -> None:
-    """Check the sum of every chunk, and that the chunks make one image that ends with the file. Raises ImageError.
+def opened(encoded: Encoded, rules: Rules) -> Opened:
+    """The header of a PNG."""
+    image = PngImageFile(io.BytesIO(_plain(encoded.data, encoded.name)))
+    wide: PixelType | None = "uint16" if encoded.data[24] == WIDE else None
+    return Opened.by_pillow(image, partial(_decoded, image, encoded, rules), wide)
 
-    Source: PNG (Portable Network Graphics) Specification, Third Edition, section 5.
-    """
+
+def _decoded(image: ImageFile, encoded: Encoded, rules: Rules) -> Decoded:
+    if not rules.accept_damaged:
+        _check_chunks(encoded.data, encoded.name)
+        _check_rows(image, encoded)
+    if len(image.getbands()) == 1 or encoded.data[24] != WIDE:
+        return Decoded(image)
+    # Of 16-bit colours Pillow keeps the upper 8 bits: it finds the file whole, and OpenCV decodes it.
+    image.load()
+    wide = wide_colours(encoded)
+    return Decoded(image, wide[:, :, 0] if image.mode == "LA" else wide)
+
+
+def _check_chunks(data: bytes, name: str) -> None:
+    """Check the sum of every chunk, and that the chunks make one image that ends with the file (section 5)."""
     view, kinds = memoryview(data), list[bytes]()
     for kind, start, end in _chunks(data, name):
         if kinds and kinds[-1] == b"IEND":
@@ -53,8 +78,8 @@ def _check_kinds(kinds: list[bytes], name: str, *, palette: bool) -> None:
         raise damaged(name, "a chunk is missing")
 
 
-def check_png_rows(image: ImageFile, encoded: Encoded) -> None:
-    """Check that a PNG that is not decoded yet holds all of its rows. Raises ImageError.
+def _check_rows(image: ImageFile, encoded: Encoded) -> None:
+    """Check that a PNG that is not decoded yet holds all of its rows.
 
     Pillow leaves rows that did not come as they were. So the last one is marked before it decodes; only where the marks
     are still there are the bytes counted, which takes as long as decoding. Rows that are interlaced are always counted.
@@ -84,17 +109,7 @@ def _png_bytes(data: bytes) -> int:
     return sum(rows * (1 + -(-columns * bits // 8)) for rows, columns in sizes if rows > 0 and columns > 0)
 
 
-def check_colours(image: ImageFile, name: str) -> None:
-    """Check that the palette of an image has the colours that its pixels name. Raises ImageError."""
-    if image.mode != "P" or image.palette is None:
-        return
-    colours = len(image.palette.palette) // len(image.palette.rawmode or image.palette.mode)
-    highest = image.getextrema()[1]
-    if isinstance(highest, tuple) or highest >= colours:
-        raise damaged(name, "a pixel names a colour that is not in its palette")
-
-
-def plain_png(data: bytes, name: str) -> bytes:
+def _plain(data: bytes, name: str) -> bytes:
     """A PNG without profiles and texts: no pixel depends on them, and Pillow refuses images for large ones.
 
     Raises ImageError for so many small chunks that they alone would take seconds.
@@ -127,56 +142,3 @@ def _chunks(data: bytes, name: str, *, strict: bool = True) -> Iterator[tuple[by
 def _label(kind: bytes) -> str:
     """A chunk's four letters, whatever they are."""
     return kind.decode("ascii", errors="backslashreplace") if kind.isalpha() else kind.hex()
-
-
-def _check_webp(data: bytes, name: str) -> None:
-    """Check that a WebP file holds all the bytes that it announces. Raises ImageError."""
-    announced = int.from_bytes(data[4:8], "little") + 8
-    if len(data) < announced:
-        raise damaged(name, f"{announced - len(data)} bytes are missing")
-
-
-def _check_bmp(data: bytes, name: str) -> None:
-    """Check that a BMP holds the bytes and the colours that its headers announce. Raises ImageError."""
-    announced, start = (int.from_bytes(data[at : at + 4], "little") for at in (2, 10))
-    if announced > len(data) or start > len(data):
-        raise damaged(name, f"{announced:,} bytes are announced, and {len(data):,} are there")
-    header = int.from_bytes(data[14:18], "little")
-    if header < 40:
-        return
-    size, colours = (int.from_bytes(data[at : at + 4], "little") for at in (34, 46))
-    if start + size > len(data) or 14 + header + 4 * colours > start:
-        raise damaged(name, "its headers announce more pixels or colours than are there")
-
-
-def _check_gif(data: bytes, name: str) -> None:
-    """Check that the blocks of a GIF lead to its end mark. Raises ImageError. Source: GIF89a, appendix A."""
-    at = 13 + _table(data[10])
-    while at < len(data) and data[at] != 0x3B:
-        if data[at] == 0x21:
-            at = _sub_blocks(data, at + 2)
-        elif data[at] == 0x2C and at + 9 < len(data):
-            at = _sub_blocks(data, at + 11 + _table(data[at + 9]))
-        else:
-            raise damaged(name, "a block of an unknown kind")
-    if at >= len(data):
-        raise damaged(name, "the end of the image is missing")
-
-
-def _table(flags: int) -> int:
-    """Bytes of the colour table that these flags announce."""
-    return 3 << ((flags & 7) + 1) if flags & 0x80 else 0
-
-
-def _sub_blocks(data: bytes, at: int) -> int:
-    """Where a sequence of sub-blocks ends."""
-    while at < len(data) and data[at]:
-        at += data[at] + 1
-    return at + 1
-
-
-def check_whole(encoded: Encoded) -> None:
-    """Check what a WebP, GIF, BMP or PNM says of its own length. Raises ImageError."""
-    checks = {"WebP": _check_webp, "GIF": _check_gif, "BMP": _check_bmp, "PNM": check_netpbm}
-    if check := checks.get(encoded.format):
-        check(encoded.data, encoded.name)
