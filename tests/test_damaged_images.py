@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 import simplejpeg
 import tifffile
+from campaigns.damage import damage
+from campaigns.seeds import seeds
 from parts import TINY, good_part
 from PIL import Image
 
@@ -54,6 +56,17 @@ def test_a_jpeg_cut_and_closed_is_damaged_unless_that_is_accepted(progressive: b
     with pytest.raises(ImageError, match="damaged or cut short"):
         read_image(cut)
     assert read_image(cut, rules=Rules(accept_damaged=True)).shape == (96, 144, 3)
+
+
+def test_what_is_missing_of_a_jpeg_that_is_accepted_is_the_same_at_each_read() -> None:
+    """libjpeg leaves the rows that it gives up as they were."""
+    data = damage(seeds()["JPEG RGB progressive=True restart=0"], "bytes set", 5, 0)
+    reads = []
+    for value in range(8):
+        left_behind = [np.full((60, 60, 3), 30 * value, np.uint8) for _ in range(50)]
+        del left_behind
+        reads.append(read_image(data, rules=Rules(accept_damaged=True)).tobytes())
+    assert len(set(reads)) == 1
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB"])

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import NamedTuple
 
+import numpy as np
 import simplejpeg
 from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
@@ -53,8 +54,11 @@ def opened(encoded: Encoded, rules: Rules) -> Opened:
 def _decoded(image: ImageFile, encoded: Encoded, rules: Rules) -> Decoded:
     """The pixels Pillow would give, to the bit, by a decoder that does not pass over what libjpeg warns of."""
     space = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}[image.mode]
+    # What is missing of a damaged file is black, not what lay in memory there before.
+    shape = image.height, image.width, len(image.getbands())
+    room = np.zeros(shape, np.uint8) if rules.accept_damaged else None
     try:
-        values = simplejpeg.decode_jpeg(encoded.data, space, strict=not rules.accept_damaged)
+        values = simplejpeg.decode_jpeg(encoded.data, space, strict=not rules.accept_damaged, buffer=room)
     except ValueError as error:
         if "subsampling level" in str(error):
             raise ImageError(
