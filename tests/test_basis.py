@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from blemish.calibration.thresholds import Mode, Wanted, set_thresholds
-from blemish.reports.basis import basis
 from blemish.reports.words import Words
 
 
@@ -28,7 +27,7 @@ def test_both_languages_give_the_same_figures(parts: int, mode: Mode, asked: dic
     scores = np.random.default_rng(0).gamma(9, 0.1, 2 * parts)
     groups = [str(image // 2) for image in range(2 * parts)]
     calibration = set_thresholds(scores, scores, groups, wanted, mode=mode)
-    english, japanese = (basis(Words(language), calibration) for language in ("en", "ja"))
+    english, japanese = (Words(language).sentence(str(calibration)) for language in ("en", "ja"))
     assert english == str(calibration)
     assert phrase in japanese
     numbers = [Counter(re.findall(r"\d+(?:\.\d+)?", sentence)) for sentence in (english, japanese)]

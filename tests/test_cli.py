@@ -268,7 +268,7 @@ def test_evaluate_wants_one_source(model: Path, run_cli: RunCli, extra: tuple[st
 def test_info(detector: Detector, model: Path, run_cli: RunCli) -> None:
     assert json.loads(run_cli("info", model, "--json").stdout) == json.loads(json.dumps(load(model).info()))
     printed = run_cli("info", model).stdout
-    assert f"threshold    {detector.threshold}" in printed
+    assert f"threshold    {detector.threshold:.6g}" in printed
     assert "provider     cpu" in printed
 
 

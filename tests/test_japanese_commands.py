@@ -1,6 +1,7 @@
 """The commands speak Japanese: --lang ja or the locale, and English where the console cannot print it."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 from shell import RunCli
 
+JAPANESE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
 START = [sys.executable, "-c", "from blemish.cli import main; main()"]
 FIT = ("--size", "64", "--coreset", "20", "--folds", "2")
 
@@ -20,9 +22,40 @@ def test_fit_and_inspect_speak_japanese(folder: Path, tmp_path: Path, run_cli: R
     assert "NGになると推定されます" in fitted.stderr
     asked = run_cli("calibrate", model, "--lang=ja")
     assert "しきい値の条件" in asked.stdout
-    assert "変更はありません。" in asked.stderr
+    assert "何も変更していません。" in asked.stderr
     inspected = run_cli("inspect", model, folder / "line", "--lang", "ja")
     assert inspected.stdout.split()[0] in {"OK", "NG"}
+
+
+def test_all_that_is_said_on_the_way_is_japanese(folder: Path, tmp_path: Path, run_cli: RunCli) -> None:
+    """Every line of what commands say, and every cell of their tables that holds a word."""
+    model, good, ng = tmp_path / "部品.blemish", folder / "fit", folder / "line"
+    commands: list[tuple[object, ...]] = [
+        ("fit", good, "-o", model, *FIT),
+        ("fit", good, "-o", tmp_path / "b.blemish", "--looks", "64:2+3,32:2+3:even", "--coreset", "20", "--folds", "2"),
+        ("fit", good, "-o", tmp_path / "c.blemish", "--method", "padim", "--size", "64"),
+        ("fit", good, "-o", tmp_path / "d.blemish", "--method", "1-nn", "--size", "64"),
+        ("fit", good, "-o", tmp_path / "e.blemish", "--method", "spade", "--size", "64"),
+        ("scan", good, "--size", "64", "--coreset", "20"),
+        ("feedback", "add", model, ng / "good1.png", "--yes"),
+        ("feedback", "log", model),
+        ("feedback", "undo", model),
+        ("feedback", "remove", model, good / "0.png"),
+        ("calibrate", model, "--defective", ng),
+        ("calibrate", model, "--review", "0.2"),
+        ("evaluate", model, "--good", good, "--defective", ng),
+        ("inspect", model, ng),
+    ]
+    english = []
+    for words in commands:
+        outcome = run_cli(*words, "--lang", "ja")
+        assert "Traceback" not in outcome.stderr
+        said = [line for line in outcome.stderr.splitlines() if not re.fullmatch(r"[\d A-Z,]*", line)]
+        tables = outcome.stdout.splitlines() if words[0] in ("calibrate", "evaluate") else []
+        cells = [cell for line in tables for cell in re.split(r"[│┃━┏┓┡┩└┘─┴╇┳]|\s{2,}|AUROC", line)]
+        english += [line for line in said if not JAPANESE.search(line)]
+        english += [cell for cell in cells if re.match(r"\s*[a-z]{2}", cell)]
+    assert english == []
 
 
 @pytest.mark.parametrize(

@@ -1,27 +1,25 @@
 """Every sentence has a Japanese one, and a value never gets lost on the way."""
 
 import re
+from pathlib import Path
 
 import pytest
 import typer
 from messages import HOLE, messages
 
-from blemish.cli.help import columns, wrapped
+from blemish.cli.help import columns, in_our_words, stacked, wrapped
 from blemish.cli.main import app
 from blemish.language.numbers import counted, percent
 from blemish.language.translation import entries, translated
 from blemish.tuning.defects import CONTRASTS, KINDS, SIZES
 
+DOCS = Path(__file__).parent.parent / "docs"
 JAPANESE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
 
 
 def test_every_message_is_there_in_japanese() -> None:
-    left = {each.replace(HOLE, "{}") for each in messages() if not _is_there(each)}
-    assert left == set(), "translate these in src/blemish/language/ja/"
-
-
-def _is_there(text: str) -> bool:
-    return any(JAPANESE.search(translated(text, value=value)) for value in (False, True))
+    left = {each.replace(HOLE, "{}") for each in messages() if not JAPANESE.search(translated(each))}
+    assert left == set(), "translate these in src/blemish/language/ja/, not under [values], which is for parts of them"
 
 
 def test_all_help_is_there_in_japanese() -> None:
@@ -35,7 +33,7 @@ def _help(command: object) -> set[str]:
     said = {" ".join(paragraph.split()) for paragraph in command.help.split("\n\n")}  # type: ignore[attr-defined]
     for parameter in command.get_params(context):  # type: ignore[attr-defined]
         record = parameter.get_help_record(context)
-        said |= {record[1], parameter.help} if record else set()
+        said |= {in_our_words(*record)[1], parameter.help} if record else set()
     for below in getattr(command, "commands", {}).values():
         said |= _help(below)
     return said
@@ -43,7 +41,7 @@ def _help(command: object) -> set[str]:
 
 def test_a_translation_takes_its_values_from_the_sentence() -> None:
     for entry in entries():
-        asked = set(re.findall(r"\{(\w+)(?:!t)?\}", entry.japanese))
+        asked = set(re.findall(r"\{(\w+)(?:![tl])?\}", entry.japanese))
         given = re.findall(r"\{(\w+)\}", entry.english)
         assert len(given) == len(set(given)), f"a name twice: {entry.english}"
         assert asked <= set(given), f"no such value: {entry.japanese}"
@@ -86,6 +84,8 @@ def test_a_translation_takes_its_values_from_the_sentence() -> None:
             "own part.",
             "3枚は、同じ部品(1個)を複数回",
         ),
+        ("Option effort='best' cannot be used: give quick, standard or thorough.", "quick、standard、thorough"),
+        ("448:3+4: 1,881 rows x 152, radius 23.16; exact search", "448:3+4: 1,881行 x 152、半径 23.16、厳密な探索"),
         ("Nobody wrote this sentence or that one.", "Nobody wrote this sentence or that one."),
     ],
 )
@@ -99,6 +99,34 @@ def test_japanese_is_broken_at_the_width_of_a_terminal() -> None:
     assert all(columns(line) <= 22 for line in lines)
     assert "".join(lines).replace(" ", "") == text.replace(" ", "")
     assert not any(line.startswith(("、", "。", ")")) for line in lines)
+
+
+def test_help_has_one_form_for_types_and_defaults() -> None:
+    assert in_our_words("--trusted <list[Path]>", "Keys.") == ("--trusted <path>", "Keys.")
+    assert in_our_words("--seed <int range>", "A seed.  [default: 0; x>=0]") == (
+        "--seed <number>",
+        "A seed. Default 0; at least 0.",
+    )
+    assert in_our_words("images... <list[str]>", "Good ones.  [required]") == (
+        "images... <path>",
+        "Good ones.  [required]",
+    )
+    assert in_our_words("--mean <float,float>...", "Means.  [x>=1]") == (
+        "--mean <number,number>...",
+        "Means. At least 1.",
+    )
+
+
+def test_no_help_shows_a_type_of_python() -> None:
+    shown = "".join((DOCS / name).read_text("utf-8") for name in ("cli.md", "cli.ja.md"))
+    assert re.findall(r"<(?:list|str|int|float)\b[^>]*>|\[default:|x>=", shown) == []
+
+
+def test_cells_that_are_too_wide_are_broken_between_their_parts() -> None:
+    assert stacked("2.0 % (4 of 200)") == "2.0 %\n(4 of 200)"
+    assert stacked("0 good, 1 defective") == "0 good,\n1 defective"
+    assert stacked("良品0枚、不良品1枚", 10) == "良品0枚、\n不良品1枚"
+    assert stacked("0 good, 1 defective", 40) == "0 good, 1 defective"
 
 
 def test_shares_have_one_form() -> None:

@@ -1,9 +1,11 @@
 """The import rules in pyproject.toml: they hold, and a file that breaks one is named."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -56,3 +58,12 @@ def test_an_import_that_breaks_one_is_named(package: Path, file: str, line: str,
 
 def test_few_files_lie_outside_the_rooms() -> None:
     assert len(list((ROOT / "src" / "blemish").glob("*.py"))) <= 9
+
+
+def test_contributing_lists_the_layers_as_they_are_checked() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
+    layers = next(each["layers"] for each in contracts if each["id"] == "layers")
+    rooms = {path.stem for path in (ROOT / "src" / "blemish").iterdir()}
+    checked = [[room.strip(" ()") for room in layer.split("|") if room.strip(" ()") in rooms] for layer in layers]
+    table = re.findall(r"^\| \d+ \| (.*?) \|", (ROOT / "CONTRIBUTING.md").read_text("utf-8"), re.MULTILINE)
+    assert [sorted(re.findall(r"`(\w+)`", row)) for row in table] == [sorted(layer) for layer in reversed(checked)]

@@ -88,7 +88,7 @@ def test_the_command_lists_and_draws_them(mixed: Path, tmp_path: Path, run_cli: 
     outcome = run_cli("scan", mixed, "--overlays", tmp_path / "look", *options)
     assert outcome.code == 3
     assert "scratch.png" in outcome.stdout
-    assert "2 of 16 images are suspects" in outcome.stderr
+    assert "2 of 16 images look defective" in outcome.stderr
     drawn = sorted((tmp_path / "look").iterdir())
     assert [path.name for path in drawn] == ["scratch.png.png", "stain.png.png"]
     with Image.open(drawn[0]) as picture:

@@ -10,6 +10,7 @@ import pytest
 from parts import TINY, bank_of, good_part, save_image, save_parts_with_blotches, scratched_part, stained_part
 from shell import RunCli
 
+from blemish.calibrating import calibrate
 from blemish.calibration.suspects import CUTOFF, suspicion
 from blemish.detector import Detector, load
 from blemish.errors import OptionError
@@ -98,6 +99,15 @@ def test_dropping_takes_them_out_of_memory_and_threshold(mixed: Path, kept: Dete
     undone = again.undo()
     assert names(undone) == names(kept)
     assert undone.model.manifest.calibration == kept.model.manifest.calibration
+
+
+def test_moving_the_threshold_keeps_count_of_what_was_left_out(kept: Detector) -> None:
+    left = kept.without_suspects()
+    moved = calibrate(left, false_rejects=0.05)
+    assert moved.manifest.calibration.left_out == left.manifest.calibration.left_out == 2
+    assert "This holds if the 2 parts left out are defective" in str(moved.manifest.calibration)
+    anew = calibrate(left, [good_part(seed) for seed in range(700, 708)])
+    assert anew.manifest.calibration.left_out == 0
 
 
 def test_the_model_file_and_info_keep_who_was_dropped(mixed: Path, tmp_path: Path) -> None:

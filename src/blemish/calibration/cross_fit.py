@@ -76,9 +76,11 @@ def thresholds_of(
 ) -> Calibration:
     """Set the thresholds; `groups` names that of every image there is. Raises DataError where none was unseen.
 
-    `was` is the calibration on the same images before, whose floor of the map stays: models keep no other.
+    `was` is the calibration on the same images before. Its floor of the map stays, since models keep no other, and so
+    do the groups that were taken out: the scores were chosen among more, however the threshold is moved.
     """
     check_unseen(held_out.scores_M)
+    scores, peaks = held_out.scores_M, held_out.peaks_M
     groups_M = [groups[image] for image in held_out.image_M]
-    floor = was.map_floor if was else held_out.floor
-    return set_thresholds(held_out.scores_M, held_out.peaks_M, groups_M, wanted, mode=mode, map_floor=floor)
+    floor, left_out = (was.map_floor, was.left_out) if was else (held_out.floor, 0)
+    return set_thresholds(scores, peaks, groups_M, wanted, mode=mode, map_floor=floor, left_out=left_out)

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from blemish.cli.console import in_language, language, print_json, progress_bar, say
+from blemish.cli.console import in_language, print_json, progress_bar, say
+from blemish.cli.help import stacked
 from blemish.cli.images import labelled_images
 from blemish.cli.options import AcceptDamaged, Force, MaxPixels, Provider, Recursive, Threads, Trusted
 from blemish.cli.signed import say_unsigned
 
 if TYPE_CHECKING:
-    from blemish.calibration.thresholds import Calibration
     from blemish.evaluation.points import Point
 
 __all__ = ["calibrate"]
@@ -83,16 +83,10 @@ def calibrate(
         print_json({"calibration": calibration.to_dict(), "points": [row.to_dict() for row in rows]})
         return
     _print_points(rows, with_defects=parts is not None)
-    say((f"{output or model}: " if changed else "Nothing was changed. ") + _basis(calibration))
+    if not changed:
+        say("Nothing was changed.")
+    say(f"{output or model}: {calibration}")
     say_unsigned(output or model, detector, calibrated)
-
-
-def _basis(calibration: "Calibration") -> str:
-    """What the threshold rests on."""
-    from blemish.reports.basis import basis
-    from blemish.reports.words import Words
-
-    return basis(Words(language()), calibration)
 
 
 def _print_points(points: Sequence["Point"], *, with_defects: bool) -> None:
@@ -107,6 +101,6 @@ def _print_points(points: Sequence["Point"], *, with_defects: bool) -> None:
     for point in points:
         *what, missed, interval, reviewed = map(in_language, point.cells())
         # Intervals and counts stand below their shares: beside them, the table would not fit into 80 columns.
-        below = f"{missed}\n{interval.split(': ')[-1]}", reviewed.replace("(", "\n(", 1).replace(" \n", "\n")
+        below = f"{missed}\n{interval.split(': ')[-1]}", stacked(reviewed)
         table.add_row(*what, *(below if with_defects else ()))
     Console().print(table)

@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from blemish.cli import console
-from blemish.cli.help import write_list, write_text, write_usage
+from blemish.cli.help import in_our_words, write_list, write_text, write_usage
 from blemish.cli.language import Lang
 from blemish.errors import OptionError
 from blemish.options.takes import Panel, number_words
@@ -80,7 +80,7 @@ class Spoken:
         groups: dict[str, list[tuple[str, str]]] = {name: [] for name in ["Arguments", *Panel, "Options", SPEAKING]}
         for parameter in self.get_params(ctx):  # type: ignore[attr-defined]
             if record := parameter.get_help_record(ctx):
-                groups[_group(parameter)].append(record)
+                groups[_group(parameter)].append(in_our_words(*record))
         for name, records in groups.items():
             write_list(formatter, name, records)
 

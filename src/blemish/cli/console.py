@@ -157,8 +157,17 @@ def print_tree(values: Mapping[str, Any], indent: str = "") -> None:
             print_tree(value, indent + "  ")
         else:
             listed = value if isinstance(value, list) else [value]
-            shown = ", ".join(in_language(str(each)) for each in listed) or in_language("none")
+            shown = ", ".join(in_language(_in_a_word(each)) for each in listed) or in_language("none")
             print(f"{indent}{name:<12} {shown}".rstrip())
+
+
+def _in_a_word(value: Any) -> str:
+    """A value as options are typed, numbers to six digits: --json has them all."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def fail(sentence: str) -> NoReturn:

@@ -100,8 +100,8 @@ def fit_each(work: Work, machines: "Cluster | Conductor | None", *, json: bool) 
 def _tell(done: "ProductFit") -> None:
     from blemish.errors import printable
 
-    told = in_language(done.error) if done.error else f"{done.images} images, {done.said}"
-    print(f"{printable(str(done.product.model))}: {told}")
+    told = done.error or f"{done.images} good images, {done.said}, threshold {done.threshold:.4g}"
+    print(f"{printable(str(done.product.model))}: {in_language(told)}")
     for note in done.notes:
         say(note)
 

@@ -9,6 +9,7 @@ import typer
 from blemish.cli.cluster import ClusterAddress, reached
 from blemish.cli.conducted import answer, elsewhere
 from blemish.cli.console import in_language, print_json, progress_bar, tell
+from blemish.cli.help import stacked
 from blemish.cli.images import labelled_set
 from blemish.cli.next_step import tell_trades
 from blemish.cli.options import AcceptDamaged, Data, Defective, Good, Masks, MaxPixels, Provider, Seed, Threads, Trusted
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from blemish.evaluation.evaluation import Evaluation
 
 __all__ = ["evaluate"]
+
+REMARK = 30
+"""Columns of a remark; a wider one is broken at its comma."""
 
 
 def evaluate(
@@ -63,7 +67,8 @@ def evaluate(
         return
     table = Table(*map(in_language, ("measure", "value", "")))
     for row in evaluation.rows():
-        table.add_row(*map(in_language, row))
+        name, value, remark = map(in_language, row)
+        table.add_row(name, value, stacked(remark, REMARK))
     Console().print(table)
     for note in evaluation.notes:
         tell(note)

@@ -25,7 +25,8 @@ def export(
         Path, typer.Option(help="For the page: the folder dist of the npm package onnxruntime-web.")
     ] = Path("node_modules/onnxruntime-web/dist"),
     with_resize: Annotated[
-        bool, typer.Option(help="For onnx: resize inside the graph, which then takes pictures of any size.")
+        bool,
+        typer.Option("--with-resize", help="For onnx: resize inside the graph, which then takes pictures of any size."),
     ] = False,
     precision: Annotated[
         Literal["float32", "bfloat16", "int8"],

@@ -111,7 +111,8 @@ def undo(model: Model, json: Json = False, trusted: Trusted = None) -> None:
     if json:
         print_json(_as_row(change))
         return
-    say(f"{model}: undone: {_line(change)}. The threshold is {after.threshold:.4g} again.")
+    say(f"{model}: this change is undone, and the threshold is {after.threshold:.4g} again.")
+    say(_line(change))
 
 
 @app.command()
@@ -162,7 +163,8 @@ def _tell(model: Path, detector: "Detector", json: bool) -> None:
     if json:
         print_json(_as_row(change))
         return
-    say(f"{model}: {_line(change)}. The memory bank has {detector.model.method.size}.")
+    say(_line(change))
+    say(f"{model}: the memory bank has {detector.model.method.size} now.")
 
 
 def _line(change: "Change") -> str:

@@ -10,7 +10,7 @@ import typer
 
 from blemish.cli.cluster import ClusterAddress, ClusterState, check_address, reached
 from blemish.cli.conducted import answer, elsewhere
-from blemish.cli.console import fail, language, print_json, progress_bar, say
+from blemish.cli.console import fail, print_json, progress_bar, say
 from blemish.cli.each import check_each, each_work, fit_each
 from blemish.cli.effort import say_effort
 from blemish.cli.images import labelled_images
@@ -138,13 +138,12 @@ def _tell(output: Path, detector: "Detector", wanted: Mapping[str, Any], images:
     if json:
         print_json({"path": str(output), **detector.info()})
         return
-    from blemish.reports.basis import basis
-    from blemish.reports.words import Words
-
     info = detector.info()
     size = info["input"]
     say(f"{output}: {info['images']} good images at {size['height']}x{size['width']} (height x width)")
-    say(f"{detector.model.method}; {basis(Words(language()), detector.manifest.calibration)}")
+    for line in str(detector.model.method).splitlines():
+        say(line)
+    say(str(detector.manifest.calibration))
     # The model may have taken the place of an image, with --force.
     say_effort(detector, wanted, next((image for image in images if image.resolve() != output.resolve()), None))
     say_misses_unknown(output)

@@ -10,12 +10,43 @@ from typing import Any
 
 from blemish.cli import console
 
-__all__ = ["columns", "wrapped", "write_list", "write_text", "write_usage"]
+__all__ = ["columns", "in_our_words", "stacked", "wrapped", "write_list", "write_text", "write_usage"]
 
 _PIECE = re.compile(r"\s+|(?:[\u3000-\u9fff\uff00-\uffef]|[^\s\u3000-\u9fff\uff00-\uffef]+)[、。,):」!?・ー]*")
 """What is kept on one line: a wide character or a run of others, with the punctuation that must not begin a line."""
 FIRST_COLUMN = 30
 """Columns for an option's name, at most; a longer one has a line of its own."""
+
+
+_KIND = re.compile(r"<(?:(list)\[)?([\w,]+?)(?: range)?\]?>")
+_WORDS = {"str": "text", "int": "number", "float": "number", "Path": "path"}
+_EXTRA = re.compile(r"  \[([^\[\]]+)\]$")
+"""What Typer puts behind the help of an option: default, range, required."""
+
+
+def in_our_words(name: str, said: str) -> tuple[str, str]:
+    """An option and its help as Typer tells them, in the words that the options of fit are told in.
+
+    A list of texts is one of images: folders, files or patterns.
+    """
+    name = _KIND.sub(_kind, name)
+    extra = _EXTRA.search(said)
+    if not extra:
+        return name, said
+    said, told = said[: extra.start()], []
+    for each in extra[1].split("; "):
+        if each.startswith("default: "):
+            told.append(f"Default {each.removeprefix('default: ')}")
+        elif each.startswith("x>="):
+            told.append(f"{'at' if told else 'At'} least {each.removeprefix('x>=')}")
+    said = f"{said} {'; '.join(told)}." if told else said
+    return name, f"{said}  [required]" if "required" in extra[1].split("; ") else said
+
+
+def _kind(found: re.Match[str]) -> str:
+    if found[1] == "list":
+        return "<path>"
+    return f"<{','.join(_WORDS.get(word, word) for word in found[2].split(','))}>"
 
 
 def columns(text: str) -> int:
@@ -31,6 +62,14 @@ def wrapped(text: str, width: int) -> list[str]:
             lines.append("")
         lines[-1] += piece if lines[-1] else piece.lstrip()
     return [line.rstrip() for line in lines]
+
+
+def stacked(text: str, widest: int = 0) -> str:
+    """The cell of a table; where it is wider than this, what is in brackets or behind a comma has a line of its own.
+
+    Left to itself, a table breaks between a number and its unit, and cuts Japanese off.
+    """
+    return text if columns(text) <= widest else re.sub(r"([,、]) ?", r"\1\n", re.sub(r" ?([((])", r"\n\1", text))
 
 
 def write_usage(formatter: Any, command: str, pieces: Sequence[str]) -> None:

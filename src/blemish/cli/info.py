@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from blemish.cli.console import print_json, print_tree
+from blemish.cli.console import print_json, print_tree, tell
 from blemish.cli.options import Provider, Trusted
 
 __all__ = ["info"]
@@ -31,3 +31,4 @@ def info(
         print_json(found)
     else:
         print_tree(found)
+        tell(str(detector.manifest.calibration))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from blemish.cli.console import in_language, say
+from blemish.cli.help import stacked
 
 if TYPE_CHECKING:
     from blemish.detector import Detector
@@ -38,7 +39,8 @@ def tell_trades(found: "list[Trade]", model: Path) -> None:
         return
     table = Table(Column(in_language(HEADS[0]), no_wrap=True), *map(in_language, HEADS[1:]))
     for each in found:
-        table.add_row(*map(in_language, each.cells()))
+        point, *cells = map(in_language, each.cells())
+        table.add_row(point, *map(stacked, cells))
     Console().print(table)
     if sentence := band_in_words(found, _typed(model)):
         say(sentence)

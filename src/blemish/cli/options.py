@@ -49,7 +49,12 @@ AcceptDamaged = Annotated[
 ]
 MaxPixels = Annotated[
     int | None,
-    typer.Option(min=1, help=Resources.model_fields["max_pixels"].description, rich_help_panel=Panel.DATA),
+    typer.Option(
+        min=1,
+        help="Pixels of the largest image that is read; by default 179 million, and for an inspected one 16 times the "
+        "largest good image.",
+        rich_help_panel=Panel.DATA,
+    ),
 ]
 Recursive = Annotated[
     bool,
@@ -110,7 +115,9 @@ def _help(name: str, field: FieldInfo) -> str:
         for preset, values in options.PRESETS.items()
         if name in values
     ]
-    only = f" Method {', '.join(readers(name))} only." if 0 < len(readers(name)) < len(OPTIONS_OF) else ""
+    methods = readers(name)
+    named = f" Method{'s' if len(methods) > 1 else ''} {', '.join(methods)} only."
+    only = named if 0 < len(methods) < len(OPTIONS_OF) else ""
     return f"{field.description}{only} Default {'; '.join([_shown(field.default), *differing])}."
 
 

@@ -40,7 +40,9 @@ def reproduce(
     data: Annotated[Path, typer.Option(help="Folder that holds the data sets, each in a folder of its own.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for tables, figure and finished cells.")],
     backbone: Annotated[str, typer.Option(help="Network that describes patches.")] = "efficientnet_lite0",
-    system: Annotated[list[str] | None, typer.Option(help="Run only this system (a row's name); repeatable.")] = None,
+    system: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Run only this system (a row's name); repeatable.")
+    ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Runs of each cell, with seeds 0, 1, ...")] = 1,
     schedule: Annotated[Schedule, typer.Option(help="How long trained systems train.")] = Schedule.short,
     force: Force = False,

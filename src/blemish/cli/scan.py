@@ -26,7 +26,10 @@ def scan(
     json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
     **options: str | None,
 ) -> None:
-    """List the good images that look defective, judged by all others; exit code 0: none, 3: some to check."""
+    """List the good images that look defective, judged by all others; exit code 0: none, 3: some to check.
+
+    Each line: suspicion (of good images, about 1.5 % lie above 3), score, path.
+    """
     from blemish.options.recipe import over_recipe
     from blemish.reports.folders import OverlayFolder, claim_pictures
     from blemish.scanning import scan as scan_images
@@ -51,5 +54,8 @@ def scan(
     else:
         for row in rows:
             print(f"{row['suspicion']:6.1f} {row['score']:9.4f} {row['path']}")
-        say(f"{len(rows)} of {len(paths)} images are suspects; check them before fitting.")
+        if rows:
+            say(f"{len(rows)} of {len(paths)} images look defective; look at them before you fit.")
+        else:
+            say(f"None of {len(paths)} images looks defective.")
     raise SystemExit(3 if rows else 0)

@@ -76,7 +76,7 @@ def _fit_one(options: Mapping[str, Any], product: Product) -> ProductFit:
         detector.save(product.model)
     except BlemishError as error:
         return ProductFit(product, error=str(error))
-    images, said = len(detector.manifest.images), str(detector.model.method)
+    images, said = len(detector.manifest.images), detector.model.method.size
     notes = [*detector.notes, *filter(None, [tell_suspects(detector.model)])]
     return ProductFit(product, images, detector.threshold, said, notes=notes)
 

@@ -164,7 +164,7 @@ def _part_rows(measure: str, share: Share | None) -> list[tuple[str, str, str]]:
 
 
 def _point_row(name: str, point: OperatingPoint) -> tuple[str, str, str]:
-    rates = f"parts with a false reject {percent(point.false_rejects.rate)}, missed {percent(point.misses.rate)}"
+    rates = f"good parts NG {percent(point.false_rejects.rate)}, missed {percent(point.misses.rate)}"
     return f"{name} (oracle)", f"{point.threshold:.4g}", rates
 
 

@@ -20,7 +20,7 @@ SIZES, FACTORS = ("d", "w", "s", "kind"), ("scale", "slip", "norm", "rounding", 
 AXES_SIZES = ("axes", "width", "kind", "sketch_axes", "sketch")
 AXES_FACTORS = ("scale", "eta", "step")
 
-ISAS = ("plain", "AVX2", "AVX-512", "AVX-512 with bfloat16", "AVX-512 with bfloat16 and tiles")
+ISAS = ("plain", "AVX2", "AVX-512", "AVX-512 with bfloat16", "AVX-512 with bfloat16 and AMX tiles")
 """Instruction sets by their number in the extension."""
 LAYOUT = 2
 """What the extension must say of its functions; another one would read memory that is not there."""

@@ -4,7 +4,7 @@ Code says everything in English, as sentences with values in them; the command l
 edge, so that no room below has to know of languages. An entry's key is the English sentence with a name in braces for
 each value, its content the Japanese one. A value is taken over as it stands; `{name!t}` translates it in its turn, also
 by what stands in the table `[values]`, which is too short to be looked for anywhere else, and a list with semicolons
-part by part.
+part by part; `{name!l}` is a list whose commas become Japanese ones.
 """
 
 import functools
@@ -16,7 +16,7 @@ from typing import NamedTuple
 __all__ = ["Entry", "entries", "translated"]
 
 _HOLE = re.compile(r"\{(\w+)\}")
-_FILLED = re.compile(r"\{(\w+)(!t)?\}")
+_FILLED = re.compile(r"\{(\w+)(![tl])?\}")
 
 
 class Entry(NamedTuple):
@@ -81,6 +81,8 @@ def _value(found: re.Match[str], hole: re.Match[str]) -> str:
     value = found[hole[1]]
     if not hole[2]:
         return value
+    if hole[2] == "!l":
+        return value.replace(", ", "、")
     parts = value.split("; ")
     answers = [translated(part, value=True) for part in parts]
     if all(answer != part for part, answer in zip(parts, answers, strict=True)):

@@ -147,4 +147,4 @@ class Look:
 
     def __str__(self) -> str:
         rows, dimension = self.bank.rows_KD.shape
-        return f"bank: {rows} patches of {dimension} values, radius {self.bank.radii_K[-1]:.4g}; {self.search}"
+        return f"{rows:,} rows x {dimension}, radius {self.bank.radii_K[-1]:.4g}; {self.search}"

@@ -85,7 +85,7 @@ class NearestImage(State):
 
     def __str__(self) -> str:
         rows, dimension = self.rows_KD.shape
-        return f"gallery: {rows} images of {dimension} values"
+        return f"gallery: {rows:,} images of {dimension} values"
 
 
 class NearestImageLearner:

@@ -135,7 +135,7 @@ class PaDiM(State):
 
     def __str__(self) -> str:
         places, dimension = self.mean_PD.shape
-        return f"Gaussians: {places} places of {dimension} dimensions"
+        return f"Gaussians: {places:,} places of {dimension} dimensions"
 
 
 class PaDiMLearner:

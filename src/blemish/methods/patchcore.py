@@ -173,7 +173,8 @@ class PatchCore:
         return f"{len(self.looks)} looks, {rows:,} rows"
 
     def __str__(self) -> str:
-        return "; ".join(str(look) for look in self.looks)
+        names = self.settings.looks or ["memory bank"]
+        return "\n".join(f"{name}: {look}" for name, look in zip(names, self.looks, strict=True))
 
 
 def compare(look: Look, patches: ImagePatches, threads: int) -> PatchScores:

@@ -130,7 +130,7 @@ class SPADE(State):
 
     def __str__(self) -> str:
         patches = sum(len(level.image_N) for level in self.levels)
-        return f"gallery: {len(self.image_K)} images, {patches} patches of {len(self.levels)} levels"
+        return f"gallery: {len(self.image_K):,} images, {patches:,} patches of {len(self.levels)} levels"
 
 
 class SPADELearner:

@@ -114,6 +114,7 @@ class Model:
         """What this model is, for people and programs, on the hardware named."""
         manifest, backbone, more = self.manifest, self.manifest.backbone, self.manifest.more_backbones
         return {
+            "model": self.version,
             "method": manifest.method,
             "created": manifest.created,
             "blemish": manifest.blemish,

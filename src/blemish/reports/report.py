@@ -18,7 +18,6 @@ from blemish.errors import DataError
 from blemish.evaluation.evaluation import Confusion, Estimate, Evaluation
 from blemish.evaluation.trades import HEADS, band_in_words, misses_unknown, trades
 from blemish.language.numbers import percent
-from blemish.reports.basis import basis
 from blemish.reports.cases import Cases
 from blemish.reports.html import Html, element, facts, packed, says, table, write_page_file
 from blemish.reports.threshold import Scores, by_defect, curves, operating_point
@@ -154,7 +153,7 @@ def _model(words: Words, detector: Detector, model: Path | None) -> Html:
         rows.append((words("backbone"), f"{backbone.name} ({backbone.source})"))
         rows.append((words("licence"), backbone.licence))
         rows.append((words("backbone sha256"), element("code", backbone.sha256)))
-    rows.append((words("calibration"), basis(words, manifest.calibration)))
+    rows.append((words("calibration"), words.sentence(str(manifest.calibration))))
     settings = table([words("setting"), words("value")], list(manifest.settings.model_dump(mode="json").items()))
     return packed([facts(rows), element("details", element("summary", words("settings")), settings)])
 
