@@ -14,6 +14,7 @@ from blemish.cli.options import AcceptDamaged, Force, MaxPixels, Provider, Recur
 from blemish.cli.signed import say_unsigned
 
 if TYPE_CHECKING:
+    from blemish.calibration.thresholds import Calibration
     from blemish.evaluation.points import Point
 
 __all__ = ["calibrate"]
@@ -77,16 +78,20 @@ def calibrate(
         parts = part_scores(calibrated, *defects, progress=progress) if defects else None
         if target:
             target.fill(calibrated.save)
-    rows = tabulate(calibrated, parts, miss_cost=miss_cost)
-    calibration = calibrated.model.manifest.calibration
+    rows, calibration = tabulate(calibrated, parts, miss_cost=miss_cost), calibrated.manifest.calibration
     if json:
         print_json({"calibration": calibration.to_dict(), "points": [row.to_dict() for row in rows]})
         return
     _print_points(rows, with_defects=parts is not None)
+    _say_basis(output or model, calibration, changed=changed)
+    say_unsigned(output or model, detector, calibrated)
+
+
+def _say_basis(model: Path, calibration: "Calibration", *, changed: bool) -> None:
+    """What the threshold rests on now."""
     if not changed:
         say("Nothing was changed.")
-    say(f"{output or model}: {calibration}")
-    say_unsigned(output or model, detector, calibrated)
+    say(f"{model}: {calibration}")
 
 
 def _print_points(points: Sequence["Point"], *, with_defects: bool) -> None:
