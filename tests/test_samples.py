@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -283,6 +284,44 @@ def test_palette_and_alpha_masks(tmp_path: Path) -> None:
     assert read_mask(tmp_path / "palette.png").tolist() == [[False, True]]
     Image.fromarray(np.array([[[0, 255], [9, 255]]], np.uint8)).save(tmp_path / "alpha.png")
     assert read_mask(tmp_path / "alpha.png").tolist() == [[False, True]]
+
+
+@pytest.mark.parametrize("ending", ["png", "tif", "webp"])
+@pytest.mark.parametrize(
+    ("inside", "outside"),
+    [
+        ((255, 255, 255, 255), (255, 255, 255, 0)),
+        ((0, 0, 0, 255), (0, 0, 0, 0)),
+        ((0, 0, 0, 200), (255, 255, 255, 0)),
+        ((9, 0, 0, 1), (0, 0, 0, 0)),
+    ],
+    ids=["white", "black", "black in white", "red"],
+)
+def test_a_mask_may_be_drawn_in_the_opacity(
+    inside: tuple[int, ...], outside: tuple[int, ...], ending: str, tmp_path: Path
+) -> None:
+    """As GIMP, Photoshop and labelling tools save them; the whole image counted as marked, or nothing."""
+    marked_HW = np.zeros((6, 9), np.bool_)
+    marked_HW[1:3, 2:7] = True
+    pixels = np.where(marked_HW[:, :, None], np.array(inside), np.array(outside)).astype(np.uint8)
+    path = tmp_path / f"mask.{ending}"
+    exif = Image.Exif()
+    exif[0x112] = 6
+    whole: dict[str, Any] = {"lossless": True, "exact": True} if ending == "webp" else {}
+    Image.fromarray(pixels).save(path, **whole)
+    np.testing.assert_array_equal(read_mask(path), marked_HW)
+    Image.fromarray(pixels).save(path, exif=exif, **whole)
+    np.testing.assert_array_equal(read_mask(path), np.rot90(marked_HW, -1))
+
+
+def test_what_is_transparent_is_not_marked(tmp_path: Path) -> None:
+    """Black and white may be told beside transparent pixels; opacities that say nothing do not count."""
+    rows = [[[255, 255, 255, 0], [0, 0, 0, 255], [255, 255, 255, 255]]]
+    Image.fromarray(np.array(rows, np.uint8)).save(tmp_path / "three.png")
+    assert read_mask(tmp_path / "three.png").tolist() == [[False, False, True]]
+    for opacity in (0, 7):
+        Image.fromarray(np.array([[[0, opacity], [5, opacity]]], np.uint8)).save(tmp_path / "even.png")
+        assert read_mask(tmp_path / "even.png").tolist() == [[False, True]]
 
 
 def test_jpeg_masks_are_refused(tmp_path: Path) -> None:

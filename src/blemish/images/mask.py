@@ -9,7 +9,9 @@ import numpy as np
 
 from blemish.arrays import Bools
 from blemish.errors import DataError, ImageError
-from blemish.images.read import read_image
+from blemish.images.encoded import Encoded
+from blemish.images.opacity import seen_pixels
+from blemish.images.read import opened, read_image
 
 __all__ = ["masks_beside", "read_mask"]
 
@@ -21,14 +23,22 @@ _ENDING = re.compile(r"[-_. ](mask|masks|gt|ground_truth|label|seg)$", re.IGNORE
 def read_mask(path: Path, cut: float = 0.0) -> Bools:
     """Read a mask as H x W, true where any channel is above a share of its brightest value, by default above zero.
 
-    Masks are 1-bit, 8-bit, 16-bit, palette or colour.
+    Masks are 1-bit, 8-bit, 16-bit, palette or colour, or are drawn in the opacity: pixels that are wholly transparent
+    are not marked, and where all others have one colour, they are the mask.
     Raises DataError for JPEG, whose compression leaves faint pixels around a defect, and ImageError as `read_image`.
     """
     if path.suffix.lower() in JPEG_SUFFIXES:
         raise DataError(f"The mask {path} is a JPEG, whose compression blurs edges; save masks as PNG.")
-    values = read_image(path)
+    name, file = opened(path)
+    assert isinstance(file, Encoded), "a path leads to a file"
+    values = read_image((name, file.data))
     above = values > cut * values.max()
-    return np.asarray(above if above.ndim == 2 else above.any(axis=2))
+    marked_HW = np.asarray(above if above.ndim == 2 else above.any(axis=2))
+    seen_HW = seen_pixels(file.data)
+    if seen_HW is None:
+        return marked_HW
+    shown = values[seen_HW]
+    return seen_HW if (shown == shown[0]).all() else marked_HW & seen_HW
 
 
 def masks_beside(images: Sequence[Path]) -> set[Path]:
