@@ -13,7 +13,7 @@ setup(
         Extension(
             "blemish.kernels._kernels",
             sources=["src/blemish/kernels/_kernels.c"],
-            depends=[f"src/blemish/kernels/_kernels_{part}.h" for part in ("inner", "halves", "view")],
+            depends=[f"src/blemish/kernels/_kernels_{part}.h" for part in ("inner", "halves", "view", "gaussians")],
             extra_compile_args=["-O3", "-Wno-psabi"],
             py_limited_api=True,
             optional=True,

@@ -1,4 +1,4 @@
-"""The compiled kernels against those in NumPy: the same bits on every instruction set."""
+"""The compiled kernels against those in NumPy, on every instruction set: the same bits, or Gaussians alike."""
 
 import ctypes
 import importlib
@@ -42,6 +42,34 @@ def test_distances_have_the_same_bits(compiled: Compiled, dimension: int, scale:
     assert (compiled.exact_pairs(left, right[:1]) == squared_distances(left, right[:1])).all()
     expected = ((left.astype(np.float64) - right) ** 2).sum(axis=1)
     np.testing.assert_allclose(squared_distances(left, right), expected, rtol=1e-14)
+
+
+@pytest.mark.parametrize(
+    "folds", [[0, 1, 2, 3] * 5, [0] * 12 + [1, 2, 2, 2, 3, 3, 3, 3], list(range(20)), [3] * 10 + [1] * 10]
+)
+@pytest.mark.parametrize("places", [1, 4, 7])
+@pytest.mark.parametrize("dimension", [1, 4, 25, 37])
+def test_gaussians_are_those_of_numpy(compiled: Compiled, folds: list[int], places: int, dimension: int) -> None:
+    generator = np.random.default_rng(dimension)
+    mixed = generator.normal(size=(dimension, dimension)) * generator.uniform(0.01, 3, dimension)
+    good = (generator.normal(size=(places, len(folds), dimension)) @ mixed + 5).astype(np.float32)
+    for fold_of in (None, np.array(folds)):
+        found, expected = (kernels.gaussians(good, fold_of) for kernels in (compiled, Pure()))
+        np.testing.assert_allclose(found.mean_PD, expected.mean_PD, rtol=1e-6)
+        np.testing.assert_allclose(found.factor_PF, expected.factor_PF, rtol=1e-5, atol=1e-6)
+        assert (found.lengths_PN is None) == (expected.lengths_PN is None) == (fold_of is None)
+        if found.lengths_PN is not None and expected.lengths_PN is not None:
+            np.testing.assert_allclose(found.lengths_PN, expected.lengths_PN, rtol=1e-9)
+
+
+def test_gaussians_of_one_image_and_of_two_folds_of_one(compiled: Compiled) -> None:
+    one = np.arange(15, dtype=np.float32).reshape(3, 1, 5)
+    np.testing.assert_array_equal(compiled.gaussians(one, None).mean_PD, one[:, 0])
+    two = np.random.default_rng(0).normal(size=(3, 2, 5)).astype(np.float32)
+    found, expected = (kernels.gaussians(two, np.array([0, 1])).lengths_PN for kernels in (compiled, Pure()))
+    assert found is not None
+    assert expected is not None
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
 
 
 def features(

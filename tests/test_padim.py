@@ -15,8 +15,8 @@ from blemish.errors import DataError, ImageError, OptionError
 from blemish.features.patches import ImagePatches
 from blemish.fitting import fit as fit_detector
 from blemish.images.transform import Transform
+from blemish.kernels.gaussians import EPSILON, Scatter, cross_lengths, packed, strips, whitening
 from blemish.memory.training import TrainingPatches
-from blemish.methods.gaussian import EPSILON, Scatter, cross_lengths, packed, strips, whitening
 from blemish.methods.padim import PaDiM, draw_dimensions
 from blemish.options.settings import make_settings
 

@@ -8,7 +8,7 @@ from blemish.export.maps import Drawing, drawn, largest
 from blemish.export.nearest import nearest_rows
 from blemish.export.operators import DOUBLE, FLOAT, Operators, numbers
 from blemish.export.tail import Grids, Tail
-from blemish.methods.gaussian import strips
+from blemish.kernels.gaussians import strips
 from blemish.methods.nearest_image import NearestImage
 from blemish.methods.padim import PaDiM
 

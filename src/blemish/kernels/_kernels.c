@@ -37,6 +37,8 @@
 #define WHOLE_BLOCK 512
 #define FETCHED 512  /* numbers of a row asked for before they are needed */
 #define CHUNK 64     /* terms of a projection summed before rounding into the total */
+#define PLACES 4     /* places whose Gaussians are reckoned side by side */
+#define SQUARE 4     /* rows and columns of a block of their factors */
 #define TINY 0x1p-100 /* covers underflow: shorts of rows are scaled to norms of at most 1 */
 
 typedef float f4 __attribute__((vector_size(16), aligned(4)));
@@ -56,6 +58,19 @@ INLINE f4 smaller(f4 a, f4 b)
     return b;
 }
 
+/* Good patches of many places, and what becomes of them. */
+typedef struct {
+    int64_t places, images, d;
+    int64_t folds, largest;  /* how many folds, and images of the largest; no folds: no lengths */
+    int64_t strip, numbers;  /* rows of a strip of a factor; numbers of a packed factor */
+    double epsilon;          /* added to the variances */
+    const float *patches;    /* places x images x d */
+    const int64_t *members;  /* the images fold by fold; folds of one size are best together */
+    const int64_t *starts;   /* where in `members` each fold begins, and the last ends */
+    float *mean, *factor;    /* places x d, places x numbers */
+    double *lengths;         /* places x images */
+} Gaussians;
+
 typedef struct {
     double (*exact)(const float *, const float *, int64_t, double);
     void (*bounds)(const float *, int64_t, int64_t, int64_t, const float *, int64_t, const float *, int64_t, float *, int64_t);
@@ -65,6 +80,7 @@ typedef struct {
     float (*apart)(const float *, const float *, int64_t);
     double (*centre)(const float *, const double *, double, int64_t, float *);
     double (*squares)(const float *, int64_t);
+    void (*gaussians)(const Gaussians *, double *);
     /* The bounds of HALF_QUERIES queries in bfloat16, or NULL. */
     void (*halves)(const uint16_t *, int64_t, const uint16_t *, const float *, int64_t, float *);
 } Isa;
@@ -73,6 +89,7 @@ typedef struct {
 #define TARGET
 #define WIDTH 4
 #define DOUBLES 4
+#define ROWS 2
 #define TILE 4
 #define SIDE 2
 #define WIDE 8
@@ -88,6 +105,7 @@ typedef struct {
 #define TARGET __attribute__((target("avx2,fma")))
 #define WIDTH 8
 #define DOUBLES 4
+#define ROWS 2
 #define TILE 6
 #define SIDE 2
 #define WIDE 4
@@ -101,6 +119,7 @@ typedef struct {
 #define TARGET __attribute__((target("avx512f,avx512dq,avx512bw,avx512vl")))
 #define WIDTH 16
 #define DOUBLES 8
+#define ROWS 4
 #define TILE 12
 #define SIDE 2
 #define WIDE 8
@@ -115,7 +134,7 @@ typedef struct {
 #if defined(HALVES)
 #define AVX512_WITH(halves) \
     {avx512_exact, avx512_bounds, avx512_least, avx512_below, avx512_argmax, avx512_apart, avx512_centre, \
-     avx512_squares, halves}
+     avx512_squares, avx512_gaussians, halves}
 static const Isa registers_isa = AVX512_WITH(by_registers);
 #if defined(TILES)
 static const Isa tiles_isa = AVX512_WITH(by_tiles);
@@ -127,7 +146,7 @@ static const Isa tiles_isa = AVX512_WITH(by_tiles);
 static const Isa *isa = &plain_isa;
 
 /* Changes with the arguments of these functions and the structures below, as LAYOUT in compiled.py does. */
-int layout(void) { return 2; }
+int layout(void) { return 3; }
 
 /* Use the widest instruction set the processor has, up to `limit`; returns it.
  * 0 plain, 1 AVX2, 2 AVX-512, 3 AVX-512 with bfloat16, 4 the same with tiles. */
@@ -432,6 +451,9 @@ int64_t greedy_pool(const Margins *m, const Points *pool, int64_t n, const int64
     }
     return count;
 }
+
+/* Means, packed factors and lengths of all places; `scratch` as compiled.py reckons it. */
+void gaussians(const Gaussians *g, double *scratch) { isa->gaussians(g, scratch); }
 
 static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_kernels", "Inner loops, called through ctypes.", -1, NULL};
 

@@ -1,7 +1,7 @@
 /* The innermost loops, included by _kernels.c once for each instruction set.
  *
- * The includer defines NAME(x), TARGET (a function attribute), WIDTH (floats in a register), DOUBLES, TILE (queries of a
- * product tile), SIDE (registers of rows of a tile), WIDE (the same for one query),
+ * The includer defines NAME(x), TARGET (a function attribute), WIDTH (floats in a register), DOUBLES, ROWS (of a block of
+ * doubles that registers hold), TILE (queries of a product tile), SIDE (registers of rows of a tile), WIDE (the same for one query),
  * WIDEN(p) (DOUBLES floats as doubles), SMALLER(a, b) of each lane, and BELOW(p, limit), a bit for each of WIDTH floats
  * that is at most the limit.
  */
@@ -201,11 +201,14 @@ TARGET static double NAME(squares)(const float *x, int64_t n)
     return norm;
 }
 
+#include "_kernels_gaussians.h"
+
 static const Isa NAME(isa) = {NAME(exact), NAME(bounds), NAME(least), NAME(below), NAME(argmax), NAME(apart), NAME(centre),
-                             NAME(squares), 0};
+                             NAME(squares), NAME(gaussians), 0};
 #undef V
 #undef D
 #undef DOUBLES
+#undef ROWS
 #undef NAME
 #undef TARGET
 #undef WIDTH

@@ -1,6 +1,6 @@
-"""The four kernels under coreset and search, in C where the extension is installed, else in NumPy.
+"""The kernels under coreset, search and Gaussians, in C where the extension is installed, else in NumPy.
 
-Both give the same bits: bounds only rule out, and what measures has one fixed order.
+Of coreset and search both give the same bits: bounds only rule out, and what measures has one fixed order.
 """
 
 import importlib

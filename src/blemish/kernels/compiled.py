@@ -1,4 +1,4 @@
-"""The four kernels in C (_kernels.c), called through ctypes, which releases the interpreter lock."""
+"""The five kernels in C (_kernels.c), called through ctypes, which releases the interpreter lock."""
 
 import ctypes
 from ctypes import POINTER, Structure, byref, c_double, c_int, c_int64, c_void_p
@@ -7,6 +7,7 @@ from types import ModuleType
 import numpy as np
 
 from blemish.arrays import Array, Doubles, Floats, Ints
+from blemish.kernels.gaussians import EPSILON, STRIP, Gaussians, packed_numbers
 from blemish.kernels.points import LANES, Axes, Kind, Margins, Points
 from blemish.system.stream import available_threads
 
@@ -17,12 +18,17 @@ QUERIES, HALF_QUERIES = 12, 32
 POINTS = ("full", "shorts", "panels", "units", "half", "sketches", "slips", "norms")
 SIZES, FACTORS = ("d", "w", "s", "kind"), ("scale", "slip", "norm", "rounding", "sharpness")
 
+GAUSSIANS_SIZES = ("places", "images", "d", "folds", "largest", "strip", "numbers")
+GAUSSIANS_ARRAYS = ("patches", "members", "starts", "mean", "factor", "lengths")
+SQUARE, PLACES = 4, 4
+"""Of _kernels.c: rows of a block of a factor, and places that are reckoned side by side."""
+
 AXES_SIZES = ("axes", "width", "kind", "sketch_axes", "sketch")
 AXES_FACTORS = ("scale", "eta", "step")
 
 ISAS = ("plain", "AVX2", "AVX-512", "AVX-512 with bfloat16", "AVX-512 with bfloat16 and AMX tiles")
 """Instruction sets by their number in the extension."""
-LAYOUT = 2
+LAYOUT = 3
 """What the extension must say of its functions; another one would read memory that is not there."""
 KINDS = (Kind.FLOAT32, Kind.INT16, Kind.FLOAT32, Kind.BFLOAT16, Kind.BFLOAT16)
 """The short vectors whose products each of them is fastest at."""
@@ -52,6 +58,14 @@ class _Axes(Structure):
     def __init__(self, axes: Axes, dimension: int, padded: int) -> None:
         own = (getattr(axes, name) for name in AXES_SIZES + AXES_FACTORS)
         super().__init__(dimension, padded, *own, _at(axes.mean_D), _at(axes.panels))
+
+
+class _Gaussians(Structure):
+    _fields_ = (
+        *((name, c_int64) for name in GAUSSIANS_SIZES),
+        ("epsilon", c_double),
+        *((name, c_void_p) for name in GAUSSIANS_ARRAYS),
+    )
 
 
 def _at(array: Array) -> int:
@@ -87,6 +101,7 @@ class Compiled:
         library.nearest.restype = None
         library.greedy_pool.argtypes = [pair, points, c_int64, c_void_p, c_double, c_int64, c_int64, *[c_void_p] * 4]
         library.greedy_pool.restype = c_int64
+        library.gaussians.argtypes, library.gaussians.restype = [POINTER(_Gaussians), c_void_p], None
         self.isa = int(library.use_isa(isa))
         self.kind = KINDS[self.isa]
         self.described = f"compiled C, {ISAS[self.isa]} instructions"
@@ -142,3 +157,35 @@ class Compiled:
             _at(values), _at(starts), _at(chosen), _at(squared),
         )  # fmt: skip
         return chosen[:count], squared[:count]
+
+    def gaussians(self, good_PND: Floats, fold_of_N: Ints | None) -> Gaussians:
+        places, images, dimension = good_PND.shape
+        members, starts = _by_size(np.zeros(0, np.int64) if fold_of_N is None else fold_of_N)
+        largest = int(np.diff(starts).max(initial=0))
+        found = Gaussians(
+            np.empty((places, dimension), np.float32),
+            np.empty((places, packed_numbers(dimension)), np.float32),
+            None if fold_of_N is None else np.empty((places, images)),
+        )
+        sizes = (places, images, dimension, len(starts) - 1, largest, STRIP, found.factor_PF.shape[1])
+        lengths = 0 if found.lengths_PN is None else _at(found.lengths_PN)
+        arrays: tuple[Array, ...] = (good_PND, members, starts, found.mean_PD, found.factor_PF)
+        scratch = np.empty(_scratch(images, dimension, largest))
+        self._library.gaussians(byref(_Gaussians(*sizes, EPSILON, *map(_at, arrays), lengths)), _at(scratch))
+        return found
+
+
+def _by_size(fold_of_N: Ints) -> tuple[Ints, Ints]:
+    """The images fold by fold, small folds first, and where each begins and the last ends."""
+    _, number_of_N, counts = np.unique(fold_of_N, return_inverse=True, return_counts=True)
+    order = np.argsort(counts, kind="stable")
+    place_of = np.argsort(order, kind="stable")
+    members = np.argsort(place_of[number_of_N], kind="stable")
+    return np.asarray(members, np.int64), np.asarray(np.concatenate([[0], np.cumsum(counts[order])]), np.int64)
+
+
+def _scratch(images: int, dimension: int, largest: int) -> int:
+    """So many doubles does _kernels_gaussians.h lay out, and one vector more to begin at an even place."""
+    n, most = -(-dimension // SQUARE) * SQUARE, (largest + SQUARE) // SQUARE * SQUARE
+    whole = images * n + n + images + 4 * n * n + n * SQUARE + n * most + 3 * most * most + most * SQUARE
+    return PLACES * (whole + 1)

@@ -1,15 +1,16 @@
-"""What coreset and search compute with: four functions, defined once for C and NumPy."""
+"""What coreset, search and Gaussians are computed with: five functions, defined once for C and NumPy."""
 
 from typing import Protocol
 
 from blemish.arrays import Array, Doubles, Floats, Ints
+from blemish.kernels.gaussians import Gaussians
 from blemish.kernels.points import Axes, Kind, Margins, Points
 
 __all__ = ["Kernels"]
 
 
 class Kernels(Protocol):
-    """What the rooms `memory` and `search` compute with."""
+    """What the rooms `memory`, `search` and `methods` compute with."""
 
     name: str
     described: str
@@ -50,4 +51,10 @@ class Kernels(Protocol):
 
         `values` are squared distances to the rows chosen before, -1 for those themselves, and are changed in place. It
         stops after `wanted`, or when the point `outside` (value, number) may come first.
+        """
+
+    def gaussians(self, good_PND: Floats, fold_of_N: Ints | None) -> Gaussians:
+        """The Gaussians of n good patches at each place; with folds of the images, also how long the patches are.
+
+        Each fold leaves other images over. C and NumPy agree to within rounding of float64, not to the bit.
         """

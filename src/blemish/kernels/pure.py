@@ -4,6 +4,7 @@ import numpy as np
 
 from blemish.arrays import Array, Bools, Doubles, Floats, Ints
 from blemish.kernels.distance import squared_distances
+from blemish.kernels.gaussians import Gaussians, estimate
 from blemish.kernels.points import NO_VALUES, TINY, UNIT, Axes, Kind, Margins, Points
 from blemish.system.blas import blas_threads
 
@@ -66,6 +67,10 @@ class Pure:
                 for start in range(int(met_Q[part].min()), len(rows.full), ROWS):
                     block = slice(start, start + ROWS)
                     _settle(margins, queries, at_Q[part], rows, block, worst_Q[part], best_QK[part], numbers_QK[part])
+
+    def gaussians(self, good_PND: Floats, fold_of_N: Ints | None) -> Gaussians:
+        with blas_threads(1):  # places are worked on side by side
+            return estimate(good_PND, fold_of_N)
 
     def greedy_pool(
         self, margins: Margins, pool: Points, numbers: Ints, outside: tuple[float, int], wanted: int, values: Doubles

@@ -13,7 +13,7 @@ of their stack, covariance + 0.01 I, map blurred with sigma 4, image score its m
 A place must mean the same in every image: images whose aspects differ are refused unless they are stretched or cropped.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -29,9 +29,10 @@ from blemish.features.graph import Grid, build_graph, choose_taps
 from blemish.features.patches import Features, ImagePatches
 from blemish.images.read import image_name
 from blemish.images.transform import Transform
+from blemish.kernels.best import best_kernels
+from blemish.kernels.gaussians import Gaussians, packed_numbers, strips
 from blemish.memory.spill import patch_store, take_rows
 from blemish.memory.training import TrainingPatches, gather
-from blemish.methods.gaussian import Scatter, cross_lengths, packed, strips, whitening
 from blemish.methods.good_images import GoodImages
 from blemish.methods.method import Fitted, Numbers, Scores
 from blemish.methods.state import State, Tensor
@@ -44,7 +45,7 @@ from blemish.system.stream import stream
 __all__ = ["PaDiM"]
 
 PLACES = 32
-"""Places whose covariances are held at once."""
+"""Places that a thread works on at once; a multiple of those that a register holds."""
 REMEDY = "and PaDiM compares place by place; give images of one aspect, or bring them to one with --resize stretch."
 
 
@@ -72,9 +73,9 @@ class PaDiM(State):
     ) -> "PaDiM":
         """Estimate mean and covariance at every place, from some of the images or all (section III-B)."""
         numbers = np.arange(len(patches.seen)) if images is None else np.flatnonzero(images)
-        estimates = Estimates.room_for(patches)
-        cell_P = place_by_place(patches, numbers, estimates.take, threads=threads, progress=progress)
-        return cls(estimates.mean_PD, estimates.factor_PF, cell_P, settings, transform)
+        cell_P = common_cells(patches)
+        found = place_by_place(patches, cell_P, numbers, None, threads=threads, progress=progress)
+        return cls(found.mean_PD, found.factor_PF, cell_P, settings, transform)
 
     def score(self, features: Features, *, threads: int = 1) -> Scores:
         """Mahalanobis distance at every place, the map they make, and its peak (section III-C)."""
@@ -177,67 +178,49 @@ class PaDiMLearner:
 
     def fit_across(self, fold_of_N: Ints, progress: Progress = silent) -> tuple[Fitted, list[Numbers]]:
         """Fit on all images, and score each by the Gaussians of those outside its fold; both in one pass."""
-        good, estimates = self._good, Estimates.room_for(self.patches)
-        lengths_NP = np.empty((len(fold_of_N), len(estimates.mean_PD)), np.float32)
-
-        def work(part: slice, good: Scatter) -> None:
-            estimates.take(part, good)
-            lengths_NP[:, part] = cross_lengths(good, fold_of_N).T
-
+        good, cell_P = self._good, common_cells(self.patches)
         everyone = np.arange(len(fold_of_N))
-        cell_P = place_by_place(self.patches, everyone, work, threads=good.threads, progress=progress)
-        method = PaDiM(estimates.mean_PD, estimates.factor_PF, cell_P, good.settings, good.transform)
+        found = place_by_place(self.patches, cell_P, everyone, fold_of_N, threads=good.threads, progress=progress)
+        assert found.lengths_PN is not None, "folds were given"
+        method = PaDiM(found.mean_PD, found.factor_PF, cell_P, good.settings, good.transform)
         draw = partial(scores_of, cell_P=cell_P, grid=self.grid, settings=good.settings, transform=good.transform)
-        answers = stream(draw, lengths_NP, threads=good.threads)
+        answers = stream(draw, found.lengths_PN.T.astype(np.float32), threads=good.threads)
         return Fitted(method, self.graph), [scores.numbers for scores in answers]
 
     def features(self, fitted: Fitted, images: Sequence[int]) -> Iterator[Features]:
         return ({"patches": self.patches.of_image(image)} for image in images)
 
 
-@dataclass(frozen=True)
-class Estimates:
-    """The Gaussians of all places, as they are estimated."""
-
-    mean_PD: Floats
-    factor_PF: Floats
-
-    @classmethod
-    def room_for(cls, patches: TrainingPatches) -> "Estimates":
-        places, dimension = len(common_cells(patches)), patches.values_ND.shape[1]
-        numbers = sum(rows * columns for rows, columns in strips(dimension))
-        return cls(np.empty((places, dimension), np.float32), np.empty((places, numbers), np.float32))
-
-    def take(self, part: slice, good: Scatter) -> None:
-        """Estimate the Gaussians of some places."""
-        self.mean_PD[part] = good.mean_PD
-        self.factor_PF[part] = packed(whitening(good.covariance()))
-
-
 def place_by_place(
     patches: TrainingPatches,
+    cell_P: Ints,
     numbers: Ints,
-    work: Callable[[slice, Scatter], None],
+    fold_of_N: Ints | None,
     *,
     threads: int,
     progress: Progress,
-) -> Ints:
-    """Give `work` the good patches of a few places at a time, and which places; returns the cells of all."""
-    cell_P = common_cells(patches)
-    row_nP = rows_at(cell_P, patches)
+) -> Gaussians:
+    """The Gaussians of some images' patches at these cells; with folds, also the patches' lengths across them."""
+    kernels, row_nP = best_kernels(), rows_at(cell_P, patches)
     places, dimension = len(cell_P), patches.values_ND.shape[1]
+    found = Gaussians(
+        np.empty((places, dimension), np.float32),
+        np.empty((places, packed_numbers(dimension)), np.float32),
+        None if fold_of_N is None else np.empty((places, len(numbers))),
+    )
 
-    def gather_and_work(first: int) -> None:
+    def work(first: int) -> None:
         part = slice(first, min(first + PLACES, places))
         rows = row_nP[numbers, part].T
-        good_PND = take_rows(patches.values_ND, rows.ravel()).reshape(*rows.shape, dimension).astype(np.float64)
-        work(part, Scatter.of(good_PND))
+        good_PND = take_rows(patches.values_ND, rows.ravel()).reshape(*rows.shape, dimension)
+        for whole, own in zip(found, kernels.gaussians(good_PND, fold_of_N), strict=True):
+            if whole is not None and own is not None:
+                whole[part] = own
 
-    # Products of matrices so small are slower on several threads than on one: each of ours has places of its own.
-    with blas_threads(1), ThreadPoolExecutor(threads, thread_name_prefix="blemish-padim") as pool:
-        for done, _ in enumerate(pool.map(gather_and_work, range(0, places, PLACES))):
+    with ThreadPoolExecutor(threads, thread_name_prefix="blemish-padim") as pool:
+        for done, _ in enumerate(pool.map(work, range(0, places, PLACES))):
             progress("gaussians", min((done + 1) * PLACES, places), places)
-    return cell_P
+    return found
 
 
 def scores_of(

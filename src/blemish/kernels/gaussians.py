@@ -1,4 +1,4 @@
-"""Gaussians of many places at once, in float64: what PaDiM is made of.
+"""Gaussians of many places at once, in float64: what PaDiM is made of. The same in C is _kernels_gaussians.h.
 
 For n good patches x of a place: mean m, covariance C = sum of (x - m)(x - m)^T over n - 1, and EPSILON on its diagonal.
 """
@@ -7,16 +7,43 @@ from typing import NamedTuple
 
 import numpy as np
 
-from blemish.arrays import Doubles, Ints
+from blemish.arrays import Doubles, Floats, Ints
 
-__all__ = ["EPSILON", "Scatter", "cross_lengths", "packed", "strips", "whitening"]
+__all__ = [
+    "EPSILON",
+    "STRIP",
+    "Gaussians",
+    "Scatter",
+    "cross_lengths",
+    "estimate",
+    "packed",
+    "packed_numbers",
+    "strips",
+    "whitening",
+]
 
 EPSILON = 0.01
 """Added to the variances, so that few images make a Gaussian too."""
 STRIP = 25
 """Rows of a factor that are kept and multiplied together, without the zeros right of their last one."""
-SMALL = 16
-"""Numbers of a triangle that LAPACK inverts whole; for larger ones products by halves are faster."""
+
+
+class Gaussians(NamedTuple):
+    """The Gaussians of some places, and how long their good patches are."""
+
+    mean_PD: Floats
+    factor_PF: Floats
+    """Of each place the lower triangular W with W C W^T = I, strip by strip (`packed`)."""
+    lengths_PN: Doubles | None
+    """How long each good patch is (Mahalanobis) by the Gaussian of the images outside its fold, if there are folds."""
+
+
+def estimate(good_PND: Floats, fold_of_N: Ints | None) -> Gaussians:
+    """The Gaussians of n good patches at each place."""
+    good = Scatter.of(good_PND.astype(np.float64))
+    lengths_PN = None if fold_of_N is None else cross_lengths(good, fold_of_N)
+    factor_PF = packed(whitening(good.covariance())).astype(np.float32)
+    return Gaussians(good.mean_PD.astype(np.float32), factor_PF, lengths_PN)
 
 
 class Scatter(NamedTuple):
@@ -73,27 +100,21 @@ def cross_lengths(good: Scatter, fold_of_N: Ints) -> Doubles:
 def whitening(covariance_PDD: Doubles) -> Doubles:
     """The lower triangular W with W C W^T = I, so that |W x| is the Mahalanobis length of x.
 
-    It is the inverse of C's Cholesky factor, made with it by halves: NumPy inverts no triangles, and this is nearly all
-    products. The lower half of C alone is read: that rounding makes C a little asymmetric does not matter.
+    It is C's inverted Cholesky factor. The lower half of C alone is read: that rounding makes C a little asymmetric
+    does not matter.
     """
-    dimension = covariance_PDD.shape[1]
-    if dimension <= SMALL:
-        return np.asarray(np.tril(np.linalg.inv(np.linalg.cholesky(covariance_PDD))), np.float64)
-    half = dimension // 2
-    upper = whitening(covariance_PDD[:, :half, :half])
-    corner = np.matmul(covariance_PDD[:, half:, :half], upper.transpose(0, 2, 1))
-    lower = whitening(covariance_PDD[:, half:, half:] - np.matmul(corner, corner.transpose(0, 2, 1)))
-    factor_PDD: Doubles = np.zeros_like(covariance_PDD)
-    factor_PDD[:, :half, :half] = upper
-    factor_PDD[:, half:, half:] = lower
-    factor_PDD[:, half:, :half] = -np.matmul(lower, np.matmul(corner, upper))
-    return factor_PDD
+    return np.asarray(np.tril(np.linalg.inv(np.linalg.cholesky(covariance_PDD))), np.float64)
 
 
 def strips(dimension: int) -> list[tuple[int, int]]:
     """Rows and columns of each strip of a lower triangular matrix: the last row's diagonal ends a strip."""
     ends = [*range(STRIP, dimension, STRIP), dimension]
     return [(end - start, end) for start, end in zip([0, *ends[:-1]], ends, strict=True)]
+
+
+def packed_numbers(dimension: int) -> int:
+    """So many numbers has a packed triangle."""
+    return sum(rows * columns for rows, columns in strips(dimension))
 
 
 def packed(lower_PDD: Doubles) -> Doubles:
