@@ -72,7 +72,7 @@ def test_a_built_in_backbone_is_whole(name: str) -> None:
     assert hashlib.sha256(backbone.onnx).hexdigest() == manifest.sha256
     wanted = [(channels, 2 << level, level) for level, channels in enumerate(BUILT_IN_CHANNELS[name])]
     assert [(tap.channels, tap.stride, tap.level) for tap in manifest.taps] == wanted
-    assert manifest.default_taps == ["level2", "level3"]
+    assert manifest.default_taps == ("level2", "level3")
     assert manifest.size is None
     assert manifest.licence == "Apache-2.0"
     # Training used (RGB - 127) / 128.
@@ -107,11 +107,11 @@ def test_grids_are_the_size_over_the_stride_rounded_up(size: tuple[int, int]) ->
 def test_import_measures_taps_and_keeps_values(tmp_path: Path, home: Path) -> None:
     model = small_network()
     manifest = take_in(tmp_path / "net.onnx", model)
-    assert manifest.taps == [
+    assert manifest.taps == (
         Tap(name="first", channels=4, stride=2, level=0),
         Tap(name="second", channels=8, stride=8, level=2),
-    ]
-    assert manifest.default_taps == ["second"]
+    )
+    assert manifest.default_taps == ("second",)
     assert sorted(path.name for path in (home / "backbones").iterdir()) == ["mine.json", "mine.onnx"]
 
     backbone = load_backbone("mine")

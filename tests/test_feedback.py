@@ -229,7 +229,7 @@ def test_names_that_are_not_there(
     with pytest.raises(DataError, match="none would be left to learn from"):
         fresh.remove(paths["fit"])
     monkeypatch.chdir(paths["fit"][0].parent)
-    assert fresh.remove(["0.png"]).journal[-1].numbers == [0], "a file named from where one stands"
+    assert fresh.remove(["0.png"]).journal[-1].numbers == (0,), "a file named from where one stands"
 
 
 def test_a_part_that_is_known_is_scored_as_if_it_were_not(saved: Path, paths: dict[str, list[Path]]) -> None:

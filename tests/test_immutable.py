@@ -39,6 +39,10 @@ def test_nothing_of_it_can_be_assigned(detector: Detector) -> None:
         detector.model = detector.model  # type: ignore[misc]
     with pytest.raises(FrozenInstanceError):
         detector.manifest = detector.manifest  # type: ignore[misc]
+    for each in (detector.manifest.images, detector.manifest.journal, detector.manifest.more_backbones):
+        assert isinstance(each, tuple), "the lists of a model cannot grow behind its back"
+    for name in ("bank.rows", "bank.image", "candidates.rows", "calibration.image", "calibration.scores"):
+        assert not detector.model.content[name].flags.writeable, name
 
 
 def test_a_change_leaves_the_detector_as_it_was(detector: Detector) -> None:

@@ -87,7 +87,7 @@ def test_300_000_images_are_saved_and_read(detector: Detector) -> None:
         TrainingImage(path=f"/line/部品/{n:07}.png", group=f"part {n}", height=96, width=144, pixels=digest)
         for n in range(300_000 - len(known))
     ]
-    manifest = detector.manifest.model_copy(update={"images": [*known, *more]})
+    manifest = detector.manifest.model_copy(update={"images": (*known, *more)})
     large = Detector.of(detector.model, threads=1).model
     content = model_bytes(type(large)(manifest, large.method, large.graph, large.held_out))
     assert int.from_bytes(content[:8], "little") < 20_000

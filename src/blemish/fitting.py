@@ -201,9 +201,9 @@ def _manifest(
         aligner=good.viewer.aligner,
         grid=grid,
         backbone=good.backbone.manifest if good.backbone else None,
-        more_backbones=_others(good.looks, good.backbone),
+        more_backbones=tuple(_others(good.looks, good.backbone)),
         calibration=calibration,
-        images=images,
+        images=tuple(images),
     )
 
 

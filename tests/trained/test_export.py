@@ -173,7 +173,7 @@ def test_the_papers_network_has_the_papers_taps(tmp_path: Path) -> None:
         ("level3", 1024, 16),
         ("level4", 2048, 32),
     ]
-    assert backbone.manifest.default_taps == ["level2", "level3"]
+    assert backbone.manifest.default_taps == ("level2", "level3")
     assert "random weights" in backbone.manifest.source
     assert backbone.manifest.licence == "bsd-3-clause"
     grids = [output.shape[2:] for output in run(backbone, random_image((225, 100)))]
@@ -186,7 +186,7 @@ def test_a_transformers_patch_tokens_lie_on_a_grid(tmp_path: Path) -> None:
     manifest = backbone.manifest
     assert manifest.size == (224, 224)
     assert [tap.name for tap in manifest.taps] == ["block3", "block6", "block9", "block12"]
-    assert manifest.default_taps == ["block12"]
+    assert manifest.default_taps == ("block12",)
     assert [output.shape for output in run(backbone, random_image((224, 224)))] == [(1, 384, 16, 16)] * 4
 
 

@@ -65,8 +65,8 @@ class Manifest(BaseModel):
     input: str
     mean: tuple[float, float, float]
     std: tuple[Positive, Positive, Positive]
-    taps: list[Tap] = Field(min_length=1)
-    default_taps: list[str] = Field(min_length=1)
+    taps: tuple[Tap, ...] = Field(min_length=1)
+    default_taps: tuple[str, ...] = Field(min_length=1)
     size: tuple[int, int] | None
     source: str
     licence: str
@@ -195,7 +195,7 @@ def write_backbone(
     input: str,
     mean: tuple[float, float, float],
     std: tuple[float, float, float],
-    taps: list[Tap],
+    taps: Sequence[Tap],
     size: tuple[int, int] | None,
     source: str,
     licence: str,
@@ -210,7 +210,7 @@ def write_backbone(
             input=input,
             mean=mean,
             std=std,
-            taps=taps,
+            taps=tuple(taps),
             default_taps=_default_taps(taps),
             size=size,
             source=source,
@@ -229,10 +229,10 @@ def write_backbone(
     return manifest
 
 
-def _default_taps(taps: Sequence[Tap]) -> list[str]:
+def _default_taps(taps: Sequence[Tap]) -> tuple[str, ...]:
     """The deepest tap of each default level; the deepest of all where the network has none."""
     deepest = {tap.level: tap.name for tap in taps if tap.level in DEFAULT_LEVELS}
-    return list(deepest.values()) or [tap.name for tap in taps[-1:]]
+    return tuple(deepest.values()) or tuple(tap.name for tap in taps[-1:])
 
 
 def _read_backbone(manifest_path: Path, onnx_path: Path) -> Backbone:

@@ -1,6 +1,7 @@
 """What a command says at its end: which good images look like defects, and what to do next."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -73,7 +74,7 @@ def on_terminal() -> bool:
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
-def _say_left_out(images: "list[TrainingImage]") -> None:
+def _say_left_out(images: "Sequence[TrainingImage]") -> None:
     if images:
         names = ", ".join(f"{image.path} ({image.suspect or 0:.4g})" for image in images)
         say(f"Left out, as they look like defects: {names}. blemish feedback undo brings them back.")

@@ -34,7 +34,7 @@ _POLYGON = re.compile(rf"{_NUMBER},{_NUMBER}(?:\s+{_NUMBER},{_NUMBER})*")
 class _Shape(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
-    points: list[Point]
+    points: tuple[Point, ...]
     shape_type: Literal["polygon", "rectangle"] = "polygon"
 
 
@@ -43,7 +43,7 @@ class _Drawing(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    shapes: Annotated[list[_Shape], Field(min_length=1)]
+    shapes: Annotated[tuple[_Shape, ...], Field(min_length=1)]
     height: int | None = Field(None, alias="imageHeight")
     width: int | None = Field(None, alias="imageWidth")
 
@@ -159,7 +159,7 @@ def _from_json(option: str, path: Path, height: int, width: int) -> Bools:
             f"Option {option}: {path} is no labelme file of polygons and rectangles ({field}: {first['msg']})."
         ) from None
     _check_size(option, path, drawing.height or height, drawing.width or width, height, width)
-    polygons = []
+    polygons: list[Sequence[Point]] = []
     for shape in drawing.shapes:
         corners = np.array(shape.points).reshape(-1, 2)
         if shape.shape_type == "rectangle" and len(corners) == 2:

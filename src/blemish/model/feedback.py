@@ -110,7 +110,7 @@ def _grown(
         counted = (peak_mean + peak_deviation * limit) * smallest / (1 + look.overall)  # a mean is at most its peak
         nearest = max(0.0, min(mean + deviation * limit, counted))
         looks.append(grown(look, own, nearest, removable=removable, threads=threads))
-    manifest = model.manifest.model_copy(update={"images": images})
+    manifest = model.manifest.model_copy(update={"images": tuple(images)})
     return replace(model, method=memory.with_looks(looks), manifest=manifest)
 
 

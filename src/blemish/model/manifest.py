@@ -31,9 +31,9 @@ class Change(BaseModel):
     when: str
     """UTC, ISO 8601."""
     who: str
-    images: list[TrainingImage]
+    images: tuple[TrainingImage, ...]
     """Those that were added, removed, or calibrated on; none where a calibration rests on the scores kept."""
-    numbers: list[int]
+    numbers: tuple[int, ...]
     """Their places among the images of the model: after adding, or before removing; ascending."""
     added: dict[str, int]
     """How many rows were put behind each table that was touched."""
@@ -66,11 +66,11 @@ class ModelManifest(BaseModel):
     """Rows and columns of patches on the network's input."""
     backbone: BackboneManifest | None
     """None for a method that trains a network of its own."""
-    more_backbones: list[BackboneManifest] = []
+    more_backbones: tuple[BackboneManifest, ...] = ()
     """The networks that looks name beside the backbone, each once."""
     calibration: Calibration
-    images: list[TrainingImage]
-    journal: list[Change] = []
+    images: tuple[TrainingImage, ...]
+    journal: tuple[Change, ...] = ()
     """Changes made after fitting, oldest first."""
     sha256: dict[str, str] = {}
     """Of each tensor's type, shape and bytes; filled in on writing."""

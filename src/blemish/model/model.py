@@ -67,6 +67,12 @@ class Model:
     checked: "CheckedGraph | None" = field(default=None, repr=False)
     """What is known of the graph, where it came with a file: models that are read share one of the same bytes."""
 
+    def __post_init__(self) -> None:
+        """What was fitted cannot be written to either; what was read never could."""
+        held_out = self.held_out
+        for array in (*self.method.tensors().values(), held_out.image_M, held_out.scores_M, held_out.peaks_M):
+            array.setflags(write=False)
+
     @cached_property
     def content(self) -> dict[str, Array]:
         """All tensors of the model file, by name."""
@@ -235,7 +241,7 @@ def changed(
     model: Model,
     kind: Literal["add", "remove", "calibrate"],
     edits: Mapping[str, Edit],
-    images: list[TrainingImage],
+    images: Sequence[TrainingImage],
     numbers: Ints,
     calibration: Calibration,
     who: str | None,
@@ -250,15 +256,15 @@ def changed(
         change=kind,
         when=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         who=who or _user(),
-        images=[these[number] for number in numbers],
-        numbers=numbers.tolist(),
+        images=tuple(these[number] for number in numbers),
+        numbers=tuple(numbers.tolist()),
         added={name: step.added for name, step in steps.items()},
         taken={name: len(step.taken_at) for name, step in steps.items()},
         before=manifest.calibration,
         threshold=calibration.threshold,
         wanted=calibration.wanted if kind == "calibrate" else None,
     )
-    update = {"images": images, "calibration": calibration, "journal": [*manifest.journal, change]}
+    update = {"images": tuple(images), "calibration": calibration, "journal": (*manifest.journal, change)}
     history = {**model.history, len(manifest.journal): steps}
     return model.of_tables(tables, manifest.model_copy(update=update), history)
 
@@ -283,12 +289,12 @@ def undone(model: Model) -> Model:
     left = np.array(change.numbers if change.change == "remove" else [], np.int64)
     tables = undo(model.tables, model.history[number], left, len(manifest.images) + len(left))
     if change.change == "remove":
-        images = list(manifest.images)
+        images = [*manifest.images]
         for place, image in zip(change.numbers, change.images, strict=True):
             images.insert(place, image)
     else:
-        images = manifest.images[: len(manifest.images) - len(change.images)]
-    update = {"images": images, "calibration": change.before, "journal": manifest.journal[:-1]}
+        images = [*manifest.images[: len(manifest.images) - len(change.images)]]
+    update = {"images": tuple(images), "calibration": change.before, "journal": manifest.journal[:-1]}
     history = {each: steps for each, steps in model.history.items() if each != number}
     return model.of_tables(tables, manifest.model_copy(update=update), history)
 

@@ -3,7 +3,7 @@
 import base64
 import math
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from blemish.calibration.thresholds import Calibration
@@ -102,12 +102,12 @@ def _calibration(field: str, calibration: Calibration) -> Iterator[tuple[str, st
         yield f"{field}.images_with_region", f"{calibration.images_with_region} of {images} cannot be"
 
 
-def _journal(journal: list[Change], images: int) -> Iterator[tuple[str, str]]:
+def _journal(journal: Sequence[Change], images: int) -> Iterator[tuple[str, str]]:
     """Whether the changes, from the last to the first, lead back to some images."""
     for number, change in reversed(list(enumerate(journal))):
         field, changed = f"journal.{number}", len(change.images)
         after, images = images, images + changed if change.change == "remove" else images - changed
-        named = sorted(set(change.numbers))
+        named = tuple(sorted(set(change.numbers)))
         if named != change.numbers or len(named) != changed:
             yield f"{field}.numbers", f"they must be {changed} different ones, ascending"
         if images < 1 or any(not 0 <= each < max(images, after) for each in named):
