@@ -59,7 +59,7 @@ def test_add_log_undo_and_remove(model: Path, new: Path, run_cli: RunCli) -> Non
         "remove",
     ]
     undone = run_cli("feedback", "undo", model)
-    assert "undone: " in undone.stderr
+    assert "this change is undone" in undone.stderr
     assert run_cli("inspect", model, new).code == 0
     run_cli("feedback", "undo", model)
     assert run_cli("feedback", "log", model).stdout == ""
@@ -86,7 +86,7 @@ def test_calibrate_is_logged_and_undone(model: Path, new: Path, run_cli: RunCli,
     entry = json.loads(run_cli("feedback", "log", model, "--json").stdout)[1]
     assert (entry["images"], entry["wanted"]["review"], entry["patches"]) == ([str(new)], 0.3, {"added": 0, "taken": 0})
     for _ in range(3):
-        assert "undone: " in run_cli("feedback", "undo", model).stderr
+        assert "this change is undone" in run_cli("feedback", "undo", model).stderr
     assert model.read_bytes() == fitted
 
 

@@ -223,7 +223,7 @@ def test_the_model_file_keeps_every_look(detector: Detector, tmp_path: Path) -> 
     assert again.model.version == detector.model.version
     assert again.inspect(scratched_part(1).grey) == detector.inspect(scratched_part(1).grey)
     assert again.info()["looks"].keys() == set(LOOKS.split(","))
-    assert again.info()["settings"]["looks"] == LOOKS.split(",")
+    assert list(again.info()["settings"]["looks"]) == LOOKS.split(",")
 
 
 def test_scores_are_divided_by_how_far_good_patches_usually_lie(detector: Detector) -> None:

@@ -166,7 +166,7 @@ def test_areas_are_kept_in_the_model_file(looking_away: Detector, tmp_path: Path
     again = load(tmp_path / "a.blemish", threads=2)
     image = scratched_part(102).grey
     np.testing.assert_array_equal(again.inspect(image).anomaly_map, looking_away.inspect(image).anomaly_map)
-    assert again.model.manifest.settings.ignore == [CORNER]
+    assert again.model.manifest.settings.ignore == (CORNER,)
 
 
 @pytest.mark.parametrize("mask", ["", "no base64!", "aGVsbG8=", picture_to_text(np.zeros((4, 5), np.bool_))])

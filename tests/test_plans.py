@@ -45,7 +45,7 @@ def test_table6(data: Path, tmp_path: Path) -> None:
         ("UCSD Ped2", "CAVGA-R_u", "85"),
     ]
     on_frames = entries[6].cell(0).settings
-    assert (on_frames.taps, on_frames.size, on_frames.coreset) == ([3, 4], 256, 0.1)
+    assert (on_frames.taps, on_frames.size, on_frames.coreset) == ((3, 4), 256, 0.1)
     assert entries[6].remarks == ("UCSD Ped2 in place of ShanghaiTech Campus, which is not at hand",)
 
 

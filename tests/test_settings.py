@@ -90,8 +90,8 @@ def test_coreset_refuses_what_is_neither(typed: Any) -> None:
 @pytest.mark.parametrize(
     ("option", "typed", "meant"),
     [
-        ("taps", "layer2, layer3", ["layer2", "layer3"]),
-        ("taps", "none", []),
+        ("taps", "layer2, layer3", ("layer2", "layer3")),
+        ("taps", "none", ()),
         ("size", "320x256", (320, 256)),
         ("size", "224", 224),
         ("projection", "none", None),
@@ -180,3 +180,9 @@ def test_a_memory_budget_is_read_with_its_unit(typed: str | int, size: int) -> N
 def test_other_memory_budgets_are_refused(typed: str) -> None:
     with pytest.raises(OptionError, match="memory="):
         divide_options({"memory": typed})
+
+
+def test_settings_are_one_value_that_can_be_a_key() -> None:
+    one, same = (make_settings(looks="448:3+4,224:2+3:even") for _ in range(2))
+    assert {one: "a", make_settings(): "b"}[same] == "a"
+    assert one.looks == ("448:3+4", "224:2+3:even")

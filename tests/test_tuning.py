@@ -248,6 +248,6 @@ def test_the_command_writes_a_recipe_that_fit_takes(
     assert not (tmp_path / "part.toml.state").exists()
     fitted = run_cli("fit", tmp_path / "good", "-o", tmp_path / "part.blemish", "--config", recipe)
     assert fitted.code == 0
-    assert blemish.load(tmp_path / "part.blemish").model.manifest.settings.looks == looks
+    assert blemish.load(tmp_path / "part.blemish").model.manifest.settings.looks == tuple(looks)
     shown = run_cli("tune", tmp_path / "good", "-o", recipe)
     assert "made defects alone" in shown.stdout

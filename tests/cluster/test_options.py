@@ -197,7 +197,7 @@ def test_fit_each_finds_images_in_folders_inside_and_reads_damaged_ones(tmp_path
     assert "holds no images" in run_cli(*asked).stdout
     assert "cut.jpg" in run_cli(*asked, "--recursive").stdout
     outcome = run_cli(*asked, "--recursive", "--accept-damaged", "--save-config", tmp_path / "nut.toml")
-    assert (outcome.code, "4 images" in outcome.stdout) == (0, True), outcome
+    assert (outcome.code, "4 good images" in outcome.stdout) == (0, True), outcome
     recipe = (tmp_path / "nut.toml").read_text()
     assert 'size = "32x32"' in recipe or "size = 32" in recipe, recipe
     assert "accept_damaged = true" in recipe

@@ -156,7 +156,7 @@ def print_tree(values: Mapping[str, Any], indent: str = "") -> None:
             print(f"{indent}{name}")
             print_tree(value, indent + "  ")
         else:
-            listed = value if isinstance(value, list) else [value]
+            listed = value if isinstance(value, list | tuple) else [value]
             shown = ", ".join(in_language(_in_a_word(each)) for each in listed) or in_language("none")
             print(f"{indent}{name:<12} {shown}".rstrip())
 

@@ -122,7 +122,7 @@ def _help(name: str, field: FieldInfo) -> str:
 
 
 def _shown(value: Any) -> str:
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return ",".join(map(str, value)) or "none"
     if isinstance(value, bool):
         return "yes" if value else "no"

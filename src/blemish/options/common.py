@@ -23,7 +23,7 @@ class CommonSettings(BaseModel):
         "efficientnet_lite0", description="Network that describes patches: a name, or an .onnx file."
     )
     taps: Annotated[Taps, Panel.LOOK] = Field(
-        [], description="Stages of the network to use, by name or level (2,3); none: the network's own choice."
+        (), description="Stages of the network to use, by name or level (2,3); none: the network's own choice."
     )
     size: Annotated[InputSize, Panel.FIRST] = Field(
         "auto",

@@ -35,7 +35,7 @@ class LookOption:
         return f"{network}{self.side}:{'+'.join(self.taps)}{':even' if self.even else ''}"
 
 
-def checked_looks(looks: Sequence[str]) -> list[str]:
+def checked_looks(looks: Sequence[str]) -> tuple[str, ...]:
     """The looks as they are written in full. Raises ValueError for one that cannot be read, or whose size never fits.
 
     All looks see one sized image, the smaller ones averaged down: their sides divide the largest one.
@@ -44,4 +44,4 @@ def checked_looks(looks: Sequence[str]) -> list[str]:
     largest = max((look.side for look in parsed), default=0)
     if any(look.side < 32 or largest % look.side for look in parsed) or len(set(parsed)) < len(parsed):
         raise ValueError(looks)
-    return [str(look) for look in parsed]
+    return tuple(str(look) for look in parsed)

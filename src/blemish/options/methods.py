@@ -45,11 +45,11 @@ class BankSettings(MapSettings):
         "1024; none: the input at once.",
     )
     include: Annotated[Areas, Panel.DATA] = Field(
-        [],
+        (),
         description="Inspect only this area: x,y,WIDTHxHEIGHT or a polygon x,y x,y x,y in pixels of the first good "
         "image, a labelme .json or a mask image of its size; several are divided by semicolons.",
     )
-    ignore: Annotated[Areas, Panel.DATA] = Field([], description="Never inspect this area; given as for include.")
+    ignore: Annotated[Areas, Panel.DATA] = Field((), description="Never inspect this area; given as for include.")
     patch_size: Annotated[int, Panel.LOOK] = Field(
         3, ge=1, le=15, description="Side of the neighbourhood averaged into a patch: an odd number of grid positions."
     )
@@ -121,7 +121,7 @@ class PatchCoreSettings(BankSettings):
         "size, taps, tiles or the preset paper ask for one look.",
     )
     looks: Annotated[Looks, Panel.LOOK] = Field(
-        [],
+        (),
         description="Several looks at every image in place of effort, each with a memory bank of its own: "
         "[NETWORK@]SIDE:TAP+TAP[:even], such as 448:3+4,224:2+3:even; sides divide the largest one; even brings each "
         "image to one brightness and contrast; none: as effort has it.",

@@ -87,7 +87,7 @@ class Settings(
 
     def with_looks(self, looks: Sequence[str]) -> "Settings":
         """The same settings with these looks written in."""
-        return self.model_copy(update={"looks": list(looks)})
+        return self.model_copy(update={"looks": tuple(looks)})
 
     def read(self) -> dict[str, Any]:
         """The options that the method reads, in the order of model files."""

@@ -70,7 +70,9 @@ def _areas(value: object) -> object:
     if isinstance(value, str | PathLike):
         return [area.strip() for area in fspath(value).split(";") if area.strip()]
     return (
-        [fspath(area) if isinstance(area, PathLike) else area for area in value] if isinstance(value, list) else value
+        [fspath(area) if isinstance(area, PathLike) else area for area in value]
+        if isinstance(value, list | tuple)
+        else value
     )
 
 
@@ -108,18 +110,18 @@ CoresetSize = Annotated[
     Takes("a share above 0 and up to 1 (0.01, 1%), or a whole number of rows (5000)", "SHARE|ROWS"),
 ]
 Looks = Annotated[
-    list[str],
+    tuple[str, ...],
     BeforeValidator(_listed, json_schema_input_type=Sequence[str] | str),
     AfterValidator(checked_looks),
     Takes("looks divided by commas, each SIDE:TAP+TAP (448:3+4,224:2+3), whose sides divide the largest", "LOOK,..."),
 ]
 Taps = Annotated[
-    list[str | int],
+    tuple[str | int, ...],
     BeforeValidator(_listed, json_schema_input_type=Sequence[str | int] | str),
     Takes("names or levels divided by commas (2,3)", "NAME,..."),
 ]
 Areas = Annotated[
-    list[str],
+    tuple[str, ...],
     BeforeValidator(_areas, json_schema_input_type=Sequence[str | PathLike[str]] | PathLike[str] | str),
     Takes("areas divided by semicolons (10,20,300x200), or a labelme .json or mask image", "AREA;..."),
 ]
