@@ -57,7 +57,7 @@ dead.
 `--csv` over a CSV of results, `--masks` over masks. It refuses to write over an image or model that it reads, over
 a file of any other kind, and two outputs into one file. `--force` allows all but the last. Devices, pipes and
 empty files may be written to. Where `--overlays`, `--reasons` and `--masks` name one folder, the kind stands in
-the names (`7.png.mask.png`).
+the names (`7.png.mask.png`); a name too long for a file is cut, and ends in `~` and sixteen digits.
 
 **Who may change a model.** `fit -o`, `calibrate` and `feedback` hold the model file from their start to their end.
 A second one is refused at once with a sentence: what it changes would be lost. Where a model appears under the

@@ -132,6 +132,26 @@ def test_pictures_of_three_kinds_share_a_folder(model: Path, line: Path, tmp_pat
         assert (mask.mode, mask.info["blemish"]) == ("L", "mask")
 
 
+def test_images_of_the_longest_names_have_pictures_too(
+    model: Path, folder: Path, tmp_path: Path, run_cli: RunCli
+) -> None:
+    """Their picture's name would not fit into the 255 bytes of a file's; one such image ended the whole batch."""
+    names = ["n" * 251 + ".png", "n" * 250 + "m.png", "é" * 125 + "a.png"]
+    content = (folder / "line" / "good1.png").read_bytes()
+    for name in names:
+        target = tmp_path / "line" / name
+        target.parent.mkdir(exist_ok=True)
+        target.write_bytes(content)
+    out = tmp_path / "out"
+    asked = ("--overlays", out, "--reasons", out, "--masks", out)
+    assert run_cli("inspect", model, tmp_path / "line", *asked).code == 0
+    made = [path.name for path in out.iterdir()]
+    assert len(made) == len(names) * 3
+    assert {sum(name.startswith(image[:100]) for name in made) for image in names[1:]} == {6, 3}
+    assert run_cli("inspect", model, tmp_path / "line", *asked).code == 0, "the same names, of the same kinds"
+    assert len(list(out.iterdir())) == len(made)
+
+
 def test_pictures_spare_inputs_photographs_and_other_kinds(
     model: Path, line: Path, tmp_path: Path, run_cli: RunCli
 ) -> None:

@@ -1,5 +1,6 @@
 """Pictures of results, one file an image, in folders that mirror where the images lie."""
 
+import hashlib
 import io
 import os
 from collections.abc import Iterable, Sequence
@@ -24,6 +25,8 @@ _MARK = "blemish"
 """The PNG text that says what a picture is, so that none is written over one of another kind, or over a photograph."""
 _HEAD = 256
 """Bytes from the start of a PNG file that hold it."""
+LONGEST, TELLING = 255, 16
+"""Bytes that the name of a file may have, and digits that tell apart the pictures of images of longer names."""
 
 
 class _PictureFolder:
@@ -88,7 +91,16 @@ def _target(folder: Path, root: Path | None, path: Path, ending: str) -> Path:
     """Where the picture of an image goes."""
     image = path.resolve()
     inside = image.relative_to(root or image.anchor)
-    return folder / inside.parent / f"{inside.name}{ending}"
+    return folder / inside.parent / _short(inside.name, ending)
+
+
+def _short(name: str, ending: str) -> str:
+    """The name of an image's picture: where it were too long, its start and what tells it from others of that start."""
+    if len(os.fsencode(name + ending)) <= LONGEST:
+        return name + ending
+    told = f"~{hashlib.sha256(os.fsencode(name)).hexdigest()[:TELLING]}{ending}"
+    start = os.fsencode(name)[: LONGEST - len(told)]
+    return start.decode("utf-8", errors="ignore") + told
 
 
 def _common_folder(paths: Sequence[Path]) -> Path | None:
