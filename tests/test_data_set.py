@@ -1,5 +1,6 @@
 """What the doctor says of a data set before anyone fits on it."""
 
+import csv
 import json
 import os
 from collections.abc import Callable
@@ -116,6 +117,17 @@ def test_one_part_shown_several_times_and_the_csv_of_it(good: Path, tmp_path: Pa
     assert len({sample.group for sample in samples}) == 12
     assert {(sample.label, sample.split) for sample in samples} == {(0, "train")}
     assert examine_data(tmp_path / "線 3.csv").findings == [], "what is stated is not found again"
+
+
+def test_no_cell_of_the_csv_is_a_formula(good: Path, tmp_path: Path) -> None:
+    for name in ("=1+1.png", "@sum.png", "-x.png"):
+        (good / "3.png").rename(good / name)
+        examine_data(good).write_groups(good / "groups.csv")
+        text = (good / "groups.csv").read_text("utf-8-sig")
+        assert [cell for row in csv.reader(text.splitlines()) for cell in row if cell[:1] in "=+-@" and cell] == []
+        assert (good / name).resolve() in {sample.path.resolve() for sample in read_samples(good / "groups.csv")}
+        (good / name).rename(good / "3.png")
+        (good / "groups.csv").unlink()
 
 
 def mvtec(root: Path) -> Path:

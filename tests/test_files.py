@@ -125,7 +125,7 @@ def test_texts_are_shown_on_one_line(text: str, shown: str) -> None:
     assert str(DataError(text)) == shown
 
 
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t"])
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "＝", "＋", "－", "＠"])  # noqa: RUF001
 def test_no_cell_of_a_csv_is_a_formula(start: str, tmp_path: Path) -> None:
     with CsvFile(tmp_path / "a.csv") as table:
         table.add(Result(f"{start}1+1.png", Verdict.ERROR, float("nan"), 2.0, error="damaged"))

@@ -17,6 +17,7 @@ from blemish.images.duplicates import Groups, near_duplicates
 from blemish.images.files import list_images
 from blemish.images.glance import read_glance
 from blemish.images.rules import USUAL, Rules
+from blemish.system.cells import is_formula, quoted
 from blemish.system.outputs import begins
 from blemish.system.progress import Shown, shown
 from blemish.system.stream import available_threads, stream
@@ -72,7 +73,8 @@ class Examination:
         rows.writerow(_COLUMNS)
         for sample in self.samples:
             mask = _relative(sample.mask, folder) if sample.mask else ""
-            rows.writerow([_relative(sample.path, folder), sample.defect, sample.split, mask, sample.group])
+            place, defect = _relative(sample.path, folder), quoted(sample.defect)
+            rows.writerow([place, defect, sample.split, mask, quoted(sample.group)])
         try:
             write_whole(path, table.getvalue().encode("utf-8-sig"))
         except UnicodeEncodeError as error:
@@ -173,8 +175,9 @@ def _told_apart(names: list[str], groups: Groups) -> list[str]:
 
 
 def _relative(path: Path, folder: Path) -> str:
-    """A path as seen from a folder, with slashes; whole where they lie on different drives."""
+    """A path as seen from a folder, with slashes, no formula; whole where they lie on different drives."""
     try:
-        return Path(os.path.relpath(path.resolve(), folder)).as_posix()
+        seen = Path(os.path.relpath(path.resolve(), folder)).as_posix()
+        return f"./{seen}" if is_formula(seen) else seen
     except ValueError:
         return path.resolve().as_posix()

@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from blemish.errors import DataError
 from blemish.result import Result
+from blemish.system.cells import quoted
 from blemish.system.outputs import begins
 
 __all__ = ["CSV_OF_REGIONS", "CSV_OF_RESULTS", "JSON_LINES", "CsvFile", "JsonLines", "RegionsFile", "table"]
@@ -140,8 +141,8 @@ def _cell(value: Any) -> Any:
     """A value as a spreadsheet should take it: numbers in 7 digits, all that float32 holds; text never as a formula."""
     if isinstance(value, float):
         return f"{value:.7g}"
-    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
-        return f"'{value}"
+    if isinstance(value, str):
+        return quoted(value)
     return "" if value is None else value
 
 

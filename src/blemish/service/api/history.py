@@ -30,6 +30,7 @@ from blemish.service.store.labels import label_inspection, list_labels
 from blemish.service.store.pictures import MEDIA
 from blemish.service.store.recipes import find_recipe, recipe_of_id
 from blemish.service.store.versions import version_of_id
+from blemish.system.cells import quoted
 
 __all__ = ["router"]
 
@@ -262,17 +263,12 @@ def _csv(station: Station, wanted: Filter) -> Iterator[bytes]:
     rows.writeheader()
     yield "\ufeff".encode()
     for plain in _plain(station, wanted):
-        rows.writerow({name: _cell(value) for name, value in plain.items()})
+        rows.writerow({name: quoted(value) if isinstance(value, str) else value for name, value in plain.items()})
         if table.tell() > 1 << 16:
             yield table.getvalue().encode()
             table.seek(0)
             table.truncate()
     yield table.getvalue().encode()
-
-
-def _cell(value: Any) -> Any:
-    """A cell that no spreadsheet takes for a formula."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
 
 
 def _jsonl(station: Station, wanted: Filter) -> Iterator[bytes]:
