@@ -48,6 +48,8 @@ def test_scan_answers_with_results_and_a_detector(folder: Path) -> None:
     found = blemish.scan(folder / "fit", **TINY)
     assert isinstance(found, blemish.Scan)
     assert len(found.suspects) == len(found.suspicion)
+    count = len(found.suspects)
+    assert repr(found) == f"Scan({count or 'no'} suspect{'' if count == 1 else 's'} beside {8 - count} good images)"
     assert found.detector.inspect(folder / "line" / "good1.png").error is None
 
 
@@ -55,6 +57,8 @@ def test_doctor_examines_data_or_the_installation(folder: Path) -> None:
     examined = blemish.doctor(folder / "fit")
     assert isinstance(examined, blemish.Examination)
     assert examined.images == 8
+    assert repr(examined).startswith(f"Examination({folder / 'fit'}, 8 images, about 8 parts, ")
+    assert len(repr(examined)) < 300
     assert blemish.doctor()["versions"]["blemish"] == blemish.__version__
 
 

@@ -145,6 +145,7 @@ def test_a_single_look_is_scored_as_it_is_and_joins_on_the_scale_of_good_images(
 def test_defects_that_are_given_are_what_the_choice_rests_on(good: list[Array], defective: list[Array]) -> None:
     tuned = blemish.tune(good, defective, progress=False)
     assert tuned.evidence == "real"
+    assert repr(tuned) == f"Tuned({tuned.chosen}, the best of {len(tuned.measured)} by real defects)"
     assert (tuned.good, tuned.defective) == (12, 4)
     for each in tuned.measured:
         assert each.found is not None

@@ -18,7 +18,7 @@ from blemish.system.progress import Shown
 __all__ = ["Scan", "scan"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Scan:
     """The images that look defective, the most so first, inspected by a memory of all others."""
 
@@ -29,6 +29,10 @@ class Scan:
     memory it gave."""
     detector: Detector
     """Fitted on all images that are not suspects."""
+
+    def __repr__(self) -> str:
+        count, good = len(self.suspects), self.detector.manifest.in_memory
+        return f"Scan({count or 'no'} suspect{'' if count == 1 else 's'} beside {good:,} good images)"
 
 
 def scan(

@@ -30,7 +30,7 @@ CSV_OF_GROUPS = begins("a CSV of groups", "\ufeff" + ",".join(_COLUMNS))
 """What a command may write proposed groups over."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Examination:
     """What the doctor saw in a data set."""
 
@@ -45,6 +45,11 @@ class Examination:
     findings: list[Finding]
     samples: list[Sample]
     """Every image that could be read, in the group proposed for it."""
+
+    def __repr__(self) -> str:
+        count = len(self.findings)
+        found = f"{count or 'no'} finding{'' if count == 1 else 's'}"
+        return f"Examination({self.data}, {self.images:,} images, about {self.parts:,} parts, {found})"
 
     @property
     def must_mend(self) -> bool:

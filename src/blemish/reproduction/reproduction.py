@@ -67,6 +67,9 @@ class Reproduced:
     files: list[Path]
     """The CSV, JSON, Markdown and SVG files written."""
 
+    def __repr__(self) -> str:
+        return f"Reproduced({len(self.rows)} rows, {len(self.files)} files)"
+
 
 def reproduce(
     name: str,

@@ -92,6 +92,9 @@ class Tuned:
     resources: Mapping[str, Any]
     """What the recipe keeps of the machine's resources."""
 
+    def __repr__(self) -> str:
+        return f"Tuned({self.chosen}, the best of {len(self.measured)} by {self.evidence} defects)"
+
     def recipe(self) -> str:
         """The chosen options as a recipe that `fit` takes."""
         settings = self.settings.with_looks(self.chosen.looks).model_copy(update={"join": self.chosen.join})
