@@ -86,6 +86,11 @@ def test_a_translation_takes_its_values_from_the_sentence() -> None:
         ),
         ("Option effort='best' cannot be used: give quick, standard or thorough.", "quick、standard、thorough"),
         ("448:3+4: 1,881 rows x 152, radius 23.16; exact search", "448:3+4: 1,881行 x 152、半径 23.16、厳密な探索"),
+        (
+            "The key k.pub cannot be read (No such file or directory).",
+            "鍵 k.pub を読み込めません(ファイルまたはフォルダーがありません)。",
+        ),
+        ("Time: about 11 s: 点検 0.41 s, パッチ 6.3 s.", "(点検 0.41 s、パッチ 6.3 s)"),
         ("Nobody wrote this sentence or that one.", "Nobody wrote this sentence or that one."),
     ],
 )

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from blemish.cli.commands import CommandLine
-from blemish.cli.console import print_json, say
+from blemish.cli.console import print_json, print_tree, say
 
 __all__ = ["app"]
 
@@ -41,11 +41,11 @@ def info(name: Annotated[str, typer.Argument(help="A backbone's name, or an .onn
     if json:
         print_json(backbone.manifest.model_dump())
         return
-    for field, value in backbone.manifest.model_dump(exclude={"taps"}).items():
-        print(f"{field:<13} {value}")
-    for tap in backbone.manifest.taps:
-        print(f"{'tap':<13} {tap.name}: level {tap.level}, stride {tap.stride}, {tap.channels} channels")
-    print(f"{'bytes':<13} {len(backbone.onnx):,}")
+    taps = {
+        tap.name: f"level {tap.level}, stride {tap.stride}, {tap.channels} channels" for tap in backbone.manifest.taps
+    }
+    told = backbone.manifest.model_dump(exclude={"taps"})
+    print_tree({**told, "taps": taps, "bytes": f"{len(backbone.onnx):,}"})
 
 
 @app.command()

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from blemish.cli.console import print_json, progress_bar, say, tell
+from blemish.cli.console import in_language, print_json, progress_bar, say, tell
 from blemish.options.takes import Panel
 
 __all__ = ["Plan", "tell_plan", "warn_of_rows"]
@@ -41,16 +41,15 @@ def tell_plan(
         print_json(told | {"disk_bytes": plan.disk, "model_bytes": plan.model, "seconds_of_processors": clusters})
         return
     tell(f"{plan.images} images, measured on the first {plan.measured}, with {plan.threads} thread(s) of this machine.")
-    tell(
-        f"Time: about {_time(plan.total)}: {', '.join(f'{step} {_time(took)}' for step, took in plan.seconds.items())}."
-    )
+    steps = ", ".join(f"{in_language(step)} {_time(took)}" for step, took in plan.seconds.items())
+    tell(f"Time: about {_time(plan.total)}: {steps}.")
     for count, seconds in clusters.items():
         tell(f"On a cluster of {count} such processors: about {_time(seconds)}, where the storage keeps up.")
     tell(
         f"Memory for patches: {_size(plan.memory)}; disk: {_size(plan.disk)}; model file: at most {_size(plan.model)}."
     )
     for look in plan.looks:
-        tell(f"Memory bank: {look.rows} of {look.patches} patches of {look.dimension} values.")
+        tell(f"Memory bank: {look.rows:,} of {look.patches:,} patches of {look.dimension} values.")
     warn_of_rows(plan.rows)
 
 
