@@ -31,7 +31,8 @@ def heights(seed: int, missing: float) -> Array:
 
 
 @pytest.mark.parametrize(
-    ("rows", "columns", "share"), [(0, 0, 0.0), (3, 0, 0.0), (24, 0, 0.25), (0, 36, 0.25), (96, 0, 1.0)]
+    ("rows", "columns", "share"),
+    [(0, 0, 0.0), (3, 0, 0.0), (24, 0, 0.25), (0, 36, 0.25), (65, 0, 65 / 96), (66, 0, 66 / 96), (96, 0, 1.0)],
 )
 def test_a_constant_end_is_measured(rows: int, columns: int, share: float) -> None:
     image = np.arange(96 * 144, dtype=np.uint16).reshape(96, 144)

@@ -56,6 +56,8 @@ MOST_BYTES = 1 << 31
 
 FEWEST_LINES = 4
 """No fewer rows or columns are called an end."""
+LINES = 64
+"""Rows that are compared at once, behind a last one that is constant: in most images it is not."""
 
 _TO_RGB = frozenset({"LA", "La", "P", "PA", "RGB", "RGBA", "RGBX", "RGBa", "CMYK", "YCbCr", "HSV"})
 
@@ -272,8 +274,12 @@ def constant_end(image: Array) -> float:
 
 def _end(rows: Array) -> float:
     """The share of the last rows that equal the last value of all."""
-    last = rows[-1, -1]
-    count = 0
-    while count < len(rows) and (rows[len(rows) - 1 - count] == last).all():
-        count += 1
+    last, count, step = rows[-1, -1], 0, 1
+    while count < len(rows):
+        lines = rows[::-1][count : count + step]
+        same = (lines == last).reshape(len(lines), -1).all(axis=1)
+        if not same.all():
+            count += int(same.argmin())
+            break
+        count, step = count + len(lines), LINES
     return count / len(rows) if count >= FEWEST_LINES else 0.0

@@ -122,7 +122,7 @@ class Transform(BaseModel):
             scaled = (sized - self.low) / (self.high - self.low)
             sized = np.rint(np.clip(scaled, 0, 1) * 65535).astype(np.uint16)
         if sized.ndim == 2:
-            sized = np.repeat(sized[:, :, None], 3, axis=2)
+            sized = np.asarray(cv2.cvtColor(sized, cv2.COLOR_GRAY2RGB))  # many times faster than np.repeat
         return sized, placement
 
     def place(self, image_height: int, image_width: int) -> Placement:

@@ -81,11 +81,9 @@ class ExactSearch:
         workers = min(workers, -(-len(queries_QD) // WORTHWHILE) or 1)
         edges = np.linspace(0, len(queries_QD), workers + 1).astype(int)
         parts = [queries_QD[first:last] for first, last in pairwise(edges)]
-        if workers == 1:
-            found = [self._nearest(parts[0], k)]
-        else:
-            with ThreadPoolExecutor(workers, thread_name_prefix="blemish-search") as pool:
-                found = list(pool.map(partial(self._nearest, k=k), parts))
+        with ThreadPoolExecutor(max(1, workers - 1), thread_name_prefix="blemish-search") as pool:
+            others = pool.map(partial(self._nearest, k=k), parts[1:])  # it starts no thread that has nothing to do
+            found = [self._nearest(parts[0], k), *others]
         squared_QK, numbers_QK = (np.concatenate(both) for both in zip(*found, strict=True))
         return np.sqrt(squared_QK).astype(np.float32), numbers_QK
 
