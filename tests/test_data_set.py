@@ -59,6 +59,20 @@ def test_nothing_but_unreadable_images(tmp_path: Path) -> None:
     assert found.must_mend
 
 
+def test_what_is_not_read_of_a_folder_is_counted(good: Path, run_cli: RunCli) -> None:
+    """Masks beside their images and sub-folders were passed over in silence, by the doctor alone."""
+    (good / "sub").mkdir()
+    for seed in range(12):
+        image = cv2.imread(str(good / f"{seed}.png"), cv2.IMREAD_UNCHANGED)
+        assert image is not None
+        save_image(good / f"{seed}_mask.png", np.zeros_like(image))
+    found = examine_data(good)
+    assert (only(found), found.images) == (("left out", False, []), 12)
+    told = "13 left out: masks beside their images (12); sub-folders, which recursive reads (1)."
+    assert found.findings[0].sentence == told
+    assert told in " ".join(run_cli("doctor", good).stdout.split())
+
+
 def test_a_file_that_is_no_image_is_not_passed_over_in_silence(good: Path) -> None:
     (good / "Thumbs.db").write_bytes(b"")
     assert only(examine_data(good)) == ("left out", False, [["Thumbs.db"]])

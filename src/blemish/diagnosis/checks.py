@@ -15,7 +15,7 @@ from blemish.arrays import Doubles
 from blemish.diagnosis.finding import Finding, Seen
 from blemish.errors import ImageError
 from blemish.images.duplicates import Groups
-from blemish.images.files import is_image
+from blemish.images.files import Found, is_image
 from blemish.images.sizing import SHARED_ASPECT
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "exposures",
     "leaks",
     "left_out",
+    "passed_over",
     "pixel_types",
     "same_part",
     "sizes",
@@ -76,6 +77,12 @@ def left_out(source: Path) -> list[Finding]:
         f"{Path(others[0]).name}; convert what is an image, and leave the rest."
     )
     return [Finding("left out", False, sentence, [[name] for name in others])]
+
+
+def passed_over(kinds: Counter[str]) -> list[Finding]:
+    """What else a folder has that is not read: sub-folders, masks beside their images, links that lead nowhere."""
+    others = Counter({kind: count for kind, count in kinds.items() if not kind.startswith("files ")})
+    return [Finding("left out", False, str(Found([], others)), [])] if others else []
 
 
 def pixel_types(seen: Sequence[Seen]) -> list[Finding]:

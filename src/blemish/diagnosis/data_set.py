@@ -3,6 +3,7 @@
 import csv
 import io
 import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +15,7 @@ from blemish.diagnosis import checks
 from blemish.diagnosis.finding import Finding, Seen
 from blemish.errors import DataError, ImageError
 from blemish.images.duplicates import Groups, near_duplicates
-from blemish.images.files import list_images
+from blemish.images.files import find_images
 from blemish.images.glance import read_glance
 from blemish.images.rules import USUAL, Rules
 from blemish.system.cells import is_formula, quoted
@@ -99,7 +100,7 @@ def examine_data(
     good/ and defective/, a CSV); `rules` say how images are read, and `recursive` whether a plain folder
     stands for all below it, too. Holds 16 KB an image. Raises DataError where there is no data set to look at.
     """
-    samples = _samples(Path(source), recursive=recursive)
+    samples, passed_over = _samples(Path(source), recursive=recursive)
     glances = []
     with shown(progress) as report:
         for glance in stream(
@@ -121,6 +122,7 @@ def examine_data(
         *(checks.too_few(len(set(to_fit))) if fits else []),
         *checks.unreadable(unreadable),
         *checks.left_out(Path(source)),
+        *checks.passed_over(passed_over),
         *checks.black_and_white(seen),
         *checks.pixel_types(seen),
         *checks.sizes(seen),
@@ -141,11 +143,12 @@ def examine_data(
     )
 
 
-def _samples(source: Path, *, recursive: bool) -> list[Sample]:
-    """The images of a data set; those of a plain folder are taken for good ones to fit on."""
+def _samples(source: Path, *, recursive: bool) -> tuple[list[Sample], Counter[str]]:
+    """The images of a data set, those of a plain folder taken for good ones to fit on; and what that has besides."""
     if source.is_file() or any((source / name).is_dir() for name in ("test", "defective")):
-        return read_samples(source)
-    return [Sample(path, 0, "good", None, str(path), "train") for path in list_images(source, recursive=recursive)]
+        return read_samples(source), Counter()
+    found = find_images(source, recursive=recursive)
+    return [Sample(path, 0, "good", None, str(path), "train") for path in found.images], found.left_out
 
 
 def _proposed(seen: Sequence[Seen]) -> Groups:
