@@ -137,7 +137,7 @@ def test_commands_elsewhere_print_and_write_what_they_do_here(
     assert (outcome.code, outcome.stdout) == (table.code, table.stdout)
     (tmp_path / "models").mkdir()
     outcome = run_cli("fit", "--each", good, "-o", tmp_path / "models", *asked[:4], "--cluster", ADDRESS)
-    assert (outcome.code, "12 images" in outcome.stdout) == (0, True), outcome
+    assert (outcome.code, "12 good images" in outcome.stdout) == (0, True), outcome
 
 
 def test_a_path_that_is_only_here_is_told_with_the_machine_that_lacks_it(
