@@ -44,6 +44,16 @@ def test_report_writes_what_it_returns(detector: Detector, model: Path, labelled
         blemish.report(detector, labelled, tmp_path / "absent" / "c.html")
 
 
+def test_a_report_names_the_memory_bank_of_each_look(folder: Path, labelled: Path, tmp_path: Path) -> None:
+    looking = blemish.fit(folder / "fit", looks="64:2+3,32:2+3:even", coreset=20, folds=2, progress=False)
+    blemish.report(looking, labelled, tmp_path / "a.html", language="ja")
+    page = (tmp_path / "a.html").read_text(encoding="utf-8")
+    assert "64:2+3: 20行 x 152、半径" in page
+    assert "32:2+3:even: 20行 x 152、半径" in page
+    assert "<td>True</td>" not in page, "options are shown as one types them"
+    assert "<td>64:2+3,32:2+3:even</td>" in page
+
+
 def test_scan_answers_with_results_and_a_detector(folder: Path) -> None:
     found = blemish.scan(folder / "fit", **TINY)
     assert isinstance(found, blemish.Scan)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
 from blemish.cli.language import asked_for, unprintable
+from blemish.options.takes import as_typed
 from blemish.system.progress import Progress, shown
 
 __all__ = [
@@ -163,11 +164,7 @@ def print_tree(values: Mapping[str, Any], indent: str = "") -> None:
 
 def _in_a_word(value: Any) -> str:
     """A value as options are typed, numbers to six digits: --json has them all."""
-    if value is None:
-        return "none"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    return f"{value:.6g}" if isinstance(value, float) else as_typed(value)
 
 
 def fail(sentence: str) -> NoReturn:

@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 
 from blemish.options.methods import OPTIONS_OF
 from blemish.options.settings import Resources, fields, readers
-from blemish.options.takes import Panel, choices, panel_of, shown_type
+from blemish.options.takes import Panel, as_typed, choices, panel_of, shown_type
 
 __all__ = [
     "AcceptDamaged",
@@ -110,7 +110,7 @@ def _option(name: str, field: FieldInfo) -> Any:
 def _help(name: str, field: FieldInfo) -> str:
     """The description of a setting, who reads it, and its default by method and preset where they differ."""
     differing = [
-        f"{method}, preset {preset}: {_shown(values[name])}"
+        f"{method}, preset {preset}: {as_typed(values[name])}"
         for method, options in OPTIONS_OF.items()
         for preset, values in options.PRESETS.items()
         if name in values
@@ -118,12 +118,4 @@ def _help(name: str, field: FieldInfo) -> str:
     methods = readers(name)
     named = f" Method{'s' if len(methods) > 1 else ''} {', '.join(methods)} only."
     only = named if 0 < len(methods) < len(OPTIONS_OF) else ""
-    return f"{field.description}{only} Default {'; '.join([_shown(field.default), *differing])}."
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, list | tuple):
-        return ",".join(map(str, value)) or "none"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return "none" if value is None else str(value)
+    return f"{field.description}{only} Default {'; '.join([as_typed(field.default), *differing])}."

@@ -10,7 +10,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic.fields import FieldInfo
 
-__all__ = ["Panel", "Takes", "choices", "number_words", "panel_of", "shown_type", "type_source", "wanted"]
+__all__ = ["Panel", "Takes", "as_typed", "choices", "number_words", "panel_of", "shown_type", "type_source", "wanted"]
 
 
 class Panel(StrEnum):
@@ -36,6 +36,15 @@ class Takes:
     """Stands for the value in the help of the command line."""
     choices: tuple[str, ...] = ()
     """All that can be given, where that is few."""
+
+
+def as_typed(value: Any) -> str:
+    """The value of an option as one types it."""
+    if isinstance(value, list | tuple):
+        return ",".join(map(str, value)) or "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "none" if value is None else str(value)
 
 
 def panel_of(field: FieldInfo) -> Panel:

@@ -18,6 +18,7 @@ from blemish.errors import DataError
 from blemish.evaluation.evaluation import Confusion, Estimate, Evaluation
 from blemish.evaluation.trades import HEADS, band_in_words, misses_unknown, trades
 from blemish.language.numbers import percent
+from blemish.options.takes import as_typed
 from blemish.reports.cases import Cases
 from blemish.reports.html import Html, element, facts, packed, says, table, write_page_file
 from blemish.reports.threshold import Scores, by_defect, curves, operating_point
@@ -148,13 +149,16 @@ def _model(words: Words, detector: Detector, model: Path | None) -> Html:
         (words("input"), f"{manifest.transform.height} x {manifest.transform.width}, {manifest.transform.resize}"),
     ]
     if bank:
-        rows.append((words("bank"), f"{bank['rows']} x {bank['dimension']}"))
+        rows.append((words("bank"), f"{bank['rows']:,} x {bank['dimension']}"))
+    if manifest.settings.looks:
+        rows += [(words("bank"), words.sentence(line)) for line in str(detector.model.method).splitlines()]
     if backbone:
         rows.append((words("backbone"), f"{backbone.name} ({backbone.source})"))
         rows.append((words("licence"), backbone.licence))
         rows.append((words("backbone sha256"), element("code", backbone.sha256)))
     rows.append((words("calibration"), words.sentence(str(manifest.calibration))))
-    settings = table([words("setting"), words("value")], list(manifest.settings.model_dump(mode="json").items()))
+    options = [(name, as_typed(value)) for name, value in manifest.settings.model_dump(mode="json").items()]
+    settings = table([words("setting"), words("value")], options)
     return packed([facts(rows), element("details", element("summary", words("settings")), settings)])
 
 
