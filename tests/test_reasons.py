@@ -3,6 +3,7 @@
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -153,6 +154,21 @@ def test_missing_training_images_are_grey_and_named(tmp_path: Path) -> None:
     result = fitted.inspect(scratched_part(702).grey)
     colour = np.repeat(scratched_part(702).grey[:, :, None], 3, axis=2)
     assert all(pair.good_SS3 is None for pair in pairs(colour, result.regions, pictures))
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"tiles": 272, "size": 320}, {"align": "shift"}, {"effort": "standard"}], ids=str
+)
+def test_a_training_image_that_was_replaced_is_not_shown_as_a_good_one(options: dict[str, Any], tmp_path: Path) -> None:
+    """A defective part of the same size under a training image's name was drawn beside the words "good patch"."""
+    paths = [save_image(tmp_path / f"{number}.png", good_part(number)) for number in range(3)]
+    fitted = fit(paths, **TINY | options)
+    pictures = GoodPictures(fitted.manifest)
+    assert [pictures.whole(str(path)) is not None for path in paths] == [True] * 3
+    save_image(paths[1], scratched_part(702).grey)
+    pictures = GoodPictures(fitted.manifest)
+    assert [pictures.whole(str(path)) is not None for path in paths] == [True, False, True]
+    assert pictures.missing == {str(paths[1]): f"{paths[1]} shows something else than at fit."}
 
 
 def test_16_bit_images_are_remembered_in_8_bits(tmp_path: Path) -> None:

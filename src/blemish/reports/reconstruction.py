@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw, ImageFont
 from blemish.arrays import Bytes, Floats
 from blemish.errors import ImageError, OptionError
 from blemish.images.read import read_image
-from blemish.images.transform import View, patch_centres
+from blemish.images.transform import View, patch_centres, pixels_digest
 from blemish.model.manifest import ModelManifest
 from blemish.result import Matches, Nearest, Region, Result
 from blemish.scoring.picture import OUTLINE, UNSEEN, displayable, outlined
@@ -54,6 +54,7 @@ class GoodPictures:
         # Pictures are drawn of what is displayed, which has 8 bits.
         viewer = manifest.viewer
         self._rules = replace(viewer.rules, accept_damaged=True)  # no verdict rests on these pixels
+        self._fitted = viewer
         self._viewer = replace(viewer, transform=self.transform.model_copy(update={"pixels": "uint8"}))
         kept = max(2, SIZED_KEPT // (3 * self.transform.height * self.transform.width))
         self.sized = lru_cache(kept)(self._sized)
@@ -83,14 +84,15 @@ class GoodPictures:
         """A training image by its name, as it is displayed, H x W x 3; None where it is missing."""
         known = self._images[path]
         try:
-            image = displayable(read_image(path, rules=self._rules), self.transform)
+            image = read_image(path, rules=self._rules)
+            if image.shape[:2] != (known.height, known.width):
+                raise ImageError(f"{path} has another size than at fit.")
+            if known.pixels and pixels_digest(self._fitted(image, path)[0]) != known.pixels:
+                raise ImageError(f"{path} shows something else than at fit.")
         except ImageError as error:
             self.missing[path] = str(error)
             return None
-        if image.shape[:2] != (known.height, known.width):
-            self.missing[path] = f"{path} has another size than at fit."
-            return None
-        return image
+        return displayable(image, self.transform)
 
 
 def as_remembered(image_HW3: Bytes, matches: Matches, pictures: GoodPictures) -> Bytes:
