@@ -204,3 +204,20 @@ def test_a_good_image_that_cannot_be_aligned_stops_the_fit(tmp_path: Path, run_c
     save_image(tmp_path / "3.png", np.zeros((HEIGHT, WIDTH), np.uint8))
     said = run_cli("fit", tmp_path, "-o", tmp_path / "a.blemish", "--align", "shift", "--size", "64").sentence
     assert "3.png cannot be aligned" in said
+
+
+def test_all_images_that_cannot_be_aligned_or_read_are_named_at_once(tmp_path: Path, run_cli: RunCli) -> None:
+    """They were named one a run, and those that cannot be read in a run before them."""
+    good = tmp_path / "good"
+    for seed in range(3):
+        save_image(good / f"{seed}.png", bracket(seed))
+    for name in ("7.png", "8.png"):
+        save_image(good / name, np.zeros((HEIGHT, WIDTH), np.uint8))
+    words = ("fit", good, "-o", tmp_path / "a.blemish", "--align", "shift", "--size", "64")
+    said = run_cli(*words).sentence
+    assert said.startswith("2 of 5 images cannot be read or aligned: ")
+    assert said.count("cannot be aligned") == 2
+    (good / "9.png").write_bytes((good / "0.png").read_bytes()[:99])
+    said = run_cli(*words).sentence
+    assert said.startswith("3 of 6 images cannot be read or aligned: ")
+    assert [name in said for name in ("7.png", "8.png", "9.png")] == [True] * 3

@@ -21,8 +21,9 @@ from blemish.errors import DataError, ImageError, OptionError
 from blemish.features.looks import PlannedLook
 from blemish.images.glance import Glance
 from blemish.images.held import Held
+from blemish.images.motions import Row, misaligned, motion_of
 from blemish.images.parts import glance_over, joined_parts, named_parts
-from blemish.images.read import Source, image_name, read_image
+from blemish.images.read import Source
 from blemish.images.rules import Rules
 from blemish.images.sources import Images, list_sources
 from blemish.images.training_image import TrainingImage
@@ -125,7 +126,7 @@ def _fit(
     held = Held(resources.memory)
     elsewhere = partial(workers.glance, memory=resources.memory) if workers else None
     found = glance_over(sources, rules, threads=threads, progress=progress, held=held, elsewhere=elsewhere)
-    glances = readable(found)
+    glances = readable(found, _misaligned(sources, found, settings, rules, threads))
     part_of = joined_parts(glances, named, stated=groups is not None, threads=threads)
     kinds = [glance.kind for glance in glances]
     good = good_images(
@@ -165,15 +166,16 @@ fit.__doc__ = f"{cleandoc(fit.__doc__ or '')}\n\nOptions:\n\n{list_options()}\n"
 
 def _motions(
     viewer: Viewer, sources: Sequence[Source], held: Held, workers: Workers | None, threads: int
-) -> list[tuple[float, ...] | None]:
+) -> Sequence[Row | None]:
     """How each image lies against the first one, where images are aligned."""
     if viewer.aligner is None:
         return [None] * len(sources)
-    motion = partial(_motion, viewer)
-    if workers:
-        return list(workers.stream(motion, sources))
+    motion = partial(motion_of, viewer.aligner, viewer.rules)
     decoded = (held.seen(number, source) for number, source in enumerate(sources))
-    return list(stream(motion, decoded, threads=threads))
+    found = list(workers.stream(motion, sources) if workers else stream(motion, decoded, threads=threads))
+    if errors := [each for each in found if isinstance(each, ImageError)]:
+        raise _all_of(errors, len(found), aligned=True)
+    return [each for each in found if not isinstance(each, ImageError)]
 
 
 def _learnt(
@@ -247,15 +249,32 @@ def named_files(images: Images) -> Images:
     return cast(list[Source], named)
 
 
-def readable(glances: Sequence[Glance | ImageError]) -> list[Glance]:
-    """All glances. Raises ImageError, naming the first images, where some cannot be read."""
+def readable(glances: Sequence[Glance | ImageError], misaligned: Sequence[ImageError] = ()) -> list[Glance]:
+    """All glances. Raises ImageError, naming the first images, where some cannot be read, or aligned."""
     errors = [glance for glance in glances if isinstance(glance, ImageError)]
-    if len(errors) > 1:
-        shown = " ".join(map(str, errors[:ERRORS_SHOWN]))
-        raise ImageError(f"{len(errors)} of {len(glances)} images cannot be read: {shown}")
-    if errors:
-        raise errors[0]
+    if errors or misaligned:
+        raise _all_of([*errors, *misaligned], len(glances), aligned=bool(misaligned))
     return [glance for glance in glances if isinstance(glance, Glance)]
+
+
+def _misaligned(
+    sources: Sequence[Source], found: Sequence[Glance | ImageError], settings: Settings, rules: Rules, threads: int
+) -> list[ImageError]:
+    """Where a fit ends since images cannot be read: those that could not be aligned either, to be named with them."""
+    sound = [source for source, glance in zip(sources, found, strict=True) if isinstance(glance, Glance)]
+    if settings.align == "none" or len(sound) == len(found):
+        return []
+    return misaligned(sound, settings.align, rules, threads=threads)
+
+
+def _all_of(errors: Sequence[ImageError], images: int, *, aligned: bool) -> ImageError:
+    """One error for those of so many images; it names the first ones."""
+    if len(errors) == 1:
+        return errors[0]
+    shown = " ".join(map(str, errors[:ERRORS_SHOWN]))
+    if aligned:
+        return ImageError(f"{len(errors)} of {images} images cannot be read or aligned: {shown}")
+    return ImageError(f"{len(errors)} of {images} images cannot be read: {shown}")
 
 
 def check_varied(glances: Sequence[Glance]) -> None:
@@ -271,9 +290,3 @@ def _others(looks: Sequence[PlannedLook], backbone: Backbone | None) -> list[Bac
     """The networks of the looks beside the backbone, each once."""
     manifests = {look.backbone.manifest.sha256: look.backbone.manifest for look in looks}
     return [each for sha256, each in manifests.items() if backbone is None or sha256 != backbone.manifest.sha256]
-
-
-def _motion(viewer: Viewer, source: Source) -> tuple[float, ...] | None:
-    """How one image is aligned, row by row."""
-    assert viewer.aligner is not None, "asked where images are aligned"
-    return tuple(viewer.aligner(read_image(source, rules=viewer.rules), image_name(source)).ravel().tolist())
