@@ -221,3 +221,16 @@ def test_all_images_that_cannot_be_aligned_or_read_are_named_at_once(tmp_path: P
     said = run_cli(*words).sentence
     assert said.startswith("3 of 6 images cannot be read or aligned: ")
     assert [name in said for name in ("7.png", "8.png", "9.png")] == [True] * 3
+    for path in (good / "7.png", good / "8.png", good / "9.png"):
+        path.rename(tmp_path / path.name)
+    assert run_cli(*words).code == 0
+    save_image(tmp_path / "5.png", bracket(5))
+    broken = [tmp_path / name for name in ("5.png", "7.png", "8.png", "9.png")]
+    for command in (("calibrate", tmp_path / "a.blemish", "--good"), ("feedback", "add", tmp_path / "a.blemish")):
+        said = run_cli(*command, *broken[:1], *[each for path in broken[1:] for each in _also(command, path)]).sentence
+        assert said.startswith("3 of 4 images cannot be read or aligned: ")
+
+
+def _also(command: tuple[object, ...], path: Path) -> tuple[object, ...]:
+    """Another image for a command: calibrate names each by its option."""
+    return ("--good", path) if command[0] == "calibrate" else (path,)

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
@@ -10,12 +11,14 @@ from blemish.calibration.held_out import HeldOut
 from blemish.detector import Detector
 from blemish.errors import DataError, ImageError
 from blemish.images.glance import Glance
+from blemish.images.motions import all_of, motion_of
 from blemish.images.parts import glance_over, joined_parts, named_parts
 from blemish.images.read import Source, has_name, image_name
 from blemish.images.sources import Images, list_sources
 from blemish.images.training_image import TrainingImage
 from blemish.model.model import recalibrated
 from blemish.system.progress import Progress, Shown, shown
+from blemish.system.stream import stream
 
 __all__ = [
     "calibrate",
@@ -92,8 +95,13 @@ def _unseen_images(
     _refuse_seen(detector, sources)
     named = named_parts(sources, groups, [image.group for image in detector.manifest.images])
     glances = glance_over(sources, viewer.rules, threads=threads, progress=progress)
-    if errors := [glance for glance in glances if isinstance(glance, ImageError)]:
-        raise errors[0]
+    errors = [glance for glance in glances if isinstance(glance, ImageError)]
+    if viewer.aligner is not None:
+        sound = [source for source, glance in zip(sources, glances, strict=True) if isinstance(glance, Glance)]
+        motions = stream(partial(motion_of, viewer.aligner, viewer.rules), sound, threads=threads)
+        errors += [motion for motion in motions if isinstance(motion, ImageError)]
+    if errors:
+        raise all_of(errors, len(sources), aligned=viewer.aligner is not None)
     parts = joined_parts(glances, named, stated=groups is not None, threads=threads)
     return [
         glance.remembered(part, in_memory=False)

@@ -7,9 +7,10 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from blemish.errors import BackboneError, DataError, ModelFileError, OptionError
+from blemish.errors import BackboneError, DataError, ImageError, ModelFileError, OptionError
 from blemish.features.patches import look
 from blemish.features.tiles import Extractors
+from blemish.images.motions import all_of
 from blemish.images.parts import named_parts
 from blemish.images.read import Channels, Source, image_name
 from blemish.images.rules import Rules
@@ -224,7 +225,10 @@ class Detector:
         if not sources:
             raise DataError("No images were given; name good ones that are to be added.")
         parts = named_parts(sources, groups, [image.group for image in self.manifest.images])
-        seen = list(stream(self._seen, zip(sources, parts, strict=True), threads=self.extractors.at_once))
+        found = list(stream(self._seen, zip(sources, parts, strict=True), threads=self.extractors.at_once))
+        if errors := [each for each in found if isinstance(each, ImageError)]:
+            raise all_of(errors, len(found), aligned=self.viewer.aligner is not None)
+        seen = [each for each in found if not isinstance(each, ImageError)]
         return self.with_model(added(self.model, seen, who=who, threads=self.extractors.threads))
 
     def remove(self, images: Sequence[str | os.PathLike[str] | int], *, who: str | None = None) -> "Detector":
@@ -304,9 +308,12 @@ class Detector:
     def __deepcopy__(self, memo: dict[int, Any]) -> "Detector":
         return self
 
-    def _seen(self, source_and_part: tuple[Source, str]) -> Seen:
+    def _seen(self, source_and_part: tuple[Source, str]) -> Seen | ImageError:
         source, part = source_and_part
-        return Seen.of(look(source, self.viewer, self.extractors.shared), image_name(source), part)
+        try:
+            return Seen.of(look(source, self.viewer, self.extractors.shared), image_name(source), part)
+        except ImageError as error:  # all of them are told at once
+            return error
 
 
 def load(

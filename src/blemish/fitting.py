@@ -21,7 +21,7 @@ from blemish.errors import DataError, ImageError, OptionError
 from blemish.features.looks import PlannedLook
 from blemish.images.glance import Glance
 from blemish.images.held import Held
-from blemish.images.motions import Row, misaligned, motion_of
+from blemish.images.motions import Row, all_of, misaligned, motion_of
 from blemish.images.parts import glance_over, joined_parts, named_parts
 from blemish.images.read import Source
 from blemish.images.rules import Rules
@@ -45,9 +45,6 @@ from blemish.system.progress import Progress, Shown, shown
 from blemish.system.stream import available_threads, stream
 
 __all__ = ["check_varied", "fit", "readable"]
-
-ERRORS_SHOWN = 5
-"""Of the images that cannot be read."""
 
 
 def fit(
@@ -174,7 +171,7 @@ def _motions(
     decoded = (held.seen(number, source) for number, source in enumerate(sources))
     found = list(workers.stream(motion, sources) if workers else stream(motion, decoded, threads=threads))
     if errors := [each for each in found if isinstance(each, ImageError)]:
-        raise _all_of(errors, len(found), aligned=True)
+        raise all_of(errors, len(found), aligned=True)
     return [each for each in found if not isinstance(each, ImageError)]
 
 
@@ -253,7 +250,7 @@ def readable(glances: Sequence[Glance | ImageError], misaligned: Sequence[ImageE
     """All glances. Raises ImageError, naming the first images, where some cannot be read, or aligned."""
     errors = [glance for glance in glances if isinstance(glance, ImageError)]
     if errors or misaligned:
-        raise _all_of([*errors, *misaligned], len(glances), aligned=bool(misaligned))
+        raise all_of([*errors, *misaligned], len(glances), aligned=bool(misaligned))
     return [glance for glance in glances if isinstance(glance, Glance)]
 
 
@@ -265,16 +262,6 @@ def _misaligned(
     if settings.align == "none" or len(sound) == len(found):
         return []
     return misaligned(sound, settings.align, rules, threads=threads)
-
-
-def _all_of(errors: Sequence[ImageError], images: int, *, aligned: bool) -> ImageError:
-    """One error for those of so many images; it names the first ones."""
-    if len(errors) == 1:
-        return errors[0]
-    shown = " ".join(map(str, errors[:ERRORS_SHOWN]))
-    if aligned:
-        return ImageError(f"{len(errors)} of {images} images cannot be read or aligned: {shown}")
-    return ImageError(f"{len(errors)} of {images} images cannot be read: {shown}")
 
 
 def check_varied(glances: Sequence[Glance]) -> None:

@@ -10,10 +10,12 @@ from blemish.images.read import Source, image_name, read_image
 from blemish.images.rules import Rules
 from blemish.system.stream import stream
 
-__all__ = ["Row", "misaligned", "motion_of"]
+__all__ = ["Row", "all_of", "misaligned", "motion_of"]
 
 Row: TypeAlias = tuple[float, ...]
 """A 2 x 3 matrix, row by row."""
+ERRORS_SHOWN = 5
+"""Images that one error names."""
 
 
 def motion_of(aligner: Aligner, rules: Rules, source: Source) -> Row | ImageError:
@@ -31,3 +33,13 @@ def misaligned(sources: Sequence[Source], kind: Motion, rules: Rules, *, threads
     aligner = Aligner.to(read_image(sources[0], rules=rules), kind)
     motions = stream(partial(motion_of, aligner, rules), sources, threads=threads)
     return [motion for motion in motions if isinstance(motion, ImageError)]
+
+
+def all_of(errors: Sequence[ImageError], images: int, *, aligned: bool) -> ImageError:
+    """One error for those of so many images; it names the first ones."""
+    if len(errors) == 1:
+        return errors[0]
+    shown = " ".join(map(str, errors[:ERRORS_SHOWN]))
+    if aligned:
+        return ImageError(f"{len(errors)} of {images} images cannot be read or aligned: {shown}")
+    return ImageError(f"{len(errors)} of {images} images cannot be read: {shown}")
