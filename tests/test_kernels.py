@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 
+from blemish.errors import BlemishError
 from blemish.kernels.best import best_kernels
 from blemish.kernels.compiled import Compiled, check_layout
 from blemish.kernels.distance import squared_distances
@@ -142,7 +143,7 @@ def test_patches_of_any_size_find_their_nearest_row(compiled: Compiled, dimensio
 
 def test_an_extension_of_another_version_is_refused() -> None:
     """It would take arguments for what they are not, and write over memory."""
-    with pytest.raises(ImportError, match="install blemish again"):
+    with pytest.raises(BlemishError, match="install blemish again"):
         check_layout(ctypes.pythonapi)
 
 

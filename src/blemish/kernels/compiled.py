@@ -7,6 +7,7 @@ from types import ModuleType
 import numpy as np
 
 from blemish.arrays import Array, Doubles, Floats, Ints
+from blemish.errors import BlemishError
 from blemish.kernels.gaussians import EPSILON, STRIP, Gaussians, packed_numbers
 from blemish.kernels.points import LANES, Axes, Kind, Margins, Points
 from blemish.system.stream import available_threads
@@ -75,9 +76,9 @@ def _at(array: Array) -> int:
 
 
 def check_layout(library: ctypes.CDLL) -> None:
-    """Raise ImportError for an extension that was compiled from another version of the sources."""
+    """Raise BlemishError for an extension that was compiled from another version of the sources."""
     if not hasattr(library, "layout") or library.layout() != LAYOUT:
-        raise ImportError("The compiled kernels are of another version than the rest; install blemish again.")
+        raise BlemishError("The compiled kernels are of another version than the rest; install blemish again.")
 
 
 class Compiled:
