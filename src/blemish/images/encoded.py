@@ -3,7 +3,6 @@
 Each format has a file of its own in formats/. Nothing is decoded before its header was asked and its size allowed.
 """
 
-import hashlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -72,11 +71,6 @@ class Encoded:
     def format(self) -> Format:
         """What it is by its first bytes. Raises ImageError for anything that is not read."""
         return next((format for start, format in _FORMATS.items() if start.match(self.data)), None) or _refuse(self)
-
-    @cached_property
-    def digest(self) -> str:
-        """The sha256 of the bytes, in hexadecimal digits."""
-        return hashlib.sha256(self.data).hexdigest()
 
 
 class Decoded(NamedTuple):

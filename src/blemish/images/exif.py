@@ -6,7 +6,10 @@ Source: Exif 2.32, sections 4.6.2 (tags as in TIFF) and 4.6.4 (Orientation).
 import re
 import struct
 
-__all__ = ["told_orientation"]
+__all__ = ["TURNED", "told_orientation"]
+
+TURNED = (5, 6, 7, 8)
+"""Orientations that change height and width."""
 
 ORIENTATION = 0x112
 HEADER, TAG = 8, 12

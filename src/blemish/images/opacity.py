@@ -18,10 +18,10 @@ def seen_pixels(data: bytes) -> Bools | None:
     """Which pixels (H x W, upright) of a sound file are not wholly transparent; None where all are, or none."""
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
+        if not image.has_transparency_data:  # as the header says; most masks need no second decoding
+            return None
         image.load()
     except (UnidentifiedImageError, OSError):  # a kind of pixels that is read otherwise
-        return None
-    if not image.has_transparency_data:
         return None
     seen_HW = read_image(image.convert("RGBA").getchannel("A")) > 0
     return None if seen_HW.all() or not seen_HW.any() else np.asarray(seen_HW)

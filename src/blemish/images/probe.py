@@ -4,13 +4,11 @@ from typing import NamedTuple, cast
 
 from blemish.errors import ImageError
 from blemish.images.encoded import Encoded, PixelType
+from blemish.images.exif import TURNED
 from blemish.images.read import Source, header, opened, orientation, read_image, undecodable
 from blemish.images.rules import USUAL, Rules
 
 __all__ = ["ImageKind", "probe_image"]
-
-TURNED = (5, 6, 7, 8)
-"""Orientations that change height and width."""
 
 
 class ImageKind(NamedTuple):

@@ -14,7 +14,7 @@ from blemish.arrays import Array
 from blemish.errors import ImageError, OptionError
 from blemish.images.array import UNNAMED, Channels, pixels_of_array
 from blemish.images.encoded import WIDE_GREY, Decoded, Encoded, Format, Opened, damaged, several_pages
-from blemish.images.exif import told_orientation
+from blemish.images.exif import TURNED, told_orientation
 from blemish.images.formats import jpeg, netpbm, others, png, tiff
 from blemish.images.nodata import without_nodata
 from blemish.images.rules import USUAL, Rules
@@ -176,7 +176,7 @@ def header(encoded: Encoded, rules: Rules) -> Opened:
         header = OPENERS[encoded.format](encoded, rules)
     except (SyntaxError, Image.DecompressionBombError) as error:
         raise damaged(name, f"its header: {error}") from None
-    if not (rules.bounds.hold(header.width, header.height) and rules.bounds.fill(header.width, header.height, size)):
+    if not rules.bounds.admit(header.width, header.height, size):
         raise rules.bounds.refusal(header.width, header.height, size, name)
     if header.pages > 1:
         raise several_pages(header.pages, name)
@@ -213,7 +213,7 @@ def _upright(decoded: Decoded, name: str, rules: Rules) -> Array:
         values = _stored(image, name) if values is None else values
         turn = orientation(image)  # asked last: what a PNG says of it may stand behind its pixels
     assert values is not None, "a decoder gives an image, values, or both"
-    if turn in (5, 6, 7, 8):
+    if turn in TURNED:
         values = np.swapaxes(values, 0, 1)
     rows = -1 if turn in (3, 4, 7, 8) else 1
     columns = -1 if turn in (2, 3, 6, 7) else 1

@@ -44,6 +44,10 @@ class Bounds:
         """Whether a file of so many bytes is large enough for its image."""
         return not self.dense or width * height <= max(EMPTY_PIXELS, EMPTY_RATIO * file_size)
 
+    def admit(self, width: int, height: int, file_size: int) -> bool:
+        """Whether a file of so many bytes may be read for an image of this size."""
+        return self.hold(width, height) and self.fill(width, height, file_size)
+
     def refusal(self, width: int, height: int, file_size: int, name: str) -> ImageError:
         """The error for an image that is larger, or whose file is too small for it."""
         if not self.hold(width, height):

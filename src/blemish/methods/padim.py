@@ -109,12 +109,10 @@ class PaDiM(State):
 
         edges = np.linspace(0, len(difference_PD), threads + 1).astype(int)
         parts = [slice(*edge) for edge in pairwise(edges)]
-        with blas_threads(1):  # products so small are slower on several
-            if threads == 1:
-                return work(parts[0])
-            with ThreadPoolExecutor(threads - 1, thread_name_prefix="blemish-padim") as pool:
-                others = pool.map(work, parts[1:])
-                return np.concatenate([work(parts[0]), *others])
+        # Products so small are slower on several threads. A pool starts no thread that has nothing to do.
+        with blas_threads(1), ThreadPoolExecutor(max(1, threads - 1), thread_name_prefix="blemish-padim") as pool:
+            others = pool.map(work, parts[1:])
+            return np.concatenate([work(parts[0]), *others])
 
     @classmethod
     def stride(cls, settings: Settings, backbone: Backbone | None) -> int:

@@ -31,7 +31,7 @@ def opened_webp(encoded: Encoded, rules: Rules) -> Opened:
     """The header of a WebP, whose size is checked first: Pillow takes the memory of the whole image to open it."""
     width, height = _webp_size(encoded.data)
     size = len(encoded.data)
-    if not (rules.bounds.hold(width, height) and rules.bounds.fill(width, height, size)):
+    if not rules.bounds.admit(width, height, size):
         raise rules.bounds.refusal(width, height, size, encoded.name)
     return _opened(WebPImageFile(io.BytesIO(encoded.data)), encoded, rules, _check_webp)
 

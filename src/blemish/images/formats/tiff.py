@@ -8,15 +8,13 @@ from PIL.ImageFile import ImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
 from blemish.images.encoded import WIDE_GREY, Decoded, Encoded, Opened, PixelType
+from blemish.images.exif import TURNED
 from blemish.images.formats.colours import wide_colours
 from blemish.images.formats.strips import check_supported, not_supported, opencv_gives, own_pixels, pillow_gives
 from blemish.images.formats.tiff_kind import FLOAT, WHITE_IS_ZERO, TiffKind, check_tiff, tiff_kind
 from blemish.images.rules import Rules
 
 __all__ = ["opened"]
-
-TURNED = (5, 6, 7, 8)
-"""Orientations that change height and width."""
 
 
 def opened(encoded: Encoded, rules: Rules) -> Opened:
