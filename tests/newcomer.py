@@ -102,11 +102,16 @@ def _judge(page: Any, tried: list[Path], seen: Seen) -> None:
     page.get_by_text(f"{len(tried)} of {len(tried)} judged").wait_for()
     page.wait_for_timeout(800)  # the pictures of the last parts are kept
     seen(page, "tried")
+    certain = page.locator(".tried li", has_text="good-").locator("a", has_text="OK").first.get_attribute("href")
     page.locator(".tried a", has_text="NG").first.click()
     page.wait_for_url("**/results/*")
     page.locator(".layers svg").first.wait_for(state="attached")
     page.wait_for_timeout(500)
     seen(page, "result")
+    page.goto(page.url.split("/results")[0] + certain)
+    page.get_by_text("Make it a golden picture").click()
+    page.get_by_role("button", name="A good part: must never be NG").click()
+    page.get_by_text("A golden picture:").wait_for()
 
 
 def _review(page: Any, base: str, seen: Seen) -> None:
@@ -131,7 +136,9 @@ def _correct(page: Any, base: str, seen: Seen) -> None:
     page.goto(f"{base}/recipes/{NAME}/correct")
     page.get_by_role("button", name=re.compile("^See what teaching")).click()
     page.locator(".preview .promote").wait_for()
-    assert "would get another verdict" in page.locator(".preview").inner_text()
+    said = page.locator(".preview").inner_text()
+    assert "would get another verdict" in said
+    assert "The golden picture would be judged rightly." in said
     seen(page, "correct")
     page.locator(".preview .promote").click()
     page.get_by_text("Version 2 is on line").wait_for()

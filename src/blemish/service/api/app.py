@@ -16,7 +16,7 @@ from blemish.service.api import health, history, images, inspections, jobs, kser
 from blemish.service.api.answers import API
 from blemish.service.api.depends import documented, gate
 from blemish.service.api.guard import Guard, problem_answer
-from blemish.service.api.shapes import ProblemOut
+from blemish.service.api.shapes.problems import ProblemOut
 from blemish.service.api.straight import Straight
 from blemish.service.people.access import ACCESS, Needs
 from blemish.service.problems import Problem

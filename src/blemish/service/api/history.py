@@ -20,7 +20,8 @@ from blemish.errors import ImageError
 from blemish.result import Result
 from blemish.service.api.answers import API, Named
 from blemish.service.api.depends import At, Who, documented
-from blemish.service.api.shapes import InspectionOut, LabelPut, Page
+from blemish.service.api.shapes.asked import LabelPut
+from blemish.service.api.shapes.parts import InspectionOut, Page
 from blemish.service.clock import later, moment
 from blemish.service.problems import Problem
 from blemish.service.station import Station

@@ -9,7 +9,7 @@ from blemish.errors import ImageError
 from blemish.images.glance import read_glance
 from blemish.service.api.answers import API
 from blemish.service.api.depends import At, Who, documented
-from blemish.service.api.shapes import GoldenAdd
+from blemish.service.api.shapes.asked import GoldenAdd
 from blemish.service.people.access import Caller
 from blemish.service.problems import Problem
 from blemish.service.station import Station

@@ -16,7 +16,7 @@ from starlette.datastructures import UploadFile
 
 from blemish.service.api.answers import API, Detail, Named
 from blemish.service.api.depends import At, Who, documented
-from blemish.service.api.shapes import InspectionOut
+from blemish.service.api.shapes.parts import InspectionOut
 from blemish.service.people.access import Caller
 from blemish.service.problems import Problem
 from blemish.service.station import Station

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query
 
 from blemish.service.api.answers import API
 from blemish.service.api.depends import At, Who, documented
-from blemish.service.api.shapes import JobOut
+from blemish.service.api.shapes.jobs import JobOut
 from blemish.service.problems import Problem
 from blemish.service.station import Station
 from blemish.service.store.jobs import Job, find_job, list_jobs

@@ -7,7 +7,7 @@ from pydantic import SecretStr, StringConstraints
 
 from blemish.service.api.answers import API
 from blemish.service.api.depends import At, Who, documented
-from blemish.service.api.shapes import Strict
+from blemish.service.api.shapes.asked import Strict
 from blemish.service.people.access import COOKIE
 from blemish.service.people.passwords import hashed, is_right
 from blemish.service.problems import Problem

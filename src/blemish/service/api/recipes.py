@@ -7,7 +7,8 @@ from pydantic import ValidationError
 
 from blemish.service.api.answers import API, recipe_answer, version_answer
 from blemish.service.api.depends import At, Who, documented
-from blemish.service.api.shapes import PromoteAsk, RecipeAdd, RecipeChange, RecipeOut, RollbackAsk, VersionOut
+from blemish.service.api.shapes.asked import PromoteAsk, RecipeAdd, RecipeChange, RollbackAsk
+from blemish.service.api.shapes.recipes import RecipeOut, VersionOut
 from blemish.service.problems import Problem
 from blemish.service.station import Station
 from blemish.service.store.labels import misses

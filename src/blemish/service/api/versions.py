@@ -9,7 +9,9 @@ from fastapi.responses import FileResponse
 
 from blemish.service.api.answers import API, version_answer
 from blemish.service.api.depends import At, Who, documented
-from blemish.service.api.shapes import JobOut, PreviewAsk, VersionAsk, VersionOut
+from blemish.service.api.shapes.asked import PreviewAsk, VersionAsk
+from blemish.service.api.shapes.jobs import JobOut
+from blemish.service.api.shapes.recipes import VersionOut
 from blemish.service.clock import new_id
 from blemish.service.problems import Problem
 from blemish.service.station import Station
@@ -115,10 +117,12 @@ def download(recipe: str, version: str, station: At) -> FileResponse:
     responses=documented("unknown-recipe", "unknown-id"),
 )
 def preview(recipe: str, version: str, asked: PreviewAsk, station: At, who: Who, response: Response) -> dict[str, Any]:
-    """Let a version judge the last results again; its job tells which verdicts would be others."""
+    """Let a version judge the last results and the golden pictures again; its job tells old and new verdicts."""
     found = find_recipe(station.store.read, recipe)
     made = find_version(station.store.read, found, version)
-    job = station.bench.queue(who.name, found, "preview", {"parent": made.id, "last": asked.last})
+    against = find_version(station.store.read, found, asked.against).id if asked.against is not None else None
+    ask = {"parent": made.id, "last": asked.last, "against": against}
+    job = station.bench.queue(who.name, found, "preview", ask)
     return _queued(station, job, found, response)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 __all__ = ["GONE", "ONE", "SCRIPT_SAYS", "in_words"]
 
 GONE = {
+    "All {count} golden pictures would be judged rightly.": "The golden picture would be judged rightly.",
     "expired": "Its picture is not kept any more.",
     "lost": "Its picture could not be kept.",
     "off": "Pictures of this recipe are not kept.",
@@ -14,6 +15,7 @@ GONE = {
 
 
 ONE = {
+    "All {count} golden pictures would be judged rightly.": "The golden picture would be judged rightly.",
     "See what teaching these {count} would change": "See what teaching this part would change",
     "Teach {count} pictures": "Teach {count} picture",
     "{count} answers wait in this page:": "{count} answer waits in this page:",
@@ -43,18 +45,23 @@ def in_words(say: Callable[..., str], told: dict[str, Any]) -> list[str]:
 
 
 SCRIPT_SAYS: tuple[str, ...] = (
+    "All {count} golden pictures would be judged rightly.",
     "An area needs three corners or more.",
     "Close",
     "Copy this token now; it is not shown again:",
     "Draw areas",
     "Go on without them",
+    "Golden pictures",
     "Its picture could not be kept.",
     "Its picture is not kept any more.",
     "Kept.",
+    "Known",
     "New verdict",
     "Not saved yet.",
     "Of the parts judged last, {count} of {all} would get another verdict; the threshold would be {threshold}.",
     "Part",
+    "Past parts",
+    "Picture",
     "Pictures of this recipe are not kept.",
     "See what teaching these {count} would change",
     "Stranger than {count} of 100 good parts.",
@@ -64,14 +71,21 @@ SCRIPT_SAYS: tuple[str, ...] = (
     "The doctor finds nothing wrong with them.",
     "The doctor says:",
     "The station does not answer; is it running, and the network in order?",
+    "There are no golden pictures to judge.",
     "Time",
     "Verdict",
+    "Verdict now",
     "Waiting for its turn",
     "What would change",
     "Zoom",
+    "must never be NG",
+    "must never be OK",
+    "wrong",
     "{at} of {all}, {count} answered",
     "{count} answers wait in this page:",
     "{count} min ago",
+    "{count} of {all} golden pictures would be judged wrongly, so "
+    "this version cannot go on line. Take out what it should not learn, and look again.",
     "{count} of {all} judged",
     "{count} of {all} sent",
     "{count} parts that people called really bad would pass.",

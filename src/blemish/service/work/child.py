@@ -18,7 +18,7 @@ from blemish.system.progress import Progress
 __all__ = ["about", "main", "run"]
 
 NICE = 10
-MODEL = "model.blemish"
+MODEL, EXPORT = "model.blemish", "model.onnx"
 
 
 def run(order: dict[str, Any], report: Progress) -> dict[str, Any]:
@@ -30,7 +30,11 @@ def run(order: dict[str, Any], report: Progress) -> dict[str, Any]:
     for path, name in order.get("links", []):
         _link(Path(path), Path(name))
     if order["kind"] == "preview":
-        return _preview(order, report)
+        from blemish.service.work.preview import preview
+
+        return preview(order, report)
+    if order["kind"] == "export":
+        return _export(order, report)
     if order["kind"] == "tune":
         return _tune(order, report)
     detector = _made(order, report)
@@ -78,22 +82,15 @@ def about(detector: Any) -> dict[str, Any]:
     }
 
 
-def _preview(order: dict[str, Any], report: Progress) -> dict[str, Any]:
-    """Judge past pictures again: which verdicts would be others."""
+def _export(order: dict[str, Any], report: Progress) -> dict[str, Any]:
+    """Write a version as one ONNX file."""
     from blemish.detector import load
+    from blemish.export.exporting import export_bytes
 
-    detector = load(order["parent"], max_pixels=order["max_pixels"])
-    past = order["past"]
-    changes, errors = [], 0
-    for number, (result, before) in enumerate(
-        zip(detector.inspect_many([each["file"] for each in past]), past, strict=True), 1
-    ):
-        errors += result.error is not None
-        if str(result.verdict) != before["verdict"]:
-            score = None if result.error else result.score
-            changes.append(before | {"new_verdict": str(result.verdict), "new_score": score})
-        report("preview", number, len(past))
-    return {"judged": len(past), "errors": errors, "threshold": detector.threshold, "changes": changes}
+    report("export", 0, 1)
+    content = export_bytes(load(order["parent"]).model)
+    Path(EXPORT).write_bytes(content)
+    return {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
 
 
 def _tune(order: dict[str, Any], report: Progress) -> dict[str, Any]:

@@ -7,7 +7,13 @@ from blemish.errors import ImageError
 from blemish.service.store.store import Store
 from blemish.service.store.training import Golden, list_golden
 
-__all__ = ["GoldenAnswer", "run_golden"]
+__all__ = ["GoldenAnswer", "judged_rightly", "run_golden"]
+
+
+def judged_rightly(expected: str, verdict: str) -> bool:
+    """A good part must not be rejected, and a bad one not let through; REVIEW does neither."""
+    wrong = {"OK": {"NG", "ERROR"}, "NG": {"OK", "ERROR"}}
+    return verdict not in wrong[expected]
 
 
 @dataclass(frozen=True)
@@ -21,9 +27,8 @@ class GoldenAnswer:
 
     @property
     def right(self) -> bool:
-        """A good part must not be rejected, and a bad one not let through; REVIEW does neither."""
-        wrong = {"OK": {"NG", "ERROR"}, "NG": {"OK", "ERROR"}}
-        return self.verdict not in wrong[self.golden.expected]
+        """Whether that is no mistake."""
+        return judged_rightly(self.golden.expected, self.verdict)
 
 
 def run_golden(store: Store, recipe: str, detector: Detector) -> list[GoldenAnswer]:

@@ -10,7 +10,7 @@ from blemish.service.store.inspections import find_inspection
 from blemish.service.store.jobs import Job
 from blemish.service.store.recipes import Recipe, recipe_of_id
 from blemish.service.store.store import Store
-from blemish.service.store.training import list_training
+from blemish.service.store.training import list_golden, list_training
 from blemish.service.store.versions import find_version, model_path
 
 __all__ = ["Order", "Stored", "order_of"]
@@ -71,8 +71,7 @@ def order_of(store: Store, job: Job, folder: Path) -> Order:
     if job.kind == "remove":
         plain["images"] = job.ask["images"]
     if job.kind == "preview":
-        plain["past"] = _past(store, recipe, job.ask["last"])
-        plain["max_pixels"] = recipe.settings.max_pixels
+        plain |= _preview(store, recipe, job)
     if job.kind == "tune":
         bad = [_of_inspection(store.read, id) for id in _bad(store.read, recipe)]
         plain["links"] += [_link(store, picture) for picture in bad]
@@ -128,12 +127,30 @@ def _bad(connection: sqlite3.Connection, recipe: Recipe) -> list[str]:
     return [row["id"] for row in rows]
 
 
+def _preview(store: Store, recipe: Recipe, job: Job) -> dict[str, Any]:
+    """What to judge again, and the version to compare with: the one named, or the one on line."""
+    against = job.ask.get("against")
+    old = against or recipe.champion
+    golden = [
+        {"id": each.id, "name": each.name, "sha256": each.sha256, "expected": each.expected}
+        | {"file": str(store.pictures.path(each.sha256, each.suffix).resolve())}
+        for each in list_golden(store.read, recipe.id)
+    ]
+    return {
+        "past": _past(store, recipe, job.ask["last"]),
+        "golden": golden,
+        "against": against,
+        "old": old and str(model_path(store.models, find_version(store.read, recipe, old)).resolve()),
+        "max_pixels": recipe.settings.max_pixels,
+    }
+
+
 def _past(store: Store, recipe: Recipe, last: int) -> list[dict[str, Any]]:
-    """The newest parts whose picture is kept, with what was said of them."""
+    """The newest parts whose picture is kept, with what was said of them; late ones had no verdict of a version."""
     rows = store.read.execute(
         "SELECT i.id, i.name, i.serial, i.at, i.verdict, i.score, i.label, i.image_sha, p.suffix FROM inspection i "
         "JOIN picture p ON p.sha256 = i.image_sha WHERE i.recipe = ? AND i.image_state = 'stored' "
-        "ORDER BY i.seq DESC LIMIT ?",
+        "AND NOT i.late ORDER BY i.seq DESC LIMIT ?",
         [recipe.id, last],
     )
     return [

@@ -1,4 +1,4 @@
-"""The forms of bodies, for checking what comes and for describing what goes."""
+"""Bodies of calls."""
 
 from typing import Annotated, Any, Literal
 
@@ -8,21 +8,16 @@ from blemish.service.store.recipes import RecipeSettings
 
 __all__ = [
     "GoldenAdd",
-    "InspectionOut",
-    "JobOut",
     "LabelPut",
     "Name",
-    "Page",
     "PreviewAsk",
-    "ProblemOut",
     "PromoteAsk",
     "RecipeAdd",
     "RecipeChange",
-    "RecipeOut",
     "RollbackAsk",
+    "Strict",
     "Text",
     "VersionAsk",
-    "VersionOut",
 ]
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
@@ -57,23 +52,6 @@ class RecipeChange(Strict):
     settings: dict[str, Any] | None = None
 
 
-class RecipeOut(BaseModel):
-    """A recipe."""
-
-    id: str
-    name: str
-    number: int | None
-    title: str
-    state: str
-    champion: str | None = Field(description="The version on line, by its id.")
-    champion_number: int | None = None
-    settings: RecipeSettings
-    revision: int
-    at: str
-    serving: bool = Field(default=False, description="Whether its detector is loaded.")
-    failed: str | None = Field(default=None, description="Why it cannot be served.")
-
-
 class VersionAsk(Strict):
     """A job that makes a new version; nothing goes on line by it unless `promote` says so."""
 
@@ -96,9 +74,12 @@ class VersionAsk(Strict):
 
 
 class PreviewAsk(Strict):
-    """Which past results to judge again."""
+    """Which past results to judge again, and what to compare with; golden pictures are always judged."""
 
     last: Annotated[int, Field(ge=1, le=10_000)] = 1000
+    against: Id | None = Field(
+        default=None, description="Another version, which judges them again as well; null: what was said of them."
+    )
 
 
 class PromoteAsk(Strict):
@@ -127,95 +108,3 @@ class GoldenAdd(Strict):
 
     inspection: Id
     expected: Literal["OK", "NG"]
-
-
-class InspectionOut(BaseModel):
-    """The answer for one part."""
-
-    id: str
-    seq: int
-    recipe: str
-    version: str
-    version_number: int | None
-    model_sha256: str | None
-    verdict: Literal["OK", "NG", "REVIEW", "ERROR"]
-    score: float | None
-    threshold: float | None
-    review_threshold: float | None
-    times_threshold: float | None = Field(
-        description="The score as a multiple of the threshold; null where the score has no zero, as of joined looks."
-    )
-    percentile: float | None
-    regions: list[dict[str, Any]]
-    serial: str | None
-    group: str | None
-    trigger: str | None
-    name: str
-    kind: str
-    source: str
-    at: str
-    timings_ms: dict[str, float]
-    recorded: bool
-    late: bool
-    error: str | None
-    note: str | None
-    label: str | None
-    image: str = Field(description="Of its picture: pending, stored, lost, expired or off.")
-    image_sha256: str
-    links: dict[str, str]
-
-
-class Page(BaseModel):
-    """Inspections, the newest first."""
-
-    items: list[InspectionOut]
-    next: str | None = Field(description="The cursor of the next page; null at the end.")
-
-
-class VersionOut(BaseModel):
-    """A version."""
-
-    id: str
-    recipe: str
-    number: int
-    parent: str | None
-    kind: str
-    sha256: str
-    model: str
-    info: dict[str, Any]
-    by: str
-    at: str
-    why: str
-    on_line: bool
-
-
-class JobOut(BaseModel):
-    """A job."""
-
-    id: str
-    recipe: str
-    kind: str
-    state: Literal["queued", "running", "done", "failed", "cancelled"]
-    ask: dict[str, Any]
-    step: str
-    done: int
-    total: int
-    error: str | None
-    result: Any
-    version: str | None
-    by: str
-    at: str
-    began: str | None
-    ended: str | None
-
-
-class ProblemOut(BaseModel):
-    """What is wrong with a call (RFC 9457)."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    instance: str
-    request_id: str
-    errors: list[dict[str, Any]] | None = None

@@ -1,0 +1,43 @@
+"""What is told of recipes and their versions."""
+
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from blemish.service.store.recipes import RecipeSettings
+
+__all__ = ["RecipeOut", "VersionOut"]
+
+
+class RecipeOut(BaseModel):
+    """A recipe."""
+
+    id: str
+    name: str
+    number: int | None
+    title: str
+    state: str
+    champion: str | None = Field(description="The version on line, by its id.")
+    champion_number: int | None = None
+    settings: RecipeSettings
+    revision: int
+    at: str
+    serving: bool = Field(default=False, description="Whether its detector is loaded.")
+    failed: str | None = Field(default=None, description="Why it cannot be served.")
+
+
+class VersionOut(BaseModel):
+    """A version."""
+
+    id: str
+    recipe: str
+    number: int
+    parent: str | None
+    kind: str
+    sha256: str
+    model: str
+    info: dict[str, Any]
+    by: str
+    at: str
+    why: str
+    on_line: bool
