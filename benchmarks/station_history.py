@@ -1,4 +1,4 @@
-"""How quickly a station finds among a million verdicts, by each filter.
+"""How quickly a station finds among a million verdicts, by each filter; half of them share one serial number.
 
 PYTHONPATH=tests python benchmarks/station_history.py --keep
 """
@@ -16,13 +16,14 @@ from blemish.service.store.history import Filter, list_inspections
 from blemish.service.store.store import Store
 
 REPEATS = 20
+SHARED = "shared"
 FILL = """
 WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {rows})
 INSERT INTO inspection (id, at, recipe, version, verdict, score, threshold, serial, name, kind, source, image_sha,
                         image_state, label)
 SELECT printf('ID%024d', i), strftime('%Y-%m-%dT%H:%M:%fZ', 1767225600 + i * 10, 'unixepoch'),
        'recipe' || (i % 4), 'version' || (i / 50000), iif(i % 97 = 0, 'NG', iif(i % 61 = 0, 'REVIEW', 'OK')),
-       (i * 7919 % 100003) / 1000.0, 80, 'serial' || i, 'picture', 'api', 'camera', printf('%064x', i), 'stored',
+       (i * 7919 % 100003) / 1000.0, 80, iif(i % 2, 'serial' || i, 'shared'), 'picture', 'api', 'camera', printf('%064x', i), 'stored',
        iif(i % 5003 = 0, 'good', NULL)
 FROM n;
 INSERT INTO hour
@@ -71,7 +72,13 @@ def _filters(rows: int) -> dict[str, Filter]:
         "OK of one recipe": Filter(recipe="recipe1", verdict="OK"),
         "one day, long ago": Filter(since=since, until=until),
         "NG of one recipe, one day long ago": Filter(recipe="recipe1", verdict="NG", since=since, until=until),
-        "one serial number": Filter(serial=f"serial{rows // 3}"),
+        "one serial number": Filter(serial=f"serial{rows // 3 | 1}"),
+        "a serial number of half of all": Filter(serial=SHARED),
+        "of these ERROR (there is none)": Filter(serial=SHARED, verdict="ERROR"),
+        "of these NG of a recipe that has none": Filter(serial=SHARED, recipe="recipe1", verdict="NG"),
+        "of these an old version": Filter(serial=SHARED, version="version1"),
+        "of these labelled bad (there is none)": Filter(serial=SHARED, label="bad"),
+        "of these score from 1000 (there is none)": Filter(serial=SHARED, min_score=1000),
         "an old version": Filter(version="version1"),
         "an old version of a recipe, NG": Filter(version="version1", recipe="recipe1", verdict="NG"),
         "labelled good": Filter(label="good"),

@@ -295,7 +295,7 @@ def test_a_database_of_the_first_form_is_brought_to_the_present_one_after_a_back
     assert (found.score, found.times_threshold) == (1, None), "whether its score had a zero is not known any more"
     store.close()
     kept = sorted(path.name[:15] for path in (tmp_path / "backups").iterdir())
-    assert kept == ["station-form-1-", "station-form-2-", "station-form-3-"], "one before each step"
+    assert kept == [f"station-form-{number}-" for number in range(1, 5)], "one before each step"
     Store(tmp_path / "new", ballast=0).close()
     assert not (tmp_path / "new" / "backups").exists(), "a new one has nothing to lose"
 
@@ -311,13 +311,31 @@ def test_a_database_of_the_first_form_is_brought_to_the_present_one_after_a_back
     ids=str,
 )
 def test_parts_that_were_not_ok_are_found_without_reading_the_others(store: Store, wanted: Filter) -> None:
+    plan = plan_of(store, wanted)
+    assert "COVERING INDEX inspection_verdict" in plan
+    assert "SCAN inspection" not in plan
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        Filter(serial="S"),
+        Filter(serial="S", verdict="ERROR", before=9),
+        Filter(serial="S", recipe="r", version="v", label="none", min_score=1, since="2026"),
+    ],
+    ids=str,
+)
+def test_of_many_parts_with_one_serial_number_none_is_read_in_vain(store: Store, wanted: Filter) -> None:
+    assert "COVERING INDEX inspection_serial (serial=?" in plan_of(store, wanted)
+
+
+def plan_of(store: Store, wanted: Filter) -> str:
+    """How SQLite finds what a search asks for."""
     asked: list[str] = []
     store.read.set_trace_callback(asked.append)
     list_inspections(store.read, wanted, 50)
     store.read.set_trace_callback(None)
-    plan = " ".join(row["detail"] for row in store.read.execute(f"EXPLAIN QUERY PLAN {asked[-1]}"))
-    assert "COVERING INDEX inspection_verdict" in plan
-    assert "SCAN inspection" not in plan
+    return " ".join(row["detail"] for row in store.read.execute(f"EXPLAIN QUERY PLAN {asked[-1]}"))
 
 
 def test_retention_takes_what_is_old_and_nothing_that_is_needed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
