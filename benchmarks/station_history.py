@@ -23,8 +23,8 @@ INSERT INTO inspection (id, at, recipe, version, verdict, score, threshold, seri
                         image_state, label)
 SELECT printf('ID%024d', i), strftime('%Y-%m-%dT%H:%M:%fZ', 1767225600 + i * 10, 'unixepoch'),
        'recipe' || (i % 4), 'version' || (i / 50000), iif(i % 97 = 0, 'NG', iif(i % 61 = 0, 'REVIEW', 'OK')),
-       (i * 7919 % 100003) / 1000.0, 80, iif(i % 2, 'serial' || i, 'shared'), 'picture', 'api', 'camera', printf('%064x', i), 'stored',
-       iif(i % 5003 = 0, 'good', NULL)
+       (i * 7919 % 100003) / 1000.0, 80, iif(i % 2, 'serial' || i, 'shared'), 'picture', 'api', 'camera',
+       printf('%064x', i), 'stored', iif(i % 5003 = 0, 'good', NULL)
 FROM n;
 INSERT INTO hour
 SELECT substr(at, 1, 13), recipe, verdict, count(*), min(seq), max(seq) FROM inspection GROUP BY 1, 2, 3;
