@@ -28,6 +28,7 @@ KEPT = {
     ("line", 1280, "dark", "en"),
     ("result", 1280, "light", "en"),
     ("correct", 1280, "light", "en"),
+    ("compare", 1280, "light", "en"),
     ("result", 360, "dark", "ja"),
 }
 """What stands in the docs, as pictures/station-NAME-WIDTH-COLOURS-LANGUAGE.png; NOTICE names the cells' licence."""
@@ -89,6 +90,7 @@ def _addresses(result: str) -> dict[str, str]:
         "teach": f"{recipe}/teach",
         "correct": f"{recipe}/correct",
         "versions": f"{recipe}/versions",
+        "compare": f"{recipe}/compare?old=1&new=2",
         "version": f"{recipe}/versions/1",
         "settings": "/settings",
         "audit": "/settings/audit",

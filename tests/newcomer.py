@@ -49,6 +49,11 @@ def first_product(page: Any, link: str, taught: list[Path], tried: list[Path], s
     row = page.locator("tr.on")
     assert "version 1" in row.inner_text(), "undo did not bring version 1 back"
     seen(page, "versions")
+    page.get_by_role("button", name="Compare", exact=True).click()
+    page.get_by_role("button", name="Let both judge the last 1,000 parts").click()
+    page.get_by_text("The versions disagree on").wait_for()
+    page.wait_for_timeout(500)
+    seen(page, "compare")
     for address, name in ((f"/history?recipe={NAME}", "history"), ("/settings", "settings"), ("/", "line")):
         page.goto(base + address)
         page.wait_for_timeout(300)

@@ -52,7 +52,8 @@ export class JobProgress extends HTMLElement {
     this.#stop();
     this.hidden = true;
     this.dispatchEvent(new CustomEvent<Job>("ended", { detail: job, bubbles: true }));
-    if (job.state === "done" && this.getAttribute("then")) location.assign(`${this.getAttribute("then")}${job.result.number}`);
+    if (this.getAttribute("then") === "reload") location.reload();
+    else if (job.state === "done" && this.getAttribute("then")) location.assign(`${this.getAttribute("then")}${job.result.number}`);
   }
 
   async #cancel(): Promise<void> {

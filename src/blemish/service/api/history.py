@@ -30,7 +30,7 @@ from blemish.service.store.inspections import Inspection, find_inspection
 from blemish.service.store.labels import label_inspection, list_labels
 from blemish.service.store.pictures import MEDIA
 from blemish.service.store.recipes import find_recipe, recipe_of_id
-from blemish.service.store.versions import version_of_id
+from blemish.service.store.versions import find_version, version_of_id
 from blemish.system.cells import quoted
 
 __all__ = ["router"]
@@ -152,9 +152,9 @@ def image(inspection: str, station: At) -> Response:
 
 
 @router.get("/inspections/{inspection}/overlay", response_class=Response, responses=_PICTURE)
-def overlay(inspection: str, station: At, caption: bool = False) -> Response:
-    """The picture with heat and outlines, drawn again by the version that judged."""
-    result, _ = _again(station, inspection)
+def overlay(inspection: str, station: At, caption: bool = False, version: Short = None) -> Response:
+    """The picture with heat and outlines, drawn by the version that judged, or by the one named (its id or number)."""
+    result, _ = _again(station, inspection, version)
     drawn = cv2.cvtColor(result.overlay(caption=caption), cv2.COLOR_RGB2BGR)
     data = cv2.imencode(".jpg", drawn, [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes()
     return Response(data, media_type="image/jpeg", headers=_inline(f"{inspection}.jpg"))
@@ -237,14 +237,17 @@ def _kept(station: Station, row: Inspection) -> tuple[bytes, str]:
     return data, str(listed["suffix"])
 
 
-def _again(station: Station, id: str) -> tuple[Result, Detector]:
-    """The result of a part, made again by the version that judged it, and its detector."""
+def _again(station: Station, id: str, named: str | None = None) -> tuple[Result, Detector]:
+    """The result of a part by the version named, else by the one that judged it; and its detector."""
     row = find_inspection(station.store.read, id)
     data, _ = _kept(station, row)
-    version = version_of_id(station.store.read, row.version)
+    recipe = recipe_of_id(station.store.read, row.recipe)
+    version = (
+        find_version(station.store.read, recipe, named) if named else version_of_id(station.store.read, row.version)
+    )
     if version is None:
         raise Problem("expired", "The version that judged this is not there any more.")
-    detector = station.registry.of_version(recipe_of_id(station.store.read, row.recipe), version).detector
+    detector = station.registry.of_version(recipe, version).detector
     try:
         return detector.inspect((row.name, data)), detector
     except ImageError as error:

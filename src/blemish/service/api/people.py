@@ -160,9 +160,13 @@ def audit(
     station: At,
     cursor: Annotated[int | None, Query(ge=1, le=1 << 62)] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    mentions: Annotated[str | None, Query(max_length=100)] = None,
 ) -> dict[str, Any]:
-    """Who changed what, the newest first; `blemish audit verify` checks that nothing was changed afterwards."""
-    rows = list_audit(station.store.read, cursor, limit)
+    """Who changed what, the newest first; `blemish audit verify` checks that nothing was changed afterwards.
+
+    With `mentions`, only rows in which this id or name stands.
+    """
+    rows = list_audit(station.store.read, cursor, limit, mentions)
     return {"items": rows, "next": rows[-1]["seq"] if len(rows) == limit else None}
 
 

@@ -18,7 +18,7 @@ from blemish.service.station import Station
 from blemish.service.store.jobs import Job
 from blemish.service.store.recipes import Recipe, find_recipe
 from blemish.service.store.training import list_training
-from blemish.service.store.versions import find_version, list_versions, model_path
+from blemish.service.store.versions import export_path, find_version, list_versions, model_path
 
 __all__ = ["router"]
 
@@ -108,6 +108,37 @@ def download(recipe: str, version: str, station: At) -> FileResponse:
     if not path.is_file():
         raise Problem("not-ready", f"The model file of version {made.number} is missing; restore it from a backup.")
     return FileResponse(path, media_type="application/octet-stream", filename=f"{found.name}-{made.number}.blemish")
+
+
+@router.post(
+    "/recipes/{recipe}/versions/{version}:export",
+    response_model=JobOut,
+    status_code=202,
+    responses=documented("unknown-recipe", "unknown-id"),
+)
+def export(recipe: str, version: str, station: At, who: Who, response: Response) -> dict[str, Any]:
+    """Write a version as one ONNX file, which other programs run; GET .../model.onnx has it once the job is done."""
+    found = find_recipe(station.store.read, recipe)
+    made = find_version(station.store.read, found, version)
+    return _queued(station, station.bench.queue(who.name, found, "export", {"parent": made.id}), found, response)
+
+
+@router.get(
+    "/recipes/{recipe}/versions/{version}/model.onnx",
+    response_class=FileResponse,
+    responses={
+        200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}},
+        **documented("unknown-recipe", "unknown-id", "conflict"),
+    },
+)
+def download_onnx(recipe: str, version: str, station: At) -> FileResponse:
+    """The ONNX file of a version that was exported: pixels to score and map (docs/export.md)."""
+    found = find_recipe(station.store.read, recipe)
+    made = find_version(station.store.read, found, version)
+    path = export_path(station.store.models, made)
+    if not path.is_file():
+        raise Problem("conflict", f"Version {made.number} has no ONNX file yet; export it first.")
+    return FileResponse(path, media_type="application/octet-stream", filename=f"{found.name}-{made.number}.onnx")
 
 
 @router.post(

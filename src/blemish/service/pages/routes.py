@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 
 from fastapi import APIRouter
 
-from blemish.service.pages import entering, looking, settling, teaching
+from blemish.service.pages import entering, looking, settling, teaching, versions
 from blemish.service.pages.show import STATIC
 from blemish.service.people.access import Needs
 
 __all__ = ["ACCESS", "ROUTERS", "STATIC"]
 
-ROUTERS: Sequence[APIRouter] = [room.router for room in (entering, looking, teaching, settling)]
+ROUTERS: Sequence[APIRouter] = [room.router for room in (entering, looking, teaching, versions, settling)]
 
 ACCESS: Mapping[tuple[str, str], Needs] = {
     ("GET", "/login"): Needs.NOTHING,
@@ -25,6 +25,7 @@ ACCESS: Mapping[tuple[str, str], Needs] = {
     ("GET", "/recipes/{recipe}/teach"): Needs.TEACH,
     ("GET", "/recipes/{recipe}/correct"): Needs.REVIEW,
     ("GET", "/recipes/{recipe}/versions"): Needs.VIEW,
+    ("GET", "/recipes/{recipe}/compare"): Needs.VIEW,
     ("GET", "/recipes/{recipe}/versions/{version}"): Needs.VIEW,
     ("GET", "/settings"): Needs.LOGIN,
     ("GET", "/settings/audit"): Needs.TEACH,

@@ -6,7 +6,6 @@ from typing import Any
 __all__ = ["GONE", "ONE", "SCRIPT_SAYS", "in_words"]
 
 GONE = {
-    "All {count} golden pictures would be judged rightly.": "The golden picture would be judged rightly.",
     "expired": "Its picture is not kept any more.",
     "lost": "Its picture could not be kept.",
     "off": "Pictures of this recipe are not kept.",
@@ -15,6 +14,8 @@ GONE = {
 
 
 ONE = {
+    "And {count} more parts; the job's result in the API lists all.": "And {count} more part; the job's result in the "
+    "API lists all.",
     "All {count} golden pictures would be judged rightly.": "The golden picture would be judged rightly.",
     "See what teaching these {count} would change": "See what teaching this part would change",
     "Teach {count} pictures": "Teach {count} picture",

@@ -9,8 +9,9 @@ from blemish.service.api.depends import At, Who
 from blemish.service.pages.show import show
 from blemish.service.people.access import ROLES, SCOPES, Needs
 from blemish.service.store.audit import list_audit
-from blemish.service.store.recipes import list_recipes
+from blemish.service.store.recipes import list_recipes, recipe_of_id
 from blemish.service.store.users import list_tokens, list_users
+from blemish.service.store.versions import version_of_id
 
 __all__ = ["router"]
 
@@ -34,7 +35,19 @@ def settings(request: Request, station: At, who: Who) -> Response:
 
 
 @router.get("/settings/audit")
-def audit(request: Request, station: At, cursor: Annotated[int | None, Query(ge=1, le=1 << 62)] = None) -> Response:
-    """Who changed what, the newest first."""
-    rows = list_audit(station.store.read, cursor, PAGE)
-    return show(request, "audit", {"rows": rows, "next": rows[-1]["seq"] if len(rows) == PAGE else None})
+def audit(
+    request: Request,
+    station: At,
+    cursor: Annotated[int | None, Query(ge=1, le=1 << 62)] = None,
+    version: Annotated[str, Query(max_length=64)] = "",
+) -> Response:
+    """Who changed what, the newest first; of one version, where its id is given."""
+    rows = list_audit(station.store.read, cursor, PAGE, version or None)
+    made = version_of_id(station.store.read, version) if version else None
+    said = {
+        "rows": rows,
+        "next": rows[-1]["seq"] if len(rows) == PAGE else None,
+        "version": version,
+        "about": made and {"recipe": recipe_of_id(station.store.read, made.recipe), "number": made.number},
+    }
+    return show(request, "audit", said)

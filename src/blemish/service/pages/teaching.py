@@ -8,9 +8,8 @@ from fastapi.responses import HTMLResponse
 
 from blemish.calibration.promise import highest_rate, parts_needed
 from blemish.language.numbers import at_most, percent
-from blemish.service.api.answers import Named, recipe_answer, version_answer
+from blemish.service.api.answers import Named, recipe_answer
 from blemish.service.api.depends import At
-from blemish.service.pages.histogram import histogram
 from blemish.service.pages.show import show
 from blemish.service.station import Station
 from blemish.service.store.history import Filter, list_inspections
@@ -18,9 +17,9 @@ from blemish.service.store.inspections import Inspection
 from blemish.service.store.jobs import Job, list_jobs
 from blemish.service.store.recipes import Recipe, find_recipe, list_recipes
 from blemish.service.store.training import list_golden, list_training
-from blemish.service.store.versions import Version, find_version, list_versions, previous_version, version_of_id
+from blemish.service.store.versions import Version, list_versions, previous_version, version_of_id
 
-__all__ = ["router"]
+__all__ = ["about_recipe", "router", "running_job"]
 
 router = APIRouter(tags=["page"], default_response_class=HTMLResponse)
 RATES = (0.005, 0.01, 0.02, 0.05, 0.1)
@@ -46,10 +45,10 @@ def teach(request: Request, recipe: str, station: At) -> Response:
         "pictures": pictures,
         "rates": [_rate(rate, len({each.part or each.sha256 for each in pictures})) for rate in RATES],
         "usual": found.settings.options.get("false_rejects", USUAL_RATE),
-        "job": _running(station, found, "fit"),
+        "job": running_job(station, found, "fit"),
         "ready": _ready(station, found, "fit"),
     }
-    return show(request, "teach", _about(station, found) | said)
+    return show(request, "teach", about_recipe(station, found) | said)
 
 
 @router.get("/recipes/{recipe}/correct")
@@ -60,42 +59,15 @@ def correct(request: Request, recipe: str, station: At) -> Response:
     said = {
         "collected": [named.inspection(row, detail="verdict") for row in _collected(station, found)],
         "bad": [named.inspection(row, detail="verdict") for row in _labelled(station, found, "bad")],
-        "job": _running(station, found, "add", "preview"),
+        "job": running_job(station, found, "add", "preview"),
         "offer": _offer(station, found),
         "golden": list_golden(station.store.read, found.id),
         "previous": previous_version(station.store.read, found),
     }
-    return show(request, "correct", _about(station, found) | said)
+    return show(request, "correct", about_recipe(station, found) | said)
 
 
-@router.get("/recipes/{recipe}/versions")
-def versions(request: Request, recipe: str, station: At) -> Response:
-    """All versions, which is on line, and the way back."""
-    found = find_recipe(station.store.read, recipe)
-    made = [version_answer(found, each) for each in list_versions(station.store.read, found.id)]
-    said = {"versions": made, "jobs": list_jobs(station.store.read, found.id, JOBS)}
-    return show(
-        request, "versions", _about(station, found) | said | {"previous": previous_version(station.store.read, found)}
-    )
-
-
-@router.get("/recipes/{recipe}/versions/{version}")
-def version(request: Request, recipe: str, version: str, station: At) -> Response:
-    """What a version promises, what good parts score with it, and a place to try it."""
-    found = find_recipe(station.store.read, recipe)
-    made = find_version(station.store.read, found, version)
-    parent = version_of_id(station.store.read, made.parent) if made.parent else None
-    said = {
-        "version": version_answer(found, made),
-        "parent": parent,
-        "chart": histogram(made.info.get("held_out", []), made.info.get("threshold")),
-        "kept": {each.name for each in list_training(station.store.read, found.id)},
-        "shas": {f"{each.sha256}{each.suffix}": each for each in list_training(station.store.read, found.id)},
-    }
-    return show(request, "version", _about(station, found) | said)
-
-
-def _about(station: Station, recipe: Recipe) -> dict[str, Any]:
+def about_recipe(station: Station, recipe: Recipe) -> dict[str, Any]:
     """What every page of a recipe says."""
     return {"recipe": recipe_answer(station, recipe), "etag": recipe.etag}
 
@@ -115,10 +87,11 @@ def _rate(rate: float, pictures: int) -> dict[str, Any]:
     }
 
 
-def _running(station: Station, recipe: Recipe, *kinds: str) -> Job | None:
-    """The job of such a kind that waits or runs."""
+def running_job(station: Station, recipe: Recipe, *kinds: str) -> Job | None:
+    """The job of such a kind that waits or runs; one that compares two versions is no correction."""
     jobs = list_jobs(station.store.read, recipe.id, JOBS)
-    return next((each for each in jobs if each.kind in kinds and each.state in ("queued", "running")), None)
+    running = (each for each in jobs if each.kind in kinds and each.state in ("queued", "running"))
+    return next((each for each in running if not each.ask.get("against")), None)
 
 
 def _ready(station: Station, recipe: Recipe, kind: str) -> Version | None:
@@ -134,7 +107,7 @@ def _offer(station: Station, recipe: Recipe) -> Job | None:
     """The preview of a correction that nobody has decided on yet: it was seen in a browser that is closed now."""
     version = _ready(station, recipe, "add")
     jobs = list_jobs(station.store.read, recipe.id, JOBS)
-    seen = (each for each in jobs if each.kind == "preview" and each.state == "done")
+    seen = (each for each in jobs if each.kind == "preview" and each.state == "done" and not each.ask.get("against"))
     return next((each for each in seen if version and each.ask["parent"] == version.id), None)
 
 

@@ -80,6 +80,8 @@ ACCESS: Mapping[tuple[str, str], Needs] = {
     ("POST", f"{_API}/recipes/{{recipe}}/versions:upload"): Needs.TEACH,
     ("GET", f"{_API}/recipes/{{recipe}}/versions/{{version}}"): Needs.VIEW,
     ("GET", f"{_API}/recipes/{{recipe}}/versions/{{version}}/model"): Needs.TEACH,
+    ("GET", f"{_API}/recipes/{{recipe}}/versions/{{version}}/model.onnx"): Needs.TEACH,
+    ("POST", f"{_API}/recipes/{{recipe}}/versions/{{version}}:export"): Needs.TEACH,
     ("POST", f"{_API}/recipes/{{recipe}}/versions/{{version}}:preview"): Needs.TEACH,
     ("POST", f"{_API}/recipes/{{recipe}}:promote"): Needs.TEACH,
     ("POST", f"{_API}/recipes/{{recipe}}:rollback"): Needs.TEACH,

@@ -73,9 +73,15 @@ def verify(connection: sqlite3.Connection, expect: str | None = None) -> Verifie
     return Verified(count, chained, None, expected)
 
 
-def list_audit(connection: sqlite3.Connection, before: int | None, limit: int) -> list[dict[str, Any]]:
-    """The newest rows, or the newest before a row."""
-    rows = connection.execute("SELECT * FROM audit WHERE seq < ? ORDER BY seq DESC LIMIT ?", [before or 1 << 62, limit])
+def list_audit(
+    connection: sqlite3.Connection, before: int | None, limit: int, mentions: str | None = None
+) -> list[dict[str, Any]]:
+    """The newest rows, or the newest before a row; all, or those in which an id or a name stands."""
+    rows = connection.execute(
+        "SELECT * FROM audit WHERE seq < ? "
+        "AND (? IS NULL OR instr(about || ifnull(before, '') || ifnull(after, ''), ?)) ORDER BY seq DESC LIMIT ?",
+        [before or 1 << 62, mentions, mentions, limit],
+    )
     return [dict(row) | {name: row[name] and json.loads(row[name]) for name in ("before", "after")} for row in rows]
 
 

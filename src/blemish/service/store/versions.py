@@ -11,7 +11,16 @@ from blemish.service.problems import Problem
 from blemish.service.store import audit
 from blemish.service.store.recipes import Recipe
 
-__all__ = ["Version", "add_version", "find_version", "list_versions", "model_path", "previous_version", "version_of_id"]
+__all__ = [
+    "Version",
+    "add_version",
+    "export_path",
+    "find_version",
+    "list_versions",
+    "model_path",
+    "previous_version",
+    "version_of_id",
+]
 
 
 @dataclass(frozen=True)
@@ -38,6 +47,11 @@ class Version:
 def model_path(models: Path, version: Version) -> Path:
     """The file of a version; its name holds the sha256 of what it holds."""
     return models / version.recipe / f"{version.id}-{version.sha256[:16]}.blemish"
+
+
+def export_path(models: Path, version: Version) -> Path:
+    """Where the ONNX file of a version is, once it was exported."""
+    return model_path(models, version).with_suffix(".onnx")
 
 
 def list_versions(connection: sqlite3.Connection, recipe: str) -> list[Version]:

@@ -20,7 +20,7 @@ from blemish.service.store.jobs import Job, add_job, end_job, find_job, name_ver
 from blemish.service.store.recipes import Recipe
 from blemish.service.store.store import Store
 from blemish.service.store.training import add_training
-from blemish.service.store.versions import Version, add_version, find_version, model_path
+from blemish.service.store.versions import Version, add_version, export_path, find_version, model_path
 from blemish.service.work.orders import Order, order_of
 
 __all__ = ["Bench"]
@@ -133,6 +133,8 @@ class Bench:
                 return self._end(job, "failed", error=order.in_words(said["error"]))
             if job.kind in KINDS_WITHOUT_MODEL:
                 return self._end(job, "done", result=said["done"])
+            if job.kind == "export":
+                return self._keep_export(job, order, folder, said["done"])
             return self._keep(job, order, folder, said["done"])
         finally:
             shutil.rmtree(folder, ignore_errors=True)
@@ -175,6 +177,12 @@ class Bench:
                 self._store.write(partial(report_progress, id=job.id, step=step, done=done, total=total))
                 self._tell(find_job(self._store.read, job.id))
         return None
+
+    def _keep_export(self, job: Job, order: Order, folder: Path, done: dict[str, Any]) -> Job:
+        """Move the ONNX file of a version beside its model."""
+        version = find_version(self._store.read, order.recipe, job.ask["parent"])
+        os.replace(folder / "model.onnx", export_path(self._store.models, version))
+        return self._end(job, "done", result=done)
 
     def _keep(self, job: Job, order: Order, folder: Path, done: dict[str, Any]) -> Job:
         """Move the model to its place, list it, and put it on line where that was asked."""

@@ -86,10 +86,11 @@ def _export(order: dict[str, Any], report: Progress) -> dict[str, Any]:
     """Write a version as one ONNX file."""
     from blemish.detector import load
     from blemish.export.exporting import export_bytes
+    from blemish.system.whole_file import write_whole
 
     report("export", 0, 1)
     content = export_bytes(load(order["parent"]).model)
-    Path(EXPORT).write_bytes(content)
+    write_whole(Path(EXPORT), content)
     return {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
 
 
