@@ -338,12 +338,13 @@ def test_a_disk_that_is_full_when_a_job_ends_does_not_end_all_jobs(
 
 
 def test_a_job_that_fails_says_why_in_the_names_that_pictures_came_by(bench: Bench) -> None:
-    bench.recipe("wrong", options={"size": 64, "corset": 1})
-    files = [("images", ("only one.png", encoded(good_part(0)), "image/png"))]
-    bench.admin.post(f"{API}/recipes/wrong/images", files=files)
+    bench.recipe("wrong")
+    files = [("images", (f"{n}.png", encoded(good_part(n)), "image/png")) for n in range(4)]
+    deep = encoded(good_part(9).astype(np.uint16) * 257)
+    bench.admin.post(f"{API}/recipes/wrong/images", files=[*files, ("images", ("deep.png", deep, "image/png"))])
     job = wait_for(bench.admin, bench.admin.post(f"{API}/recipes/wrong/versions", json={"kind": "fit"}).json()["id"])
     assert job["state"] == "failed"
-    assert "corset" in job["error"]
+    assert "deep.png" in job["error"]
 
 
 def test_a_foreign_model_is_refused_by_its_job(bench: Bench) -> None:

@@ -4,15 +4,18 @@ import re
 import sqlite3
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from station_bench import API, Bench, opened
 
+from blemish.service.api import following
 from blemish.service.api.app import routes_of
 from blemish.service.pages.routes import ACCESS as PAGES
 from blemish.service.people.access import ACCESS, ROLES, SCOPES, Needs
 from blemish.service.store.users import add_token
+from blemish.service.work import events
 
 MAY = {
     Needs.LOGIN: {*ROLES, *SCOPES},
@@ -132,6 +135,22 @@ def test_only_known_host_names_are_answered(bench: Bench, host: str) -> None:
     assert bench.client().get(f"{API}/live", headers={"Host": "127.0.0.1:8765"}).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("listens", "host", "status"),
+    [
+        ("0.0.0.0", "192.168.1.20:8765", 200),
+        ("::", "[fe80::1]:8765", 200),
+        ("10.1.2.3", "10.1.2.3", 200),
+        ("station.example", "Station.example:8765", 200),
+        ("0.0.0.0", "station.example", 400),
+        ("127.0.0.1", "192.168.1.20", 400),
+    ],
+)
+def test_a_station_for_others_is_called_by_its_number(tmp_path: Path, listens: str, host: str, status: int) -> None:
+    with opened(tmp_path, host=listens) as bench:
+        assert bench.client().get(f"{API}/live", headers={"Host": host}).status_code == status
+
+
 def test_every_answer_carries_the_headers_that_bind_a_browser(bench: Bench) -> None:
     for path in ("/login", f"{API}/live", f"{API}/recipes", "/errors/busy", "/nowhere"):
         headers = bench.client().get(path).headers
@@ -173,6 +192,32 @@ def test_passwords_log_in_and_five_wrong_tries_wait(bench: Bench) -> None:
     right = bench.client().post(f"{API}/login", json={"name": "Aiko", "password": "long enough"})
     assert right.status_code == 429
     assert right.headers["Retry-After"]
+
+
+def test_many_wrong_tries_at_once_are_as_few_as_many_in_a_row(tmp_path: Path) -> None:
+    with opened(tmp_path) as bench, ThreadPoolExecutor(30) as threads:
+        client = bench.client()
+        tried = list(
+            threads.map(
+                lambda n: client.post(f"{API}/login", json={"name": "nobody", "password": f"wrong {n}"}).status_code,
+                range(30),
+            )
+        )
+        assert sorted(tried) == [401] * 5 + [429] * 25
+        told = [row["what"] for row in bench.admin.get(f"{API}/audit").json()["items"]]
+        assert told.count("login.failed") == 5
+
+
+def test_a_stream_ends_with_its_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(following, "ADMITTED_SECONDS", 0.0)
+    monkeypatch.setattr(events, "SILENCE", 0.05)
+    with opened(tmp_path) as bench:
+        made = bench.admin.post(f"{API}/tokens", json={"name": "screen", "scope": "read"}).json()
+        with bench.client(Authorization=f"Bearer {made['secret']}").stream("GET", ENDLESS) as stream:
+            lines = stream.iter_lines()
+            next(lines)
+            bench.admin.delete(f"{API}/tokens/{made['id']}")
+            assert sum(1 for _ in lines) < 1000, "it has an end"
 
 
 def test_the_login_link_works_once(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,14 @@ from parts import good_part, scratched_part
 from station_bench import API, Bench, encoded, opened
 
 from blemish.errors import DataError
+from blemish.service import heads
 from blemish.service.people.access import ACCESS
+from blemish.service.problems import Problem
 from blemish.service.serving import listening
 from blemish.service.station import Station
 from blemish.service.store.pictures import Pictures
 from blemish.service.store.store import Store
+from blemish.service.work.fit_options import check_options
 
 ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
 HOSTILE = "<script>alert(1)</script>"
@@ -63,6 +66,45 @@ def test_a_body_that_does_not_come_is_given_up(bench: Bench) -> None:
             answer += more.decode()
     assert answer.startswith("HTTP/1.1 408")
     assert "/errors/too-slow" in answer
+
+
+def test_a_body_that_comes_drop_by_drop_is_given_up(bench: Bench) -> None:
+    answer = b""
+    with sent(bench, b"", 1000) as connection:
+        connection.settimeout(0.05)
+        for _ in range(200):
+            with suppress(TimeoutError, ConnectionError):
+                connection.sendall(b"x")
+                answer += connection.recv(65_536)
+            if b"/errors/too-slow" in answer:
+                break
+    assert b"/errors/too-slow" in answer, "each piece comes in time, but the whole never would"
+
+
+@pytest.mark.parametrize("head", [b"", b"GET /api/v1/live HTTP/1.1\r\nHost: local"], ids=["silent", "half a head"])
+def test_a_head_that_does_not_come_holds_no_connection(
+    bench: Bench, head: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heads, "HEAD_SECONDS", 0.2)
+    with socket.create_connection(("127.0.0.1", bench.port), timeout=30) as connection:
+        connection.sendall(head)
+        assert connection.recv(1) == b"", "the station has closed it"
+
+
+def test_a_head_without_an_end_holds_no_memory(bench: Bench) -> None:
+    with socket.create_connection(("127.0.0.1", bench.port), timeout=30) as connection, suppress(ConnectionError):
+        connection.sendall(b"GET /api/v1/live HTTP/1.1\r\nX: " + b"x" * (heads.MOST_HEAD + 300_000))
+        assert connection.recv(1) == b""
+
+
+def test_a_kept_connection_takes_a_second_call_however_long_it_rested(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heads, "HEAD_SECONDS", 0.2)
+    client = bench.client()
+    for _ in range(2):
+        assert client.get(f"{API}/live").status_code == 200
+        time.sleep(0.4)
 
 
 def test_who_goes_away_while_sending_leaves_no_row(bench: Bench) -> None:
@@ -157,6 +199,7 @@ def _fill(folder: Path, model: Path) -> None:
         refused = bench.admin.post(f"{API}/recipes/part/images", files=files)
         assert (refused.status_code, refused.json()["type"]) == (507, "/errors/disk-full")
         filler.unlink()
+        assert bench.admin.get(f"{API}/ready").status_code == 200, "also where no part comes meanwhile"
         assert bench.inspect("part", encoded(good_part(1)))["recorded"]
         assert bench.admin.get(f"{API}/ready").status_code == 200
 
@@ -179,3 +222,42 @@ def test_a_picture_is_whole_or_not_there_where_the_disk_breaks_off(
     with pytest.raises(OSError, match="Input/output"):
         Pictures(tmp_path).put(encoded(good_part(1)))
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_a_recipe_cannot_name_files_of_the_station(bench: Bench) -> None:
+    wrong: list[dict[str, Any]] = [
+        {"options": {"checkpoint": "x.pt"}},
+        {"options": {"encoder": "/etc/passwd"}},
+        {"options": {"spill_folder": "/"}},
+        {"options": {"backbone": "/etc/passwd"}},
+        {"options": {"looks": "../net.onnx@224:2+3"}},
+        {"options": {"include": "0,0,9x9"}},
+        {"options": {"recipe": "x.toml"}},
+        {"options": {"progress": True}},
+        {"options": {"cluster": "auto"}},
+        {"options": {"corset": 1}},
+        {"options": {"coreset": -1}},
+        {"include": ["/etc/passwd"]},
+        {"ignore": ["mask.png"]},
+    ]
+    for settings in wrong:
+        made = bench.admin.post(f"{API}/recipes", json={"name": "files", "settings": settings})
+        changed = bench.admin.patch(f"{API}/recipes/part", json={"settings": settings}, headers={"If-Match": "*"})
+        for answer in (made, changed):
+            assert (answer.status_code, answer.json()["type"]) == (422, "/errors/invalid"), settings
+    areas = {"include": ["0,0,64x64"], "ignore": ["1,1 5,1 5.5,5"]}
+    assert (
+        bench.admin.patch(f"{API}/recipes/part", json={"settings": areas}, headers={"If-Match": "*"}).status_code == 200
+    )
+
+
+@pytest.mark.parametrize("asked", [{"kind": "add", "options": {"size": 64}}, {"kind": "tune", "false_rejects": 0.1}])
+def test_a_job_says_which_options_it_does_not_take(bench: Bench, asked: dict[str, Any]) -> None:
+    answer = bench.admin.post(f"{API}/recipes/part/versions", json=asked | {"inspections": ["x"]})
+    assert answer.status_code == 422
+    assert "does not take" in answer.json()["detail"]
+
+
+def test_an_order_that_names_files_is_not_carried_out(bench: Bench) -> None:
+    with pytest.raises(Problem, match="cannot be set from here"):
+        check_options({"spill_folder": "/"})

@@ -1,6 +1,7 @@
 """The store: what it refuses to open, what a kill leaves, a full disk, retention, the chained audit log."""
 
 import datetime
+import json
 import os
 import sqlite3
 import threading
@@ -20,7 +21,8 @@ from blemish.service.clock import later, new_id, now
 from blemish.service.problems import Problem
 from blemish.service.serving import serve
 from blemish.service.settings import read_settings
-from blemish.service.store.audit import verify
+from blemish.service.store import audit_export
+from blemish.service.store.audit import record, verify
 from blemish.service.store.history import Filter, each_inspection, list_inspections
 from blemish.service.store.inspections import Inspection, add_inspection, find_inspection, picture_stored
 from blemish.service.store.jobs import INTERRUPTED, add_job, end_job, find_job, name_version, next_job
@@ -115,14 +117,61 @@ def test_pictures_without_their_database_are_not_taken_for_rubbish(tmp_path: Pat
     pictures = list((tmp_path / "images").glob("??/*"))
     for name in ("station.db", "station.db-wal", "station.db-shm"):
         (tmp_path / name).unlink(missing_ok=True)
-    with pytest.raises(DataError, match="--adopt"):
-        Store(tmp_path, ballast=0)
+    for left in (None, b""):  # lost, or cut to nothing
+        if left is not None:
+            (tmp_path / "station.db").write_bytes(left)
+        with pytest.raises(DataError, match="--adopt"):
+            Store(tmp_path, ballast=0)
     adopted = Store(tmp_path, ballast=0, adopt=True)
     keeper = Keeper(adopted)
     keeper.sweep()
     keeper.close()
     adopted.close()
+    Store(tmp_path, ballast=0).close()  # it was said once
     assert list((tmp_path / "images").glob("??/*")) == pictures
+
+
+def test_a_database_in_which_nothing_was_done_is_none(tmp_path: Path) -> None:
+    Store(tmp_path, ballast=0).close()
+    picture = tmp_path / "images" / "00" / f"{'0' * 64}.png"
+    picture.parent.mkdir()
+    picture.write_bytes(b"from before")
+    with pytest.raises(DataError, match="missing or empty"):
+        Store(tmp_path, ballast=0)
+
+
+def test_models_that_no_version_lists_are_named_and_left(tmp_path: Path) -> None:
+    store = Store(tmp_path, ballast=0)
+    stray = tmp_path / "models" / "r" / "v-0123.blemish"
+    stray.parent.mkdir()
+    stray.write_bytes(b"")
+    assert store.strays() == [stray]
+    store.close()
+
+
+def test_new_audit_rows_are_exported_once_a_day_whatever_the_clock_does(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def on(day: str) -> int:
+        monkeypatch.setattr(audit_export, "now", lambda: f"{day}T00:00:00.000Z")
+        return audit_export.export_audit(store.read, tmp_path / "audit")
+
+    def act(count: int) -> None:
+        for _ in range(count):
+            store.write(lambda connection: record(connection, "test", "tried", "é"))
+
+    assert on("2026-01-01") == 0, "no file where there is nothing to tell"
+    act(3)
+    assert on("2026-01-01") == 3
+    act(2)
+    assert on("2026-01-01") == 0, "the next day tells it"
+    assert on("2030-01-01") == 2, "the clock jumped"
+    act(1)
+    assert on("2026-01-02") == 1, "and was set back"
+    lines = [line for file in (tmp_path / "audit").iterdir() for line in file.read_text("utf-8").splitlines()]
+    rows = sorted((json.loads(line) for line in lines), key=lambda row: row["seq"])
+    assert [row["seq"] for row in rows] == [1, 2, 3, 4, 5, 6]
+    assert rows[-1]["hash"] == verify(store.read).head
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="to an administrator everything seems writable")

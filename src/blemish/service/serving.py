@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import gc
-import ipaddress
 import logging
 import signal
 import socket
@@ -16,6 +15,7 @@ from typing import Any
 import uvicorn
 
 from blemish.errors import DataError, OptionError
+from blemish.service.heads import BoundedHeads
 from blemish.service.settings import StationSettings, read_settings
 from blemish.service.station import Station
 from blemish.service.store.users import list_tokens, someone_can_log_in
@@ -67,7 +67,7 @@ def serve(
     with _own_process():
         station = Station(folder, found, adopt=adopt, trust_clock=trust_clock)
         try:
-            _check_open(station, found.host)
+            _check_open(station, found)
             with listening(found.host, found.port) as open_socket:
                 _say_where(station, found, open_socket, say, link=link)
                 server = server_of(application(station), station)
@@ -136,7 +136,7 @@ class _Server(uvicorn.Server):
 def _config(app: Any, settings: StationSettings) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http="httptools",
+        http=BoundedHeads,
         ws="none",
         loop="asyncio",
         lifespan="off",
@@ -151,24 +151,16 @@ def _config(app: Any, settings: StationSettings) -> uvicorn.Config:
     )
 
 
-def _check_open(station: Station, host: str) -> None:
+def _check_open(station: Station, settings: StationSettings) -> None:
     """Raise OptionError where others could reach the station, but it knows nobody."""
-    if _is_loopback(host):
+    if settings.local:
         return
     connection = station.store.read
     if not someone_can_log_in(connection) and not any(token["revoked"] is None for token in list_tokens(connection)):
         raise OptionError(
-            f"host={host} is open to other machines, but nobody has a password yet. Start without --host first, log in "
-            f"by the link, and set a password under Settings."
+            f"host={settings.host} is open to other machines, but nobody has a password yet. Start without --host "
+            f"first, log in by the link, and set a password under Settings."
         )
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    with contextlib.suppress(ValueError):
-        return ipaddress.ip_address(host).is_loopback
-    return False
 
 
 def listening(host: str, port: int) -> socket.socket:

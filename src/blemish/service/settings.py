@@ -1,5 +1,6 @@
 """What is set on the disk alone, in blemish.toml of the station's folder: addresses and bounds, never from a page."""
 
+import ipaddress
 import tomllib
 from pathlib import Path
 
@@ -7,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from blemish.errors import DataError
 
-__all__ = ["StationSettings", "read_settings"]
+__all__ = ["StationSettings", "address_of", "read_settings"]
 
 FILE = "blemish.toml"
 
@@ -21,7 +22,8 @@ class StationSettings(BaseModel):
     """The address to listen at; another than loopback only where somebody has a password, or a token exists."""
     port: int = Field(default=8765, ge=0, le=65_535)
     hosts: list[str] = []
-    """Host names that the station answers to, beside the loopback ones."""
+    """Host names that the station answers to, beside the loopback ones and `host`; by its number it can be called
+    wherever it listens to other machines."""
     max_body_mb: int = Field(default=64, ge=1, le=4096)
     """Of one call, in megabytes."""
     body_seconds: float = Field(default=30.0, gt=0, le=3600)
@@ -36,8 +38,22 @@ class StationSettings(BaseModel):
     """Whether a proxy before the station speaks TLS, so that cookies are for https alone."""
 
     @property
+    def local(self) -> bool:
+        """Whether only this machine can reach the station."""
+        address = address_of(self.host)
+        return self.host == "localhost" if address is None else address.is_loopback
+
+    @property
     def secure(self) -> bool:
         return self.behind_tls or self.tls_cert is not None
+
+
+def address_of(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """A host as the number of a machine; None for a name."""
+    try:
+        return ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return None
 
 
 def read_settings(folder: Path) -> StationSettings:

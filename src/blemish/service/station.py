@@ -41,6 +41,8 @@ class Station:
         self.store = Store(folder, adopt=adopt)
         for id in self.store.lost:
             log.warning("the picture of inspection %s was lost when the station was stopped", id)
+        for path in self.store.strays():
+            log.warning("models/%s/%s is listed by no version; it is left where it is", path.parent.name, path.name)
         self.events, self.tries, self.metrics = Events(), Tries(), Metrics()
         self.registry = Registry(self.store)
         self.keeper = Keeper(self.store, trust_clock=trust_clock)
@@ -89,6 +91,7 @@ class Station:
 
     def reasons(self) -> list[str]:
         """Why the station is not ready; nothing where it is."""
+        self.store.look_again()
         full = ["The disk is full: verdicts may not be recorded; free some space."] if self.store.full else []
         loading = [] if self.registry.loaded.is_set() else ["The models on line are being loaded."]
         return full + loading + [f"{name}: {why}" for name, why in sorted(self.registry.failed.items())]

@@ -12,7 +12,7 @@ from fastapi.responses import RedirectResponse
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
-from blemish.service.api import health, history, images, inspections, jobs, kserve, people, recipes, versions
+from blemish.service.api import following, health, history, images, inspections, jobs, kserve, people, recipes, versions
 from blemish.service.api.answers import API
 from blemish.service.api.depends import documented, gate
 from blemish.service.api.guard import Guard, problem_answer
@@ -47,7 +47,7 @@ def make_app(
     )
     app.state.station = station
     app.state.access = {**ACCESS, **(access or {})}
-    rooms = (health, inspections, history, recipes, images, versions, jobs, people, kserve)
+    rooms = (health, inspections, history, recipes, images, versions, jobs, following, people, kserve)
     routers = [*(each.router for each in rooms), health.pages, _description(app), *pages]
     for router in routers:
         app.include_router(router)

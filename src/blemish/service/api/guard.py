@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from blemish.service.clock import new_id
 from blemish.service.problems import Problem
-from blemish.service.settings import StationSettings
+from blemish.service.settings import StationSettings, address_of
 
 __all__ = ["Guard", "problem_answer"]
 
@@ -22,6 +22,8 @@ Send: TypeAlias = Callable[[Message], Awaitable[None]]
 log = logging.getLogger("blemish.service")
 DRAIN_SECONDS, DRAINED = 2.0, 2
 """How long, and how many times the largest body, a refused call is still read."""
+PACE = 10_000
+"""Bytes a second that a body must come at, after the first seconds: who sends a byte now and then holds no call."""
 SAFE = {"GET", "HEAD", "OPTIONS"}
 LOOPBACK = {"localhost", "127.0.0.1", "[::1]"}
 HEADERS = {
@@ -39,7 +41,9 @@ class Guard:
 
     def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]], settings: StationSettings) -> None:
         self._app, self._settings = app, settings
-        self._hosts = LOOPBACK | {host.lower() for host in settings.hosts}
+        self._hosts = LOOPBACK | {host.lower() for host in (settings.host, *settings.hosts)}
+        self._by_number = not settings.local
+        """Whether it is called by its address, too: no other site can pass for a number, only for a name."""
         self._most = settings.max_body_mb * 1_000_000
         always = HEADERS | ({"Strict-Transport-Security": "max-age=31536000"} if settings.secure else {})
         self._always = [(name.encode(), value.encode()) for name, value in always.items()]
@@ -83,7 +87,7 @@ class Guard:
         """Raise Problem for a host name that is not ours, another site's call, and a body that is too large."""
         host = headers.get("host", "").lower()
         name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
-        if name not in self._hosts:
+        if name not in self._hosts and not (self._by_number and address_of(name) is not None):
             raise Problem("wrong-host", f"The station does not answer to the host name {name!r}.")
         if method not in SAFE and not headers.get("authorization"):
             _check_origin(headers, host)
@@ -121,11 +125,15 @@ class _Body:
     async def receive(self) -> Message:
         if self._whole:
             return await self._receive()
+        whole = self._began + self._seconds + self._size / PACE - time.monotonic()
         try:
-            async with asyncio.timeout(self._seconds):  # wait_for would make a task of it, which costs a tenth of a ms
+            # wait_for would make a task of it, which costs a tenth of a ms
+            async with asyncio.timeout(min(self._seconds, whole)):
                 message = await self._receive()
         except TimeoutError:
-            self.problem = Problem("too-slow", f"No more of the body came for {self._seconds:g} s.")
+            said = f"No more of the body came for {self._seconds:g} s."
+            slow = f"The body came at less than {PACE // 1000} kB a second."
+            self.problem = Problem("too-slow", said if whole > self._seconds else slow)
             raise self.problem from None
         self._size += len(message.get("body", b""))
         self._whole = not message.get("more_body", False)

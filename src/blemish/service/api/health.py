@@ -1,10 +1,10 @@
-"""Whether the station lives and serves, its figures, what happens in it, and the pages of problems."""
+"""Whether the station lives and serves, its figures, and the pages of problems."""
 
 from html import escape
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Header, Response
-from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
+from fastapi import APIRouter, Response
+from fastapi.responses import HTMLResponse, JSONResponse
 
 from blemish.service.api.answers import API
 from blemish.service.api.depends import At, documented
@@ -46,20 +46,6 @@ def metrics(station: At) -> Response:
         lost=station.keeper.lost,
     )
     return Response(text, media_type="text/plain; version=0.0.4")
-
-
-@router.get(
-    "/events",
-    response_class=StreamingResponse,
-    responses={200: {"description": "Server-sent events without an end.", "content": {"text/event-stream": {}}}},
-)
-async def events(
-    station: At, last_event_id: Annotated[str | None, Header(pattern=r"^\d{1,18}$")] = None
-) -> StreamingResponse:
-    """What happens: inspection, job, version, label. Goes on after Last-Event-ID; `missed` says: look again."""
-    after = int(last_event_id) if last_event_id else None
-    headers = {"X-Accel-Buffering": "no"}
-    return StreamingResponse(station.events.listen(after), media_type="text/event-stream", headers=headers)
 
 
 @pages.get("/errors/{name}", response_class=HTMLResponse, responses=documented("not-found"))

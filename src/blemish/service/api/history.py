@@ -33,7 +33,7 @@ from blemish.service.store.recipes import find_recipe, recipe_of_id
 from blemish.service.store.versions import find_version, version_of_id
 from blemish.system.cells import quoted
 
-__all__ = ["router"]
+__all__ = ["router", "written"]
 
 router = APIRouter(tags=["history"], prefix=API)
 Verdict = Literal["OK", "NG", "REVIEW", "ERROR"]
@@ -221,15 +221,18 @@ def _label(station: Station, who: str, id: str, label: str | None, note: str) ->
     return answer
 
 
-def _kept(station: Station, row: Inspection) -> tuple[bytes, str]:
-    """The bytes of a part's picture, and its suffix; it is written a moment after the verdict was told.
-
-    Raises Problem where they are not there.
-    """
+def written(station: Station, row: Inspection) -> Inspection:
+    """A part once its picture is on the disk, which it is a moment after its verdict was told; not waited for long."""
     until = time.monotonic() + WRITTEN_WITHIN
     while row.image_state == "pending" and time.monotonic() < until:
         time.sleep(0.02)
         row = find_inspection(station.store.read, row.id)
+    return row
+
+
+def _kept(station: Station, row: Inspection) -> tuple[bytes, str]:
+    """The bytes of a part's picture, and its suffix. Raises Problem where they are not there."""
+    row = written(station, row)
     listed = station.store.read.execute("SELECT suffix FROM picture WHERE sha256 = ?", [row.image_sha]).fetchone()
     data = station.store.pictures.get(row.image_sha, listed["suffix"]) if listed is not None else None
     if data is None:

@@ -9,6 +9,7 @@ from blemish.errors import ImageError
 from blemish.images.glance import read_glance
 from blemish.service.api.answers import API
 from blemish.service.api.depends import At, Who, documented
+from blemish.service.api.history import written
 from blemish.service.api.shapes.asked import GoldenAdd
 from blemish.service.people.access import Caller
 from blemish.service.problems import Problem
@@ -105,6 +106,7 @@ def golden_add(recipe: str, asked: GoldenAdd, station: At, who: Who) -> list[dic
     row = find_inspection(station.store.read, asked.inspection)
     if row.recipe != found.id:
         raise Problem("unknown-id", f"{recipe} has no inspection {asked.inspection!r}.")
+    row = written(station, row)
     listed = station.store.read.execute("SELECT 1 FROM picture WHERE sha256 = ?", [row.image_sha]).fetchone()
     if listed is None:
         raise Problem("expired", f"The picture of {row.id} is not there ({row.image_state}).")

@@ -35,9 +35,9 @@ def one(job: str, station: At) -> dict[str, Any]:
 
 
 @router.post("/jobs/{job}:cancel", response_model=JobOut, responses=documented("unknown-id"))
-def cancel(job: str, station: At) -> dict[str, Any]:
+def cancel(job: str, station: At, who: Who) -> dict[str, Any]:
     """Stop a job, whether it waits or runs; one that has ended stays as it is."""
-    return _told(station, station.bench.cancel(job))
+    return _told(station, station.bench.cancel(who.name, job))
 
 
 @router.post(

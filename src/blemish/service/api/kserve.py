@@ -1,5 +1,6 @@
 """KServe's open inference protocol, version 2, beside our own: what speaks it needs no client of ours."""
 
+import asyncio
 import base64
 import binascii
 from typing import Annotated, Any, Literal
@@ -140,7 +141,7 @@ async def infer_version(
 async def _infer(
     station: Station, who: Caller, recipe: str, version: str | None, asked: Infer, serial: str | None
 ) -> dict[str, Any]:
-    data = _bytes(asked.inputs[0])
+    data = await asyncio.to_thread(_bytes, asked.inputs[0])
     judging = await served(station, recipe, version)
     part = Part(judging, data, Ticket("picture", "v2", who.name, serial), SOON)
     row, recorded = await verdict(station, part)

@@ -1,5 +1,6 @@
 """Log in and out; users, tokens, and the audit log."""
 
+from sqlite3 import Connection
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
@@ -25,6 +26,7 @@ from blemish.service.store.users import (
     list_users,
     remove_user,
     revoke_token,
+    session_user,
 )
 
 __all__ = ["begin_session", "login_once", "login_with_password", "router"]
@@ -86,7 +88,14 @@ def login(asked: Login, request: Request, response: Response, station: At) -> di
 def logout(request: Request, station: At) -> Response:
     """End this session."""
     secret = request.cookies.get(COOKIE, "")
-    station.store.write(lambda connection: end_session(connection, secret))
+    user = session_user(station.store.read, secret)
+
+    def end(connection: Connection) -> None:
+        end_session(connection, secret)
+        if user is not None:
+            record(connection, user["id"], "logout", user["id"])
+
+    station.store.write(end)
     response = Response(status_code=204)
     response.delete_cookie(COOKIE)
     return response
@@ -173,12 +182,15 @@ def audit(
 def login_with_password(station: Station, name: str, password: str, address: str) -> dict[str, Any]:
     """The user with this name and password. Raises Problem, after too many tries without looking."""
     keys = f"name {name.casefold()}", f"address {address}"
-    station.tries.check(*keys)
-    user = find_user(station.store.read, name)
-    if not is_right(password, user["password"] if user else None) or user is None:
+    with station.tries.one_at_a_time:
+        station.tries.check(*keys)
+        user = find_user(station.store.read, name)
+        if is_right(password, user["password"] if user else None) and user is not None:
+            return dict(user)
         station.tries.failed(*keys)
-        raise Problem("unauthenticated", "Name or password is wrong.")
-    return dict(user)
+    who = f"address {address}"
+    station.store.write(lambda connection: record(connection, who, "login.failed", name))
+    raise Problem("unauthenticated", "Name or password is wrong.")
 
 
 def login_once(station: Station, secret: str) -> dict[str, Any]:
@@ -196,7 +208,7 @@ def login_once(station: Station, secret: str) -> dict[str, Any]:
 def begin_session(station: Station, response: Response, user: str) -> None:
     """A new session, whatever cookie came; its secret goes into a cookie that no script can read."""
 
-    def begin(connection: Any) -> str:
+    def begin(connection: Connection) -> str:
         record(connection, user, "login", user)
         return add_session(connection, user)
 

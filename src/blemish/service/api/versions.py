@@ -9,16 +9,19 @@ from fastapi.responses import FileResponse
 
 from blemish.service.api.answers import API, version_answer
 from blemish.service.api.depends import At, Who, documented
+from blemish.service.api.history import written
 from blemish.service.api.shapes.asked import PreviewAsk, VersionAsk
 from blemish.service.api.shapes.jobs import JobOut
 from blemish.service.api.shapes.recipes import VersionOut
 from blemish.service.clock import new_id
 from blemish.service.problems import Problem
 from blemish.service.station import Station
+from blemish.service.store.inspections import find_inspection
 from blemish.service.store.jobs import Job
 from blemish.service.store.recipes import Recipe, find_recipe
 from blemish.service.store.training import list_training
 from blemish.service.store.versions import export_path, find_version, list_versions, model_path
+from blemish.service.work.fit_options import check_options
 
 __all__ = ["router"]
 
@@ -45,6 +48,7 @@ def make(recipe: str, asked: VersionAsk, station: At, who: Who, response: Respon
     ask = asked.model_dump(exclude={"kind", *ASKED})
     given = {name: getattr(asked, name) for name in ASKED if getattr(asked, name) is not None}
     ask["options"] = {**asked.options, **given}
+    _check_taken(asked, found, ask["options"])
     if asked.kind in ("fit", "tune"):
         if not list_training(station.store.read, found.id):
             raise Problem("conflict", f"{recipe} has no training pictures yet; send good ones first.")
@@ -52,6 +56,8 @@ def make(recipe: str, asked: VersionAsk, station: At, who: Who, response: Respon
     else:
         ask["parent"] = _parent(station, found, asked.parent)
         _check_named(asked)
+        for id in asked.inspections:
+            written(station, find_inspection(station.store.read, id))
     return _queued(station, station.bench.queue(who.name, found, asked.kind, ask), found, response)
 
 
@@ -155,6 +161,17 @@ def preview(recipe: str, version: str, asked: PreviewAsk, station: At, who: Who,
     ask = {"parent": made.id, "last": asked.last, "against": against}
     job = station.bench.queue(who.name, found, "preview", ask)
     return _queued(station, job, found, response)
+
+
+def _check_taken(asked: VersionAsk, recipe: Recipe, options: dict[str, Any]) -> None:
+    """Raise Problem for options that the job does not take."""
+    if asked.kind == "fit":
+        check_options({**recipe.settings.options, **options})
+        return
+    others = asked.options if asked.kind == "calibrate" else options
+    if others:
+        where = [{"pointer": f"/{name}" if name in ASKED else f"/options/{name}"} for name in others]
+        raise Problem("invalid", f"The job {asked.kind} does not take {', '.join(others)}.", errors=where)
 
 
 def _check_named(asked: VersionAsk) -> None:

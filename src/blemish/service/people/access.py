@@ -99,6 +99,7 @@ ACCESS: Mapping[tuple[str, str], Needs] = {
     ("GET", f"{_API}/inspections/{{inspection}}/labels"): Needs.VIEW,
     ("GET", f"{_API}/jobs"): Needs.VIEW,
     ("GET", f"{_API}/jobs/{{job}}"): Needs.VIEW,
+    ("GET", f"{_API}/jobs/{{job}}/events"): Needs.VIEW,
     ("POST", f"{_API}/jobs/{{job}}:cancel"): Needs.TEACH,
     ("POST", f"{_API}/jobs/{{job}}:retry"): Needs.TEACH,
     ("GET", "/v2"): Needs.NOTHING,

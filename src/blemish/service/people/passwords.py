@@ -35,6 +35,8 @@ class Tries:
     """Counts failed tries to log in, by name and by address."""
 
     def __init__(self) -> None:
+        self.one_at_a_time = threading.Lock()
+        """Held from `check` to `failed`, so that many tries at once are as few as many in a row."""
         self._lock = threading.Lock()
         self._failed: dict[str, list[float]] = {}
 

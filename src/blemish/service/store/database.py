@@ -3,6 +3,7 @@
 import re
 import sqlite3
 import threading
+from contextlib import closing
 from importlib.resources import files
 from pathlib import Path
 from weakref import WeakSet
@@ -10,11 +11,23 @@ from weakref import WeakSet
 from blemish.errors import DataError
 from blemish.service.clock import now
 
-__all__ = ["DATABASE", "Database"]
+__all__ = ["DATABASE", "Database", "is_blank"]
 
 DATABASE = "station.db"
 WAIT = 10.0
 """Seconds that one connection waits for another."""
+
+
+def is_blank(path: Path) -> bool:
+    """Whether a database is missing, or nothing was ever done in it: all that is done leaves a row in its audit log."""
+    if not path.is_file() or not path.stat().st_size:
+        return True
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+            audited = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'audit'").fetchone()
+            return audited is None or connection.execute("SELECT 1 FROM audit LIMIT 1").fetchone() is None
+    except sqlite3.Error:
+        return False  # opening it says what is wrong
 
 
 class Database:

@@ -8,11 +8,14 @@ from typing import Any
 
 from blemish.service.clock import new_id, now
 from blemish.service.problems import Problem
+from blemish.service.store import audit
 
 __all__ = [
+    "ENDED",
     "INTERRUPTED",
     "Job",
     "add_job",
+    "cancel_job",
     "end_job",
     "find_job",
     "interrupt_running",
@@ -22,6 +25,7 @@ __all__ = [
     "report_progress",
 ]
 
+ENDED = ("done", "failed", "cancelled")
 INTERRUPTED = "The station was stopped while this job ran; start it again."
 INTERRUPTED_LATE = "The station was stopped before this version was put on line."
 
@@ -59,6 +63,7 @@ def add_job(connection: sqlite3.Connection, who: str, recipe: str, kind: str, as
         "INSERT INTO job (id, recipe, kind, state, ask, by, at) VALUES (?, ?, ?, 'queued', ?, ?, ?)",
         [id, recipe, kind, json.dumps(ask, ensure_ascii=False), who, now()],
     )
+    audit.record(connection, who, "job.add", id, after={"kind": kind, "recipe": recipe})
     return find_job(connection, id)
 
 
@@ -109,6 +114,15 @@ def end_job(
         [state, error, None if result is None else json.dumps(result, ensure_ascii=False), version, now(), id],
     )
     return find_job(connection, id)
+
+
+def cancel_job(connection: sqlite3.Connection, who: str, id: str) -> Job:
+    """Cancel a job, unless it has ended or its version is listed."""
+    before = find_job(connection, id)
+    after = end_job(connection, id, "cancelled")
+    if after.state != before.state:
+        audit.record(connection, who, "job.cancel", id, before=before.state)
+    return after
 
 
 def name_version(connection: sqlite3.Connection, id: str, version: str) -> None:

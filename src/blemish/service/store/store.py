@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from blemish.errors import DataError
-from blemish.service.store.database import DATABASE, Database
+from blemish.service.store.audit import record
+from blemish.service.store.database import DATABASE, Database, is_blank
 from blemish.service.store.inspections import lose_pending
 from blemish.service.store.jobs import interrupt_running
 from blemish.service.store.pictures import Pictures
@@ -27,6 +28,9 @@ T = TypeVar("T")
 BALLAST = 64 << 20
 """Bytes that are given up when the disk is full, so that verdicts can still be recorded."""
 
+TRIAL = 1 << 20
+"""Bytes that a disk must take to count as no longer full."""
+
 
 class Store:
     """Opens the folder, repairs what a kill left, and gives access: `read` from any thread, `write` one at a time.
@@ -41,19 +45,19 @@ class Store:
     """
 
     def __init__(self, folder: Path, *, adopt: bool = False, ballast: int = BALLAST) -> None:
-        self.folder, self._ballast = folder, folder / "ballast"
+        self.folder, self._ballast, self._size = folder, folder / "ballast", ballast
         self._lock = _locked(folder)
         try:
-            self._open(adopt=adopt, ballast=ballast)
+            self._open(adopt=adopt)
         except BaseException:
             os.close(self._lock)  # so that another try in this process is not refused
             raise
 
-    def _open(self, *, adopt: bool, ballast: int) -> None:
-        if not adopt and not (self.folder / DATABASE).exists() and any((self.folder / "images").glob("??/*")):
+    def _open(self, *, adopt: bool) -> None:
+        if not adopt and is_blank(self.folder / DATABASE) and any((self.folder / "images").glob("??/*")):
             raise DataError(
-                f"{self.folder} holds pictures but no {DATABASE}: was it lost? Restore a backup of it; or start with "
-                f"--adopt, which keeps the pictures and forgets what they were."
+                f"{self.folder} holds pictures, but its {DATABASE} is missing or empty: was it lost? Restore a backup "
+                f"of it; or start with --adopt, which keeps the pictures and forgets what they were."
             )
         self.database = Database(self.folder)
         self.models, self.work = self.folder / "models", self.folder / "work"
@@ -64,12 +68,14 @@ class Store:
         self.pictures.sweep()
         self.full = False
         """Whether the disk did not take the last thing that was written."""
-        self._fill_ballast(ballast)
+        self._fill_ballast(self._size)
         self.tokens = Tokens()
         connect = partial(self.database.connect, writing=True)
         self.writer = Writer(lambda: self.tokens.watch(connect()), self._give_up_ballast, self.tokens.settle)
         self.lost = self.write(partial(lose_pending, pictures=self.pictures))
         """Inspections whose picture was not yet written when the station was killed."""
+        if adopt:  # from now on this database is the one that belongs to the pictures
+            self.write(lambda connection: record(connection, "--adopt", "store.adopt", str(DATABASE)))
         self.write(interrupt_running)
         self._sweep_uploads()
 
@@ -86,6 +92,17 @@ class Store:
         """Make a change; the future is done when it is on the disk. With `here`, by this thread if no other writes."""
         return self.writer.submit(change, here=here)
 
+    def look_again(self) -> None:
+        """Where the disk was full: whether it takes something now; then bytes are set aside for the next time."""
+        if self.full and self._takes(TRIAL):
+            self.full = False
+            self._fill_ballast(self._size)
+
+    def strays(self) -> list[Path]:
+        """Model files that no version lists: a kill left them, or the database is older than they are."""
+        listed = {f"{id}-{sha256[:16]}" for id, sha256 in self.read.execute("SELECT id, sha256 FROM version")}
+        return sorted(path for path in self.models.glob("*/*") if path.stem not in listed)
+
     def close(self) -> None:
         """Write what waits, and let the folder go."""
         self.writer.close()
@@ -101,6 +118,17 @@ class Store:
         for path in (self.folder / "uploads").glob("*"):
             if path.name not in wanted:
                 path.unlink()
+
+    def _takes(self, size: int) -> bool:
+        trial = self.folder / "trial"
+        try:
+            trial.write_bytes(bytes(size))
+            return True
+        except OSError:
+            return False
+        finally:
+            with suppress(OSError):
+                trial.unlink()
 
     def _fill_ballast(self, size: int) -> None:
         if size and not self._ballast.exists() and shutil.disk_usage(self.folder).free > 4 * size:

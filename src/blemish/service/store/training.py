@@ -74,6 +74,8 @@ def add_training(
         "INSERT OR IGNORE INTO training (recipe, sha256, name, part, facts, by, at) VALUES (?, ?, ?, ?, ?, ?, ?)",
         [recipe.id, sha256, name, part, json.dumps(facts), who, now()],
     )
+    if cursor.rowcount == 1:
+        audit.record(connection, who, "training.add", recipe.name, after={"sha256": sha256, "name": name})
     return cursor.rowcount == 1
 
 

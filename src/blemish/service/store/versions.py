@@ -1,5 +1,6 @@
 """Versions of a recipe: model files that never change, and the row of each."""
 
+import hashlib
 import json
 import sqlite3
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ __all__ = [
     "list_versions",
     "model_path",
     "previous_version",
+    "sound_model",
     "version_of_id",
 ]
 
@@ -52,6 +54,24 @@ def model_path(models: Path, version: Version) -> Path:
 def export_path(models: Path, version: Version) -> Path:
     """Where the ONNX file of a version is, once it was exported."""
     return model_path(models, version).with_suffix(".onnx")
+
+
+def sound_model(models: Path, recipe: Recipe, version: Version) -> Path:
+    """The file of a version, which holds what it held when it was made. Raises Problem (not-ready)."""
+    path = model_path(models, version)
+    try:
+        with path.open("rb") as file:
+            same = hashlib.file_digest(file, "sha256").hexdigest() == version.sha256
+    except OSError as error:
+        raise _unusable(recipe, version, f"Its model file cannot be read ({error.strerror or error}).") from None
+    if not same:
+        raise _unusable(recipe, version, "Its model file is not the one that was made: its sha256 is another.")
+    return path
+
+
+def _unusable(recipe: Recipe, version: Version, why: str) -> Problem:
+    said = f"Version {version.number} of {recipe.name} cannot be used: {why}"
+    return Problem("not-ready", f"{said} Restore the file from a backup, or promote another version.")
 
 
 def list_versions(connection: sqlite3.Connection, recipe: str) -> list[Version]:

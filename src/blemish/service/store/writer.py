@@ -163,7 +163,7 @@ def _changed(connection: sqlite3.Connection, change: Change[Any], future: Future
 def is_full(error: sqlite3.Error) -> bool:
     """Whether the disk has no room, or does not take what is written."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    return code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
+    return code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY)
 
 
 def _failed(group: list[Waiting], error: sqlite3.Error) -> list[Done]:

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,16 @@ from typing import Any
 from blemish.errors import BlemishError
 from blemish.service.clock import new_id, now
 from blemish.service.problems import Problem
-from blemish.service.store.jobs import Job, add_job, end_job, find_job, name_version, next_job, report_progress
+from blemish.service.store.jobs import (
+    Job,
+    add_job,
+    cancel_job,
+    end_job,
+    find_job,
+    name_version,
+    next_job,
+    report_progress,
+)
 from blemish.service.store.recipes import Recipe
 from blemish.service.store.store import Store
 from blemish.service.store.training import add_training
@@ -58,14 +68,14 @@ class Bench:
         self._wake.set()
         return job
 
-    def cancel(self, id: str) -> Job:
+    def cancel(self, who: str, id: str) -> Job:
         """Stop a job, whether it waits or runs; one that has ended stays as it is. Raises Problem for an unknown id."""
         find_job(self._store.read, id)
         with self._lock:
             if self._running is not None and self._running[0] == id:
                 self._cancelled.add(id)
                 self._running[1].kill()
-        job = self._store.write(partial(end_job, id=id, state="cancelled"))
+        job = self._store.write(partial(cancel_job, who=who, id=id))
         self._tell(job)
         return job
 
@@ -144,9 +154,8 @@ class Bench:
     def _child(self, job: Job, order: Order) -> dict[str, Any] | None:
         """Run the child; its last word, or None where it died."""
         words = [sys.executable, "-m", "blemish.service.work.child"]
-        with subprocess.Popen(
-            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
-        ) as child:
+        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "encoding": "utf-8"}
+        with suppress(BrokenPipeError), subprocess.Popen(words, **pipes) as child:  # closing raises it where it died
             with self._lock:
                 self._running = job.id, child
                 if self._closed:
@@ -157,6 +166,7 @@ class Bench:
                 with self._lock:
                     self._running = None
                 child.kill()
+        return None
 
     def _listen(self, job: Job, child: "subprocess.Popen[str]", order: str) -> dict[str, Any] | None:
         assert child.stdin is not None, "it is a pipe"

@@ -10,6 +10,7 @@ import os
 import shutil
 import sys
 import threading
+import traceback
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -141,6 +142,9 @@ def main() -> None:
         _tell(said, error=str(error))
     except MemoryError:
         _tell(said, error="There is not enough memory for this; use fewer or smaller pictures.")
+    except Exception as error:  # a mistake of ours: its place goes to the log, its sentence to the job
+        traceback.print_exc()
+        _tell(said, error=f"The job broke off: {error}; the log says more.")
 
 
 if __name__ == "__main__":

@@ -27,14 +27,14 @@ class Events:
         self._lock = threading.Lock()
         self._kept: deque[tuple[int, str]] = deque(maxlen=KEPT)
         self._numbers = itertools.count(time.time_ns() // 1000)  # goes on rising after a restart
-        self._first = next(self._numbers)
+        self._first = self._last = next(self._numbers)
         self._listeners: dict[int, tuple[asyncio.AbstractEventLoop, asyncio.Queue[str | None]]] = {}
         self._closed = False
 
     def tell(self, kind: str, data: dict[str, Any]) -> None:
         """Send an event to all who listen."""
         with self._lock:
-            number = next(self._numbers)
+            self._last = number = next(self._numbers)
             text = f"id: {number}\nevent: {kind}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n"
             self._kept.append((number, text))
             for loop, waiting in self._listeners.values():
@@ -55,7 +55,8 @@ class Events:
         with self._lock:
             missed = [] if after is None else [text for number, text in self._kept if number > after]
             oldest = self._kept[0][0] if self._kept else self._first
-            gap = after is not None and after < oldest and after != self._first
+            # a number ahead of all: told before a restart, since when the clock was set back
+            gap = after is not None and (after > self._last or (after < oldest and after != self._first))
             self._listeners[id(waiting)] = asyncio.get_running_loop(), waiting
             if self._closed:
                 waiting.put_nowait(None)

@@ -41,6 +41,8 @@ class Inspectors:
         self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()
         """One item for each of the heap: so a thread wakes sooner than by a PriorityQueue, which has two locks."""
         self._numbers = itertools.count()
+        self._waiting = [0] * (REST + 2)
+        """Parts in the queue, by priority."""
         self._lock = threading.Lock()
         self._bytes = 0
         self.seconds = 0.0
@@ -58,12 +60,11 @@ class Inspectors:
 
     def submit(self, part: Part) -> "Future[tuple[Inspection, bool]]":
         """Queue a part. Raises Problem where it could not be judged in time: then nothing is recorded."""
-        waiting = self.waiting
-        wait = self.seconds * (waiting + 1) / len(self._threads)
-        late = (
-            waiting > 0 and wait > part.deadline
-        )  # with nobody before it, it is tried, however long the last ones took
         with self._lock:
+            waiting = sum(self._waiting[: part.priority + 1])  # those that come after it do not delay it
+            wait = self.seconds * (waiting + 1) / len(self._threads)
+            # with nobody before it, it is tried, however long the last ones took
+            late = waiting > 0 and wait > part.deadline
             if late or (part.priority < REST and self._bytes + len(part.data) > MOST_BYTES):
                 raise Problem(
                     "busy",
@@ -91,12 +92,15 @@ class Inspectors:
     def _put(self, priority: int, part: Part | None) -> None:
         with self._lock:
             heapq.heappush(self._heap, (priority, next(self._numbers), part))
+            self._waiting[priority] += 1
         self._wake.put(None)
 
     def _get(self) -> Part | None:
         self._wake.get()
         with self._lock:
-            return heapq.heappop(self._heap)[2]
+            priority, _, part = heapq.heappop(self._heap)
+            self._waiting[priority] -= 1
+            return part
 
     def _run(self) -> None:
         while (part := self._get()) is not None:

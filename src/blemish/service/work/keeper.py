@@ -10,6 +10,7 @@ import time
 from functools import partial
 
 from blemish.service.clock import days_before, later
+from blemish.service.store.audit_export import export_audit
 from blemish.service.store.inspections import picture_stored
 from blemish.service.store.recipes import Recipe, list_recipes
 from blemish.service.store.store import Store
@@ -78,6 +79,7 @@ class Keeper:
         while self._below(*LOW) and (more := sum(self._expire(recipe, "OK", later(0)) for recipe in recipes)):
             gone += more
         self.lived.keep()
+        export_audit(self._store.read, self._store.folder / "audit")
         return gone
 
     def _run(self) -> None:

@@ -11,7 +11,8 @@ from blemish.service.store.jobs import Job
 from blemish.service.store.recipes import Recipe, recipe_of_id
 from blemish.service.store.store import Store
 from blemish.service.store.training import list_golden, list_training
-from blemish.service.store.versions import find_version, model_path
+from blemish.service.store.versions import find_version, sound_model
+from blemish.service.work.fit_options import check_options
 
 __all__ = ["Order", "Stored", "order_of"]
 
@@ -62,12 +63,14 @@ def order_of(store: Store, job: Job, folder: Path) -> Order:
         plain["parts"] = [picture.part or picture.sha256 for picture in pictures]
     if job.kind == "fit":
         areas = {name: getattr(recipe.settings, name) for name in ("include", "ignore")}
-        plain["options"] = {**recipe.settings.options, **{k: v for k, v in areas.items() if v}, **plain["options"]}
+        options = {**recipe.settings.options, **plain["options"]}
+        check_options(options, *areas.values())
+        plain["options"] = {**options, **{k: v for k, v in areas.items() if v}}
     if job.kind == "upload":
         plain["parent"] = str((store.folder / "uploads" / job.ask["file"]).resolve())
     elif job.kind not in ("fit", "tune"):
         version = find_version(store.read, recipe, job.ask["parent"])
-        plain["parent"] = str(model_path(store.models, version).resolve())
+        plain["parent"] = str(sound_model(store.models, recipe, version).resolve())
     if job.kind == "remove":
         plain["images"] = job.ask["images"]
     if job.kind == "preview":
@@ -140,7 +143,7 @@ def _preview(store: Store, recipe: Recipe, job: Job) -> dict[str, Any]:
         "past": _past(store, recipe, job.ask["last"]),
         "golden": golden,
         "against": against,
-        "old": old and str(model_path(store.models, find_version(store.read, recipe, old)).resolve()),
+        "old": old and str(sound_model(store.models, recipe, find_version(store.read, recipe, old)).resolve()),
         "max_pixels": recipe.settings.max_pixels,
     }
 

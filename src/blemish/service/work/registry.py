@@ -11,7 +11,7 @@ from blemish.errors import BlemishError
 from blemish.service.problems import Problem
 from blemish.service.store.recipes import Recipe, find_recipe, list_recipes
 from blemish.service.store.store import Store
-from blemish.service.store.versions import Version, find_version, model_path, version_of_id
+from blemish.service.store.versions import Version, find_version, sound_model, version_of_id
 from blemish.system.stream import available_threads
 
 __all__ = ["Registry", "Served"]
@@ -66,7 +66,7 @@ class Registry:
             try:
                 served = self.of_version(recipe, version)
             except Problem as problem:
-                self.failed[recipe.name] = str(problem.__cause__ or problem)
+                self.failed[recipe.name] = str(problem)
                 raise
             self._served[key] = replace(served, recipe=recipe)
             self.failed.pop(recipe.name, None)
@@ -112,11 +112,13 @@ class Registry:
 
     def _read(self, recipe: Recipe, version: Version) -> Detector:
         """Read, checked whole and tried on one grey image: another processor or runtime may have come since it was."""
+        path = sound_model(self._store.models, recipe, version)
         try:
-            return load(model_path(self._store.models, version), threads=1, max_pixels=recipe.settings.max_pixels)
-        except (BlemishError, OSError) as error:
-            said = f"Version {version.number} of {recipe.name} cannot be used: its model file is missing or damaged."
-            raise Problem("not-ready", f"{said} Restore it from a backup, or promote another version.") from error
+            return load(path, threads=1, max_pixels=recipe.settings.max_pixels)
+        except (BlemishError, OSError) as error:  # it is what was made, but this machine cannot run it
+            why = str(error).replace(str(path), path.name)  # whoever asks need not know where the station keeps it
+            said = f"Version {version.number} of {recipe.name} cannot be used on this machine: {why}"
+            raise Problem("not-ready", said) from error
 
 
 def _bound(recipe: Recipe) -> int | None:
