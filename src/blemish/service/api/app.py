@@ -16,6 +16,7 @@ from blemish.service.api import following, health, history, images, inspections,
 from blemish.service.api.answers import API
 from blemish.service.api.depends import documented, gate
 from blemish.service.api.guard import Guard, problem_answer
+from blemish.service.api.shapes.health import Description
 from blemish.service.api.shapes.problems import ProblemOut
 from blemish.service.api.straight import Straight
 from blemish.service.people.access import ACCESS, Needs
@@ -69,7 +70,7 @@ def routes_of(app: FastAPI) -> set[tuple[str, str]]:
 def _description(app: FastAPI) -> APIRouter:
     router = APIRouter(tags=["health"])
 
-    @router.get(f"{API}/openapi.json")
+    @router.get(f"{API}/openapi.json", response_model=Description)
     async def openapi() -> dict[str, Any]:
         """This description."""
         return app.openapi()

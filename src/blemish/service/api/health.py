@@ -8,6 +8,7 @@ from fastapi.responses import HTMLResponse, JSONResponse
 
 from blemish.service.api.answers import API
 from blemish.service.api.depends import At, documented
+from blemish.service.api.shapes.health import Live, Ready
 from blemish.service.problems import KINDS, Problem
 
 __all__ = ["pages", "router"]
@@ -16,14 +17,18 @@ router = APIRouter(tags=["health"], prefix=API)
 pages = APIRouter(tags=["health"])
 
 
-@router.get("/live")
+@router.get("/live", response_model=Live)
 async def live() -> dict[str, bool]:
     """The process answers."""
     return {"live": True}
 
 
 @router.get(
-    "/ready", responses={503: {"description": "Something is not in order; `reasons` says what. The rest serves."}}
+    "/ready",
+    response_model=Ready,
+    responses={
+        503: {"model": Ready, "description": "Something is not in order; `reasons` says what. The rest serves."}
+    },
 )
 def ready(station: At) -> JSONResponse:
     """Whether all that is on line can be served; `reasons` names what cannot, and the rest serves on.

@@ -21,7 +21,7 @@ from blemish.result import Result
 from blemish.service.api.answers import API, Named
 from blemish.service.api.depends import At, Who, documented
 from blemish.service.api.shapes.asked import LabelPut
-from blemish.service.api.shapes.parts import InspectionOut, Page
+from blemish.service.api.shapes.parts import HourOut, InspectionOut, LabelOut, Page
 from blemish.service.clock import later, moment
 from blemish.service.problems import Problem
 from blemish.service.station import Station
@@ -108,7 +108,7 @@ def search(
     return {"items": [named.inspection(row) for row in rows], "next": following}
 
 
-@router.get("/inspections:hours", responses=documented("unknown-recipe"))
+@router.get("/inspections:hours", response_model=list[HourOut], responses=documented("unknown-recipe"))
 def hours(station: At, recipe: Short = None, since: Time = None, until: Time = None) -> list[dict[str, Any]]:
     """How many parts had each verdict, hour by hour; the last day where nothing is said."""
     id = find_recipe(station.store.read, recipe).id if recipe is not None else None
@@ -206,7 +206,7 @@ def delete_label(inspection: str, station: At, who: Who) -> dict[str, Any]:
     return _label(station, who.name, inspection, None, "")
 
 
-@router.get("/inspections/{inspection}/labels", responses=documented("unknown-id"))
+@router.get("/inspections/{inspection}/labels", response_model=list[LabelOut], responses=documented("unknown-id"))
 def labels(inspection: str, station: At) -> list[dict[str, Any]]:
     """All that was said of a verdict, oldest first."""
     find_inspection(station.store.read, inspection)

@@ -11,6 +11,7 @@ from blemish.service.api.answers import API
 from blemish.service.api.depends import At, Who, documented
 from blemish.service.api.history import written
 from blemish.service.api.shapes.asked import GoldenAdd
+from blemish.service.api.shapes.pictures import FindingOut, GoldenJudged, GoldenOut, SentOut, TrainingOut
 from blemish.service.people.access import Caller
 from blemish.service.problems import Problem
 from blemish.service.station import Station
@@ -35,13 +36,15 @@ __all__ = ["router"]
 router = APIRouter(tags=["pictures"], prefix=API)
 
 
-@router.get("/recipes/{recipe}/images", responses=documented("unknown-recipe"))
+@router.get("/recipes/{recipe}/images", response_model=list[TrainingOut], responses=documented("unknown-recipe"))
 def list_all(recipe: str, station: At) -> list[dict[str, Any]]:
     """The good pictures that the next fit learns from, as they came."""
     return [vars(each) for each in list_training(station.store.read, find_recipe(station.store.read, recipe).id)]
 
 
-@router.post("/recipes/{recipe}/images", responses=documented("unknown-recipe", "disk-full"))
+@router.post(
+    "/recipes/{recipe}/images", response_model=list[SentOut], responses=documented("unknown-recipe", "disk-full")
+)
 def add(recipe: str, images: list[UploadFile], station: At, who: Who, part: str | None = None) -> list[dict[str, Any]]:
     """Add good pictures (multipart, each as a file named `images`); answers what became of each, in order.
 
@@ -52,7 +55,7 @@ def add(recipe: str, images: list[UploadFile], station: At, who: Who, part: str 
     return [_add(station, who, found, _name(each), each.file.read(), part) for each in images]
 
 
-@router.get("/recipes/{recipe}/images:examine", responses=documented("unknown-recipe"))
+@router.get("/recipes/{recipe}/images:examine", response_model=list[FindingOut], responses=documented("unknown-recipe"))
 def examined(recipe: str, station: At) -> list[dict[str, Any]]:
     """What the doctor says of the training pictures: each finding with the pictures it is about."""
     return examine(station.store, find_recipe(station.store.read, recipe).id)
@@ -91,14 +94,17 @@ def remove(recipe: str, sha256: str, station: At, who: Who) -> None:
     station.store.write(lambda connection: remove_training(connection, who.name, found, sha256))
 
 
-@router.get("/recipes/{recipe}/golden", responses=documented("unknown-recipe"))
+@router.get("/recipes/{recipe}/golden", response_model=list[GoldenOut], responses=documented("unknown-recipe"))
 def golden(recipe: str, station: At) -> list[dict[str, Any]]:
     """The golden pictures, with what is expected of each."""
     return [vars(each) for each in list_golden(station.store.read, find_recipe(station.store.read, recipe).id)]
 
 
 @router.post(
-    "/recipes/{recipe}/golden", status_code=201, responses=documented("unknown-recipe", "unknown-id", "expired")
+    "/recipes/{recipe}/golden",
+    response_model=list[GoldenOut],
+    status_code=201,
+    responses=documented("unknown-recipe", "unknown-id", "expired"),
 )
 def golden_add(recipe: str, asked: GoldenAdd, station: At, who: Who) -> list[dict[str, Any]]:
     """Make the picture of an inspection a golden one."""
@@ -118,7 +124,11 @@ def golden_add(recipe: str, asked: GoldenAdd, station: At, who: Who) -> list[dic
     return golden(recipe, station)
 
 
-@router.post("/recipes/{recipe}/golden:run", responses=documented("unknown-recipe", "not-on-line", "not-ready"))
+@router.post(
+    "/recipes/{recipe}/golden:run",
+    response_model=list[GoldenJudged],
+    responses=documented("unknown-recipe", "not-on-line", "not-ready"),
+)
 def golden_run(recipe: str, station: At) -> list[dict[str, Any]]:
     """Let the version on line judge the golden pictures."""
     served = station.registry.take(recipe)

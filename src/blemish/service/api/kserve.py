@@ -12,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from blemish.service.api.depends import At, Who, documented
 from blemish.service.api.inspections import served, verdict
+from blemish.service.api.shapes.health import Live
+from blemish.service.api.shapes.kserve import Inferred, ModelOut, ModelReady, ServerOut, ServerReady
 from blemish.service.people.access import Caller
 from blemish.service.problems import Problem
 from blemish.service.station import Station
@@ -66,19 +68,19 @@ class Infer(BaseModel):
 _INFER = documented("unknown-recipe", "unknown-id", "not-on-line", "busy", "not-ready")
 
 
-@router.get("")
+@router.get("", response_model=ServerOut)
 async def server() -> dict[str, Any]:
     """What this server is."""
     return {"name": "blemish", "version": "1", "extensions": []}
 
 
-@router.get("/health/live")
+@router.get("/health/live", response_model=Live)
 async def live() -> dict[str, bool]:
     """The process answers."""
     return {"live": True}
 
 
-@router.get("/health/ready", responses=documented("not-ready"))
+@router.get("/health/ready", response_model=ServerReady, responses=documented("not-ready"))
 def ready(station: At) -> dict[str, bool]:
     """Whether all that is on line can be served."""
     if reasons := station.reasons():
@@ -86,7 +88,7 @@ def ready(station: At) -> dict[str, bool]:
     return {"ready": True}
 
 
-@router.get("/models/{recipe}", responses=documented("unknown-recipe"))
+@router.get("/models/{recipe}", response_model=ModelOut, responses=documented("unknown-recipe"))
 def model(recipe: str, station: At) -> dict[str, Any]:
     """A recipe as a model."""
     found = find_recipe(station.store.read, recipe)
@@ -94,14 +96,20 @@ def model(recipe: str, station: At) -> dict[str, Any]:
     return {"name": found.name, "versions": numbers, "platform": "blemish", "inputs": INPUTS, "outputs": OUTPUTS}
 
 
-@router.get("/models/{recipe}/ready", responses=documented("unknown-recipe", "not-on-line", "not-ready"))
+@router.get(
+    "/models/{recipe}/ready",
+    response_model=ModelReady,
+    responses=documented("unknown-recipe", "not-on-line", "not-ready"),
+)
 def model_ready(recipe: str, station: At) -> dict[str, bool]:
     """Whether a recipe is on line; it is loaded by this."""
     station.registry.take(recipe)
     return {"ready": True}
 
 
-@router.get("/models/{recipe}/versions/{version}", responses=documented("unknown-recipe", "unknown-id"))
+@router.get(
+    "/models/{recipe}/versions/{version}", response_model=ModelOut, responses=documented("unknown-recipe", "unknown-id")
+)
 def version(recipe: str, version: str, station: At) -> dict[str, Any]:
     """A version as a model."""
     found = find_version(station.store.read, find_recipe(station.store.read, recipe), version)
@@ -109,7 +117,9 @@ def version(recipe: str, version: str, station: At) -> dict[str, Any]:
 
 
 @router.get(
-    "/models/{recipe}/versions/{version}/ready", responses=documented("unknown-recipe", "unknown-id", "not-ready")
+    "/models/{recipe}/versions/{version}/ready",
+    response_model=ModelReady,
+    responses=documented("unknown-recipe", "unknown-id", "not-ready"),
 )
 def version_ready(recipe: str, version: str, station: At) -> dict[str, bool]:
     """Whether a version can judge."""
@@ -117,7 +127,7 @@ def version_ready(recipe: str, version: str, station: At) -> dict[str, bool]:
     return {"ready": True}
 
 
-@router.post("/models/{recipe}/infer", responses=_INFER)
+@router.post("/models/{recipe}/infer", response_model=Inferred, responses=_INFER)
 async def infer(
     recipe: str, asked: Infer, station: At, who: Who, serial: Annotated[str | None, Query(max_length=200)] = None
 ) -> dict[str, Any]:
@@ -125,7 +135,7 @@ async def infer(
     return await _infer(station, who, recipe, None, asked, serial)
 
 
-@router.post("/models/{recipe}/versions/{version}/infer", responses=_INFER)
+@router.post("/models/{recipe}/versions/{version}/infer", response_model=Inferred, responses=_INFER)
 async def infer_version(
     recipe: str,
     version: str,

@@ -9,6 +9,7 @@ from pydantic import SecretStr, StringConstraints
 from blemish.service.api.answers import API
 from blemish.service.api.depends import At, Who, documented
 from blemish.service.api.shapes.asked import Strict
+from blemish.service.api.shapes.people import AuditPage, MeOut, SessionOut, TokenMade, TokenOut, UserOut
 from blemish.service.people.access import COOKIE
 from blemish.service.people.passwords import hashed, is_right
 from blemish.service.problems import Problem
@@ -75,7 +76,7 @@ class TokenAdd(Strict):
     scope: Literal["inspect", "read", "admin"]
 
 
-@router.post("/login", responses=documented("unauthenticated", "too-many-tries"))
+@router.post("/login", response_model=SessionOut, responses=documented("unauthenticated", "too-many-tries"))
 def login(asked: Login, request: Request, response: Response, station: At) -> dict[str, Any]:
     """Begin a session: the answer sets a cookie. Programs use tokens instead."""
     address = request.client.host if request.client else "?"
@@ -101,13 +102,13 @@ def logout(request: Request, station: At) -> Response:
     return response
 
 
-@router.get("/me")
+@router.get("/me", response_model=MeOut)
 def me(who: Who) -> dict[str, Any]:
     """Who calls."""
     return {"name": who.name, "grant": who.grant, "user": who.user, "lang": who.lang}
 
 
-@router.patch("/me", responses=documented("conflict"))
+@router.patch("/me", response_model=UserOut, responses=documented("conflict"))
 def change_me(asked: OwnChange, station: At, who: Who) -> dict[str, Any]:
     """Change one's own password or language; a new password ends all of one's sessions."""
     if who.user is None:
@@ -115,13 +116,13 @@ def change_me(asked: OwnChange, station: At, who: Who) -> dict[str, Any]:
     return _change(station, who.name, who.user, asked)
 
 
-@router.get("/users")
+@router.get("/users", response_model=list[UserOut])
 def users(station: At) -> list[dict[str, Any]]:
     """Everybody who may log in."""
     return list_users(station.store.read)
 
 
-@router.post("/users", status_code=201, responses=documented("conflict"))
+@router.post("/users", response_model=UserOut, status_code=201, responses=documented("conflict"))
 def users_add(asked: UserAdd, station: At, who: Who) -> dict[str, Any]:
     """A new user."""
     password = hashed(asked.password.get_secret_value())
@@ -132,7 +133,7 @@ def users_add(asked: UserAdd, station: At, who: Who) -> dict[str, Any]:
     )
 
 
-@router.patch("/users/{user}", responses=documented("unknown-id", "conflict"))
+@router.patch("/users/{user}", response_model=UserOut, responses=documented("unknown-id", "conflict"))
 def users_change(user: str, asked: UserChange, station: At, who: Who) -> dict[str, Any]:
     """Change role, password or language; the first two end the user's sessions."""
     return _change(station, who.name, user, asked)
@@ -146,13 +147,13 @@ def users_remove(user: str, station: At, who: Who) -> None:
     station.store.write(lambda connection: remove_user(connection, who.name, user))
 
 
-@router.get("/tokens")
+@router.get("/tokens", response_model=list[TokenOut])
 def tokens(station: At) -> list[dict[str, Any]]:
     """All tokens, without their secrets."""
     return list_tokens(station.store.read)
 
 
-@router.post("/tokens", status_code=201)
+@router.post("/tokens", response_model=TokenMade, status_code=201)
 def tokens_add(asked: TokenAdd, station: At, who: Who) -> dict[str, Any]:
     """A new token; `secret` is told this once."""
     return station.store.write(lambda connection: add_token(connection, who.name, name=asked.name, scope=asked.scope))
@@ -164,7 +165,7 @@ def tokens_revoke(token: str, station: At, who: Who) -> None:
     station.store.write(lambda connection: revoke_token(connection, who.name, token))
 
 
-@router.get("/audit")
+@router.get("/audit", response_model=AuditPage)
 def audit(
     station: At,
     cursor: Annotated[int | None, Query(ge=1, le=1 << 62)] = None,

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from blemish.service.api.answers import API, recipe_answer, version_answer
 from blemish.service.api.depends import At, Who, documented
 from blemish.service.api.shapes.asked import PromoteAsk, RecipeAdd, RecipeChange, RollbackAsk
-from blemish.service.api.shapes.recipes import RecipeOut, VersionOut
+from blemish.service.api.shapes.recipes import Misses, RecipeOut, VersionOut
 from blemish.service.problems import Problem
 from blemish.service.station import Station
 from blemish.service.store.labels import misses
@@ -101,7 +101,7 @@ def rollback(recipe: str, asked: RollbackAsk, station: At, who: Who) -> dict[str
     return version_answer(find_recipe(station.store.read, recipe), version)
 
 
-@router.get("/recipes/{recipe}/misses", responses=documented("unknown-recipe"))
+@router.get("/recipes/{recipe}/misses", response_model=Misses, responses=documented("unknown-recipe"))
 def missed(recipe: str, station: At) -> dict[str, int]:
     """Of the parts that people called really bad: how many there are, and how many had been let through."""
     return misses(station.store.read, find_recipe(station.store.read, recipe).id)

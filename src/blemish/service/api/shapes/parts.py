@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-__all__ = ["InspectionOut", "Page"]
+__all__ = ["HourOut", "InspectionOut", "LabelOut", "Page"]
 
 
 class InspectionOut(BaseModel):
@@ -41,6 +41,23 @@ class InspectionOut(BaseModel):
     image: str = Field(description="Of its picture: pending, stored, lost, expired or off.")
     image_sha256: str
     links: dict[str, str]
+
+
+class HourOut(BaseModel):
+    """How many parts had a verdict in an hour."""
+
+    hour: str = Field(description="As 2026-11-28T04, in UTC.")
+    verdict: str
+    count: int
+
+
+class LabelOut(BaseModel):
+    """What somebody said of a verdict."""
+
+    label: Literal["good", "bad", "unsure"] | None = Field(description="Null where it was taken back.")
+    note: str
+    by: str
+    at: str
 
 
 class Page(BaseModel):

@@ -6,7 +6,7 @@ from pydantic import BaseModel, Field
 
 from blemish.service.store.recipes import RecipeSettings
 
-__all__ = ["RecipeOut", "VersionOut"]
+__all__ = ["Misses", "RecipeOut", "VersionOut"]
 
 
 class RecipeOut(BaseModel):
@@ -24,6 +24,13 @@ class RecipeOut(BaseModel):
     at: str
     serving: bool = Field(default=False, description="Whether its detector is loaded.")
     failed: str | None = Field(default=None, description="Why it cannot be served.")
+
+
+class Misses(BaseModel):
+    """Of the parts that people called really bad."""
+
+    bad: int
+    missed: int = Field(description="How many had been let through as OK.")
 
 
 class VersionOut(BaseModel):
