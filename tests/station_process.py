@@ -25,11 +25,14 @@ START = "import sys; sys.argv[0] = 'blemish'; from blemish.cli import main; main
 
 
 class Served:
-    """`blemish serve` over a folder. `seconds` is how long the last start took until it was ready."""
+    """`blemish serve` over a folder, with its bytecode kept, as an installation has it.
 
-    def __init__(self, folder: Path, token: str) -> None:
-        self.folder, self.headers = folder, {"Authorization": f"Bearer {token}"}
-        self.seconds = 0.0
+    `seconds` is how long the last start took until it was ready, `parts` when it said where it is, answered, was ready.
+    """
+
+    def __init__(self, folder: Path, token: str, start: Sequence[str] = ("-c", START)) -> None:
+        self.folder, self.headers, self._words = folder, {"Authorization": f"Bearer {token}"}, start
+        self.seconds, self.parts = 0.0, (0.0, 0.0, 0.0)
         self.process: subprocess.Popen[str] | None = None
         self.address = ""
         self.start()
@@ -37,21 +40,20 @@ class Served:
     def start(self) -> None:
         """Start, and wait until it is ready."""
         began = time.monotonic()
-        words = [sys.executable, "-c", START, "serve", str(self.folder), "--port", "0"]
-        self.process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
-        assert self.process.stdout is not None
-        said = self.process.stdout.readline()
-        found = re.search(r"http://\S+", said)
-        assert found, f"the station did not start: {said}"
-        self.address = found.group()
+        self.address = self._launched()
+        said = time.monotonic() - began
         with self.client() as client:
-            while not client.get(f"{API}/ready").json()["ready"]:
+            ready = client.get(f"{API}/ready").json()["ready"]
+            answered = time.monotonic() - began
+            while not ready:
                 time.sleep(0.02)
+                ready = client.get(f"{API}/ready").json()["ready"]
         self.seconds = time.monotonic() - began
+        self.parts = said, answered, self.seconds
 
     def client(self) -> httpx.Client:
         """A client with a token that may do everything."""
-        return httpx.Client(base_url=self.address, headers=self.headers, timeout=120, trust_env=False)
+        return httpx.Client(base_url=self.address, headers=self.headers, timeout=120, trust_env=False, verify=False)
 
     def kill(self) -> None:
         """End it as a power cut does."""
@@ -61,12 +63,35 @@ class Served:
         """End it in order."""
         self._end(signal.SIGTERM)
 
-    def _end(self, by: signal.Signals) -> None:
+    def _launched(self) -> str:
+        """A new process; its address."""
+        self._spawn()
+        return self._said(r"http://\S+")
+
+    def _spawn(self) -> None:
+        words = [sys.executable, *self._words, "serve", str(self.folder), "--port", "0"]
+        kept = {"PYTHONPYCACHEPREFIX": str(self.folder.with_name("bytecode")), "PYTHONDONTWRITEBYTECODE": ""}
+        self.process = subprocess.Popen(
+            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ | kept
+        )
+
+    def _said(self, what: str) -> str:
+        """The first that the process says of this kind."""
         assert self.process is not None
         assert self.process.stdout is not None
+        for line in self.process.stdout:
+            if found := re.search(what, line):
+                return found.group()
+        raise AssertionError(f"the station ended without saying {what}")
+
+    def _end(self, by: signal.Signals) -> None:
+        assert self.process is not None
         os.kill(self.process.pid, by)
-        self.process.wait()
-        self.process.stdout.close()
+        self._close()
+
+    def _close(self) -> None:
+        assert self.process is not None
+        self.process.communicate()
 
 
 def prepared(folder: Path, recipes: Mapping[str, Sequence[Path]], **settings: Any) -> str:

@@ -5,16 +5,19 @@ from pathlib import Path
 import pytest
 from campaigns.station_fuzz import taught
 from campaigns.station_kills import kill_often
+from campaigns.station_marked import JOBS
 from campaigns.station_sent import damaged_pictures, many_at_once
 from campaigns.station_swaps import swap_under_load
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.station
 
 
-def test_a_kill_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
-    found = kill_often(tmp_path, kills=10, seed=1)
+def test_two_hundred_kills_lose_nothing_that_was_acknowledged(tmp_path: Path) -> None:
+    found = kill_often(tmp_path, kills=200, seed=1)
     assert found.wrong == []
-    assert len(found.acknowledged) >= 10
+    assert (found.kills, len(found.starts)) == (200, 20)
+    assert len(found.acknowledged) >= 200
+    assert all(found.hit[kind] > 0 for kind in (*JOBS, "promote")), found.hit
 
 
 def test_every_part_is_judged_by_the_version_it_names_while_versions_are_swapped(tmp_path: Path) -> None:

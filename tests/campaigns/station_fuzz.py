@@ -4,8 +4,9 @@ PYTHONPATH=tests:benchmarks python tests/campaigns/station_fuzz.py --schemathesi
 
 Schemathesis is not among the packages of this project: install it into an environment of its own. No answer may be 5xx
 but for those that the description names, and none may have a status that it does not name. A damaged PNG may be judged
-only where its pixels are those of the sound one. Memory is that of the station, a process of its own. What was found
-is written after every step; --short takes a few minutes.
+only where its pixels are those of the sound one, by two decoders, and then with its score: these are counted apart.
+Memory is that of the station, a process of its own. What was found is written after every step; --short takes a few
+minutes.
 """
 
 import argparse

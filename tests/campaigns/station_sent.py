@@ -1,6 +1,7 @@
 """Pictures that a station must not take for parts, or must all take: damaged ones, bombs, a thousand at once."""
 
-import re
+import io
+import json
 import struct
 import threading
 import time
@@ -15,9 +16,11 @@ import httpx
 import numpy as np
 from machine import figure
 from parts import good_part
+from PIL import Image
 from station_bench import API, encoded
 from station_process import Served
 
+from blemish.arrays import Array
 from campaigns.damage import DAMAGES, damage
 
 __all__ = ["bomb", "bombed", "damaged_pictures", "many_at_once"]
@@ -36,6 +39,9 @@ PACE = 8 * BATCH
 """After so many damaged pictures, wait until they are written."""
 CALLERS, A_CALL, ODD = 4, 10, 50
 """As the page sends: so many calls at a time with so many pictures; every ODDth is none."""
+REFUSED = "refused (ERROR)"
+SAME_PIXELS = "judged as the sound one, whose pixels they have (the damage is in bytes that carry none)"
+ANOTHER = "judged though the pixels are others, or with another score"
 Found = tuple[list[list[str]], list[str]]
 """Rows of the result, and what was wrong."""
 
@@ -82,34 +88,62 @@ def damaged_pictures(served: Served, count: int, seed: int) -> Found:
     cases = [(kind, number) for number, kind in product(range(-(-count // len(DAMAGES))), DAMAGES)][:count]
     memory = 0
     with served.client() as client:
+        whole = [_judged(client, [("sound", data)])[0]["score"] for data in sound]
         for at in range(0, count, BATCH):
             some = [
-                (kind, number, damage(sound[number % 8], kind, seed, number)) for kind, number in cases[at:][:BATCH]
+                (number % 8, f"{kind} {number}", damage(sound[number % 8], kind, seed, number))
+                for kind, number in cases[at:][:BATCH]
             ]
-            files = [("images", (f"{kind} {number}", data, "image/png")) for kind, number, data in some]
-            answer = client.post(f"{API}/recipes/part/inspections:batch", files=files).raise_for_status()
-            for line, (kind, number, data) in zip(answer.iter_lines(), some, strict=True):
-                found = re.search(r'"verdict": "(\w+)"', line)
-                verdicts[found[1] if found else "none"] += 1
-                if '"verdict": "ERROR"' not in line and not _same(data, sound[number % 8]):
-                    wrong.append(f"{kind} {number}: {line[:200]}")
+            told = _judged(client, [(name, data) for _, name, data in some])
+            for answer, (place, name, data) in zip(told, some, strict=True):
+                what = _what(answer, data, sound[place], whole[place])
+                verdicts[what] += 1
+                if what == ANOTHER:
+                    wrong.append(f"{name}: {json.dumps(answer)[:200]}")
             if at % PACE == 0:  # what waits to be written is held, up to 256 MB, and heaps keep their size
                 now = _settled(served, client)
                 memory = memory or (now if at >= count // 10 else 0)
         end = _settled(served, client)
     if count >= ENOUGH and end > memory * GROWTH:
         wrong.append(f"memory grew from {memory} to {end} MB")
-    told = ", ".join(f"{count:,} {verdict}" for verdict, count in sorted(verdicts.items()))
     return [
-        [f"{count:,} damaged pictures", told],
-        ["of them judged though the pixels are others", f"{len([each for each in wrong if 'memory' not in each])}"],
+        *([f"{count:,} damaged pictures: {what}", f"{verdicts[what]:,}"] for what in (REFUSED, SAME_PIXELS, ANOTHER)),
         ["MB of memory after a tenth of them, and after all", f"{memory}, {end}"],
     ], wrong
 
 
+def _judged(client: httpx.Client, named: list[tuple[str, bytes]]) -> list[dict[str, Any]]:
+    files = [("images", (name, data, "image/png")) for name, data in named]
+    answer = client.post(f"{API}/recipes/part/inspections:batch", files=files).raise_for_status()
+    return [json.loads(line) for line in answer.iter_lines()]
+
+
+def _what(answer: dict[str, Any], data: bytes, sound: bytes, score: float) -> str:
+    """What became of a damaged picture, whose sound one has this score."""
+    if answer["verdict"] == "ERROR":
+        return REFUSED
+    return SAME_PIXELS if _same(data, sound) and answer["score"] == score else ANOTHER
+
+
 def _same(one: bytes, other: bytes) -> bool:
-    pixels, wanted = (cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) for data in (one, other))
-    return pixels is not None and wanted is not None and np.array_equal(pixels, wanted)
+    """Whether two files have the same pixels, decoded by OpenCV and by Pillow, which also checks every sum."""
+    for decode in (_by_opencv, _by_pillow):
+        pixels, wanted = decode(one), decode(other)
+        if pixels is None or wanted is None or not np.array_equal(pixels, wanted):
+            return False
+    return True
+
+
+def _by_opencv(data: bytes) -> Array | None:
+    return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+
+
+def _by_pillow(data: bytes) -> Array | None:
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            return np.asarray(image)
+    except (OSError, SyntaxError, ValueError):
+        return None
 
 
 def many_at_once(served: Served, count: int) -> Found:

@@ -130,7 +130,10 @@ def main() -> None:
     os.dup2(2, 1)  # whatever else prints, prints to the log
     if hasattr(os, "nice"):
         os.nice(NICE)
-    order = json.loads(sys.stdin.readline())
+    asked = sys.stdin.readline()
+    if not asked:  # the station was killed as it started this
+        return
+    order = json.loads(asked)
     threading.Thread(target=_end_with_the_station, daemon=True).start()
 
     def report(step: str, done: int, total: int) -> None:
