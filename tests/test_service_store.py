@@ -140,6 +140,28 @@ def test_a_database_in_which_nothing_was_done_is_none(tmp_path: Path) -> None:
         Store(tmp_path, ballast=0)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other permissions")
+def test_a_folder_that_the_station_makes_is_its_own(tmp_path: Path) -> None:
+    Store(tmp_path / "new", ballast=0).close()
+    assert (tmp_path / "new").stat().st_mode & 0o077 == 0
+
+
+def test_a_model_whose_job_was_killed_before_it_was_listed_is_swept(tmp_path: Path) -> None:
+    store = Store(tmp_path, ballast=0)
+    recipe = recipe_in(store).id
+    store.write(lambda connection: add_job(connection, "test", recipe, "fit", {}))
+    job = store.write(next_job)
+    assert job is not None
+    half = tmp_path / "models" / "r" / f"{job.id}-0123.blemish"
+    half.parent.mkdir()
+    half.write_bytes(b"")
+    store.close()
+    again = Store(tmp_path, ballast=0)
+    assert not half.exists()
+    assert find_job(again.read, job.id).error == INTERRUPTED
+    again.close()
+
+
 def test_models_that_no_version_lists_are_named_and_left(tmp_path: Path) -> None:
     store = Store(tmp_path, ballast=0)
     stray = tmp_path / "models" / "r" / "v-0123.blemish"

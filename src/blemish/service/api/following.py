@@ -64,16 +64,18 @@ async def _while_admitted(station: Station, request: Request, said: AsyncIterato
 
 async def _of_job(station: Station, id: str, said: AsyncIterator[str]) -> AsyncIterator[str]:
     """Of what is said, that which concerns a job; first where it is now, as it may have ended already."""
-    first = True
-    async for text in said:
-        kind, _, data = text.partition("data: ")
-        if first or (kind.endswith("event: job\n") and json.loads(data)["id"] == id):
-            job = await asyncio.to_thread(lambda: find_job(station.store.read, id))
-            shown = {name: value for name, value in job.to_dict().items() if name not in ("ask", "result")}
-            yield text if first else ""
-            yield f"event: job\ndata: {json.dumps(shown, ensure_ascii=False)}\n\n"
-            if job.state in ENDED:
-                return
-        elif not kind.startswith("id: "):  # a sign of life
-            yield text
-        first = False
+    yield await anext(aiter(said))  # from now on nothing is missed
+    while True:
+        job = await asyncio.to_thread(lambda: find_job(station.store.read, id))
+        shown = {name: value for name, value in job.to_dict().items() if name not in ("ask", "result")}
+        yield f"event: job\ndata: {json.dumps(shown, ensure_ascii=False)}\n\n"
+        if job.state in ENDED:
+            return
+        async for text in said:
+            kind, _, data = text.partition("data: ")
+            if kind.endswith("event: job\n") and json.loads(data)["id"] == id:
+                break
+            if not kind.startswith("id: "):  # a sign of life
+                yield text
+        else:
+            return

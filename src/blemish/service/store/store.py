@@ -76,6 +76,7 @@ class Store:
         """Inspections whose picture was not yet written when the station was killed."""
         if adopt:  # from now on this database is the one that belongs to the pictures
             self.write(lambda connection: record(connection, "--adopt", "store.adopt", str(DATABASE)))
+        self._sweep_models()
         self.write(interrupt_running)
         self._sweep_uploads()
 
@@ -99,7 +100,7 @@ class Store:
             self._fill_ballast(self._size)
 
     def strays(self) -> list[Path]:
-        """Model files that no version lists: a kill left them, or the database is older than they are."""
+        """Model files that no version lists, such as where the database is older than they are."""
         listed = {f"{id}-{sha256[:16]}" for id, sha256 in self.read.execute("SELECT id, sha256 FROM version")}
         return sorted(path for path in self.models.glob("*/*") if path.stem not in listed)
 
@@ -108,6 +109,12 @@ class Store:
         self.writer.close()
         self.database.close()
         os.close(self._lock)
+
+    def _sweep_models(self) -> None:
+        """Delete models that came into their place, but not into the list: their job was killed in between."""
+        for row in self.read.execute("SELECT id FROM job WHERE state = 'running' AND version IS NULL").fetchall():
+            for path in self.models.glob(f"*/{row['id']}-*"):
+                path.unlink()
 
     def _sweep_uploads(self) -> None:
         """Delete models that came for jobs which are over: a kill may leave them."""
@@ -146,7 +153,7 @@ class Store:
 def _locked(folder: Path) -> int:
     """Hold the folder, which is made where there is none. Raises DataError."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # it holds digests of passwords, and parts of customers
         descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
         raise DataError(

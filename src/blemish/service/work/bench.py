@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from blemish.errors import BlemishError
-from blemish.service.clock import new_id, now
+from blemish.service.clock import now
 from blemish.service.problems import Problem
 from blemish.service.store.jobs import (
     Job,
@@ -203,7 +203,7 @@ class Bench:
         info["suspects"] = [each | {"shown": names.get(each["name"], each["name"])} for each in info["suspects"]]
         parent = job.ask.get("parent")
         version = Version(
-            id=new_id(),
+            id=job.id,  # so that a file which a kill leaves unlisted is known for what it is
             recipe=recipe.id,
             number=0,
             parent=find_version(self._store.read, recipe, parent).id if parent else None,
