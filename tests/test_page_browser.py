@@ -77,3 +77,34 @@ def _try(page: Any, bench: Bench, base: str, folder: Path) -> None:
             break
         page.wait_for_timeout(100)
     assert page.evaluate(drawn), "a picture that was late never came"
+
+
+HIDE = """(hidden) => {
+  Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
+  document.dispatchEvent(new Event("visibilitychange"));
+}"""
+"""As a browser tells a tab that another one covers it; one without a screen never does."""
+
+
+def test_eight_tabs_load_and_the_one_that_shows_again_is_up_to_date(tmp_path: Path, model: Path) -> None:
+    """A browser has six connections to one host, and an open line held one of them: the seventh tab never loaded."""
+    with opened(tmp_path) as bench, browsing() as (page, heard):
+        bench.taught("part", model)
+        base = f"http://127.0.0.1:{bench.port}"
+        browser = page.context.browser.new_context()  # in which tabs share their connections
+        tabs = [browser.new_page()]
+        tabs[0].goto(f"{base}/login/once?secret={bench.station.new_login_link()}")
+        for _ in range(7):
+            tabs[-1].locator("live-line").wait_for(state="attached")
+            tabs[-1].evaluate(HIDE, True)
+            tabs.append(browser.new_page())
+            tabs[-1].goto(base, timeout=30_000)
+        assert [tab.locator(".tile").count() for tab in tabs] == [1] * 8
+        bench.inspect("part", encoded(good_part(101)), serial="S 77")
+        tabs[-1].get_by_text("S 77", exact=True).wait_for()
+        assert tabs[0].get_by_text("S 77", exact=True).count() == 0, "nobody sees it, so it need not know"
+        tabs[0].evaluate(HIDE, False)
+        tabs[0].get_by_text("S 77", exact=True).wait_for()
+        bench.inspect("part", encoded(good_part(102)), serial="S 78")
+        tabs[0].get_by_text("S 78", exact=True).wait_for()
+    assert (heard.errors, heard.abroad) == ([], [])

@@ -94,21 +94,45 @@ export function gone(part: Part): string {
   return why[part.image] ?? "";
 }
 
+interface Ear { kind: string; hears: (event: MessageEvent) => void; hear: (data: any) => void }
+
+const ears = new Set<Ear>();
 let stream: EventSource | undefined;
 
-/** Hear of events of a kind; `missed` says that some were not heard, so look again. Gives what ends it. */
+/** Hear of events of a kind; data without an id says that some may not have been heard, so look again. Gives what ends it. */
 export function listen(kind: string, hear: (data: any) => void): () => void {
-  stream ??= new EventSource("/api/v1/events");
-  const hears = (event: MessageEvent) => hear(JSON.parse(event.data));
-  stream.addEventListener(kind, hears);
-  stream.addEventListener("missed", hears);
+  const ear = { kind, hear, hears: (event: MessageEvent) => hear(JSON.parse(event.data)) };
+  ears.add(ear);
+  if (stream) attach(stream, ear);
+  else open();
   return () => {
-    stream?.removeEventListener(kind, hears);
-    stream?.removeEventListener("missed", hears);
+    ears.delete(ear);
+    stream?.removeEventListener(kind, ear.hears);
+    stream?.removeEventListener("missed", ear.hears);
   };
 }
 
-addEventListener("pagehide", () => stream?.close());
+function attach(stream: EventSource, ear: Ear): void {
+  stream.addEventListener(ear.kind, ear.hears);
+  stream.addEventListener("missed", ear.hears);
+}
+
+// A browser has six connections to a station, for all its tabs: those that nobody sees give theirs back.
+function open(): void {
+  if (stream || document.hidden || !ears.size) return;
+  stream = new EventSource("/api/v1/events");
+  stream.addEventListener("open", () => ears.forEach((ear) => ear.hear({}))); // what came before it was open
+  ears.forEach((ear) => attach(stream!, ear));
+}
+
+function close(): void {
+  stream?.close();
+  stream = undefined;
+}
+
+document.addEventListener("visibilitychange", () => (document.hidden ? close() : open()));
+addEventListener("pagehide", close);
+addEventListener("pageshow", open);
 
 /** Whether a key was meant for a page and not for a field of it. */
 export function isForThePage(event: KeyboardEvent): boolean {
