@@ -96,9 +96,9 @@ def application(station: Station) -> Any:
     from starlette.staticfiles import StaticFiles
 
     from blemish.service.api.app import make_app
-    from blemish.service.pages.routes import ACCESS, ROUTERS, STATIC
+    from blemish.service.pages.routes import ACCESS, ROUTERS, STATIC, problem_page
 
-    app = make_app(station, ROUTERS, ACCESS)
+    app = make_app(station, ROUTERS, ACCESS, problem_page)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     return app
 

@@ -1,7 +1,7 @@
 """The application: all routes, the one table of access over them, and problems for whatever goes wrong."""
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -31,9 +31,14 @@ WRITING = ("cross-site", "disk-full")
 
 
 def make_app(
-    station: Station, pages: Sequence[APIRouter] = (), access: Mapping[tuple[str, str], Needs] | None = None
+    station: Station,
+    pages: Sequence[APIRouter] = (),
+    access: Mapping[tuple[str, str], Needs] | None = None,
+    problem_page: Callable[[Request, Problem], Response | None] | None = None,
 ) -> FastAPI:
     """The application of a station; `pages` are more routes, and `access` what they need.
+
+    `problem_page` shows a problem to people; where it gives None, the problem is answered as programs want it.
 
     Raises AssertionError where a route is not in the table of access.
     """
@@ -49,13 +54,13 @@ def make_app(
     app.state.station = station
     app.state.access = {**ACCESS, **(access or {})}
     rooms = (health, inspections, history, recipes, images, versions, jobs, following, people, kserve)
-    routers = [*(each.router for each in rooms), health.pages, _description(app), *pages]
+    routers = [*(each.router for each in rooms), _description(app), *pages]
     for router in routers:
         app.include_router(router)
     app.state.routes = [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
     missing = routes_of(app) - app.state.access.keys()
     assert not missing, f"these routes are not in the table of access: {sorted(missing)}"
-    _answer_problems(app)
+    _answer_problems(app, problem_page)
     app.openapi = lambda: _described(app)  # type: ignore[method-assign]
     app.middleware_stack = Guard(Straight(app, app.build_middleware_stack()), station.settings)
     return app
@@ -78,8 +83,10 @@ def _description(app: FastAPI) -> APIRouter:
     return router
 
 
-def _answer_problems(app: FastAPI) -> None:
+def _answer_problems(app: FastAPI, problem_page: Callable[[Request, Problem], Response | None] | None) -> None:
     def answered(request: Request, problem: Problem) -> Response:
+        if problem_page is not None and (page := problem_page(request, problem)) is not None:
+            return page
         status, body, headers = problem_answer(problem, request.url.path, request.state.request_id)
         return Response(body, status, headers)
 
@@ -109,7 +116,8 @@ def _answer_problems(app: FastAPI) -> None:
     async def of_http(request: Request, error: HTTPException) -> Response:
         names = {404: "not-found", 405: "wrong-method", 413: "too-large", 415: "wrong-media", 422: "invalid"}
         name = names.get(error.status_code, "malformed")
-        return answered(request, Problem(name, str(error.detail), headers=error.headers))
+        said = f"There is nothing at {request.url.path}." if name == "not-found" else str(error.detail)
+        return answered(request, Problem(name, said, headers=error.headers))
 
 
 def _described(app: FastAPI) -> dict[str, Any]:

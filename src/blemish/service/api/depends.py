@@ -8,10 +8,11 @@ from blemish.service.people.access import COOKIE, Caller, Needs, allow, caller_o
 from blemish.service.problems import KINDS
 from blemish.service.station import Station
 
-__all__ = ["At", "Who", "admitted", "documented", "gate", "person", "route_needs"]
+__all__ = ["At", "Who", "admitted", "documented", "gate", "person", "route_needs", "station_of"]
 
 
 def station_of(request: Request) -> Station:
+    """The station that a request came to."""
     station: Station = request.app.state.station
     return station
 

@@ -1,20 +1,17 @@
-"""Whether the station lives and serves, its figures, and the pages of problems."""
+"""Whether the station lives and serves, its figures."""
 
-from html import escape
 from typing import Any
 
 from fastapi import APIRouter, Response
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import JSONResponse
 
 from blemish.service.api.answers import API
-from blemish.service.api.depends import At, documented
+from blemish.service.api.depends import At
 from blemish.service.api.shapes.health import Live, Ready
-from blemish.service.problems import KINDS, Problem
 
-__all__ = ["pages", "router"]
+__all__ = ["router"]
 
 router = APIRouter(tags=["health"], prefix=API)
-pages = APIRouter(tags=["health"])
 
 
 @router.get("/live", response_model=Live)
@@ -51,16 +48,3 @@ def metrics(station: At) -> Response:
         lost=station.keeper.lost,
     )
     return Response(text, media_type="text/plain; version=0.0.4")
-
-
-@pages.get("/errors/{name}", response_class=HTMLResponse, responses=documented("not-found"))
-async def error_page(name: str) -> HTMLResponse:
-    """What a problem means and what to do."""
-    kind = KINDS.get(name)
-    if kind is None:
-        raise Problem("not-found", f"There is no problem of the name {name!r}.")
-    remedy = escape(kind.remedy).replace("`", "")
-    return HTMLResponse(
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(kind.title)}</title>'
-        f"<h1>{escape(kind.title)}</h1><p>{remedy}</p><p>Type <code>{escape(name)}</code>, status {kind.status}.</p>"
-    )

@@ -111,7 +111,6 @@ ACCESS: Mapping[tuple[str, str], Needs] = {
     ("GET", "/v2/models/{recipe}/versions/{version}/ready"): Needs.INSPECT,
     ("POST", "/v2/models/{recipe}/infer"): Needs.INSPECT,
     ("POST", "/v2/models/{recipe}/versions/{version}/infer"): Needs.INSPECT,
-    ("GET", "/errors/{name}"): Needs.NOTHING,
 }
 """By method and path; the routes of pages are added by pages/."""
 
