@@ -15,12 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from browsed import browsing, running
-from newcomer import NAME, first_product, write_cells
+from newcomer import FIND, SPEAK, WIDTHS, first_product, screens, write_cells
 from PIL import Image
 
 DOCS = Path(__file__).parent.parent / "docs" / "pictures"
-WIDTHS = {360: 740, 768: 1024, 1280: 800}
-"""Of the screen, with its height: a telephone, a tablet, a panel PC."""
 COLOURS = 160
 KEPT = {
     ("teach", 768, "light", "en"),
@@ -33,9 +31,6 @@ KEPT = {
 }
 """What stands in the docs, as pictures/station-NAME-WIDTH-COLOURS-LANGUAGE.png; NOTICE names the cells' licence."""
 LABEL = """async (id) => (await fetch(`/api/v1/inspections/${id}/label`, {method: "DELETE"})).status"""
-SPEAK = """async (lang) => (await fetch("/api/v1/me", {method: "PATCH", body: JSON.stringify({lang}),
-  headers: {"Content-Type": "application/json"}})).status"""
-FIND = """async () => (await (await fetch("/api/v1/inspections?verdict=NG")).json()).items.map((each) => each.id)"""
 
 
 def main() -> None:
@@ -59,7 +54,7 @@ def _draw(page: Any, base: str, every: Path | None) -> None:
     found = page.evaluate(FIND)
     for id in found[:2]:
         assert page.evaluate(LABEL, id) == 200  # so that the review has something to ask
-    wanted = product(_addresses(found[0]).items(), WIDTHS, ("light", "dark"), ("en", "ja"))
+    wanted = product(screens(found[0]).items(), WIDTHS, ("light", "dark"), ("en", "ja"))
     spoken = ""
     for (name, address), width, colours, lang in sorted(wanted, key=lambda each: each[3]):
         kept = (name, width, colours, lang) in KEPT
@@ -76,25 +71,6 @@ def _draw(page: Any, base: str, every: Path | None) -> None:
         for folder in (DOCS if kept else None, every):
             if folder is not None:
                 _write(shot, folder / f"station-{name}-{width}-{colours}-{lang}.png")
-
-
-def _addresses(result: str) -> dict[str, str]:
-    """Every screen by its name."""
-    recipe = f"/recipes/{NAME}"
-    return {
-        "line": "/",
-        "review": "/review",
-        "result": f"/results/{result}",
-        "history": f"/history?recipe={NAME}",
-        "recipes": "/recipes",
-        "teach": f"{recipe}/teach",
-        "correct": f"{recipe}/correct",
-        "versions": f"{recipe}/versions",
-        "compare": f"{recipe}/compare?old=1&new=2",
-        "version": f"{recipe}/versions/1",
-        "settings": "/settings",
-        "audit": "/settings/audit",
-    }
 
 
 def _write(shot: bytes, path: Path) -> None:

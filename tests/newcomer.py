@@ -10,7 +10,33 @@ import numpy as np
 
 GOOD, TRIED, SEED = 24, 10, 0
 NAME = "solar-cell"
+WIDTHS = {360: 740, 768: 1024, 1280: 800}
+"""Of the screen, with its height: a telephone, a tablet, a panel PC."""
+SPEAK = """async (lang) => (await fetch("/api/v1/me", {method: "PATCH", body: JSON.stringify({lang}),
+  headers: {"Content-Type": "application/json"}})).status"""
+FIND = """async () => (await (await fetch("/api/v1/inspections?verdict=NG")).json()).items.map((each) => each.id)"""
 Seen = Callable[[Any, str], None]
+
+
+def screens(result: str) -> dict[str, str]:
+    """Every screen by its name, once the first product is made; `result` is the id of a part."""
+    recipe = f"/recipes/{NAME}"
+    return {
+        "line": "/",
+        "review": "/review",
+        "result": f"/results/{result}",
+        "history": f"/history?recipe={NAME}",
+        "recipes": "/recipes",
+        "teach": f"{recipe}/teach",
+        "correct": f"{recipe}/correct",
+        "versions": f"{recipe}/versions",
+        "compare": f"{recipe}/compare?old=1&new=2",
+        "version": f"{recipe}/versions/1",
+        "settings": "/settings",
+        "audit": "/settings/audit",
+        "problem": "/errors/unknown-recipe",
+        "login": "/login",
+    }
 
 
 def write_cells(folder: Path) -> tuple[list[Path], list[Path]]:

@@ -2,13 +2,15 @@
 
 import importlib.util
 import re
+import time
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
 from browsed import AXE, BUILT, browsing, faults, running, wider_than_the_screen
 from chromium import CHROMIUM
-from newcomer import first_product, write_cells
+from newcomer import FIND, SPEAK, WIDTHS, Seen, first_product, screens, write_cells
 from parts import good_part, scratched_part
 from station_bench import Bench, encoded, opened
 
@@ -30,8 +32,24 @@ def test_a_newcomer_teaches_judges_corrects_and_undoes(tmp_path: Path) -> None:
             found.append(f"{name} scrolls sideways")
 
     with running(tmp_path / "station") as link, browsing() as (page, heard):
+        began = time.monotonic()
         first_product(page, link, taught, tried, seen)
+        print(f"a newcomer's first product, with axe at each screen: {time.monotonic() - began:.0f} s")
+        _at_every_width(page, link.split("/login")[0], seen)
     assert (found, heard.errors, heard.abroad) == ([], [], [])
+
+
+def _at_every_width(page: Any, base: str, seen: Seen) -> None:
+    """All screens as a telephone, a tablet and a panel PC show them, light and dark, in both languages."""
+    part = page.evaluate(FIND)[0]
+    for lang in ("en", "ja"):
+        assert page.evaluate(SPEAK, lang) == 200
+        for width, colours in product(WIDTHS, ("light", "dark")):
+            page.set_viewport_size({"width": width, "height": WIDTHS[width]})
+            page.emulate_media(color_scheme=colours)
+            for name, address in screens(part).items():
+                page.goto(base + address)
+                seen(page, f"{name} at {width}, {colours}, {lang}")
 
 
 def test_where_a_picture_is_gone_a_note_stands_and_the_browser_complains_of_nothing(
