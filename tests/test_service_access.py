@@ -247,3 +247,11 @@ def test_next_leads_nowhere_else(tmp_path: Path) -> None:
             form = {"name": "Ken", "password": "long enough", "next": address}
             answer = bench.client().post("/login", data=form)
             assert answer.headers["Location"] == "/"
+
+
+def test_the_audit_log_names_who_logged_in(bench: Bench) -> None:
+    """It gave their id, which no page shows."""
+    secret = bench.station.new_login_link()
+    assert bench.client().get(f"/login/once?secret={secret}").status_code == 303
+    row = bench.admin.get(f"{API}/audit", params={"limit": 1}).json()["items"][0]
+    assert (row["who"], row["what"], row["about"]) == ("engineer", "login", "engineer")

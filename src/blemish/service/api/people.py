@@ -210,7 +210,8 @@ def begin_session(station: Station, response: Response, user: str) -> None:
     """A new session, whatever cookie came; its secret goes into a cookie that no script can read."""
 
     def begin(connection: Connection) -> str:
-        record(connection, user, "login", user)
+        name = connection.execute("SELECT name FROM user WHERE id = ?", [user]).fetchone()["name"]
+        record(connection, name, "login", name)
         return add_session(connection, user)
 
     secret = station.store.write(begin)
