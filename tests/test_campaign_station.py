@@ -12,11 +12,12 @@ from campaigns.station_swaps import swap_under_load
 pytestmark = pytest.mark.station
 
 
-def test_two_hundred_kills_lose_nothing_that_was_acknowledged(tmp_path: Path) -> None:
-    found = kill_often(tmp_path, kills=200, seed=1)
+@pytest.mark.parametrize("seed", [1, 2])  # 200 in all, on two processors at a time
+def test_a_hundred_kills_lose_nothing_that_was_acknowledged(tmp_path: Path, seed: int) -> None:
+    found = kill_often(tmp_path, kills=100, seed=seed, lives=20)
     assert found.wrong == []
-    assert (found.kills, len(found.starts)) == (200, 20)
-    assert len(found.acknowledged) >= 200
+    assert found.kills == 100
+    assert len(found.acknowledged) >= 100
     assert all(found.hit[kind] > 0 for kind in (*JOBS, "promote")), found.hit
 
 
