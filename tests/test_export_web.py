@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 from chromium import CHROMIUM
 from other_readers import RUNTIME, page_says
-from parts import good_part, save_image, scratched_part, stained_part, torn_part
+from parts import TINY, good_part, save_image, scratched_part, stained_part, torn_part
 from shell import RunCli
 
 from blemish.detector import Detector
 from blemish.export.artefact import Artefact
 from blemish.export.exporting import export_bytes
 from blemish.export.web import WANTED, write_web
+from blemish.fitting import fit
 
 PROBE = """<!doctype html><iframe></iframe><script>
 const frame = document.querySelector("iframe");
@@ -137,3 +138,22 @@ def test_the_folder_is_whole_and_bad_ones_are_refused(
     assert "no page of an export" in run_cli(*words, runtime, "-o", tmp_path / "mine").sentence
     assert "npm install onnxruntime-web" in run_cli(*words, tmp_path, "-o", tmp_path / "new").sentence
     assert not (tmp_path / "new").exists()
+    mine = tmp_path / "mine" / "model.onnx"
+    mine.write_bytes(b"a model of mine")
+    assert "no page of an export" in run_cli(*words, runtime, "-o", tmp_path / "mine").sentence
+    assert mine.read_bytes() == b"a model of mine"
+    mine.write_bytes((folder / "model.onnx").read_bytes())
+    assert "no page of an export" in run_cli(*words, runtime, "-o", tmp_path / "mine").sentence, "an export alone"
+
+
+@pytest.mark.parametrize("options", [{"method": "padim"}, {"ignore": ["100,5,30x30"]}, {"resize": "crop"}])
+def test_a_page_that_could_not_judge_is_not_written(
+    folder: Path, runtime: Path, tmp_path: Path, run_cli: RunCli, options: dict[str, Any]
+) -> None:
+    usual = {"size": TINY["size"]} if "method" in options else TINY
+    model, page = tmp_path / "part.blemish", tmp_path / "page"
+    fit(folder / "fit", threads=1, **usual, **options).save(model)
+    ended = run_cli("export", model, "--to", "web", "-o", page, "--runtime", runtime)
+    assert ended.code == 2
+    assert "A page cannot judge by this model" in ended.sentence
+    assert not page.exists()

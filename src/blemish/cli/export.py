@@ -56,6 +56,7 @@ def export(
     from blemish.export.compare import compare
     from blemish.export.exporting import export_bytes
     from blemish.export.loss import check_loss
+    from blemish.export.web import check_judgeable
 
     if with_resize and to != "onnx":
         raise OptionError("Option with_resize cannot be used with this --to: it is for onnx.")
@@ -65,6 +66,8 @@ def export(
     _claim(output, to, runtime, [model, *images, *defects], force=force)
     detector = load(model, trusted=trusted)
     content = export_bytes(detector.model, resizes=with_resize, precision=precision)
+    if to == "web":
+        check_judgeable(content)
     if precision != "float32":
         say(str(check_loss(detector, content, precision, images, defects, "openvino" if to == "openvino" else "onnx")))
     file, size = _write(output, to, runtime, content)
