@@ -12,18 +12,35 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime
 from chromium import CHROMIUM, HEADLESS
 
 from blemish.arrays import Floats
+from blemish.export.seal import SEAL, sealed
 
-__all__ = ["LIBRARY", "READERS", "RUNTIME", "CppReader", "page_says", "read_pfm"]
+__all__ = ["LIBRARY", "READERS", "RUNTIME", "CppReader", "newer", "page_says", "read_pfm", "unsealed"]
 
 READERS = Path(__file__).parent.parent / "examples" / "readers"
 LIBRARY = next(iter(sorted(Path(onnxruntime.__file__).parent.glob("capi/libonnxruntime.so.*"))), None)
 """ONNX Runtime for programs in C; wheels for Linux hold it."""
 RUNTIME = os.environ.get("BLEMISH_ORT_WEB", "")
 """The folder dist of the npm package onnxruntime-web."""
+
+
+def newer(export: Path, folder: Path) -> Path:
+    """The export as a later version of the format would say it."""
+    graph = onnx.load_from_string(unsealed(export))
+    document = json.loads(graph.metadata_props[0].value)
+    graph.metadata_props[0].value = json.dumps(document | {"format": 99}, separators=(",", ":"))
+    path = folder / "newer.onnx"
+    path.write_bytes(sealed(graph.SerializeToString()))
+    return path
+
+
+def unsealed(export: Path) -> bytes:
+    """All but the seal."""
+    return export.read_bytes()[: -len(SEAL) - 64]
 
 
 class CppReader:

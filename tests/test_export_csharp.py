@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from csharp import CsReader, missing
+from other_readers import newer
 from parts import TINY, good_part, scratched_part, stained_part
 
 from blemish.detector import Detector
@@ -59,7 +60,26 @@ def test_what_is_not_for_it_is_refused(detector: Detector, folder: Path, tmp_pat
     content = export_bytes(detector.model)
     (tmp_path / "changed.onnx").write_bytes(content[:1000] + b"?" + content[1001:])
     assert "was changed after it was exported" in reader(tmp_path / "changed.onnx").stderr
+    (tmp_path / "part.onnx").write_bytes(content)
+    assert "by a newer blemish" in reader(newer(tmp_path / "part.onnx", tmp_path)).stderr
     areas = fit(folder / "fit", threads=1, ignore=["100,5,30x30"], **TINY)
     (tmp_path / "areas.onnx").write_bytes(export_bytes(areas.model))
     ended = reader(tmp_path / "areas.onnx")
     assert (ended.returncode, "the model ignores areas" in ended.stderr) == (2, True)
+
+
+def test_padim_judges_pictures_of_the_aspect_of_the_good_ones_alone(
+    folder: Path, tmp_path: Path, reader: CsReader
+) -> None:
+    padim = fit(folder / "fit", threads=1, size=TINY["size"], method="padim", resize="letterbox")
+    path, file = tmp_path / "padim.onnx", tmp_path / "sized.bin"
+    path.write_bytes(export_bytes(padim.model))
+    artefact = Artefact.load(path, threads=1)
+    sized, view = artefact.viewer(good_part(100), "good")
+    file.write_bytes(np.ascontiguousarray(sized).tobytes())
+    box = view.placement.content
+    ended = reader(path, file, *map(str, (box.x, box.y, box.width, box.height)))
+    assert ended.returncode == 0, ended.stderr
+    assert float(ended.stdout.split()[1]) == pytest.approx(artefact.inspect(good_part(100)).score, rel=1e-6)
+    ended = reader(path, file, *map(str, (box.y, box.x, box.height, box.width)))
+    assert (ended.returncode, "another aspect" in ended.stderr) == (2, True)

@@ -6,14 +6,21 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
+import numpy as np
+import onnx
 import pytest
-from other_readers import LIBRARY, READERS, CppReader, read_pfm
-from parts import good_part, save_image, torn_part
+from other_readers import LIBRARY, READERS, CppReader, newer, read_pfm, unsealed
+from parts import TINY, good_part, save_image, torn_part
 from PIL import ExifTags, Image, ImageOps
 
 from blemish.detector import Detector
+from blemish.errors import ImageError
 from blemish.export.compare import apart
 from blemish.export.exporting import export_bytes
+from blemish.export.seal import sealed
+from blemish.fitting import fit
+from blemish.result import Verdict
 
 ORIENTATION = ExifTags.Base.Orientation
 
@@ -107,6 +114,82 @@ def test_python_turns_sound_images_as_pillow_does(export: Path, images: list[Pat
     assert scores[:4] == scores[4:]
 
 
+def test_python_refuses_what_the_model_refuses(
+    folder: Path, export: Path, images: list[Path], detector: Detector, tmp_path: Path
+) -> None:
+    """A picture of another kind gets the verdict ERROR, with a sentence, and the rest goes on."""
+    wide = save_image(tmp_path / "wide.png", good_part(0).astype(np.uint16) * 257)
+    colours = tmp_path / "wide colours.png"
+    cv2.imwrite(str(colours), np.repeat(good_part(0)[:, :, None], 3, axis=2) * np.uint16(257))
+    pages, text = tmp_path / "pages.tif", tmp_path / "text.png"
+    Image.open(images[0]).save(pages, save_all=True, append_images=[Image.open(images[1])])
+    text.write_text("no picture")
+    bad = [wide, colours, pages, text]
+    ended = run(sys.executable, READERS / "reader.py", export, *bad, images[0])
+    assert ended.returncode == 2
+    assert [line.split()[0] for line in ended.stdout.splitlines()] == ["ERROR"] * 4 + [
+        str(verdict(detector, images[0]))
+    ]
+    for path, sentence in zip(bad, ended.stderr.splitlines(), strict=True):
+        assert path.name in sentence
+        assert verdict(detector, path) is None
+
+    padim = fit(folder / "fit", threads=1, size=TINY["size"], method="padim", resize="letterbox")
+    (tmp_path / "padim.onnx").write_bytes(export_bytes(padim.model))
+    tall = save_image(tmp_path / "tall.png", good_part(7, 180, 60))
+    assert verdict(padim, tall) is None
+    ended = run(sys.executable, READERS / "reader.py", tmp_path / "padim.onnx", tall, images[0])
+    assert [line.split()[0] for line in ended.stdout.splitlines()] == ["ERROR", str(verdict(padim, images[0]))]
+    assert "another aspect" in ended.stderr
+
+
+def verdict(detector: Detector, image: Path) -> Verdict | None:
+    """None where the model refuses the image."""
+    try:
+        return detector.inspect(image).verdict
+    except ImageError:
+        return None
+
+
+def test_python_says_nothing_good_of_what_is_not_finite(export: Path, images: list[Path], tmp_path: Path) -> None:
+    graph = onnx.load_from_string(unsealed(export))
+    last = next(node for node in graph.graph.node if "score" in node.output)
+    last.output[0] = "finite"
+    minus = onnx.helper.make_node("Neg", ["finite"], ["below"])
+    graph.graph.node.extend([minus, onnx.helper.make_node("Sqrt", ["below"], ["score"])])
+    path = tmp_path / "nan.onnx"
+    path.write_bytes(sealed(graph.SerializeToString()))
+    ended = run(sys.executable, READERS / "reader.py", path, images[0])
+    assert ended.stdout.startswith("ERROR"), "not OK"
+    assert "NaN or infinity" in ended.stderr
+
+
+def test_python_refuses_models_in_one_sentence(export: Path, folder: Path, images: list[Path], tmp_path: Path) -> None:
+    crop = fit(folder / "fit", threads=1, resize="crop", **TINY)
+    (tmp_path / "crop.onnx").write_bytes(export_bytes(crop.model))
+    for path, words in [
+        (newer(export, tmp_path), "by a newer blemish"),
+        (changed(export, tmp_path), "was changed after it was exported"),
+        (tmp_path / "crop.onnx", "no crop"),
+    ]:
+        said = run(sys.executable, READERS / "reader.py", path, images[0])
+        assert words in said.stderr
+        assert len(said.stderr.splitlines()) == 1
+        assert (said.returncode, said.stdout) == (1, "")
+
+
+def test_python_keeps_the_pixels_of_an_image_that_is_nearly_as_large_as_a_tiled_input(
+    folder: Path, tmp_path: Path
+) -> None:
+    options = TINY | {"size": (160, 240), "tiles": 136, "taps": [2], "resize": "letterbox"}
+    tiled, path = fit(folder / "fit", threads=1, **options), tmp_path / "tiled.onnx"
+    path.write_bytes(export_bytes(tiled.model))
+    nearly = save_image(tmp_path / "nearly.png", good_part(9, 158, 237))
+    placement = tiled.model.manifest.transform.place(158, 237)
+    assert (placement.content.height, placement.content.width) == (158, 237), "it is not resized"
+    assert _scores(path, [nearly]) == pytest.approx([tiled.inspect(nearly).score], rel=1e-5)
+
+
 def _scores(export: Path, images: list[Path]) -> list[float]:
     ended = run(sys.executable, READERS / "reader.py", export, *images)
     assert ended.returncode == 0, ended.stderr
@@ -132,3 +215,23 @@ def test_cpp(export: Path, images: list[Path], detector: Detector, tmp_path: Pat
         assert apart(ours, read_pfm(picture.with_name(f"{picture.name}.pfm"))) < 1e-5
     assert "was changed after it was exported" in reader(changed(export, tmp_path), pictures[0]).stderr
     assert "is no PGM or PPM" in reader(export, images[0]).stderr
+    assert "by a newer blemish" in reader(newer(export, tmp_path), pictures[0]).stderr
+
+
+OLD_RUNTIME = """
+static const void* const* get(unsigned) { return nullptr; }
+static const char* version() { return "1.10.0"; }
+struct Base { const void* const* (*get)(unsigned); const char* (*version)(); } base{get, version};
+extern "C" const Base* OrtGetApiBase() { return &base; }
+"""
+"""What an ONNX Runtime says that does not know the version of the table that is asked for."""
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
+def test_cpp_names_a_runtime_that_is_too_old(export: Path, images: list[Path], tmp_path: Path) -> None:
+    source, program = tmp_path / "old.cpp", tmp_path / "reader"
+    source.write_text(OLD_RUNTIME, encoding="utf-8")
+    built = run("g++", "-O0", "-std=c++17", READERS / "reader.cpp", source, "-o", program)
+    assert built.returncode == 0, built.stderr
+    ended = run(program, export, images[0])
+    assert (ended.returncode, ended.stderr) == (2, "ONNX Runtime 1.10.0 is too old; 1.17 or newer is needed\n")

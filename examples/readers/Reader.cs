@@ -21,6 +21,7 @@ public struct Judged
 
 public sealed class Reader : IDisposable
 {
+    private const int Format = 1;
     private readonly InferenceSession session;
     private readonly XElement document;
 
@@ -33,6 +34,8 @@ public sealed class Reader : IDisposable
         byte[] json = Encoding.UTF8.GetBytes(session.ModelMetadata.CustomMetadataMap["blemish"]);
         using (XmlReader reader = JsonReaderWriterFactory.CreateJsonReader(json, XmlDictionaryReaderQuotas.Max))
             document = XElement.Load(reader);
+        if ((int)document.Element("format") > Format)
+            throw new NotSupportedException(path + " was made by a newer blemish; take the reader of that version.");
         if ((string)document.Element("input").Element("pixels") != "uint8" || (bool)document.Element("resizes"))
             throw new NotSupportedException("This reader judges 8-bit pictures that are sized already.");
         if ((string)document.Element("places").Attribute("type") != "null")
@@ -46,6 +49,7 @@ public sealed class Reader : IDisposable
     // Whether the picture ends in constant rows or columns (step 5 there) is left to the caller.
     public Judged Judge(byte[] sized, int x, int y, int width, int height)
     {
+        CheckAspect(x, y, width, height);
         var inputs = new List<NamedOnnxValue>
         {
             NamedOnnxValue.CreateFromTensor("image", new DenseTensor<byte>(sized, new[] { Height, Width, 3 })),
@@ -53,8 +57,7 @@ public sealed class Reader : IDisposable
         foreach (XElement grid in document.Element("cells").Elements())
         {
             int rows = (int)grid.Element("rows"), columns = (int)grid.Element("columns");
-            int[] down = Cells(rows, Height, y, height), across = Cells(columns, Width, x, width);
-            int[] shown = down.SelectMany(row => across.Select(column => row * columns + column)).ToArray();
+            int[] shown = Shown(rows, columns, x, y, width, height);
             var cells = new DenseTensor<int>(shown, new[] { rows, columns });
             inputs.Add(NamedOnnxValue.CreateFromTensor((string)grid.Element("name"), cells));
         }
@@ -81,6 +84,25 @@ public sealed class Reader : IDisposable
     {
         using (SHA256 hash = SHA256.Create())
             return BitConverter.ToString(hash.ComputeHash(content, 0, content.Length - 84)).Replace("-", "").ToLowerInvariant();
+    }
+
+    // PaDiM compares place by place: a picture has to show the cells that the good ones showed.
+    private void CheckAspect(int x, int y, int width, int height)
+    {
+        XElement only = document.Element("only_cells");
+        if ((string)only.Attribute("type") == "null")
+            return;
+        int[] grid = document.Element("grid").Elements().Select(side => (int)side).ToArray();
+        int[] shown = Shown(grid[0], grid[1], x, y, width, height).Distinct().OrderBy(cell => cell).ToArray();
+        if (!shown.SequenceEqual(only.Elements().Select(cell => (int)cell)))
+            throw new InvalidDataException("The picture has another aspect than the good ones.");
+    }
+
+    // The number of the cell whose score each cell of a grid shows.
+    private int[] Shown(int rows, int columns, int x, int y, int width, int height)
+    {
+        int[] down = Cells(rows, Height, y, height), across = Cells(columns, Width, x, width);
+        return down.SelectMany(row => across.Select(column => row * columns + column)).ToArray();
     }
 
     // Along one side, the cell whose score each cell shows: of those off the picture, the nearest one on it.

@@ -30,6 +30,7 @@ enum Type { UINT8 = 2, INT32 = 6 };
 
 struct Runtime {
   const void* const* api = OrtGetApiBase()->get(17);
+  Runtime() { if (!api) fail(std::string("ONNX Runtime ") + OrtGetApiBase()->version() + " is too old; 1.17 or newer is needed"); }
   template <class... Arguments> void operator()(Call call, Arguments... arguments) const {
     auto function = reinterpret_cast<void* (*)(Arguments...)>(const_cast<void*>(api[call]));
     if (void* status = function(arguments...))
@@ -202,6 +203,7 @@ int judge(int count, char** words, const std::string& maps) {
   ort(Lookup, metadata, allocator, "blemish", &text);
   ort(CpuMemory, 0, 0, &memory);
   const std::string document = text;
+  if (document.find("\"format\":1,") == std::string::npos) fail(std::string(words[1]) + " was made by a newer blemish; take the reader of that version");
   const int height = std::stoi(field(document, "input", "height")), width = std::stoi(field(document, "input", "width"));
   const std::string resize = field(document, "input", "resize");
   if (field(document, "input", "pixels") != "\"uint8\"" || document.find("\"places\":null") == std::string::npos ||
