@@ -4,6 +4,8 @@ A script in a frame around the page waits until all pictures are judged, and sen
 needs Chromium, and in BLEMISH_ORT_WEB the folder dist of the npm package onnxruntime-web.
 """
 
+import hashlib
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -13,9 +15,10 @@ import pytest
 from chromium import CHROMIUM
 from other_readers import RUNTIME, page_says
 from parts import TINY, good_part, save_image, scratched_part, stained_part, torn_part
+from PIL import Image
 from shell import RunCli
 
-from blemish.detector import Detector
+from blemish.detector import Detector, load
 from blemish.export.artefact import Artefact
 from blemish.export.exporting import export_bytes
 from blemish.export.web import WANTED, write_web
@@ -123,6 +126,53 @@ def test_the_page_refuses_a_model_that_was_changed(model: Path, tmp_path: Path, 
     assert "was changed after it was exported" in seen["about"]
 
 
+@in_browser
+def test_the_page_judges_by_what_is_sealed(model: Path, pictures: Path, tmp_path: Path, run_cli: RunCli) -> None:
+    """By the document inside the file: the thresholds in the JSON beside it are anybody's to change."""
+    folder = tmp_path / "page"
+    assert run_cli("export", model, "--to", "web", "-o", folder, "--runtime", RUNTIME).code == 0
+    beside = json.loads((folder / "model.onnx.json").read_text(encoding="utf-8"))
+    beside["thresholds"] |= {"threshold": 1e9, "review_threshold": 1e9}
+    (folder / "model.onnx.json").write_text(json.dumps(beside), encoding="utf-8")
+    shutil.copytree(pictures, folder, dirs_exist_ok=True)
+    seen, _ = looked_at(folder, ["scratch.png"], tmp_path / "profile")
+    assert [each["verdict"] for each in seen["results"]] == ["NG"]
+
+
+@in_browser
+def test_the_page_refuses_pictures_of_another_kind(model: Path, tmp_path: Path, run_cli: RunCli) -> None:
+    """The browser would cut 16 bits to 8, and it forgets the colours of what is transparent."""
+    folder = tmp_path / "page"
+    assert run_cli("export", model, "--to", "web", "-o", folder, "--runtime", RUNTIME).code == 0
+    save_image(folder / "wide.png", good_part(0).astype(np.uint16) * 257)
+    clear = Image.fromarray(good_part(0)).convert("RGBA")
+    clear.putpixel((3, 4), (9, 9, 9, 0))
+    clear.save(folder / "clear.png")
+    save_image(folder / "large.png", np.zeros((2, 40000), np.uint8))
+    seen, _ = looked_at(folder, ["wide.png", "clear.png", "large.png"], tmp_path / "profile")
+    assert [each["verdict"] for each in seen["results"]] == ["ERROR"] * 3
+    for each, words in zip(seen["results"], ["has 16 bits", "is transparent in places", "40000 x 2"], strict=True):
+        assert words in each["error"]
+
+
+HASHES = """<!doctype html><script type="module">
+import { ownSha256 } from "./file.js";
+const hashes = LENGTHS.map((length) => ownSha256(new Uint8Array(length).map((_, i) => (7 * i) % 251)));
+fetch("/result", {method: "POST", body: JSON.stringify({hashes})});
+</script>"""
+
+
+@in_browser
+def test_the_page_computes_the_hash_where_the_browser_does_not(runtime: Path, tmp_path: Path, model: Path) -> None:
+    """Over http from another machine there is no crypto.subtle."""
+    folder, lengths = tmp_path / "page", [0, 1, 55, 56, 63, 64, 65, 100_000]
+    write_web(folder, runtime, export_bytes(load(model).model))
+    (folder / "hashes.html").write_text(HASHES.replace("LENGTHS", str(lengths)), encoding="utf-8")
+    seen, _ = page_says(folder, "hashes.html", [], tmp_path / "profile")
+    contents = [bytes(7 * i % 251 for i in range(length)) for length in lengths]
+    assert seen["hashes"] == [hashlib.sha256(content).hexdigest() for content in contents]
+
+
 def test_the_folder_is_whole_and_bad_ones_are_refused(
     model: Path, runtime: Path, tmp_path: Path, run_cli: RunCli
 ) -> None:
@@ -130,7 +180,7 @@ def test_the_folder_is_whole_and_bad_ones_are_refused(
     for _ in range(2):
         assert run_cli("export", model, "--to", "web", "-o", folder, "--runtime", runtime).code == 0
     assert {path.name for path in folder.iterdir()} == {
-        "index.html", "page.css", "page.js", "reader.js", "model.onnx", "model.onnx.json", "ort",
+        "index.html", "page.css", "page.js", "reader.js", "file.js", "model.onnx", "model.onnx.json", "ort",
     }  # fmt: skip
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "letter.txt").write_text("mine")

@@ -15,7 +15,7 @@ RUNTIME = Path("node_modules/onnxruntime-web/dist")
 """Where npm install onnxruntime-web puts the runtime."""
 WANTED = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")
 """Of its files, those that the page loads: for processors, without WebGPU."""
-PAGE = ("index.html", "page.css", "page.js", "reader.js")
+PAGE = ("index.html", "page.css", "page.js", "reader.js", "file.js")
 READER = begins("the reader of a page", "// Judges pictures by an export of blemish")
 
 

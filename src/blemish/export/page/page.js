@@ -51,8 +51,7 @@ async function show(model, name, blob) {
 
 async function start() {
   const model = await load(document.baseURI);
-  const notes = globalThis.crypto?.subtle ? "" : " The hash was not checked: that takes https or localhost.";
-  about.textContent = `Model ${model.about.model.slice(0, 12)}, ${model.about.method}. Pictures stay on this machine.${notes}`;
+  about.textContent = `Model ${model.about.model.slice(0, 12)}, ${model.about.method}. Pictures stay on this machine.`;
   const all = async (files) => { for (const file of files) await show(model, file.name, file); };
   document.getElementById("choose").addEventListener("change", (event) => all(event.target.files));
   drop.addEventListener("dragover", (event) => { event.preventDefault(); drop.classList.add("over"); });

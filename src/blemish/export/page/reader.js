@@ -1,4 +1,5 @@
 // Judges pictures by an export of blemish, as docs/export.md describes it: sizes, cells, verdict, map and regions.
+import { documentOf } from "./file.js";
 import * as ort from "./ort/ort.wasm.min.mjs";
 
 const CALM = 0.05; // the share of a map that its floor is taken from
@@ -6,21 +7,15 @@ const WITHIN = 0.7; // the most of the way from the extent to its peak that a re
 const LEAST_END = 1 / 32, LONGER_END = 2, FEWEST_LINES = 4; // what a constant end is: docs/export.md
 const BITS = 22; // Pillow weighs 8-bit pixels by whole numbers of so many bits
 
-/** Loads model.onnx and what stands beside it; throws an Error with one sentence where it cannot be used. */
+/** Loads model.onnx, and reads in it how to judge; throws an Error with one sentence where it cannot be used. */
 export async function load(base) {
   ort.env.wasm.wasmPaths = new URL("./ort/", import.meta.url).href;
   ort.env.wasm.numThreads = globalThis.crossOriginIsolated ? navigator.hardwareConcurrency : 1;
-  const about = await (await fetched(new URL("model.onnx.json", base))).json();
-  if (about.format !== 1) throw new Error("The model was exported by a newer blemish; export this page by that version.");
+  const content = new Uint8Array(await (await fetched(new URL("model.onnx", base))).arrayBuffer());
+  const about = await documentOf(content);
   if (about.input.pixels !== "uint8") throw new Error("The model judges 16-bit or float pictures, which browsers do not decode.");
   if (about.places || about.input.resize === "crop" || about.only_cells)
     throw new Error("The page cannot judge by a model with areas or a crop, nor by PaDiM.");
-  const content = await (await fetched(new URL("model.onnx", base))).arrayBuffer();
-  if (globalThis.crypto?.subtle) {
-    const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", content));
-    if (Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("") !== about.onnx.sha256)
-      throw new Error("The model was changed after it was exported; export it again.");
-  }
   const session = await ort.InferenceSession.create(content, { executionProviders: ["wasm"] });
   return { about, session };
 }
@@ -39,11 +34,13 @@ function fromThreshold(score, threshold, unit) {
 
 /** Judges a picture (a Blob): verdict, score, map and regions at the picture's size, and its pixels. */
 export async function judge({ about, session }, blob) {
+  await checkDepth(blob);
   const bitmap = await createImageBitmap(blob, { colorSpaceConversion: "none", premultiplyAlpha: "none" });
   const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
   const context = canvas.getContext("2d", { willReadFrequently: true });
   context.drawImage(bitmap, 0, 0);
   const picture = context.getImageData(0, 0, bitmap.width, bitmap.height);
+  checkWhole(about, picture);
   const began = performance.now();
   const { feeds, place } = prepared(about, picture);
   const answer = await session.run(feeds);
@@ -59,6 +56,21 @@ export async function judge({ about, session }, blob) {
   const floor = sorted && sorted[Math.trunc(CALM * (sorted.length - 1))], peak = sorted && sorted[sorted.length - 1];
   const regions = map ? regionsOf(map, picture.width, picture.height, peak, floor, about.thresholds) : [];
   return { verdict, score, map, regions, picture, milliseconds, fromThreshold: fromThreshold(score, threshold, about.unit) };
+}
+
+/** Refuses a PNG of 16 bits, which browsers cut to 8: the model was fitted on pictures of 8. */
+async function checkDepth(blob) {
+  const head = new Uint8Array(await blob.slice(0, 25).arrayBuffer());
+  if (String.fromCharCode(...head.subarray(1, 4)) === "PNG" && head[24] === 16)
+    throw new Error("The picture has 16 bits, but the model was fitted on pictures of 8; convert it.");
+}
+
+/** Refuses what the model refuses for its size, and where a browser does not tell the colours. */
+function checkWhole({ max_pixels, max_side }, { data, width, height }) {
+  if (width * height > max_pixels || Math.max(width, height) > max_side)
+    throw new Error(`The picture is ${width} x ${height} pixels, more than the model takes; is it one of its parts?`);
+  for (let at = 3; at < data.length; at += 4)
+    if (data[at] !== 255) throw new Error("The picture is transparent in places, and browsers do not tell its colours there; save it without.");
 }
 
 /** The share of the last rows (or columns) that hold one constant value. */
