@@ -121,6 +121,14 @@ def test_what_takes_the_model_is_refused(export: Path, folder: Path, tmp_path: P
     assert "use the model it was made from" in sentence
 
 
+@pytest.mark.parametrize("words", [("info",), ("calibrate", "--defective", "line"), ("export", "-o", "again.onnx")])
+def test_an_export_in_the_place_of_its_model_is_called_one(
+    export: Path, folder: Path, run_cli: RunCli, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(folder)
+    assert "is an export, which can inspect and nothing else" in run_cli(words[0], export, *words[1:]).sentence
+
+
 def test_images_of_another_kind_are_an_error(export: Path, tmp_path: Path, run_cli: RunCli) -> None:
     save_image(tmp_path / "wide.png", good_part(0).astype(np.uint16) * 257)
     ended = run_cli("inspect", export, tmp_path / "wide.png")

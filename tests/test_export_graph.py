@@ -17,8 +17,9 @@ from blemish.errors import BlemishError, OptionError
 from blemish.export.artefact import Artefact
 from blemish.export.compare import Judged, Tally, apart, compare
 from blemish.export.exporting import export_bytes
-from blemish.export.graph import export_graph
+from blemish.export.graph import REASONS, export_graph
 from blemish.fitting import fit
+from blemish.language.translation import translated
 from blemish.methods.patchcore import PatchCore
 from blemish.result import Verdict
 
@@ -179,6 +180,12 @@ def test_what_has_no_operators_is_refused_with_the_reason(folder: Path, detector
         export_bytes(spade.model)
     with pytest.raises(OptionError, match="approximate search cannot be exported: it needs faiss"):
         export_bytes(with_settings(detector, search="approximate").model)
+
+
+@pytest.mark.parametrize("method", REASONS)
+def test_the_reasons_are_there_in_japanese(method: str) -> None:
+    said = translated(f"A model of the method {method} cannot be exported: {REASONS[method]}.")
+    assert REASONS[method] not in said
 
 
 def test_differences_are_relative_and_what_is_not_looked_at_must_be_the_same() -> None:

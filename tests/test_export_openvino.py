@@ -8,7 +8,8 @@ import pytest
 from parts import good_part, scratched_part, stained_part, torn_part
 from shell import RunCli
 
-from blemish.detector import Detector
+from blemish.detector import Detector, load
+from blemish.errors import ModelFileError
 from blemish.export.artefact import Artefact
 from blemish.export.compare import compare
 from blemish.export.exporting import export_bytes
@@ -79,6 +80,11 @@ def test_what_is_not_whole_is_refused(ir: Path, folder: Path, run_cli: RunCli, d
     assert callable(damage)
     sentence = damage(ir)
     assert sentence in run_cli("inspect", ir, folder / "line").sentence
+
+
+def test_in_the_place_of_its_model_it_is_called_an_export(ir: Path) -> None:
+    with pytest.raises(ModelFileError, match="is an export, which can inspect and nothing else"):
+        load(ir)
 
 
 def test_a_missing_package_is_named_with_the_line_that_installs_it(

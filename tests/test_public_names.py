@@ -9,6 +9,7 @@ import blemish
 from blemish import errors
 
 NAMES = [
+    "Artefact",
     "BackboneError",
     "BlemishError",
     "Box",

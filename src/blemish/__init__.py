@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     )
     from blemish.evaluation.evaluation import Evaluation
     from blemish.evaluation.run import evaluate
+    from blemish.export.artefact import Artefact
     from blemish.fitting import fit
     from blemish.options.settings import Settings
     from blemish.reports.reporting import report
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from blemish.tuning.run import Tuned, tune
 
 __all__ = [
+    "Artefact",
     "BackboneError",
     "BlemishError",
     "Box",
@@ -88,6 +90,7 @@ _HOMES = {
     "diagnosis.doctor": ("doctor",),
     "evaluation.evaluation": ("Evaluation",),
     "evaluation.run": ("evaluate",),
+    "export.artefact": ("Artefact",),
     "fitting": ("fit",),
     "result": ("Box", "Nearest", "Region", "Result", "Verdict"),
     "options.settings": ("Settings",),

@@ -172,11 +172,21 @@ def checked_tensors(content: bytes, name: str) -> tuple[ModelManifest, dict[str,
     return _checked(_opened(content, name), name)
 
 
+def _is_export(content: bytes) -> bool:
+    """Whether the bytes end as an ONNX file of `blemish export` does, or begin as its IR does."""
+    return b"blemish.sha256" in content[-84:] or b'<net name="blemish"' in content[:100]
+
+
 def _opened(content: bytes, name: str) -> Container:
     """The file's container, whose header is sealed. Raises ModelFileError."""
     try:
         box = unpack(content)
     except ValueError as error:
+        if _is_export(content):
+            raise ModelFileError(
+                f"{name} is an export, which can inspect and nothing else (blemish inspect, blemish.Artefact.load); "
+                "use the model it was made from."
+            ) from None
         raise ModelFileError(f"{name} is not a blemish model, or it is damaged ({error}).") from None
     if MANIFEST not in box.metadata:
         raise ModelFileError(f"{name} is a safetensors file but not a blemish model: its manifest is missing.")
