@@ -18,6 +18,7 @@ from blemish.fitting import fit
 from blemish.methods.method import Scores
 from blemish.methods.patchcore import PatchCore
 from blemish.result import Result
+from blemish.service.api.shapes.parts import RegionOut
 from blemish.service.people.access import ACCESS
 from blemish.service.problems import Problem
 from blemish.service.store.jobs import add_job
@@ -356,6 +357,24 @@ def test_a_foreign_model_is_refused_by_its_job(bench: Bench) -> None:
             break
         time.sleep(0.05)
     assert not left
+
+
+def test_regions_are_told_with_their_boxes_and_in_full_where_asked(bench: Bench) -> None:
+    data = encoded(scratched_part(102).grey)
+    short, full = (bench.inspect("part", data, detail=detail) for detail in ("regions", "full"))
+    assert short["verdict"] == "NG"
+    for few, all in zip(short["regions"], full["regions"], strict=True):
+        assert few.keys() == {"box", "area", "score"}
+        assert few["box"].keys() == {"x", "y", "width", "height"}
+        assert all["box"] == few["box"]
+        inside = [few["box"]["x"] <= x < few["box"]["x"] + few["box"]["width"] for x, _ in all["outline"]]
+        assert inside
+        assert min(inside)
+        assert RegionOut.model_validate(all).nearest
+    told = bench.admin.get(f"{API}/inspections/{full['id']}").json()
+    assert [region["box"] for region in told["regions"]] == [region["box"] for region in full["regions"]]
+    version = bench.admin.get(f"{API}/recipes/part/versions/1").json()
+    assert version["info"]["threshold"] == full["threshold"]
 
 
 def test_kserve_answers_as_our_own_interface_does(bench: Bench) -> None:

@@ -11,7 +11,6 @@ __all__ = ["API", "Detail", "Named", "recipe_answer", "version_answer"]
 
 API = "/api/v1"
 Detail = Literal["verdict", "regions", "full"]
-SHORT = {"x", "y", "width", "height", "area", "score"}
 
 
 class Named:
@@ -90,8 +89,10 @@ def version_answer(recipe: Recipe, version: Version) -> dict[str, Any]:
 
 
 def _regions(row: Inspection, detail: Detail) -> list[dict[str, Any]]:
-    if detail == "full":
-        return row.regions
     if detail == "verdict":
         return []
-    return [{name: value for name, value in region.items() if name in SHORT} for region in row.regions]
+    rest = ("area", "score", "outline", "nearest") if detail == "full" else ("area", "score")
+    return [
+        {"box": {name: region[name] for name in ("x", "y", "width", "height")}} | {name: region[name] for name in rest}
+        for region in row.regions
+    ]

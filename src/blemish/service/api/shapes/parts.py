@@ -1,10 +1,46 @@
 """What is told of parts that were judged."""
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, Field
 
-__all__ = ["HourOut", "InspectionOut", "LabelOut", "Page"]
+__all__ = ["Box", "HourOut", "InspectionOut", "LabelOut", "Nearest", "Page", "Place", "RegionOut"]
+
+
+class Box(BaseModel):
+    """A rectangle, in pixels of the picture as it came."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+class Place(BaseModel):
+    """A pixel of the picture that was judged."""
+
+    x: int
+    y: int
+
+
+class Nearest(BaseModel):
+    """The good patch that is nearest to one of the part."""
+
+    path: str = Field(description="The training picture, as the model names it.")
+    x: int
+    y: int
+    distance: float
+    at: Place
+
+
+class RegionOut(BaseModel):
+    """A place where the part deviates."""
+
+    box: Box
+    area: int
+    score: float
+    outline: list[tuple[int, int]] | None = Field(default=None, description="Its corners, with detail=full.")
+    nearest: list[Nearest] | None = Field(default=None, description="The farthest first, with detail=full.")
 
 
 class InspectionOut(BaseModel):
@@ -24,7 +60,7 @@ class InspectionOut(BaseModel):
         description="The score as a multiple of the threshold; null where the score has no zero, as of joined looks."
     )
     percentile: float | None
-    regions: list[dict[str, Any]]
+    regions: list[RegionOut]
     serial: str | None
     group: str | None
     trigger: str | None

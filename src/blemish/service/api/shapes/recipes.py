@@ -6,7 +6,7 @@ from pydantic import BaseModel, Field
 
 from blemish.service.store.recipes import RecipeSettings
 
-__all__ = ["Misses", "RecipeOut", "VersionOut"]
+__all__ = ["Misses", "RecipeOut", "Suspect", "VersionInfo", "VersionOut"]
 
 
 class RecipeOut(BaseModel):
@@ -33,6 +33,28 @@ class Misses(BaseModel):
     missed: int = Field(description="How many had been let through as OK.")
 
 
+class Suspect(BaseModel):
+    """A training picture that scores like a defect."""
+
+    name: str
+    score: float
+    shown: str | None = Field(default=None, description="The name that it came by.")
+
+
+class VersionInfo(BaseModel):
+    """What is known of a version's model."""
+
+    method: str
+    images: int = Field(description="Pictures in its memory.")
+    threshold: float
+    calibration: dict[str, Any] = Field(description="What the threshold rests on, as `blemish info --json` has it.")
+    promise: str
+    size: tuple[int, int] = Field(description="Height and width that pictures are brought to.")
+    notes: list[str]
+    suspects: list[Suspect]
+    held_out: list[float] = Field(description="Scores of good pictures that the memory has not seen.")
+
+
 class VersionOut(BaseModel):
     """A version."""
 
@@ -43,7 +65,7 @@ class VersionOut(BaseModel):
     kind: str
     sha256: str
     model: str
-    info: dict[str, Any]
+    info: VersionInfo
     by: str
     at: str
     why: str
