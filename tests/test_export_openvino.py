@@ -93,3 +93,11 @@ def test_a_missing_package_is_named_with_the_line_that_installs_it(
     with mock.patch("blemish.export.runtimes.find_spec", return_value=None):
         sentence = run_cli("export", model, "--to", "openvino", "-o", tmp_path / "part.xml").sentence
     assert 'pip install "blemish[openvino]"' in sentence
+
+
+def test_another_network_is_not_written_over(ir: Path, model: Path, run_cli: RunCli) -> None:
+    """Also where the JSON of an export that had its name is still there."""
+    ir.write_text('<?xml version="1.0"?><net name="mine"></net>', encoding="utf-8")
+    assert "is not an export written by blemish" in run_cli("export", model, "--to", "openvino", "-o", ir).sentence
+    ir.unlink()
+    assert run_cli("export", model, "--to", "openvino", "-o", ir).code == 0

@@ -124,10 +124,11 @@ def test_python_refuses_what_the_model_refuses(
     pages, text = tmp_path / "pages.tif", tmp_path / "text.png"
     Image.open(images[0]).save(pages, save_all=True, append_images=[Image.open(images[1])])
     text.write_text("no picture")
-    bad = [wide, colours, pages, text]
+    large = save_image(tmp_path / "large.png", np.random.default_rng(0).integers(0, 256, (1030, 1030), np.uint8))
+    bad = [wide, colours, pages, text, large]
     ended = run(sys.executable, READERS / "reader.py", export, *bad, images[0])
     assert ended.returncode == 2
-    assert [line.split()[0] for line in ended.stdout.splitlines()] == ["ERROR"] * 4 + [
+    assert [line.split()[0] for line in ended.stdout.splitlines()] == ["ERROR"] * 5 + [
         str(verdict(detector, images[0]))
     ]
     for path, sentence in zip(bad, ended.stderr.splitlines(), strict=True):
@@ -215,6 +216,8 @@ def test_cpp(export: Path, images: list[Path], detector: Detector, tmp_path: Pat
         assert apart(ours, read_pfm(picture.with_name(f"{picture.name}.pfm"))) < 1e-5
     assert "was changed after it was exported" in reader(changed(export, tmp_path), pictures[0]).stderr
     assert "is no PGM or PPM" in reader(export, images[0]).stderr
+    Image.new("RGB", (1030, 1030)).save(tmp_path / "large.ppm")
+    assert "more pixels than the model takes" in reader(export, tmp_path / "large.ppm").stderr
     assert "by a newer blemish" in reader(newer(export, tmp_path), pictures[0]).stderr
 
 

@@ -213,9 +213,13 @@ int judge(int count, char** words, const std::string& maps) {
   const size_t own_end = document.rfind("\"end\":") + 6;
   const bool ends_known = document.compare(own_end, 4, "null") != 0;
   const double usual_end = ends_known ? std::max(1.0 / 32, 2 * std::atof(document.c_str() + own_end)) : 2;
+  const double most_pixels = std::atof(document.c_str() + document.rfind("\"max_pixels\":") + 13);
+  const int most_side = std::atoi(document.c_str() + document.rfind("\"max_side\":") + 11);
   const bool newer = std::atoi(document.c_str() + document.find("\"pillow\":\"") + 10) >= 13;
   for (int number = 2; number < count; number++) {
     Picture picture = read(words[number]);
+    if (double(picture.width) * picture.height > most_pixels || std::max(picture.width, picture.height) > most_side)
+      fail(std::string(words[number]) + " has more pixels than the model takes");
     const double scale = std::min(double(height) / picture.height, double(width) / picture.width);
     const int h = resize == "\"stretch\"" ? height : std::max(1, int(std::nearbyint(picture.height * scale)));
     const int w = resize == "\"stretch\"" ? width : std::max(1, int(std::nearbyint(picture.width * scale)));

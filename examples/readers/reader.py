@@ -64,7 +64,9 @@ def constant_end(pixels: np.ndarray) -> float:
 
 
 def check_kind(came: Image.Image, path: str) -> None:
-    """Refuse what the model refuses: more than 8 bits, which Pillow would cut, and several pages."""
+    """Refuse what the model refuses: more than 8 bits, which Pillow would cut, several pages, and too many pixels."""
+    if came.width * came.height > document["max_pixels"] or max(came.size) > document["max_side"]:
+        raise ValueError(f"{path} is {came.width} x {came.height} pixels, more than the model takes.")
     depth = Path(path).read_bytes()[24:25] == b"\x10" if came.format == "PNG" else False
     bits = came.tag_v2.get(258, 8) if isinstance(came, TiffImagePlugin.TiffImageFile) else 8
     if depth or np.max(bits) > 8 or came.mode.startswith(("I", "F")):

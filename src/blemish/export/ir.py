@@ -16,12 +16,14 @@ import onnx
 from blemish.errors import ModelFileError, OptionError
 from blemish.export.operators import BAND
 from blemish.export.writing import BESIDE, document_text, json_beside, write_beside
-from blemish.system.outputs import Kind, Outputs
+from blemish.system.outputs import Kind, Outputs, begins
 
 __all__ = ["claim_ir", "read_ir", "write_ir"]
 
 LARGE = 4096
 """Bytes of a constant from which on it stays as it is."""
+
+NETWORK = begins("the network of an IR", '<?xml version="1.0"?><net name="blemish"')
 
 
 def claim_ir(path: Path, inputs: Iterable[Path], *, force: bool = False) -> None:
@@ -29,7 +31,7 @@ def claim_ir(path: Path, inputs: Iterable[Path], *, force: bool = False) -> None
     if path.suffix.lower() != ".xml":
         raise OptionError(f"Option output={path} cannot be used: an IR is a file named .xml, with a .bin beside it.")
     outputs = Outputs(inputs, force=force)
-    ours = Kind("an export", lambda _: json_beside(path).is_file())
+    ours = Kind("an export", lambda _: json_beside(path).is_file() and (not path.exists() or NETWORK.holds(path)))
     for each in (path, path.with_suffix(".bin")):
         outputs.claim(each, ours)
     outputs.claim(json_beside(path), BESIDE)
