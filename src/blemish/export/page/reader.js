@@ -34,7 +34,7 @@ function fromThreshold(score, threshold, unit) {
 
 /** Judges a picture (a Blob): verdict, score, map and regions at the picture's size, and its pixels. */
 export async function judge({ about, session }, blob) {
-  await checkDepth(blob);
+  await checkKind(blob);
   const bitmap = await createImageBitmap(blob, { colorSpaceConversion: "none", premultiplyAlpha: "none" });
   const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
   const context = canvas.getContext("2d", { willReadFrequently: true });
@@ -58,11 +58,18 @@ export async function judge({ about, session }, blob) {
   return { verdict, score, map, regions, picture, milliseconds, fromThreshold: fromThreshold(score, threshold, about.unit) };
 }
 
-/** Refuses a PNG of 16 bits, which browsers cut to 8: the model was fitted on pictures of 8. */
-async function checkDepth(blob) {
-  const head = new Uint8Array(await blob.slice(0, 25).arrayBuffer());
-  if (String.fromCharCode(...head.subarray(1, 4)) === "PNG" && head[24] === 16)
-    throw new Error("The picture has 16 bits, but the model was fitted on pictures of 8; convert it.");
+const HEAD = 1 << 16; // bytes at the start of a file, in which it says what it is
+const KINDS = /^(\x89PNG|\xff\xd8\xff|BM|RIFF[^]{4}WEBP)/;
+
+/** Refuses what the model would not read, though browsers do: other formats, several frames, PNG cut from 16 to 8 bits. */
+async function checkKind(blob) {
+  const bytes = new Uint8Array(await blob.slice(0, HEAD).arrayBuffer());
+  const head = Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
+  if (!KINDS.test(head)) throw new Error("The file is no picture in JPEG, PNG, WebP or BMP; convert it.");
+  const png = head[1] === "P";
+  if (png && bytes[24] === 16) throw new Error("The picture has 16 bits, but the model was fitted on pictures of 8; convert it.");
+  const moves = png ? head.split("IDAT")[0].includes("acTL") : head.slice(8, 16) === "WEBPVP8X" && bytes[20] & 2;
+  if (moves) throw new Error("The file holds several frames; save the one to inspect as its own file.");
 }
 
 /** Refuses what the model refuses for its size, and where a browser does not tell the colours. */
