@@ -42,6 +42,7 @@ class Artefact:
     run: Runtime
     """The graph, ready to run."""
     accept_damaged: bool = False
+    """Whether image files that are damaged are read, as far as they can be."""
 
     @classmethod
     def load(cls, path: str | Path, *, threads: int | None = None, accept_damaged: bool = False) -> "Artefact":
@@ -129,7 +130,18 @@ class Artefact:
                 yield Result(image_name(image), Verdict.ERROR, nothing, threshold, error=str(error), model=version)
 
     def score(self, sized: Array, view: View) -> Scores:
-        """What the graph answers for its `image` (height, width, 3). Raises ImageError for what it cannot judge."""
+        """What the graph answers.
+
+        Args:
+            sized: The image as the network takes it (height x width x 3, uint8 or uint16).
+            view: How it was looked at, as `viewer` tells beside it.
+
+        Returns:
+            Image score and map (float32, at the size of the network's input), and the nearest row of each patch.
+
+        Raises:
+            ImageError: The graph cannot judge it.
+        """
         document, feeds = self.document, {"image": sized}
         for cells in document.cells:
             grid = cells.rows, cells.columns
