@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PAGES = ["README", "docs/quickstart", "docs/operating-point"]
+PAGES = ["README", "docs/quickstart", "docs/operating-point", "docs/station"]
 """Pages in two languages: NAME.md in English, NAME.ja.md in Japanese."""
 
 SPELT = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
