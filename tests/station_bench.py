@@ -12,9 +12,11 @@ from typing import Any
 
 import cv2
 import httpx
+import pytest
 
 from blemish.arrays import Array
-from blemish.detector import load
+from blemish.calibrating import calibrate
+from blemish.detector import Detector, load
 from blemish.service.clock import new_id, now
 from blemish.service.serving import application, listening, server_of
 from blemish.service.settings import StationSettings
@@ -24,7 +26,7 @@ from blemish.service.store.users import add_session, add_token, add_user
 from blemish.service.store.versions import Version, add_version, model_path
 from blemish.service.work.child import about
 
-__all__ = ["API", "SETTINGS", "Bench", "encoded", "opened", "put_on_line", "wait_for"]
+__all__ = ["API", "SETTINGS", "Bench", "blind", "encoded", "inspect_slowly", "opened", "put_on_line", "wait_for"]
 
 API = "/api/v1"
 SETTINGS: dict[str, Any] = {"deadline_ms": 600_000, "options": {"size": 64, "coreset": 20, "folds": 2}}
@@ -94,6 +96,23 @@ class Bench:
     def version(self, name: str) -> Version:
         """The version on line."""
         return self.station.registry.take(name).version
+
+
+def blind(model: Path, to: Path) -> Path:
+    """A model that lets every part pass, written to a file."""
+    calibrate(load(model), threshold=1e6).save(to)
+    return to
+
+
+def inspect_slowly(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """Let every inspection take so much longer."""
+    inspect = Detector.inspect
+
+    def slowly(self: Detector, image: Any) -> Any:
+        time.sleep(seconds)
+        return inspect(self, image)
+
+    monkeypatch.setattr(Detector, "inspect", slowly)
 
 
 def put_on_line(station: Station, name: str, model: Path) -> str:

@@ -8,10 +8,7 @@ import httpx
 import onnx
 import pytest
 from parts import good_part, scratched_part
-from station_bench import API, Bench, encoded, opened, put_on_line, wait_for
-
-from blemish.calibrating import calibrate
-from blemish.detector import load
+from station_bench import API, Bench, blind, encoded, opened, put_on_line, wait_for
 
 PAGE = "/recipes/part"
 
@@ -20,13 +17,12 @@ PAGE = "/recipes/part"
 def bench(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Iterator[Bench]:
     """Version 1 finds the scratch that was judged; version 2 lets it pass."""
     folder = tmp_path_factory.mktemp("station")
-    calibrate(load(model), threshold=1e6).save(folder / "blind.blemish")
     with opened(folder / "data") as bench:
         bench.taught("part", model)
         for data, serial in ((encoded(good_part(101)), "S 1"), (encoded(scratched_part(102).grey), "S 2")):
             bench.inspect("part", data, serial=serial)
         bench.station.flush()
-        put_on_line(bench.station, "part", folder / "blind.blemish")
+        put_on_line(bench.station, "part", blind(model, folder / "blind.blemish"))
         yield bench
 
 

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 from parts import good_part, scratched_part
-from station_bench import API, Bench, encoded, opened, wait_for
+from station_bench import API, Bench, encoded, inspect_slowly, opened, wait_for
 
 from blemish.detector import Detector, load
 from blemish.fitting import fit
@@ -276,13 +276,7 @@ def test_a_part_that_our_own_mistake_meets_is_error_and_recorded(bench: Bench, m
 
 def test_who_tries_a_version_waits_and_a_line_does_not(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     bench.taught("slow", bench.model("part"), deadline_ms=10)
-    inspect = Detector.inspect
-
-    def slowly(self: Detector, image: Any) -> Any:
-        time.sleep(0.02)
-        return inspect(self, image)
-
-    monkeypatch.setattr(Detector, "inspect", slowly)
+    inspect_slowly(monkeypatch, 0.02)
     monkeypatch.setattr(bench.station.inspectors, "seconds", 100.0)  # whatever the last ones took
     data = encoded(good_part(1))
     late = bench.inspect("slow", data)

@@ -1,5 +1,6 @@
 """Every route times every role, walked; and the calls of other sites, hosts and sizes."""
 
+import itertools
 import re
 import sqlite3
 import threading
@@ -217,7 +218,7 @@ def test_a_stream_ends_with_its_token(tmp_path: Path, monkeypatch: pytest.Monkey
             lines = stream.iter_lines()
             next(lines)
             bench.admin.delete(f"{API}/tokens/{made['id']}")
-            assert sum(1 for _ in lines) < 1000, "it has an end"
+            assert sum(1 for _ in itertools.islice(lines, 1000)) < 1000, "it has an end"
 
 
 def test_the_login_link_works_once(tmp_path: Path) -> None:

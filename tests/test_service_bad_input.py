@@ -7,23 +7,23 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
 import pytest
 from parts import good_part, scratched_part
-from station_bench import API, Bench, encoded, opened
+from station_bench import API, Bench, encoded, opened, wait_for
 
 from blemish.errors import DataError
 from blemish.service import heads
 from blemish.service.people.access import ACCESS
-from blemish.service.problems import Problem
 from blemish.service.serving import listening
 from blemish.service.station import Station
 from blemish.service.store.pictures import Pictures
+from blemish.service.store.recipes import change_recipe, find_recipe
 from blemish.service.store.store import Store
-from blemish.service.work.fit_options import check_options
 
 ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
 HOSTILE = "<script>alert(1)</script>"
@@ -91,7 +91,8 @@ def test_a_head_that_does_not_come_holds_no_connection(
         assert connection.recv(1) == b"", "the station has closed it"
 
 
-def test_a_head_without_an_end_holds_no_memory(bench: Bench) -> None:
+def test_a_head_without_an_end_holds_no_memory(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heads, "HEAD_SECONDS", 600.0)  # it is its size that ends it
     with socket.create_connection(("127.0.0.1", bench.port), timeout=30) as connection, suppress(ConnectionError):
         connection.sendall(b"GET /api/v1/live HTTP/1.1\r\nX: " + b"x" * (heads.MOST_HEAD + 300_000))
         assert connection.recv(1) == b""
@@ -101,10 +102,15 @@ def test_a_kept_connection_takes_a_second_call_however_long_it_rested(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(heads, "HEAD_SECONDS", 0.2)
-    client = bench.client()
-    for _ in range(2):
-        assert client.get(f"{API}/live").status_code == 200
-        time.sleep(0.4)
+    with closing(HTTPConnection("localhost", bench.port, timeout=30)) as connection:
+        connection.connect()
+        kept = connection.sock
+        for _ in range(2):
+            connection.request("GET", f"{API}/live")
+            answer = connection.getresponse()
+            assert (answer.status, bool(answer.read())) == (200, True)
+            assert connection.sock is kept, "no other connection was made"
+            time.sleep(0.4)
 
 
 def test_who_goes_away_while_sending_leaves_no_row(bench: Bench) -> None:
@@ -258,6 +264,19 @@ def test_a_job_says_which_options_it_does_not_take(bench: Bench, asked: dict[str
     assert "does not take" in answer.json()["detail"]
 
 
-def test_an_order_that_names_files_is_not_carried_out(bench: Bench) -> None:
-    with pytest.raises(Problem, match="cannot be set from here"):
-        check_options({"spill_folder": "/"})
+def test_a_recipe_that_named_files_before_is_not_carried_out(bench: Bench) -> None:
+    bench.recipe("older")
+    bench.admin.post(f"{API}/recipes/older/images", files=[("images", ("1.png", encoded(good_part(1)), "image/png"))])
+    settings = {"options": {"spill_folder": "/"}}
+    bench.station.store.write(
+        lambda connection: change_recipe(connection, "test", "older", "*", {"settings": settings})
+    )
+    queued = bench.station.bench.queue("test", find_recipe(bench.station.store.read, "older"), "fit", {})
+    assert "cannot be set from here" in wait_for(bench.admin, queued.id)["error"]
+
+
+def test_the_place_of_a_wrong_setting_is_told(bench: Bench) -> None:
+    wrong = {"/settings/options/encoder": {"options": {"encoder": "x"}}, "/settings/ignore": {"ignore": ["mask.png"]}}
+    for pointer, settings in wrong.items():
+        answer = bench.admin.post(f"{API}/recipes", json={"name": "place", "settings": settings})
+        assert answer.json()["errors"] == [{"pointer": pointer}]

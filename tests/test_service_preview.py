@@ -6,10 +6,8 @@ from typing import Any
 
 import pytest
 from parts import good_part, scratched_part
-from station_bench import API, Bench, encoded, opened, put_on_line, wait_for
+from station_bench import API, Bench, blind, encoded, opened, put_on_line, wait_for
 
-from blemish.calibrating import calibrate
-from blemish.detector import load
 from blemish.service.work.child import run
 
 GOOD, BAD = encoded(good_part(101)), encoded(scratched_part(102).grey)
@@ -19,7 +17,6 @@ GOOD, BAD = encoded(good_part(101)), encoded(scratched_part(102).grey)
 def bench(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Iterator[Bench]:
     """A station whose version 1 finds scratches; version 2, on line, lets all pass."""
     folder = tmp_path_factory.mktemp("station")
-    calibrate(load(model), threshold=1e6).save(folder / "blind.blemish")
     with opened(folder / "data") as bench:
         bench.taught("part", model)
         parts = [bench.inspect("part", data) for data in (GOOD, BAD, b"no picture")]
@@ -28,7 +25,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Iterator[Ben
             asked = {"inspection": told["id"], "expected": expected}
             assert bench.admin.post(f"{API}/recipes/part/golden", json=asked).status_code == 201
         bench.station.promote = _without_golden(bench)  # type: ignore[method-assign]
-        put_on_line(bench.station, "part", folder / "blind.blemish")
+        put_on_line(bench.station, "part", blind(model, folder / "blind.blemish"))
         yield bench
 
 

@@ -162,6 +162,23 @@ def test_a_model_whose_job_was_killed_before_it_was_listed_is_swept(tmp_path: Pa
     again.close()
 
 
+def test_a_picture_that_was_kept_is_not_lost_by_what_is_taken_away_after_it(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(self: Keeper) -> int:
+        raise OSError("no room for the audit log")
+
+    monkeypatch.setattr(Keeper, "sweep", broken)
+    part = row(recipe_in(store).id)
+    store.write(lambda connection: add_inspection(connection, part))
+    keeper = Keeper(store)
+    keeper.keep(part.id, encoded(good_part(1)))
+    keeper.close()
+    store.write(lambda _: None)
+    assert find_inspection(store.read, part.id).image_state == "stored"
+    assert not keeper.lost
+
+
 def test_models_that_no_version_lists_are_named_and_left(tmp_path: Path) -> None:
     store = Store(tmp_path, ballast=0)
     stray = tmp_path / "models" / "r" / "v-0123.blemish"

@@ -8,14 +8,13 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
 from parts import good_part
-from station_bench import API, Bench, encoded, opened, wait_for
+from station_bench import API, Bench, encoded, inspect_slowly, opened, wait_for
 
 from blemish.calibrating import calibrate
-from blemish.detector import Detector, load
+from blemish.detector import load
 from blemish.service.work.events import Events
 from blemish.service.work.registry import Registry
 
@@ -30,13 +29,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Iterator[Ben
 
 def test_a_batch_does_not_keep_single_calls_out(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     bench.taught("line", bench.model("part"), deadline_ms=2000)
-    inspect = Detector.inspect
-
-    def slowly(self: Detector, image: Any) -> Any:
-        time.sleep(0.05)
-        return inspect(self, image)
-
-    monkeypatch.setattr(Detector, "inspect", slowly)
+    inspect_slowly(monkeypatch, 0.05)
     monkeypatch.setattr(bench.station.inspectors, "seconds", 1.0)
     data = encoded(good_part(1))
     files = [("images", (f"{number}.png", data)) for number in range(40)]
@@ -59,6 +52,23 @@ def test_a_model_that_is_whole_but_not_the_one_that_was_made_does_not_judge(benc
     assert "sha256 is another" in wait_for(bench.admin, job.json()["id"])["error"], "nor does anything start from it"
 
 
+def test_the_repair_of_a_damaged_version_on_line_can_be_previewed(tmp_path: Path, model: Path) -> None:
+    with opened(tmp_path / "data") as bench:
+        bench.taught("part", model)
+        broken = bench.model("part")
+        bench.inspect("part", encoded(good_part(1)))
+        bench.station.flush()
+        repair = bench.admin.post(f"{API}/recipes/part/versions", json={"kind": "calibrate", "threshold": 1e9}).json()
+        number = wait_for(bench.admin, repair["id"])["result"]["number"]
+        broken.write_bytes(b"no model any more")
+        path = f"{API}/recipes/part/versions"
+        seen = wait_for(bench.admin, bench.admin.post(f"{path}/{number}:preview", json={}).json()["id"])
+        assert (seen["state"], seen["result"]["judged"]) == ("done", 1)
+        asked = {"against": "1"}
+        named = wait_for(bench.admin, bench.admin.post(f"{path}/{number}:preview", json=asked).json()["id"])
+        assert "sha256 is another" in named["error"], "where it is asked for by name, it is told"
+
+
 def test_a_child_that_dies_at_its_start_is_a_failed_job_in_words(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", shutil.which("true"))
     files = [("images", (f"{n}.png", encoded(good_part(n)), "image/png")) for n in range(4)]
@@ -72,7 +82,7 @@ def test_the_events_of_a_job_end_with_it(bench: Bench) -> None:
     job = bench.admin.post(f"{API}/recipes/part/versions", json={"kind": "calibrate", "threshold": 5}).json()
     with bench.admin.stream("GET", f"{API}/jobs/{job['id']}/events") as stream:
         told = [json.loads(line[6:]) for line in stream.iter_lines() if line.startswith("data: ")]
-    assert {each["id"] for each in told} == {job["id"]}
+    assert {(each["id"], each["recipe"]) for each in told} == {(job["id"], "part")}
     assert told[-1]["state"] == "done"
     with bench.admin.stream("GET", f"{API}/jobs/{job['id']}/events") as stream:
         assert [json.loads(line[6:])["state"] for line in stream.iter_lines() if line.startswith("data: ")] == ["done"]

@@ -96,6 +96,11 @@ class Station:
         loading = [] if self.registry.loaded.is_set() else ["The models on line are being loaded."]
         return full + loading + [f"{name}: {why}" for name, why in sorted(self.registry.failed.items())]
 
+    def shown(self, job: Job) -> dict[str, Any]:
+        """A job as events tell it: without what was asked, nor what came of it, which may be long."""
+        told = {key: value for key, value in job.to_dict().items() if key not in ("ask", "result")}
+        return told | {"recipe": recipe_of_id(self.store.read, job.recipe).name}
+
     def notes(self) -> list[str]:
         """What an engineer should know, though all that is on line serves."""
         note = self.keeper.lived.note
@@ -124,8 +129,7 @@ class Station:
         self.events.tell("inspection", {"recipe": name, **_shown(row)})
 
     def _tell_job(self, job: Job) -> None:
-        shown = {key: value for key, value in job.to_dict().items() if key not in ("ask", "result")}
-        self.events.tell("job", shown | {"recipe": recipe_of_id(self.store.read, job.recipe).name})
+        self.events.tell("job", self.shown(job))
 
     def _job_made(self, recipe: Recipe, version: Version, job: Job) -> None:
         self.promote(job.by, recipe_of_id(self.store.read, recipe.id), version, job.ask.get("why", "") or job.kind)

@@ -68,7 +68,7 @@ async def _of_job(station: Station, id: str, said: AsyncIterator[str]) -> AsyncI
     yield await anext(aiter(said))  # from now on nothing is missed
     while True:
         job = await asyncio.to_thread(lambda: find_job(station.store.read, id))
-        shown = {name: value for name, value in job.to_dict().items() if name not in ("ask", "result")}
+        shown = await asyncio.to_thread(station.shown, job)
         yield f"event: job\ndata: {json.dumps(shown, ensure_ascii=False)}\n\n"
         if job.state in ENDED:
             return

@@ -1,4 +1,4 @@
-"""Whether the station lives and serves, its figures."""
+"""Whether the station lives and serves, and its figures."""
 
 from typing import Any
 

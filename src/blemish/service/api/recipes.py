@@ -14,7 +14,7 @@ from blemish.service.station import Station
 from blemish.service.store.labels import misses
 from blemish.service.store.recipes import Recipe, RecipeSettings, add_recipe, change_recipe, find_recipe, list_recipes
 from blemish.service.store.versions import find_version, previous_version
-from blemish.service.work.fit_options import check_options
+from blemish.service.work.fit_options import check_settings
 
 __all__ = ["router"]
 
@@ -31,7 +31,7 @@ def list_all(station: At, archived: bool = False) -> list[dict[str, Any]]:
 @router.post("/recipes", response_model=RecipeOut, status_code=201, responses=documented("conflict"))
 def add(asked: RecipeAdd, station: At, who: Who, response: Response) -> dict[str, Any]:
     """A new recipe; teach it next: POST its good pictures to /recipes/NAME/images."""
-    check_options(asked.settings.options, asked.settings.include, asked.settings.ignore)
+    check_settings(asked.settings)
     recipe = station.store.write(
         lambda connection: add_recipe(
             connection,
@@ -112,8 +112,7 @@ def _change(
 ) -> dict[str, Any]:
     update = {key: value for key, value in update.items() if value is not None or key == "number"}
     try:
-        changed = RecipeSettings.model_validate(update.get("settings", {}))
-        check_options(changed.options, changed.include, changed.ignore)
+        check_settings(RecipeSettings.model_validate(update.get("settings", {})))
         recipe = station.store.write(lambda connection: change_recipe(connection, who, name, etag, update))
     except ValidationError as error:
         errors = [

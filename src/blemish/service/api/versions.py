@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -20,13 +21,14 @@ from blemish.service.store.inspections import find_inspection
 from blemish.service.store.jobs import Job
 from blemish.service.store.recipes import Recipe, find_recipe
 from blemish.service.store.training import list_training
-from blemish.service.store.versions import export_path, find_version, list_versions, model_path
+from blemish.service.store.versions import Version, export_path, find_version, list_versions, model_path
 from blemish.service.work.fit_options import check_options
 
 __all__ = ["router"]
 
 router = APIRouter(tags=["versions"], prefix=API)
 ASKED = ("false_rejects", "confidence", "review", "threshold")
+BINARY = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
 
 
 @router.get("/recipes/{recipe}/versions", response_model=list[VersionOut], responses=documented("unknown-recipe"))
@@ -69,7 +71,7 @@ def make(recipe: str, asked: VersionAsk, station: At, who: Who, response: Respon
     openapi_extra={
         "requestBody": {
             "required": True,
-            "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+            "content": BINARY,
         }
     },
 )
@@ -101,19 +103,14 @@ def one(recipe: str, version: str, station: At) -> dict[str, Any]:
 @router.get(
     "/recipes/{recipe}/versions/{version}/model",
     response_class=FileResponse,
-    responses={
-        200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}},
-        **documented("unknown-recipe", "unknown-id", "not-ready"),
-    },
+    responses={200: {"content": BINARY}, **documented("unknown-recipe", "unknown-id", "not-ready")},
 )
 def download(recipe: str, version: str, station: At) -> FileResponse:
     """The model file: `blemish inspect` judges by it on any machine."""
     found = find_recipe(station.store.read, recipe)
     made = find_version(station.store.read, found, version)
-    path = model_path(station.store.models, made)
-    if not path.is_file():
-        raise Problem("not-ready", f"The model file of version {made.number} is missing; restore it from a backup.")
-    return FileResponse(path, media_type="application/octet-stream", filename=f"{found.name}-{made.number}.blemish")
+    missing = Problem("not-ready", f"The model file of version {made.number} is missing; restore it from a backup.")
+    return _file(model_path(station.store.models, made), found, made, missing)
 
 
 @router.post(
@@ -132,19 +129,14 @@ def export(recipe: str, version: str, station: At, who: Who, response: Response)
 @router.get(
     "/recipes/{recipe}/versions/{version}/model.onnx",
     response_class=FileResponse,
-    responses={
-        200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}},
-        **documented("unknown-recipe", "unknown-id", "conflict"),
-    },
+    responses={200: {"content": BINARY}, **documented("unknown-recipe", "unknown-id", "conflict")},
 )
 def download_onnx(recipe: str, version: str, station: At) -> FileResponse:
     """The ONNX file of a version that was exported: pixels to score and map (docs/export.md)."""
     found = find_recipe(station.store.read, recipe)
     made = find_version(station.store.read, found, version)
-    path = export_path(station.store.models, made)
-    if not path.is_file():
-        raise Problem("conflict", f"Version {made.number} has no ONNX file yet; export it first.")
-    return FileResponse(path, media_type="application/octet-stream", filename=f"{found.name}-{made.number}.onnx")
+    missing = Problem("conflict", f"Version {made.number} has no ONNX file yet; export it first.")
+    return _file(export_path(station.store.models, made), found, made, missing)
 
 
 @router.post(
@@ -161,6 +153,14 @@ def preview(recipe: str, version: str, asked: PreviewAsk, station: At, who: Who,
     ask = {"parent": made.id, "last": asked.last, "against": against}
     job = station.bench.queue(who.name, found, "preview", ask)
     return _queued(station, job, found, response)
+
+
+def _file(path: Path, recipe: Recipe, version: Version, missing: Problem) -> FileResponse:
+    """A file of a version, under the name of its recipe. Raises `missing` where there is none."""
+    if not path.is_file():
+        raise missing
+    name = f"{recipe.name}-{version.number}{path.suffix}"
+    return FileResponse(path, media_type="application/octet-stream", filename=name)
 
 
 def _check_taken(asked: VersionAsk, recipe: Recipe, options: dict[str, Any]) -> None:

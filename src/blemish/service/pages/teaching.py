@@ -14,7 +14,7 @@ from blemish.service.pages.show import show
 from blemish.service.station import Station
 from blemish.service.store.history import Filter, list_inspections
 from blemish.service.store.inspections import Inspection
-from blemish.service.store.jobs import Job, list_jobs
+from blemish.service.store.jobs import ENDED, Job, list_jobs
 from blemish.service.store.recipes import Recipe, find_recipe, list_recipes
 from blemish.service.store.training import list_golden, list_training
 from blemish.service.store.versions import Version, list_versions, previous_version, version_of_id
@@ -90,7 +90,7 @@ def _rate(rate: float, pictures: int) -> dict[str, Any]:
 def running_job(station: Station, recipe: Recipe, *kinds: str) -> Job | None:
     """The job of such a kind that waits or runs; one that compares two versions is no correction."""
     jobs = list_jobs(station.store.read, recipe.id, JOBS)
-    running = (each for each in jobs if each.kind in kinds and each.state in ("queued", "running"))
+    running = (each for each in jobs if each.kind in kinds and each.state not in ENDED)
     return next((each for each in running if not each.ask.get("against")), None)
 
 

@@ -15,7 +15,7 @@ from blemish.service.pages.teaching import about_recipe, running_job
 from blemish.service.problems import Problem
 from blemish.service.station import Station
 from blemish.service.store.inspections import find_inspection
-from blemish.service.store.jobs import Job, list_jobs
+from blemish.service.store.jobs import ENDED, Job, list_jobs
 from blemish.service.store.recipes import Recipe, find_recipe
 from blemish.service.store.training import list_training
 from blemish.service.store.versions import (
@@ -75,8 +75,7 @@ def compare(request: Request, recipe: str, station: At, old: Short = "", new: Sh
     """Two versions on the same past parts: where they agree, and every part on which they do not."""
     found = find_recipe(station.store.read, recipe)
     made = list_versions(station.store.read, found.id)
-    pair = [find_version(station.store.read, found, each) if each else None for each in (old, new)]
-    first, second = pair
+    first, second = (find_version(station.store.read, found, each) if each else None for each in (old, new))
     said: dict[str, Any] = {
         "versions": made,
         "old": first,
@@ -98,7 +97,7 @@ def _compared(station: Station, recipe: Recipe, old: Version, new: Version) -> d
         for job in list_jobs(station.store.read, recipe.id, SEARCHED)
         if job.kind == "preview" and (job.ask["parent"], job.ask.get("against")) == (new.id, old.id)
     ]
-    running = next((job for job in jobs if job.state in ("queued", "running")), None)
+    running = next((job for job in jobs if job.state not in ENDED), None)
     done = next((job for job in jobs if job.state == "done"), None)
     failed = jobs[0].error if jobs and jobs[0].state == "failed" else None
     return {"job": running, "failed": failed} | (_told(station, done) if done is not None else {})

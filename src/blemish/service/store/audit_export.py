@@ -1,11 +1,11 @@
 """A file of new audit rows each day: whoever copies it elsewhere can prove what the log said, whatever happens here."""
 
 import json
-import os
 import sqlite3
 from pathlib import Path
 
 from blemish.service.clock import now
+from blemish.system.whole_file import write_whole
 
 __all__ = ["export_audit"]
 
@@ -24,12 +24,8 @@ def export_audit(connection: sqlite3.Connection, folder: Path) -> int:
     if not rows:
         return 0
     folder.mkdir(mode=0o700, exist_ok=True)
-    half = path.with_suffix(".half")
-    with half.open("w", encoding="utf-8") as file:
-        file.writelines(json.dumps(dict(row), ensure_ascii=False) + "\n" for row in rows)
-        file.flush()
-        os.fsync(file.fileno())
-    half.replace(path)
+    lines = "".join(json.dumps(dict(row), ensure_ascii=False) + "\n" for row in rows)
+    write_whole(path, lines.encode())
     return len(rows)
 
 

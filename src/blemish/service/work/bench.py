@@ -31,6 +31,7 @@ from blemish.service.store.recipes import Recipe
 from blemish.service.store.store import Store
 from blemish.service.store.training import add_training
 from blemish.service.store.versions import Version, add_version, export_path, find_version, model_path
+from blemish.service.work.child import EXPORT, MODEL
 from blemish.service.work.orders import Order, order_of
 
 __all__ = ["Bench"]
@@ -154,8 +155,12 @@ class Bench:
     def _child(self, job: Job, order: Order) -> dict[str, Any] | None:
         """Run the child; its last word, or None where it died."""
         words = [sys.executable, "-m", "blemish.service.work.child"]
-        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "encoding": "utf-8"}
-        with suppress(BrokenPipeError), subprocess.Popen(words, **pipes) as child:  # closing raises it where it died
+        with (
+            suppress(BrokenPipeError),  # it died before it read its order; closing its pipe says so once more
+            subprocess.Popen(
+                words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
+            ) as child,
+        ):
             with self._lock:
                 self._running = job.id, child
                 if self._closed:
@@ -171,11 +176,8 @@ class Bench:
     def _listen(self, job: Job, child: "subprocess.Popen[str]", order: str) -> dict[str, Any] | None:
         assert child.stdin is not None, "it is a pipe"
         assert child.stdout is not None, "it is a pipe"
-        try:
-            child.stdin.write(order + "\n")
-            child.stdin.flush()
-        except BrokenPipeError:
-            return None
+        child.stdin.write(order + "\n")
+        child.stdin.flush()
         last = 0.0
         for line in child.stdout:
             said: dict[str, Any] = json.loads(line)
@@ -191,7 +193,7 @@ class Bench:
     def _keep_export(self, job: Job, order: Order, folder: Path, done: dict[str, Any]) -> Job:
         """Move the ONNX file of a version beside its model."""
         version = find_version(self._store.read, order.recipe, job.ask["parent"])
-        os.replace(folder / "model.onnx", export_path(self._store.models, version))
+        os.replace(folder / EXPORT, export_path(self._store.models, version))
         return self._end(job, "done", result=done)
 
     def _keep(self, job: Job, order: Order, folder: Path, done: dict[str, Any]) -> Job:
@@ -217,7 +219,7 @@ class Bench:
         )
         path = model_path(self._store.models, version)
         path.parent.mkdir(exist_ok=True)
-        os.replace(folder / "model.blemish", path)
+        os.replace(folder / MODEL, path)
         try:
             made = self._store.write(partial(_list_version, job=job, order=order, version=version))
         except Problem:

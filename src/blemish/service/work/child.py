@@ -16,7 +16,7 @@ from typing import Any, TextIO
 
 from blemish.system.progress import Progress
 
-__all__ = ["about", "main", "run"]
+__all__ = ["EXPORT", "MODEL", "NICE", "about", "main", "run"]
 
 NICE = 10
 MODEL, EXPORT = "model.blemish", "model.onnx"

@@ -14,11 +14,10 @@ from blemish.errors import ImageError
 from blemish.images.glance import Glance, read_glance
 from blemish.service.store.store import Store
 from blemish.service.store.training import Training, list_training
+from blemish.service.work.child import NICE
 from blemish.system.stream import available_threads, stream
 
 __all__ = ["examine"]
-
-NICE = 10
 
 
 def examine(store: Store, recipe: str) -> list[dict[str, Any]]:

@@ -1,14 +1,15 @@
 """Which options of `fit` may come over HTTP: none that names a file or a folder of the station's machine."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from blemish.errors import OptionError
 from blemish.options.settings import divide_options
 from blemish.service.problems import Problem
+from blemish.service.store.recipes import RecipeSettings
 
-__all__ = ["check_options"]
+__all__ = ["AREAS", "check_options", "check_settings"]
 
 PATHS = ("checkpoint", "encoder", "spill_folder")
 AREAS = ("ignore", "include")
@@ -17,27 +18,36 @@ NUMBERS = re.compile(r"[\d\s.,;x-]+")
 """What a rectangle or a polygon is written in; anything else would be a file."""
 
 
-def check_options(options: Mapping[str, Any], *areas: Iterable[str]) -> None:
-    """Raise Problem (invalid) for what `fit` would not take, for options that are files, and areas not in numbers."""
+def check_settings(settings: RecipeSettings) -> None:
+    """Raise Problem (invalid) for options that a recipe cannot have, and for areas that are not in numbers."""
+    check_options(settings.options, at="/settings")
+    for name in AREAS:
+        for area in getattr(settings, name):
+            if not NUMBERS.fullmatch(area):
+                said = f"The area {area!r} is not in numbers; give x,y,WIDTHxHEIGHT or x,y x,y x,y."
+                raise _invalid(f"/settings/{name}", said)
+
+
+def check_options(options: Mapping[str, Any], *, at: str = "") -> None:
+    """Raise Problem (invalid) for what `fit` would not take, and for options that are files; they stand below `at`."""
     for name, value in options.items():
         if name in PATHS:
-            raise _invalid(name, f"The option {name} is a file of the station's machine; it cannot be set from here.")
+            said = f"The option {name} is a file of the station's machine; it cannot be set from here."
+            raise _invalid(f"{at}/options/{name}", said)
         if name in AREAS:
-            raise _invalid(name, f"The option {name} is a setting of the recipe; set it there.")
+            raise _invalid(f"{at}/options/{name}", f"The option {name} is a setting of the recipe; set it there.")
         if isinstance(value, str) and _is_file(value):
-            raise _invalid(name, f"The option {name} names a file ({value!r}); name what is installed.")
+            said = f"The option {name} names a file ({value!r}); name what is installed."
+            raise _invalid(f"{at}/options/{name}", said)
     try:
         divide_options(options)
     except OptionError as error:
-        raise Problem("invalid", str(error), errors=[{"pointer": "/options"}]) from None
-    for area in (area for some in areas for area in some):
-        if not NUMBERS.fullmatch(area):
-            raise _invalid("areas", f"The area {area!r} is not in numbers; give x,y,WIDTHxHEIGHT or x,y x,y x,y.")
+        raise _invalid(f"{at}/options", str(error)) from None
 
 
 def _is_file(value: str) -> bool:
     return "/" in value or "\\" in value or value.lower().endswith(".onnx")
 
 
-def _invalid(name: str, sentence: str) -> Problem:
-    return Problem("invalid", sentence, errors=[{"pointer": f"/options/{name}"}])
+def _invalid(pointer: str, sentence: str) -> Problem:
+    return Problem("invalid", sentence, errors=[{"pointer": pointer}])

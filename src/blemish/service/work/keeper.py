@@ -94,12 +94,15 @@ class Keeper:
             try:
                 if item[0]:
                     self._write(*item)
-                if time.monotonic() - swept > SWEEP_SECONDS:
-                    swept = time.monotonic()
-                    self.sweep()
             except Exception:  # a picture is worth less than the thread that keeps the others
                 log.exception("a picture of %s could not be kept", item[0])
                 self._lose(item[0])
+            if time.monotonic() - swept > SWEEP_SECONDS:
+                swept = time.monotonic()
+                try:
+                    self.sweep()
+                except Exception:  # as much as could be; the next time takes the rest
+                    log.exception("what is too old could not be taken away")
 
     def _write(self, id: str, data: bytes) -> None:
         try:

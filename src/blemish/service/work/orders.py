@@ -12,7 +12,7 @@ from blemish.service.store.recipes import Recipe, recipe_of_id
 from blemish.service.store.store import Store
 from blemish.service.store.training import list_golden, list_training
 from blemish.service.store.versions import find_version, sound_model
-from blemish.service.work.fit_options import check_options
+from blemish.service.work.fit_options import AREAS, check_settings
 
 __all__ = ["Order", "Stored", "order_of"]
 
@@ -62,9 +62,9 @@ def order_of(store: Store, job: Job, folder: Path) -> Order:
     if any(picture.part for picture in pictures):
         plain["parts"] = [picture.part or picture.sha256 for picture in pictures]
     if job.kind == "fit":
-        areas = {name: getattr(recipe.settings, name) for name in ("include", "ignore")}
+        areas = {name: getattr(recipe.settings, name) for name in AREAS}
         options = {**recipe.settings.options, **plain["options"]}
-        check_options(options, *areas.values())
+        check_settings(recipe.settings.model_copy(update={"options": options}))
         plain["options"] = {**options, **{k: v for k, v in areas.items() if v}}
     if job.kind == "upload":
         plain["parent"] = str((store.folder / "uploads" / job.ask["file"]).resolve())
@@ -132,8 +132,6 @@ def _bad(connection: sqlite3.Connection, recipe: Recipe) -> list[str]:
 
 def _preview(store: Store, recipe: Recipe, job: Job) -> dict[str, Any]:
     """What to judge again, and the version to compare with: the one named, or the one on line."""
-    against = job.ask.get("against")
-    old = against or recipe.champion
     golden = [
         {"id": each.id, "name": each.name, "sha256": each.sha256, "expected": each.expected}
         | {"file": str(store.pictures.path(each.sha256, each.suffix).resolve())}
@@ -142,10 +140,23 @@ def _preview(store: Store, recipe: Recipe, job: Job) -> dict[str, Any]:
     return {
         "past": _past(store, recipe, job.ask["last"]),
         "golden": golden,
-        "against": against,
-        "old": old and str(sound_model(store.models, recipe, find_version(store.read, recipe, old)).resolve()),
+        "against": job.ask.get("against"),
+        "old": _old(store, recipe, job.ask.get("against")),
         "max_pixels": recipe.settings.max_pixels,
     }
+
+
+def _old(store: Store, recipe: Recipe, against: str | None) -> str | None:
+    """The model to compare with, where there is one. The one on line may be damaged: this preview may mend that."""
+    id = against or recipe.champion
+    if id is None:
+        return None
+    try:
+        return str(sound_model(store.models, recipe, find_version(store.read, recipe, id)).resolve())
+    except Problem:
+        if against is not None:
+            raise
+        return None
 
 
 def _past(store: Store, recipe: Recipe, last: int) -> list[dict[str, Any]]:

@@ -91,7 +91,7 @@ def _plain(picture: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in picture.items() if name != "file"}
 
 
-def _pair(before: Said, after: Said) -> dict[str, Any]:
+def _pair(before: Said | tuple[None, None], after: Said) -> dict[str, Any]:
     return {"verdict": before[0], "score": before[1], "new_verdict": after[0], "new_score": after[1]}
 
 
@@ -106,11 +106,9 @@ def _golden(
 ) -> list[dict[str, Any]]:
     """Golden pictures with old and new verdict; one whose file is missing is judged wrongly, as on promotion."""
     missing: Said = (str(Verdict.ERROR), None)
-    nothing = (None, None)
+    unknown = [(None, None)] * len(golden) if before is None else before
     told = []
-    for place, (picture, new) in enumerate(zip(golden, after, strict=True)):
-        old = nothing if before is None else before[place] or missing
-        verdict, score = new or missing
-        pair = {"verdict": old[0], "score": old[1], "new_verdict": verdict, "new_score": score}
-        told.append(_plain(picture) | pair | {"right": judged_rightly(picture["expected"], verdict)})
+    for picture, old, new in zip(golden, unknown, after, strict=True):
+        pair = _pair(old or missing, new or missing)
+        told.append(_plain(picture) | pair | {"right": judged_rightly(picture["expected"], pair["new_verdict"])})
     return told
