@@ -2,7 +2,9 @@
 
 What it adds to one part is the time at the caller, less the steps that the answer names, less what `Detector.inspect`
 takes beside its steps (median, in this process). The caller is a bare socket: a client's own work is not the station's.
-Below what it adds stands its floor: one fsync of a page on the same disk, which each row waits for.
+Below what it adds stands its floor: one fsync of a page on the same disk, which each row waits for; and how long a
+sleeping thread takes to wake, which is done five times a call: the thread that answers wakes when the call comes, when
+its row is likely to be recorded and when it is; and once wake a thread that judges and the caller.
 
 PYTHONPATH=tests:benchmarks python benchmarks/station.py --keep
 """
@@ -10,6 +12,7 @@ PYTHONPATH=tests:benchmarks python benchmarks/station.py --keep
 import argparse
 import json
 import os
+import queue
 import socket
 import tempfile
 import threading
@@ -83,6 +86,7 @@ def _measured(served: Served, detector: Detector, shots: list[bytes]) -> str:
             ("the answer at the caller", alone),
             ("what the station adds", added),
             ("one fsync", _synced(served.folder)),
+            ("one wake of a thread", _woken(detector, shots[:40])),
         )
     ]
     told = markdown_table(["milliseconds", "median", "99 %"], rows)
@@ -158,6 +162,26 @@ def _synced(folder: Path) -> list[float]:
             began = time.perf_counter()
             os.fsync(file.fileno())
             found.append(time.perf_counter() - began)
+    return found
+
+
+def _woken(detector: Detector, shots: list[bytes]) -> list[float]:
+    """Seconds until a sleeping thread goes on, after each inspection."""
+    asked: queue.SimpleQueue[float | None] = queue.SimpleQueue()
+    found: list[float] = []
+
+    def sleeper() -> None:
+        while (began := asked.get()) is not None:
+            found.append(time.perf_counter() - began)
+
+    thread = threading.Thread(target=sleeper)
+    thread.start()
+    for data in shots:
+        detector.inspect(data)
+        asked.put(time.perf_counter())
+        time.sleep(0.001)
+    asked.put(None)
+    thread.join()
     return found
 
 

@@ -30,8 +30,9 @@ class Served:
     `seconds` is how long the last start took until it was ready, `parts` when it said where it is, answered, was ready.
     """
 
-    def __init__(self, folder: Path, token: str, start: Sequence[str] = ("-c", START)) -> None:
-        self.folder, self.headers, self._words = folder, {"Authorization": f"Bearer {token}"}, start
+    def __init__(self, folder: Path, token: str, start: Sequence[str] | None = None) -> None:
+        self.folder, self.headers = folder, {"Authorization": f"Bearer {token}"}
+        self._words = ("-c", START) if start is None else start
         self.seconds, self.parts = 0.0, (0.0, 0.0, 0.0)
         self.process: subprocess.Popen[str] | None = None
         self.address = ""

@@ -137,5 +137,4 @@ def inspection_of(row: sqlite3.Row | Mapping[str, Any]) -> Inspection:
     return Inspection(**{**plain, **changed, "late": bool(plain["late"])})
 
 
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode

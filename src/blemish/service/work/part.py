@@ -54,6 +54,11 @@ class Part:
     """The row and whether it is on the disk; or a Problem."""
 
     @cached_property
+    def id(self) -> str:
+        """Of its row; reckoned once."""
+        return new_id()
+
+    @cached_property
     def sha256(self) -> str:
         """Of its picture; reckoned once."""
         return hashlib.sha256(self.data).hexdigest()
@@ -83,7 +88,7 @@ def judge(part: Part) -> Inspection:
     settings = part.served.recipe.settings
     timings = {"queue": began, **result.timings}
     return Inspection(
-        id=new_id(),
+        id=part.id,
         at=now(),
         recipe=part.served.recipe.id,
         version=part.served.version.id,
