@@ -49,7 +49,7 @@ class Part:
     """The verdict, before it is on the disk."""
     judged: float = math.inf
     foresee: Callable[[Inspection], None] | None = None
-    """Called with the row, by the thread that writes, when it waits for the disk alone: it is not recorded yet."""
+    """Called with the row, by a thread of its own, when it waits for the disk alone: it is not recorded yet."""
     answer: "Future[tuple[Inspection, bool]]" = field(default_factory=Future)
     """The row and whether it is on the disk; or a Problem."""
 
