@@ -107,10 +107,10 @@ async def inspect_part(
     if ticket.idempotency is not None:
         before = repeated(station.store.read, judging.recipe.id, ticket.idempotency, part.sha256)
         if before is not None:
-            return _told(Named(station).inspection(before, detail=asked.detail))
+            return _told(to_json(Named(station).inspection(before, detail=asked.detail)))
     answer = _Answer(_named(station, judging), asked.detail)
     row, recorded = await verdict(station, part, answer.foresee)
-    return answer.of(row, recorded=recorded)
+    return _told(answer.of(row, recorded=recorded))
 
 
 class _Answer:
@@ -119,20 +119,20 @@ class _Answer:
     def __init__(self, named: Named, detail: Detail) -> None:
         self._named, self._detail = named, detail
         self._row: Inspection | None = None
-        self._made = Response()
+        self._made = b""
 
     def foresee(self, row: Inspection) -> None:
         """Make it for a row that is likely to be recorded."""
         self._made, self._row = self.of(row, recorded=True), row
 
-    def of(self, row: Inspection, *, recorded: bool) -> Response:
+    def of(self, row: Inspection, *, recorded: bool) -> bytes:
         if recorded and row is self._row:
             return self._made
-        return _told(self._named.inspection(row, recorded=recorded, detail=self._detail))
+        return to_json(self._named.inspection(row, recorded=recorded, detail=self._detail))
 
 
-def _told(answer: dict[str, Any]) -> Response:
-    return Response(to_json(answer), media_type="application/json")
+def _told(answer: bytes) -> Response:
+    return Response(answer, media_type="application/json")
 
 
 @router.post(
@@ -192,9 +192,8 @@ async def verdict(
         part.foresee = partial(_soon, loop, foresee)
     answer = station.inspectors.submit(part)
     answer.add_done_callback(lambda _: _soon(loop, woken.set))
-    part.id  # noqa: B018 - reckoned here while it is inspected there
     if len(part.data) <= SMALL:
-        part.sha256  # noqa: B018 - too
+        part.sha256  # noqa: B018 - reckoned here while it is inspected there
     wait = patience = station.settings.record_within_ms / 1000
     while wait > 0 and not answer.done():
         with suppress(TimeoutError):

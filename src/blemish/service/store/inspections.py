@@ -137,4 +137,5 @@ def inspection_of(row: sqlite3.Row | Mapping[str, Any]) -> Inspection:
     return Inspection(**{**plain, **changed, "late": bool(plain["late"])})
 
 
-_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -8,7 +8,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
 
@@ -37,9 +37,6 @@ class Inspectors:
 
     def __init__(self, store: Store, threads: int, after: Callable[[Part, Inspection, bool], None]) -> None:
         self._store, self._after, self._afterwards = store, after, Afterwards()
-        self._ahead = ThreadPoolExecutor(1, "ahead")
-        """Tells who waits what its row will be. Who wakes them lets go of the interpreter, and they keep it until the
-        answer is made: a thread that writes would begin its commit only then."""
         self._heap: list[tuple[int, int, Part | None]] = []
         self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()
         """One item for each of the heap: so a thread wakes sooner than by a PriorityQueue, which has two locks."""
@@ -86,7 +83,6 @@ class Inspectors:
             thread.join()
         with suppress(Problem):  # a full disk: then nothing is on its way to it
             self._store.write(lambda _: None)  # after the rows of the last parts, so that these are answered
-        self._ahead.shutdown()
         self._afterwards.close()
 
     def flush(self) -> None:
@@ -125,7 +121,7 @@ class Inspectors:
         part.row, part.judged = row, time.monotonic()
         # Where no part waits, this thread has time to write; where it is the only one, a slow disk must not stop it.
         here = len(self._threads) > 1 and not self.waiting
-        written = self._store.submit(partial(self._write, part=part, row=row), here=here)
+        written = self._store.submit(partial(_write, part=part, row=row), here=here)
         written.add_done_callback(partial(self._answer, part, row))
 
     def _answer(self, part: Part, row: Inspection, written: "Future[Inspection]") -> None:
@@ -140,8 +136,9 @@ class Inspectors:
             self._afterwards.add(partial(self._after, part, stored, error is None))
         part.answer.set_result((stored, error is None))
 
-    def _write(self, connection: sqlite3.Connection, *, part: Part, row: Inspection) -> Inspection:
-        stored = add_inspection(connection, row)
-        if part.foresee is not None:
-            self._ahead.submit(part.foresee, stored)
-        return stored
+
+def _write(connection: sqlite3.Connection, *, part: Part, row: Inspection) -> Inspection:
+    stored = add_inspection(connection, row)
+    if part.foresee is not None:
+        part.foresee(stored)
+    return stored

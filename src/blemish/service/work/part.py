@@ -49,14 +49,9 @@ class Part:
     """The verdict, before it is on the disk."""
     judged: float = math.inf
     foresee: Callable[[Inspection], None] | None = None
-    """Called with the row, by a thread of its own, when it waits for the disk alone: it is not recorded yet."""
+    """Called with the row, by the thread that writes, when it waits for the disk alone: it is not recorded yet."""
     answer: "Future[tuple[Inspection, bool]]" = field(default_factory=Future)
     """The row and whether it is on the disk; or a Problem."""
-
-    @cached_property
-    def id(self) -> str:
-        """Of its row; reckoned once."""
-        return new_id()
 
     @cached_property
     def sha256(self) -> str:
@@ -88,7 +83,7 @@ def judge(part: Part) -> Inspection:
     settings = part.served.recipe.settings
     timings = {"queue": began, **result.timings}
     return Inspection(
-        id=part.id,
+        id=new_id(),
         at=now(),
         recipe=part.served.recipe.id,
         version=part.served.version.id,
