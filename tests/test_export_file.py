@@ -11,6 +11,7 @@ from parts import good_part, save_image
 from shell import RunCli
 
 from blemish.detector import Detector
+from blemish.export import compare
 from blemish.export.exporting import export_bytes
 from blemish.export.seal import SEAL, sealed, unbroken
 
@@ -66,6 +67,17 @@ def test_inspecting_by_an_export_says_what_the_model_says(
         assert [one[name] for name in ("path", "verdict", "model", "percentile")] == [
             other[name] for name in ("path", "verdict", "model", "percentile")
         ]
+
+
+def test_a_check_that_fails_says_that_the_files_are_there(
+    model: Path, folder: Path, tmp_path: Path, run_cli: RunCli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compare, "MOST", -1.0)
+    path = tmp_path / "part.onnx"
+    ended = run_cli("export", model, "-o", path, "--check", folder / "line")
+    assert ended.code == 1
+    assert f"{path}: it was written, but does not say what the model says" in ended.stderr
+    assert path.is_file()
 
 
 def test_a_batch_goes_on_after_an_image_that_is_none(

@@ -14,6 +14,7 @@ from blemish.export.artefact import Artefact
 from blemish.export.compare import compare
 from blemish.export.exporting import export_bytes
 from blemish.export.ir import write_ir
+from blemish.export.operators import PREFIX
 
 
 @pytest.fixture
@@ -38,6 +39,8 @@ def test_its_files_hold_each_thing_once(ir: Path, detector: Detector) -> None:
     assert text.count("good_scores") == 1
     assert "ShapeOf" not in text
     assert "\n\t" not in text
+    for noise in ("&quot;", "<dim>", "Identity", PREFIX):
+        assert noise not in text
 
 
 def test_the_command_writes_it_and_inspects_by_it(model: Path, folder: Path, tmp_path: Path, run_cli: RunCli) -> None:

@@ -200,7 +200,7 @@ def _scores(export: Path, images: list[Path]) -> list[float]:
 @pytest.mark.skipif(
     shutil.which("g++") is None or LIBRARY is None, reason="needs g++, and ONNX Runtime's library for Linux"
 )
-def test_cpp(export: Path, images: list[Path], detector: Detector, tmp_path: Path) -> None:
+def test_cpp(export: Path, images: list[Path], detector: Detector, folder: Path, tmp_path: Path) -> None:
     reader = CppReader(tmp_path)
     pictures = []
     for image in images:
@@ -219,6 +219,10 @@ def test_cpp(export: Path, images: list[Path], detector: Detector, tmp_path: Pat
     Image.new("RGB", (1030, 1030)).save(tmp_path / "large.ppm")
     assert "more pixels than the model takes" in reader(export, tmp_path / "large.ppm").stderr
     assert "by a newer blemish" in reader(newer(export, tmp_path), pictures[0]).stderr
+    whole = fit(folder / "fit", threads=1, size=TINY["size"], method="1-nn")
+    (tmp_path / "whole.onnx").write_bytes(export_bytes(whole.model))
+    assert reader(tmp_path / "whole.onnx", pictures[0]).stdout.startswith(str(whole.inspect(images[0]).verdict))
+    assert "a 1-NN model has no map" in reader("--maps", tmp_path, tmp_path / "whole.onnx", pictures[0]).stderr
 
 
 OLD_RUNTIME = """

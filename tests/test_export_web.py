@@ -19,9 +19,10 @@ from PIL import Image
 from shell import RunCli
 
 from blemish.detector import Detector, load
+from blemish.errors import DataError
 from blemish.export.artefact import Artefact
 from blemish.export.exporting import export_bytes
-from blemish.export.web import WANTED, write_web
+from blemish.export.web import WANTED, check_web, write_web
 from blemish.fitting import fit
 
 PROBE = """<!doctype html><iframe></iframe><script>
@@ -222,3 +223,10 @@ def test_a_page_that_could_not_judge_is_not_written(
     assert ended.code == 2
     assert "A page cannot judge by this model" in ended.sentence
     assert not page.exists()
+
+
+def test_a_folder_inside_a_file_is_refused(tmp_path: Path) -> None:
+    for name in WANTED:
+        (tmp_path / name).touch()
+    with pytest.raises(DataError, match=f"{WANTED[0]} is a file; name a folder"):
+        check_web(tmp_path / WANTED[0] / "page", tmp_path)

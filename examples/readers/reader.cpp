@@ -209,6 +209,7 @@ int judge(int count, char** words, const std::string& maps) {
   if (field(document, "input", "pixels") != "\"uint8\"" || document.find("\"places\":null") == std::string::npos ||
       document.find("\"only_cells\":null") == std::string::npos || field(document, "input", "tiling") != "null" || resize == "\"crop\"")
     fail("this reader judges 8-bit pictures whole: no areas, crop, tiles or PaDiM");
+  if (!maps.empty() && document.find("\"method\":\"1-nn\"") != std::string::npos) fail("a 1-NN model has no map: leave --maps out");
   const double ng = std::stod(field(document, "thresholds", "threshold")), review = std::stod(field(document, "thresholds", "review_threshold"));
   const size_t own_end = document.rfind("\"end\":") + 6;
   const bool ends_known = document.compare(own_end, 4, "null") != 0;

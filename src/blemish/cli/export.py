@@ -75,6 +75,8 @@ def export(
     if images and precision == "float32":
         agreement = compare(detector, Artefact.load(file), images)
         say(str(agreement))
+        if not agreement.good:
+            say(f"{file}: it was written, but does not say what the model says; do not inspect by it.")
         raise SystemExit(0 if agreement.good else 1)
 
 

@@ -5,7 +5,6 @@ A JSON file beside them holds the SHA-256 of both, and the document again, for p
 
 import hashlib
 import json
-import re
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,6 +14,7 @@ import onnx
 
 from blemish.errors import ModelFileError, OptionError
 from blemish.export.operators import BAND
+from blemish.export.shorter import drop_repeated, short_text
 from blemish.export.writing import BESIDE, document_text, json_beside, write_beside
 from blemish.system.outputs import Kind, Outputs, begins
 
@@ -42,11 +42,12 @@ def write_ir(path: Path, content: bytes) -> int:
     import openvino
 
     model = _folded(content)
+    drop_repeated(model)
     model.set_rt_info(document_text(content), "blemish")
     with tempfile.TemporaryDirectory() as folder:
         openvino.save_model(model, str(Path(folder, "part.xml")), compress_to_fp16=False)
         network, weights = (Path(folder, name).read_bytes() for name in ("part.xml", "part.bin"))
-    network = re.sub(rb">\s+<", b"><", network)  # the indentation is a sixth of it
+    network = short_text(network)
     hashes = {"file": path.name, "sha256": _digest(network), "weights_sha256": _digest(weights)}
     write_beside({path: network, path.with_suffix(".bin"): weights}, {"openvino": hashes}, content)
     return len(network) + len(weights)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from blemish.arrays import Floats
-from blemish.export.operators import BAND, INT64, Operators, numbers
+from blemish.export.operators import BAND, FLOAT, INT64, Operators, numbers
 from blemish.scoring.heatmap import JoinRule, anomaly_map, shares
 
 __all__ = ["Drawing", "drawn", "joined", "largest", "mean_drawn", "scaled"]
@@ -48,11 +48,22 @@ def _matrix(ops: Operators, side_Pc: Floats) -> str:
     width = int((cells - (side_Pc != 0)[:, ::-1].argmax(axis=1) - first_P).max())
     if 4 * width > cells:
         return ops.named(side_Pc)
-    at_Pb = np.minimum(first_P, cells - width)[:, None] + np.arange(width)
-    places = ops("Cast", ops.named(at_Pb.astype(np.uint16), BAND), to=INT64)
-    here = ops("OneHot", places, np.int64(cells), np.array([0, 1], np.float32))
-    values = ops.named(np.take_along_axis(side_Pc, at_Pb, axis=1)[:, :, None], BAND)
+    first_P = np.minimum(first_P, cells - width)
+    starts = ops("Cast", ops.named(first_P.astype(np.uint16)[:, None], BAND), to=INT64)
+    places = ops("Unsqueeze", ops("Add", starts, np.arange(width)), numbers(2))
+    here = ops("Cast", ops("Equal", places, np.arange(cells)), to=FLOAT)
+    band_Pb = np.take_along_axis(side_Pc, first_P[:, None] + np.arange(width), axis=1)
+    values = ops("Unsqueeze", _rows(ops, band_Pb), numbers(2))
     return ops("ReduceSum", ops("Mul", here, values), numbers(1), keepdims=0)
+
+
+def _rows(ops: Operators, band_Pb: Floats) -> str:
+    """The band, each different row of it once: away from the edges they repeat with every cell."""
+    different_Ub, which_P = np.unique(band_Pb, axis=0, return_inverse=True)
+    if 2 * len(different_Ub) > len(band_Pb):
+        return ops.named(band_Pb, BAND)
+    which = ops("Cast", ops.named(which_P.astype(np.uint16), BAND), to=INT64)
+    return ops("Gather", ops.named(different_Ub, BAND), which)
 
 
 def mean_drawn(ops: Operators, scores: str, drawing: Drawing) -> str:

@@ -26,10 +26,11 @@ def nearest_rows(ops: Operators, queries: str, count: int, bank_KD: Array) -> tu
     bank = float_rows(ops, bank_KD)
     mean_D: Floats = bank_KD.mean(axis=0, dtype=np.float64).astype(np.float32)
     about = ops("Sub", queries, mean_D)
-    with_one = ops("Concat", about, ops("Expand", np.ones((1, 1), np.float32), numbers(count, 1)), axis=1)
+    with_one = ops("Pad", about, numbers(0, 0, 0, 1), np.float32(1))
     starts = range(0, len(bank_KD), CHUNK)
     parts = [(start, min(start + CHUNK, len(bank_KD))) for start in starts]
-    answers = [_of_chunk(ops, queries, with_one, count, bank, mean_D, part) for part in parts]
+    whole = len(parts) == 1
+    answers = [_of_chunk(ops, queries, with_one, count, bank, mean_D, part, whole=whole) for part in parts]
     if len(answers) == 1:
         return answers[0]
     found, distances = (ops("Concat", *(ops.reshaped(each[i], [-1, 1]) for each in answers), axis=1) for i in (0, 1))
@@ -45,10 +46,18 @@ def float_rows(ops: Operators, bank_KD: Array) -> str:
 
 
 def _of_chunk(
-    ops: Operators, queries: str, with_one: str, count: int, bank: str, mean_D: Floats, part: tuple[int, int]
+    ops: Operators,
+    queries: str,
+    with_one: str,
+    count: int,
+    bank: str,
+    mean_D: Floats,
+    part: tuple[int, int],
+    *,
+    whole: bool,
 ) -> tuple[str, str]:
     """The nearest row among those of one part of the bank; all but the products is computed once, on loading."""
-    rows = ops("Slice", bank, numbers(part[0]), numbers(part[1]), numbers(0))
+    rows = bank if whole else ops("Slice", bank, numbers(part[0]), numbers(part[1]), numbers(0))
     about = ops("Sub", rows, mean_D)
     squares = ops("ReduceSum", ops("Mul", about, about), numbers(1), keepdims=1)
     with_squares = ops("Concat", about, ops("Mul", squares, np.float32(-0.5)), axis=1)

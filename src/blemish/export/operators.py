@@ -40,11 +40,20 @@ class Operators:
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
         self._known: dict[tuple[str, tuple[int, ...], bytes], str] = {}
+        self._made: dict[tuple[str, tuple[str, ...], str], str] = {}
 
     def __call__(self, operator: str, *inputs: Value, name: str = "", **attributes: object) -> str:
-        """Add an operator with one output; returns its name, `name` where that is given."""
+        """Add an operator with one output; returns its name, `name` where that is given.
+
+        One that is asked for twice (two looks read the same bank) is there once.
+        """
+        read = [self.named(value) for value in inputs]
+        same = operator, tuple(read), repr(sorted(attributes.items()))
+        if not name and same in self._made:
+            return self._made[same]
         made = name or f"{self._prefix}{len(self.nodes)}/{operator}"
-        self.nodes.append(helper.make_node(operator, [self.named(value) for value in inputs], [made], **attributes))
+        self.nodes.append(helper.make_node(operator, read, [made], **attributes))
+        self._made[same] = made
         return made
 
     def two(self, operator: str, *inputs: Value, **attributes: object) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 import numpy as np
 
 from blemish.errors import OptionError
+from blemish.export.around import rows_around
 from blemish.export.maps import Drawing, drawn, joined, largest, mean_drawn, scaled
 from blemish.export.nearest import float_rows, nearest_rows
 from blemish.export.operators import DOUBLE, FLOAT, INT64, Operators, numbers
@@ -99,12 +100,11 @@ def _top_mean(ops: Operators, scores: str, seen: str, share: float, cells: int) 
 
 
 def _reweighted(ops: Operators, look: Look, neighbours: int, scores: str, queries: str, found: str) -> str:
-    """Equation 7: the rows around each row of the bank do not change, so they are looked up."""
-    _, around_Kb = look.search.query(look.search.bank_KD, min(neighbours, len(look.bank.rows_KD)))
-    small_Kb = around_Kb.astype(np.uint16 if len(around_Kb) <= 1 << 16 else np.int64)  # int64 takes an eighth of a bank
+    """Equation 7, over the rows around the row of the bank that is nearest to the farthest patch."""
+    bank = float_rows(ops, look.bank.rows_KD)
     farthest = ops("ArgMax", scores, axis=0, keepdims=1)
-    around = ops.reshaped(ops("Cast", ops("Gather", small_Kb, ops("Gather", found, farthest)), to=INT64), [-1])
-    rows = ops("Gather", float_rows(ops, look.bank.rows_KD), around)
+    around = rows_around(ops, look, neighbours, bank, ops("Gather", found, farthest))
+    rows = ops("Gather", bank, around)
     to_rows = ops.length(
         ops("Sub", *(ops("Cast", each, to=DOUBLE) for each in (rows, ops("Gather", queries, farthest))))
     )

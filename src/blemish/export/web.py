@@ -26,8 +26,9 @@ def check_web(folder: Path, runtime: Path, *, force: bool = False) -> None:
         raise OptionError(
             f"{runtime / missing[0]} is not there; run npm install onnxruntime-web, or give its dist (--runtime)."
         )
-    if folder.exists() and not folder.is_dir():
-        raise DataError(f"{folder} is a file; name a folder.")
+    for each in (folder, *folder.parents):
+        if each.exists() and not each.is_dir():
+            raise DataError(f"{each} is a file; name a folder.")
     if folder.is_dir() and any(folder.iterdir()) and not _is_page(folder) and not force:
         raise DataError(
             f"{folder} is there already and no page of an export; name a new folder, or repeat with --force."
