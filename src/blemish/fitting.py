@@ -1,6 +1,7 @@
 """Fit a detector on good images: size, method, thresholds."""
 
 import datetime
+import hashlib
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -138,6 +139,7 @@ def _fit(
         held=held,
         workers=workers,
     )
+    good = replace(good, contents=_contents(glances))
     settings = good.settings
     check_varied(glances)
     viewer = good.viewer
@@ -228,6 +230,10 @@ def _training_images(
         glance.remembered(part, pixels=digest, motion=motion, in_memory=not held)
         for glance, part, digest, motion, held in zip(glances, part_of, digests, motions, held_N.tolist(), strict=True)
     ]
+
+
+def _contents(glances: Sequence[Glance]) -> str:
+    return hashlib.sha256(b"".join(glance.digest for glance in glances)).hexdigest()
 
 
 def _check_can_work(sources: Sequence[Source], settings: Settings) -> None:

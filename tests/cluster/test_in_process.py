@@ -245,7 +245,7 @@ def test_a_fit_that_was_killed_goes_on_after_any_round_on_other_workers(
 def test_a_checkpoint_of_other_images_or_settings_is_refused(good: Path, tmp_path: Path) -> None:
     place = str(tmp_path / "state")
     fitted(good, LocalCrew(1), tmp_path, checkpoint=place)
-    with pytest.raises(OptionError, match="is of other images or other settings; name another, or delete it"):
+    with pytest.raises(OptionError, match="is of other images, other settings or other versions"):
         fitted(good, LocalCrew(1), tmp_path, checkpoint=place, seed=2)
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine.txt").write_text("mine")
@@ -324,7 +324,7 @@ def test_parts_are_written_once_and_refuse_another_run(
     assert again == counts
     assert sorted(path.name for path in place.glob("*.parquet")) == parts
     assert (place / parts[0]).stat().st_mtime_ns == kept
-    with pytest.raises(OptionError, match="holds the parts of other images or of another model"):
+    with pytest.raises(OptionError, match="holds the parts of other images, of another model or of other options"):
         inspect_to_parts(cluster_of(LocalCrew(1)), alone, paths[1:], str(place))
 
 
@@ -389,7 +389,7 @@ def test_a_worker_of_other_versions_is_named_also_where_it_takes_anothers_place(
     crew: Any = LocalCrew(2, lambda number, call: call.method == "process")
     _introduce(crew)
     own = Worker().versions()
-    assert own.keys() == {"blemish", "numpy", "onnxruntime", "Python"}
+    assert own.keys() == {"blemish", "numpy", "onnxruntime", "simplejpeg", "Pillow", "OpenCV", "Python"}
     monkeypatch.setattr(Worker, "versions", lambda worker: own | {"numpy": "1.0", "Python": "3.9.1"})
     monkeypatch.setattr("platform.node", lambda: "node-7")
     said = (

@@ -90,7 +90,8 @@ def reached(
         return
     from blemish.cluster.connecting import connect
 
-    with connect(address, processors=threads if address == "local" else None, checkpoint=state) as cluster:
+    processors = threads if address == "local" else None
+    with connect(address, processors=processors, checkpoint=state, say=say) as cluster:
         yield cluster
         if cluster.lost:
             say(f"{cluster.lost} worker(s) of the cluster died and were replaced; the result is the same.")

@@ -2,20 +2,26 @@
 
 import io
 import json
-from collections.abc import Sequence
-from typing import Any
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+from zipfile import BadZipFile
 
 import numpy as np
 
 from blemish.arrays import Bools
 from blemish.cluster.plan import ChunkRecord
 from blemish.cluster.storage import Storage
-from blemish.errors import OptionError
+from blemish.errors import DataError, OptionError
 from blemish.memory.coreset import Round
 
 __all__ = ["Checkpoint"]
 
 KEY = "fit.json"
+OWN = re.compile(r"fit\.json|chunk-\d{8}\.json|.+-round-\d{9}\.npz")
+"""The names of its files: whatever else lies in the folder is not its own."""
+
+Read = TypeVar("Read")
 
 
 class Checkpoint:
@@ -24,9 +30,10 @@ class Checkpoint:
     def __init__(self, storage: Storage, key: str) -> None:
         self._storage = storage
         found = storage.get(KEY)
-        if found is not None and json.loads(found).get("key") != key:
+        if found is not None and self._read(KEY, found, _key_of) != key:
             raise OptionError(
-                f"The checkpoint {storage.place} is of other images or other settings; name another, or delete it."
+                f"The checkpoint {storage.place} is of other images, other settings or other versions; name another, "
+                f"or delete it."
             )
         if found is None and storage.names():
             raise OptionError(f"{storage.place} holds other files; name an empty folder for the checkpoint.")
@@ -35,28 +42,50 @@ class Checkpoint:
     def record(self, chunk: int) -> ChunkRecord | None:
         """What a chunk looked like, if it was looked at before."""
         found = self._storage.get(_chunk(chunk))
-        return None if found is None else _record(json.loads(found))
+        return None if found is None else self._read(_chunk(chunk), found, lambda own: _record(json.loads(own)))
 
     def keep_record(self, chunk: int, record: ChunkRecord) -> None:
         self._storage.put(_chunk(chunk), json.dumps(_plain(record)).encode())
 
     def rounds(self, run: str) -> list[Round]:
-        """The rounds of a coreset, as far as it came."""
-        return list(map(_round, self._files(run)))
+        """The rounds of a coreset, as far as each goes on where the one before ended.
 
-    def keep_round(self, run: str, number: int, done: Round) -> None:
+        Each is named by the rows before it. Rows come in one order, however they are divided among rounds: so what two
+        commands wrote at the same time, on other numbers of shards, is one chain or is left alone.
+        """
+        found: list[Round] = []
+        rows = 0
+        while (content := self._storage.get(_named(run, rows))) is not None:
+            found.append(self._read(_named(run, rows), content, _round))
+            rows += len(found[-1].numbers_R)
+        return found
+
+    def keep_round(self, run: str, before: int, done: Round) -> None:
+        """Keep a round of which so many rows were chosen `before`."""
         file = io.BytesIO()
         np.savez(file, numbers=done.numbers_R, centres=done.centres_RD, squared=np.array(done.squared, np.float64))
-        self._storage.put(f"{run}-round-{number:06}.npz", file.getvalue())
+        self._storage.put(_named(run, before), file.getvalue())
 
     def clear(self) -> None:
-        """The fit is done."""
-        self._storage.remove(self._storage.names())
+        """The fit is done; files that are not its own stay, such as a model that was written beside them."""
+        self._storage.remove(list(filter(OWN.fullmatch, self._storage.names())))
 
-    def _files(self, run: str) -> list[bytes]:
-        names = [name for name in self._storage.names() if name.startswith(f"{run}-round-")]
-        found = map(self._storage.get, names)
-        return [content for content in found if content is not None]
+    def _read(self, name: str, content: bytes, read: Callable[[bytes], Read]) -> Read:
+        try:
+            return read(content)
+        except (ValueError, KeyError, TypeError, AttributeError, EOFError, BadZipFile):
+            raise DataError(
+                f"The file {name} of the checkpoint {self._storage.place} is damaged; delete the checkpoint, or name "
+                f"another."
+            ) from None
+
+
+def _key_of(content: bytes) -> str:
+    return str(json.loads(content)["key"])
+
+
+def _named(run: str, before: int) -> str:
+    return f"{run}-round-{before:09}.npz"
 
 
 def _chunk(number: int) -> str:

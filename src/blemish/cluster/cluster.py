@@ -20,6 +20,7 @@ from blemish.cluster.worker import Call, Sent, Worker
 from blemish.errors import OptionError
 from blemish.images.read import Source, image_name
 from blemish.methods.good_images import GoodImages
+from blemish.system.conducts import silently
 
 if TYPE_CHECKING:
     from blemish.cluster.crew import Crew
@@ -41,9 +42,16 @@ class Cluster:
     """Workers on one or several machines, for `fit(cluster=...)`; made by `blemish.connect`, a context manager."""
 
     def __init__(
-        self, address: str, *, processors: int | None = None, workers: int | None = None, checkpoint: str | None = None
+        self,
+        address: str,
+        *,
+        processors: int | None = None,
+        workers: int | None = None,
+        checkpoint: str | None = None,
+        say: Callable[[str], None] = silently,
     ) -> None:
         self.address = address
+        self._say = say
         self._processors, self._workers = processors, workers
         self._place = checkpoint
         self._checkpoint: Checkpoint | None = None
@@ -60,7 +68,7 @@ class Cluster:
 
             each = self._workers or WORKERS
             threads = max(1, min(machines) // each)
-            self._crew = stack.enter_context(Crew(sum(min(each, own) for own in machines), threads))
+            self._crew = stack.enter_context(Crew(sum(min(each, own) for own in machines), threads, self._say))
             _introduce(self._crew)
             self._stack = stack.pop_all()
         return self
@@ -186,11 +194,16 @@ def _always(call: Call, worker: int) -> list[Call]:
 
 
 def _key(good: GoodImages, graph: bytes) -> str:
-    """Digits that stand for these images, by their names, and all that shapes their patches and the coreset."""
+    """Digits that stand for these images, by their names and pixels, and all that shapes their patches and the coreset.
+
+    By names alone, an image that was taken anew would have the patches of the one before, and two folders called good,
+    fitted at the same time, the same files.
+    """
     found = hashlib.sha256(graph)
-    chunk = str(chunk_of(len(good)))
-    for part in (repr(good.viewer), good.settings.model_dump_json(), good.resources.spill_type, chunk):
+    resources, chunk = good.resources, str(chunk_of(len(good)))
+    for part in (repr(good.viewer), good.settings.model_dump_json(), resources.spill_type, resources.provider, chunk):
         found.update(part.encode())
+    found.update(f"{Worker().versions()}{good.contents}".encode())
     for source in good.sources:
         found.update(f"\n{image_name(source)}".encode("utf-8", "surrogateescape"))
     return found.hexdigest()[:16]

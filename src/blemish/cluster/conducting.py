@@ -41,7 +41,7 @@ class Conducting:
     """Does one call at a time, as if its command ran here; `heard` may be asked meanwhile, from another thread."""
 
     def __init__(self, address: str = "auto", workers: int | None = None, checkpoint: str | None = None) -> None:
-        self._cluster = Cluster(address, workers=workers, checkpoint=checkpoint)
+        self._cluster = Cluster(address, workers=workers, checkpoint=checkpoint, say=self._say)
         self._lost = 0
         self._changed = Condition()
         self._stopped = False

@@ -11,17 +11,26 @@ import ray
 from ray import exceptions
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from blemish.cluster.start import cannot_load
+from blemish.cluster.start import cannot_load, line_of
 from blemish.cluster.worker import Call, Worker
 from blemish.errors import DataError
 from blemish.memory.shards import Behind
+from blemish.system.conducts import silently
 
 __all__ = ["LOST", "Crew", "check_loads"]
 
-LOST = exceptions.RayActorError, exceptions.ObjectLostError, exceptions.NodeDiedError, exceptions.WorkerCrashedError
+LOST = (
+    exceptions.RayActorError,
+    exceptions.ObjectLostError,
+    exceptions.NodeDiedError,
+    exceptions.WorkerCrashedError,
+    exceptions.OutOfMemoryError,  # Ray ended it, so that its machine has memory
+)
 """What says that a worker died, and nothing about its work."""
 AHEAD = 2
 """Calls that wait at each worker, so that it never waits itself."""
+PATIENCE = 15.0
+"""Seconds without free processors until it is said that they are waited for."""
 DEATHS = 25
 """Workers that may die one after the other without any answer in between."""
 
@@ -29,14 +38,14 @@ DEATHS = 25
 class Crew:
     """Workers by number. Ray never restarts one: a new process knows nothing, and must be told before it is asked."""
 
-    def __init__(self, workers: int, threads: int) -> None:
-        self.threads = threads
+    def __init__(self, workers: int, threads: int, say: Callable[[str], None] = silently) -> None:
+        self.threads, self._say = threads, say
         self.lost = 0
         """Workers that died and were replaced."""
         self._deaths = 0
         self._memory: dict[str, Callable[[int], Iterable[Call]]] = {}
         self._actors = [self._hired("SPREAD", threads) for _ in range(workers)]
-        self._nodes: list[str] = self.ask(Call("node"))
+        self._nodes: list[str] = self._arrived()
 
     def __enter__(self) -> Self:
         return self
@@ -128,6 +137,17 @@ class Crew:
             yield worker, place, answer
             fill()
 
+    def _arrived(self) -> list[str]:
+        """The machine of each worker, once all have begun: they wait where others hold the processors."""
+        refs = [self._send(worker, Call("node")) for worker in range(len(self))]
+        _, missing = ray.wait(refs, num_returns=len(refs), timeout=PATIENCE)
+        if missing:
+            self._say(
+                f"{len(missing)} of {len(refs)} workers wait for processors that other work on the cluster holds; "
+                f"Ctrl-C ends the waiting."
+            )
+        return self.ask(Call("node"))
+
     def _send(self, worker: int, call: Call) -> Any:
         return getattr(self._actors[worker], call.method).remote(*call.arguments)
 
@@ -136,7 +156,14 @@ class Crew:
             return ray.get(ref)
         except exceptions.RayTaskError as error:
             # Its own text is a traceback; what it was caused by is what the call raised.
-            raise error.cause from None
+            raise error.cause if isinstance(error.cause, BaseException) else RuntimeError(str(error)) from None
+        except LOST:
+            raise
+        except exceptions.RayError as error:
+            raise DataError(
+                f"Ray could not do the work: {line_of(error)}; look at the disk and the memory of its machines, then "
+                f"repeat the command."
+            ) from None
 
     def _replace(self, worker: int) -> None:
         """Hire another, and tell it what the one before knew; where that one dies too, yet another."""
@@ -148,6 +175,7 @@ class Crew:
                     f"Worker {worker} of the cluster died {DEATHS} times without an answer in between; look at the "
                     f"memory and the disk of its machine, then repeat the command."
                 )
+            self._say(f"Worker {worker} of the cluster died and is replaced ({self.lost} so far); the work goes on.")
             with suppress(Exception):
                 ray.kill(self._actors[worker])
             # On the same machine if it still is there, where the patches are; else on any, however busy.

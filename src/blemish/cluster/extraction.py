@@ -8,6 +8,7 @@ from blemish.cluster.checkpoint import Checkpoint
 from blemish.cluster.patches import PatchesElsewhere
 from blemish.cluster.plan import ChunkRecord, ShardPlan
 from blemish.cluster.worker import Call
+from blemish.errors import DataError
 from blemish.system.progress import Progress
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ class Extraction:
         self._crew.remember("share", self._again)
         workers = range(len(self._plans))
         self._crew.ask_each({worker: Call("take_share", (self._plans[worker],)) for worker in workers})
+        self._check_same(self._crew.ask(Call("sample"), workers))
         seen = 0
         for worker, chunk, record in self._crew.work({worker: self._chunks(worker) for worker in workers}):
             self._done[worker].append(record)
@@ -38,6 +40,16 @@ class Extraction:
             progress("patches", seen, images)
         self._end()
         return PatchesElsewhere(self._crew, self._plans, self._done, self._checkpoint)
+
+    def _check_same(self, samples: Sequence[tuple[str, str]]) -> None:
+        """Raise DataError where two machines see one image differently: each looks at images that no other sees."""
+        first, digest = samples[0]
+        for machine, found in samples:
+            if found != digest:
+                raise DataError(
+                    f"Two machines of the cluster ({first} and {machine}) find other patches in the same image; use "
+                    f"machines of one kind."
+                )
 
     def _end(self) -> None:
         """Let each worker make ready for questions about its patches."""

@@ -88,12 +88,12 @@ class KeptRounds:
     def __init__(self, checkpoint: Checkpoint | None, run: str) -> None:
         self._checkpoint, self._run = checkpoint, run
         self.begun = checkpoint.rounds(run) if checkpoint else []
-        self._number = len(self.begun)
+        self._rows = sum(len(done.numbers_R) for done in self.begun)
 
     def keep(self, done: Round) -> None:
         if self._checkpoint:
-            self._checkpoint.keep_round(self._run, self._number, done)
-        self._number += 1
+            self._checkpoint.keep_round(self._run, self._rows, done)
+        self._rows += len(done.numbers_R)
 
 
 class LookElsewhere:

@@ -67,7 +67,18 @@ def fit_products(
     if cluster is None:
         return map(partial(_fit_one, options), products)
     own = {**options, "threads": cluster.crew.threads}
-    return cluster.stream(partial(_fit_one, own), products, at_once=1)
+    return map(_seen_here, cluster.stream(partial(_fit_one, own), products, at_once=1))
+
+
+def _seen_here(done: ProductFit) -> ProductFit:
+    """The same, or that its model is not where this machine looks for it: a folder may be another on each machine."""
+    if done.error or done.product.model.exists():
+        return done
+    return ProductFit(
+        done.product,
+        error=f"{done.product.model} was written by another machine to a folder of its own; name a folder for the "
+        f"models that all machines share.",
+    )
 
 
 def _fit_one(options: Mapping[str, Any], product: Product) -> ProductFit:

@@ -11,7 +11,7 @@ from typing import Any
 
 from blemish.errors import OptionError
 
-__all__ = ["EXTRA", "began", "cannot_load", "check_answers", "check_installed", "refusal"]
+__all__ = ["EXTRA", "began", "cannot_load", "check_answers", "check_installed", "line_of", "refusal"]
 
 EXTRA = 'pip install "blemish[ray]"'
 OBJECT_STORE = 100 * 10**6
@@ -49,7 +49,7 @@ def began(address: str, processors: int | None = None) -> Iterator[list[int]]:
     import ray
 
     if address == "auto" and _within():
-        yield _machines(ray)
+        yield _machines(ray, address)
         return
     if ray.is_initialized():
         raise OptionError("This process is connected to a cluster already; close that connection first.")
@@ -59,10 +59,11 @@ def began(address: str, processors: int | None = None) -> Iterator[list[int]]:
             _start_here(ray, processors, quiet)
         else:
             ray.init(address=address, **quiet)
-    except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+    except Exception as error:  # of its own kinds, of Python's, and of none: "timed out during startup"
+        ray.shutdown()
         raise refusal(address, error) from None
     try:
-        yield _machines(ray)
+        yield _machines(ray, address)
     finally:
         ray.shutdown()
 
@@ -88,8 +89,13 @@ def _within() -> bool:
     return bool(global_worker.mode == WORKER_MODE)
 
 
-def _machines(ray: Any) -> list[int]:
-    return [int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]]
+def _machines(ray: Any, address: str) -> list[int]:
+    found = [int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]]
+    if not any(found):
+        raise OptionError(
+            f"The cluster {address} has no processors to work on; start Ray on a machine with some (--num-cpus)."
+        )
+    return found
 
 
 def _start_here(ray: Any, processors: int | None, quiet: dict[str, Any]) -> None:
@@ -134,10 +140,10 @@ def refusal(
             f"The cluster {address} runs Ray {there} on Python {python_there}, and this process Ray {here} on Python "
             f"{python_here}; install the same on all machines."
         )
-    return OptionError(f"The cluster {address} cannot be used: {_line(error)}; {mend}.")
+    return OptionError(f"The cluster {address} cannot be used: {line_of(error)}; {mend}.")
 
 
-def _line(error: Exception) -> str:
+def line_of(error: Exception) -> str:
     """The line that says what is wrong: the first, or of a traceback the last."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return lines[-1 if "Traceback" in str(error) else 0].rstrip(".")

@@ -5,12 +5,17 @@ for, passed on or kept here.
 """
 
 import secrets
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 from blemish.errors import DataError, OptionError
 
 __all__ = ["Storage"]
+
+SECRET = "key", "secret", "token", "password", "sig", "credential"
+"""Words in the names of what must not stand in an address."""
 
 
 class Storage:
@@ -20,6 +25,7 @@ class Storage:
         """Raises OptionError where there is no such kind of place, DataError where it cannot be reached."""
         from pyarrow import fs
 
+        _check_no_secret(place)
         self.place = place
         try:
             if "://" in place:
@@ -42,6 +48,8 @@ class Storage:
                 file.write(content)
             self._files.move(temporary, f"{self._folder}/{name}")
         except OSError as error:
+            with suppress(OSError):  # half a file is of no use, and holds room on a full disk
+                self._files.delete_file(temporary)
             raise self._failed(error) from None
 
     def get(self, name: str) -> bytes | None:
@@ -66,12 +74,29 @@ class Storage:
         return sorted(each.base_name for each in found if each.is_file and not each.base_name.endswith(".tmp"))
 
     def remove(self, names: list[str]) -> None:
-        """Delete files."""
-        for name in names:
-            self._files.delete_file(f"{self._folder}/{name}")
+        """Delete files, of which some may be gone. Raises DataError."""
+        try:
+            for name in names:
+                with suppress(FileNotFoundError):
+                    self._files.delete_file(f"{self._folder}/{name}")
+        except OSError as error:
+            raise self._failed(error) from None
 
     def _failed(self, error: OSError) -> DataError:
         return DataError(f"{self.place} cannot be used: {_cause(error)}.")
+
+
+def _check_no_secret(place: str) -> None:
+    """Raise OptionError for an address that holds a password or key: it would stand in messages and in Ray's logs."""
+    if "://" not in place:
+        return
+    parts = urlsplit(place)
+    named = [name.lower() for name, _ in parse_qsl(parts.query)]
+    if parts.password is not None or any(word in name for name in named for word in SECRET):
+        raise OptionError(
+            f"The address of {parts.scheme}://{parts.hostname or ''}{parts.path} holds a password or a key; leave it "
+            f"out, and let the cloud grant access to the machines (a role, or variables of their environment)."
+        )
 
 
 def _cause(error: Any) -> str:

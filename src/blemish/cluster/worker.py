@@ -9,9 +9,10 @@ import pickle
 import platform
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any, NamedTuple
 
+import cv2
 import numpy as np
 
 from blemish.arrays import Array, Bools, Doubles, Floats, Ints
@@ -32,6 +33,9 @@ from blemish.options.settings import Resources, checked
 from blemish.system.stream import stream
 
 __all__ = ["Call", "Sent", "Worker"]
+
+SAME = {name: name for name in ("blemish", "numpy", "onnxruntime", "simplejpeg")} | {"Pillow": "pillow"}
+"""Packages that give other bits in other versions, beside OpenCV, which has several."""
 
 
 class Call(NamedTuple):
@@ -74,9 +78,8 @@ class Worker:
 
     def versions(self) -> dict[str, str]:
         """What must be the same on all machines."""
-        return {name: version(name) for name in ("blemish", "numpy", "onnxruntime")} | {
-            "Python": platform.python_version()
-        }
+        found = {name: _version(package) for name, package in SAME.items()}
+        return found | {"OpenCV": cv2.__version__, "Python": platform.python_version()}
 
     def agree(self, wanted: dict[str, str]) -> None:
         """Raise OptionError where this machine has other versions than the one that hands out the work."""
@@ -119,6 +122,16 @@ class Worker:
         self._extractor = None
         if not plan.glanced:
             self._held = Held(0)
+
+    def sample(self) -> tuple[str, str]:
+        """Its machine, and the digest of what the network finds there in one image, which is made up."""
+        plan = self._its_plan()
+        transform = plan.viewer.transform
+        image = np.random.default_rng(0).integers(0, 256, (transform.height, transform.width, 3), np.uint8)
+        found, grids = hashlib.sha256(), self._network()(image)
+        for name in sorted(grids):
+            found.update(np.ascontiguousarray(grids[name]).data)
+        return f"{platform.machine()}, {platform.node()}", found.hexdigest()
 
     def extract(self, chunk: int, known: ChunkRecord | None) -> ChunkRecord:
         """Look at the images of the next chunk, unless its patches are in the file already, as they were `known`.
@@ -207,9 +220,8 @@ class Worker:
     def _looked_at(self, chunk: int) -> ChunkRecord:
         plan = self._its_plan()
         sources = plan.sources[chunk * plan.chunk : (chunk + 1) * plan.chunk]
-        at_once, threads = plan.viewer.transform.share(plan.threads)
-        if self._extractor is None:
-            self._extractor = extractor_for(plan.graph, plan.viewer.transform, provider=plan.provider, threads=threads)
+        at_once, _ = plan.viewer.transform.share(plan.threads)
+        self._network()
         numbered = enumerate(sources, start=plan.first + chunk * plan.chunk)
         given = [self._held.take(number, source) for number, source in numbered]
         images: list[GoodImage] = list(stream(self._look, given, threads=at_once))
@@ -224,9 +236,15 @@ class Worker:
             {name: room.end_chunk() for name, room in self._rooms.items()},
         )
 
+    def _network(self) -> AnyExtractor:
+        if self._extractor is None:
+            plan = self._its_plan()
+            _, threads = plan.viewer.transform.share(plan.threads)
+            self._extractor = extractor_for(plan.graph, plan.viewer.transform, provider=plan.provider, threads=threads)
+        return self._extractor
+
     def _look(self, source: Source) -> GoodImage:
-        assert self._extractor is not None, "made before"
-        seen = look(source, self._its_plan().viewer, self._extractor)
+        seen = look(source, self._its_plan().viewer, self._network())
         return GoodImage(seen.features, pixels_digest(seen.sized))
 
     def _training(self, name: str, patches_ND: Array) -> TrainingPatches:
@@ -249,3 +267,10 @@ class Worker:
 
 def _named(versions: dict[str, str], names: Sequence[str]) -> str:
     return ", ".join(f"{name} {versions.get(name)}" for name in names)
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "none"

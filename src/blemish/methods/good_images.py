@@ -122,6 +122,8 @@ class GoodImages:
     """Those that were decoded already."""
     workers: Workers | None = None
     """Who looks at them; None: this process."""
+    contents: str = ""
+    """Digits that stand for the pixels of all of them, for `workers`."""
 
     def __len__(self) -> int:
         return len(self.sources)
