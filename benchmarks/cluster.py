@@ -8,6 +8,7 @@ processor seconds (`CPU s`) where they stand.
 
 import argparse
 import pickle
+import subprocess
 import sys
 import tempfile
 import time
@@ -238,6 +239,35 @@ def products(arguments: argparse.Namespace) -> str:
     return f"{markdown_table(header, table)}\n\nEqual models: digests of all tensors, and thresholds."
 
 
+def commands(arguments: argparse.Namespace) -> str:
+    """The same twelve fits as whole commands, the start of programs and of Ray included, by turns."""
+    program = str(Path(sys.executable).with_name("blemish"))
+    ways: dict[str, list[float]] = {
+        "a shell loop of 12 `blemish fit`": [],
+        "one `blemish fit --each`": [],
+        "one `blemish fit --each --cluster local`": [],
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        wanted = list(links(Path(folder), train_paths()))
+        each = [program, "fit", "--each", *(str(own.images) for own in wanted), "-o", folder, "--effort", "quick"]
+        loop = [[program, "fit", str(own.images), "-o", str(own.model), "--effort", "quick"] for own in wanted]
+        typed = loop, [each], [[*each, "--cluster", "local"]]
+        for _ in range(arguments.runs):
+            learnt = []
+            for costs, lines in zip(ways.values(), typed, strict=True):
+                costs.append(timed(run_all, [[*line, "--force"] for line in lines])[0])
+                learnt.append(digests([ProductFit(own) for own in wanted]))
+            assert learnt[0] == learnt[1] == learnt[2]
+    beside = list(ways.values())[-1]
+    table = [[way, str(Spread.of(costs)), str(Spread.of_ratios(costs, beside))] for way, costs in ways.items()]
+    return markdown_table(["12 fits of 24 images, whole commands", "seconds", "times the last"], table)
+
+
+def run_all(lines: Sequence[Sequence[str]]) -> None:
+    for line in lines:
+        subprocess.run(line, check=True, capture_output=True)
+
+
 def products_fitted(wanted: Sequence[Product], cluster: Cluster | None, **more: Any) -> list[ProductFit]:
     return list(fit_products(wanted, {"effort": "quick"} | more, cluster))
 
@@ -245,9 +275,10 @@ def products_fitted(wanted: Sequence[Product], cluster: Cluster | None, **more: 
 def digests(done: Sequence[ProductFit]) -> list[tuple[float, str]]:
     """The threshold of each model, and the digest of all that it learnt."""
     assert not any(each.error for each in done)
-    models = [blemish.load(each.product.model).model.method.tensors() for each in done]
-    learnt = [" ".join(tensor_sha256(tensors[name]) for name in sorted(tensors)) for tensors in models]
-    return list(zip([each.threshold for each in done], learnt, strict=True))
+    models = [blemish.load(each.product.model) for each in done]
+    tensors = [model.model.method.tensors() for model in models]
+    learnt = [" ".join(tensor_sha256(own[name]) for name in sorted(own)) for own in tensors]
+    return list(zip([model.threshold for model in models], learnt, strict=True))
 
 
 def links(folder: Path, paths: Sequence[Path]) -> Iterator[Product]:
@@ -349,6 +380,7 @@ PARTS: dict[str, Callable[[argparse.Namespace], str]] = {
     "overhead": overhead,
     "coreset": coreset,
     "products": products,
+    "commands": commands,
     "messages": messages,
     "driver": driver,
     "growth": growth,

@@ -167,8 +167,8 @@ def test_random_kills_change_nothing(
 ) -> None:
     monkeypatch.setattr("blemish.memory.coreset.POOL", 256)
     monkeypatch.setattr("blemish.cluster.shards.RayShards.message", 15_000.0)  # many rounds
-    random = np.random.default_rng(seed)
-    at = set(random.choice(np.arange(4, 100), KILLS, replace=False).tolist())
+    random = np.random.default_rng(seed)  # the first calls are those that hire the crew
+    at = set(random.choice(np.arange(8, 84), KILLS, replace=False).tolist())
 
     def how(number: int, call: Call) -> str | None:
         return ("in the call", "before it")[int(random.integers(2))] if number in at else None
@@ -263,10 +263,11 @@ import os, signal, sys, blemish
 from blemish.cluster.checkpoint import Checkpoint
 from blemish.cluster.shards import RayShards
 RayShards.message = 15_000.0
-kept = Checkpoint.keep_round
-def keep(self, run, number, done):
-    kept(self, run, number, done)
-    if number == 2:
+kept, rounds = Checkpoint.keep_round, []
+def keep(self, run, before, done):
+    kept(self, run, before, done)
+    rounds.append(before)
+    if len(rounds) == 3:
         os.kill(os.getpid(), signal.SIGKILL)
 Checkpoint.keep_round = keep
 with blemish.connect("local", processors=2, workers=2, checkpoint=sys.argv[3]) as cluster:
@@ -353,3 +354,73 @@ def test_a_machine_that_cannot_load_its_worker_is_said_and_not_taken_for_one_tha
     monkeypatch.setattr("blemish.cluster.crew._Actor", importlib.import_module("only_here").Elsewhere)
     with pytest.raises(OptionError, match="A machine of the cluster cannot load blemish; install the same version"):
         Crew(1, 1)
+
+
+def test_ray_that_does_not_start_is_said_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray raises what is no kind of its own, nor of Python's."""
+    import ray
+
+    def late(**options: Any) -> None:
+        raise Exception("The current node timed out during startup. This could happen.")
+
+    monkeypatch.setattr(ray, "init", late)
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "shutdown", lambda: None)
+    with (
+        pytest.raises(OptionError, match="The cluster local cannot be used: The current node timed out"),
+        began("local"),
+    ):
+        pass
+
+
+def test_a_cluster_without_processors_is_said_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    import ray
+
+    monkeypatch.setattr(ray, "init", lambda **options: None)
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "shutdown", lambda: None)
+    monkeypatch.setattr(ray, "nodes", lambda: [{"Alive": True, "Resources": {"memory": 1.0}}])
+    with pytest.raises(OptionError, match="The cluster local has no processors to work on"), began("local"):
+        pass
+
+
+@pytest.mark.usefixtures("here")
+def test_a_worker_that_ray_ends_for_memory_is_replaced_and_other_errors_of_ray_are_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import ray
+    from ray import exceptions
+
+    honest, errors = ray.get, [exceptions.OutOfMemoryError("Task was killed due to the node running low on memory.")]
+    said: list[str] = []
+    with Crew(1, 1, said.append) as crew:
+
+        def get(ref: Any) -> Any:
+            if errors:
+                raise errors.pop()
+            return honest(ref)
+
+        monkeypatch.setattr(ray, "get", get)
+        assert len(crew.ask(Call("process"))) == 1
+        assert crew.lost == 1
+        assert said == ["Worker 0 of the cluster died and is replaced (1 so far); the work goes on."]
+        errors.append(exceptions.OutOfDiskError("Local disk is full"))
+        with pytest.raises(DataError, match="Ray could not do the work: Local disk is full"):
+            crew.ask(Call("process"))
+
+
+@pytest.mark.usefixtures("here")
+def test_workers_that_wait_for_processors_are_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+
+    class Ended(Exception):
+        pass
+
+    def say(sentence: str) -> None:
+        said.append(sentence)
+        raise Ended
+
+    monkeypatch.setattr("blemish.cluster.crew.PATIENCE", 3.0)
+    with Crew(2, 1), pytest.raises(Ended):
+        Crew(1, 1, say)
+    assert said == ["1 of 1 workers wait for processors that other work on the cluster holds; Ctrl-C ends the waiting."]
