@@ -12,6 +12,16 @@ __all__ = ["drop_repeated", "short_text"]
 WORTHWHILE = 64
 """Numbers of a constant from which on an operator that makes them takes fewer bytes."""
 
+USUAL = (
+    b' auto_broadcast="numpy"',
+    b' auto_pad="explicit"',
+    b' batch_dims="0"',
+    b' rounding_type="floor"',
+    b' transpose_a="false"',
+    b' transpose_b="false"',
+)
+"""What operators do unless told otherwise."""
+
 
 def drop_repeated(model: Any) -> None:
     """Keep equal constants once, count instead of listing 0, 1, 2, ..., and drop what only passes a value on."""
@@ -57,7 +67,8 @@ def _counted(node: Any) -> Any:
 def short_text(network: bytes) -> bytes:
     """The .xml without indentation, shapes (they follow from those of inputs and constants) and escaped quotes."""
     text = re.sub(rb">\s+<", b"><", network)
-    text = text.replace(b'" />', b'"/>').replace(b' auto_broadcast="numpy"', b"")  # which is so unless told otherwise
+    for long, short in ((b'" />', b'"/>'), *((attribute, b"") for attribute in USUAL)):
+        text = text.replace(long, short)
     text = re.sub(rb"<input>.*?</input>", _short_inputs, text)
     text = re.sub(rb"<dim>-?[0-9]+</dim>", b"", text)
     text = re.sub(rb"(<port [^>]*[^/>])></port>", rb"\1/>", text)
