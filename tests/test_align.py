@@ -1,5 +1,6 @@
 """Parts that move: known shifts and turns are found again, and boxes lie on the part where it is."""
 
+from collections import Counter
 from pathlib import Path
 
 import cv2
@@ -9,8 +10,10 @@ from parts import save_image
 from shell import RunCli
 
 from blemish.arrays import Array, Bytes, Doubles
+from blemish.calibrating import calibrate
 from blemish.detector import Detector, load
 from blemish.errors import ImageError
+from blemish.evaluation.points import part_scores
 from blemish.fitting import fit
 from blemish.images.align import Aligner, Motion
 from blemish.result import Verdict
@@ -229,6 +232,30 @@ def test_all_images_that_cannot_be_aligned_or_read_are_named_at_once(tmp_path: P
     for command in (("calibrate", tmp_path / "a.blemish", "--good"), ("feedback", "add", tmp_path / "a.blemish")):
         said = run_cli(*command, *broken[:1], *[each for path in broken[1:] for each in _also(command, path)]).sentence
         assert said.startswith("3 of 4 images cannot be read or aligned: ")
+
+
+def test_calibrating_aligns_an_image_to_know_it_and_to_score_it_and_not_once_more(
+    aligned: Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for seed in (31, 32, 33):
+        save_image(tmp_path / f"{seed}.png", bracket(seed))
+    asked: list[str] = []
+    align = Aligner.__call__
+
+    def counted(self: Aligner, image: Array, name: str) -> Doubles:
+        asked.append(name)
+        return align(self, image, name)
+
+    monkeypatch.setattr(Aligner, "__call__", counted)
+    calibrate(aligned, tmp_path)
+    assert Counter(Path(name).name for name in asked) == {"31.png": 2, "32.png": 2, "33.png": 2}
+
+
+def test_all_defective_images_that_cannot_be_aligned_are_named_at_once(aligned: Detector, tmp_path: Path) -> None:
+    for name in ("7.png", "8.png"):
+        save_image(tmp_path / name, np.zeros((HEIGHT, WIDTH), np.uint8))
+    with pytest.raises(ImageError, match="2 of 2 images cannot be read or aligned: "):
+        part_scores(aligned, [tmp_path / "7.png", tmp_path / "8.png"])
 
 
 def _also(command: tuple[object, ...], path: Path) -> tuple[object, ...]:

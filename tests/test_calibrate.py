@@ -189,6 +189,24 @@ def test_a_review_band_is_as_wide_as_what_people_can_look_at() -> None:
     )
 
 
+@pytest.mark.parametrize(("mode", "parts", "needed"), [("cross", 30, 33), ("split", 60, 78)])
+def test_a_band_that_was_asked_for_and_cannot_be_is_told(mode: Mode, parts: int, needed: int) -> None:
+    """Nothing was said, and nothing was REVIEW."""
+    few = calibrated(np.arange(float(parts)), mode, false_rejects=0.01, review=0.05)
+    assert few.review_threshold == few.threshold
+    assert str(few).endswith(f". No REVIEW: {parts} good parts are too few for it; it needs {needed} parts.")
+    enough = calibrated(np.arange(float(needed)), mode, false_rejects=0.01, review=0.05)
+    assert enough.review_threshold < enough.threshold
+    assert "No REVIEW" not in str(enough)
+    assert "No REVIEW" in str(calibrated(np.arange(needed - 1.0), mode, false_rejects=0.01, review=0.05))
+
+
+def test_a_band_below_a_threshold_set_by_hand_is_told() -> None:
+    found = calibrated(np.arange(30.0), "cross", false_rejects=0.01, review=0.05, threshold=100)
+    assert (found.review_threshold, found.above, found.review_above) == (29, 0, 0)
+    assert str(found).endswith(". REVIEW from 29: about 3.2 % of good parts are REVIEW or NG.")
+
+
 def test_without_a_band_there_is_no_review() -> None:
     found = calibrated(np.arange(100.0))
     assert found.review_threshold == found.threshold

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import typer
-from messages import HOLE, messages
+from messages import HOLE, SOURCE, messages
 
 from blemish.cli.help import columns, in_our_words, stacked, wrapped
 from blemish.cli.main import app
@@ -20,6 +20,16 @@ JAPANESE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
 def test_every_message_is_there_in_japanese() -> None:
     left = {each.replace(HOLE, "{}") for each in messages() if not JAPANESE.search(translated(each))}
     assert left == set(), "translate these in src/blemish/language/ja/, not under [values], which is for parts of them"
+
+
+def test_every_step_of_long_work_has_a_japanese_name() -> None:
+    """A template took "good images" for a number of images."""
+    step = re.compile(r"\b(?:progress|report|said)\(\"([a-z ]+)\", ")
+    steps = {name for path in SOURCE.rglob("*.py") for name in step.findall(path.read_text("utf-8"))}
+    assert {"patches", "good images", "inspect"} <= steps
+    assert {name for name in steps if re.search(r"[a-z]", translated(name, value=True))} == set()
+    line = "good images: 3 of 40, about 7 s left".replace("good images", translated("good images"))
+    assert translated(line, value=True) == "良品の画像: 40のうち3、残り約7秒"
 
 
 def test_all_help_is_there_in_japanese() -> None:

@@ -310,9 +310,19 @@ def test_a_caption_lies_below_the_picture_in_the_colour_of_the_verdict(width: in
     picture = np.full((40, width, 3), 128, np.uint8)
     for verdict, rises in ((Verdict.NG, 0), (Verdict.OK, 1)):
         sheet = captioned(picture, replace(NG, verdict=verdict, percentile=99.5))
-        np.testing.assert_array_equal(sheet[:40], picture)
+        np.testing.assert_array_equal(sheet[:40, :width], picture)
         strip = sheet[40:].reshape(-1, 3).astype(int)
         ink = strip[strip.sum(axis=1) < 600]
         assert len(ink) > 50
         assert (ink.argmax(axis=1) == rises).mean() > 0.9
-    assert captioned(picture, NG).shape[1] == width
+    assert captioned(picture, NG).shape[1] >= width
+
+
+@pytest.mark.parametrize("width", [20, 60, 120, 250])
+def test_words_below_a_narrow_picture_are_whole(width: int) -> None:
+    """Of a part of 121 pixels, the threshold and the percentile were cut."""
+    sheet = captioned(np.zeros((40, width, 3), np.uint8), NG)
+    assert (sheet[40:, -3:] == 255).all(), "words reach the edge"
+    assert (sheet[:40, :width] == 0).all()
+    assert (sheet[:40, width:] == 255).all()
+    assert width < 100 or sheet.shape[1] == width, "phrases go on in the next line"

@@ -11,7 +11,7 @@ from shell import RunCli
 
 import blemish
 from blemish.arrays import Array
-from blemish.errors import DataError, OptionError
+from blemish.errors import DataError, ImageError, OptionError
 from blemish.methods.look_scale import OVERALL
 from blemish.options.recipe import read_recipe
 from blemish.tuning import run
@@ -99,6 +99,12 @@ def test_found_is_what_lies_above_the_threshold_of_the_rate() -> None:
     assert separation(good_N, np.array([-1.0, 200.0]), 0.01).tolist() == [0, 1]
 
 
+@pytest.mark.parametrize("count", range(10, 201))
+def test_the_smallest_rate_of_so_many_images_lets_one_of_them_be_rejected(count: int) -> None:
+    """Of 48 images and some other numbers none was: 49 times 1/49 is a little less than 1."""
+    assert found_share(np.arange(float(count)), np.array([count - 1.5]), 1 / (count + 1)).tolist() == [1]
+
+
 def test_the_default_is_left_only_where_that_is_more_than_chance() -> None:
     base = np.full(6, 0.5)
     noisy = base + np.array([0.4, -0.35, 0.3, -0.3, 0.35, -0.3])
@@ -153,6 +159,22 @@ def test_defects_that_are_given_are_what_the_choice_rests_on(good: list[Array], 
         assert each.found_interval[0] <= each.found <= each.found_interval[1]
         assert each.ms > 0
     assert json.loads(json.dumps(tuned.to_dict()))["chosen"]["looks"] == list(tuned.chosen.looks)
+
+
+def test_what_is_wrong_with_defective_images_is_told_before_anything_is_measured(
+    good: list[Array], defective: list[Array], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def measured(*_: object) -> None:
+        raise AssertionError("minutes of work")
+
+    monkeypatch.setattr(run, "measure", measured)
+    (tmp_path / "cut.png").write_bytes(b"cut")
+    (tmp_path / "none.png").write_bytes(b"")
+    with pytest.raises(ImageError, match=r"(?s)2 of 6 images cannot be read: .*cut\.png.*none\.png"):
+        blemish.tune(good, [*defective, tmp_path / "cut.png", tmp_path / "none.png"], progress=False)
+    save_image(tmp_path / "ng.png", good[3])
+    with pytest.raises(DataError, match=r"1 of the 5 defective images are among the good ones too, such as .*ng\.png"):
+        blemish.tune(good, [*defective, tmp_path / "ng.png"], progress=False)
 
 
 def test_pictures_of_one_defective_part_count_once(good: list[Array], defective: list[Array]) -> None:
@@ -252,3 +274,31 @@ def test_the_command_writes_a_recipe_that_fit_takes(
     assert blemish.load(tmp_path / "part.blemish").model.manifest.settings.looks == tuple(looks)
     shown = run_cli("tune", tmp_path / "good", "-o", recipe)
     assert "made defects alone" in shown.stdout
+    assert "Measured on 12 good images and 30 made defects." in shown.stdout
+    assert "Made is the share" in shown.stdout
+    assert "Found is" not in shown.stdout, "nothing stands there"
+
+
+def test_the_command_says_what_its_table_shows_and_what_comes_next(
+    good: list[Array], defective: list[Array], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run_cli: RunCli
+) -> None:
+    for number, pixels in enumerate(good):
+        save_image(tmp_path / "good ones" / "day" / f"{number}.png", pixels)
+    for number, pixels in enumerate(defective):
+        save_image(tmp_path / "some" / f"{number}.png", pixels)
+    config, recipe = tmp_path / "own.toml", tmp_path / "part.toml"
+    config.write_text("[fit]\nreview = 0.1\n[inspect]\noverlays = 'drawn'\n", "utf-8")
+    monkeypatch.setattr(run, "_costs", lambda candidates, *_: [5.0] + [500.0] * (len(candidates) - 1))
+    words = ("tune", tmp_path / "good ones", "--recursive", "--defective", tmp_path / "some", "--config", config)
+    shown = run_cli(*words, "-o", recipe, "--budget", "100")
+    lines = shown.stdout.splitlines()
+    assert sum(line.startswith("*d ") for line in lines) == 1, "the default was chosen"
+    assert "1 of 2 take longer than the budget and cannot be chosen." in lines
+    made = next(line for line in lines if line.startswith("Made defects that the choice finds: "))
+    assert [word.split()[0] for word in made.split(": ")[1].split(", ")] == [*KINDS, *SIZES, *CONTRASTS]
+    assert f'blemish fit "{tmp_path / "good ones"}" --recursive -o part.blemish --config {recipe}' in shown.stderr
+    assert read_recipe(recipe).inspect == {"overlays": "drawn"}
+    assert read_recipe(recipe).fit["review"] == 0.1
+    shown = run_cli(*words, "-o", recipe, "--lang", "ja")
+    assert "〜" in shown.stdout
+    assert " to " not in shown.stdout

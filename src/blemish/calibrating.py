@@ -96,7 +96,7 @@ def _unseen_images(
     named = named_parts(sources, groups, [image.group for image in detector.manifest.images])
     glances = glance_over(sources, viewer.rules, threads=threads, progress=progress)
     errors = [glance for glance in glances if isinstance(glance, ImageError)]
-    if viewer.aligner is not None:
+    if errors and viewer.aligner is not None:  # those that cannot be aligned either are to be told with them
         sound = [source for source, glance in zip(sources, glances, strict=True) if isinstance(glance, Glance)]
         motions = stream(partial(motion_of, viewer.aligner, viewer.rules), sound, threads=threads)
         errors += [motion for motion in motions if isinstance(motion, ImageError)]
@@ -130,9 +130,14 @@ def _refuse_seen(detector: Detector, sources: Sequence[Source]) -> None:
 
 def _score_unseen(detector: Detector, sources: Sequence[Source], progress: Progress) -> HeldOut:
     """Their scores; they will be listed after the images there are."""
-    answers = []
-    for scores in detector.score_many(sources):
-        answers.append(scores.numbers)
-        progress("threshold", len(answers), len(sources))
+    answers, errors = [], []
+    for number, scores in enumerate(detector.scores_or_errors(sources), start=1):
+        if isinstance(scores, ImageError):
+            errors.append(scores)
+        else:
+            answers.append(scores.numbers)
+        progress("threshold", number, len(sources))
+    if errors:
+        raise all_of(errors, len(sources), aligned=detector.viewer.aligner is not None)
     first = len(detector.manifest.images)
     return _held_out(np.arange(first, first + len(sources)), answers)

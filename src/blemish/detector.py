@@ -170,8 +170,29 @@ class Detector:
         Raises:
             ImageError: For the first image that cannot be used.
         """
+        for scores in self.scores_or_errors(images):
+            if isinstance(scores, ImageError):
+                raise scores
+            yield scores
+
+    def scores_or_errors(self, images: Iterable[Source]) -> Iterator[Scores | ImageError]:
+        """What the method says of images, with the error in the place of each that cannot be used.
+
+        Args:
+            images: Images as `inspect` takes them.
+
+        Returns:
+            An iterator in order, as that of `score_many`.
+        """
         inspector, extractors = self._inspector, self.extractors
-        return stream(lambda image: inspector.score(image, extractors.shared)[0], images, threads=extractors.at_once)
+
+        def score(image: Source) -> Scores | ImageError:
+            try:
+                return inspector.score(image, extractors.shared)[0]
+            except ImageError as error:
+                return error
+
+        return stream(score, images, threads=extractors.at_once)
 
     def known(
         self, images: Sequence[Source], *, cluster: Workers | Conducts | None = None

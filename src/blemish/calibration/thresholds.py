@@ -175,13 +175,33 @@ class Calibration(BaseModel):
         )
 
     def _band(self) -> str:
-        if self.review_above == self.above:
-            return ""
+        if self.review_threshold == self.threshold:
+            if not self.wanted.review or self.review_above > self.above:  # none was asked for, or scores are equal
+                return ""
+            return f". No REVIEW: {self.groups} good parts are too few for it; it needs {self._parts_for_band()} parts"
         if self.review_promise is None:
             share = f"about {percent((self.review_above + 1) / (self.groups + 1))}"
         else:
             share = f"at most {at_most(max(self.review_promise, self.wanted.false_rejects + self.wanted.review))}"
         return f". REVIEW from {self.review_threshold:.4g}: {share} of good parts are REVIEW or NG"
+
+    def _parts_for_band(self) -> int:
+        """The good parts that let more of them be REVIEW or NG than NG alone."""
+        wanted = self.wanted
+        rejected = wanted.false_rejects if wanted.threshold is None else self.above / self.groups
+
+        def enough(parts: int) -> bool:
+            rates = rejected + wanted.review, rejected
+            more, fewer = (_above(parts, rate, wanted.confidence, self.mode) if rate else 0 for rate in rates)
+            return more > fewer
+
+        few, many = self.groups, 2 * self.groups
+        while not enough(many):
+            few, many = many, 2 * many
+        while many - few > 1:
+            middle = (few + many) // 2
+            few, many = (few, middle) if enough(middle) else (middle, many)
+        return many
 
     def _without(self) -> str:
         """What that takes for granted of the groups that were left out."""

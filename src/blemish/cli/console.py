@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
@@ -74,13 +75,16 @@ def report_language() -> str:
     return _speech.asked
 
 
-def in_language(text: str) -> str:
-    """An English sentence in the language of what is printed; as it is where there is none in that language."""
+def in_language(text: str, *, value: bool = False) -> str:
+    """An English sentence in the language of what is printed; as it is where there is none in that language.
+
+    `value`: also as what stands within sentences, or is too short to be known as one.
+    """
     if _speech.language == "en":
         return text
     from blemish.language.translation import translated
 
-    return translated(text)
+    return translated(text, value=value)
 
 
 def speak(*, quiet: bool, verbose: bool, log_file: Path | None) -> None:
@@ -194,7 +198,7 @@ def _drop(stream: TextIO) -> None:
 @contextmanager
 def progress_bar() -> Iterator[Progress]:
     """Show long steps on stderr, as bars where someone watches, else as a line every few seconds; log their ends."""
-    with shown(False if _speech.quiet else None) as report:
+    with shown(False if _speech.quiet else None, partial(in_language, value=True)) as report:
         begun: set[str] = set()
 
         def logged(step: str, done: int, total: int) -> None:

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from blemish.evaluation.trades import Trade
     from blemish.images.training_image import TrainingImage
 
-__all__ = ["on_terminal", "say_misses_unknown", "settle_suspects", "tell_trades"]
+__all__ = ["on_terminal", "say_misses_unknown", "settle_suspects", "tell_trades", "typed"]
 
 
 def say_misses_unknown(model: Path) -> None:
     """Say that a threshold from good parts does not tell how many defects pass, and how to learn it."""
     from blemish.evaluation.trades import misses_unknown
 
-    say(misses_unknown(_typed(model)))
+    say(misses_unknown(typed(model)))
 
 
 def tell_trades(found: "list[Trade]", model: Path) -> None:
@@ -43,7 +43,7 @@ def tell_trades(found: "list[Trade]", model: Path) -> None:
         point, *cells = map(in_language, each.cells())
         table.add_row(point, *map(stacked, cells))
     Console().print(table)
-    if sentence := band_in_words(found, _typed(model)):
+    if sentence := band_in_words(found, typed(model)):
         say(sentence)
 
 
@@ -63,8 +63,8 @@ def settle_suspects(detector: "Detector", output: Path, *, ask: bool) -> "Detect
         _say_left_out(left.journal[-1].images)
         return left
     say(
-        f"They stay. Look at them: --suspects drop leaves all out, and blemish feedback remove {_typed(output)} "
-        f"{_typed(detector.suspects[0].path)} one."
+        f"They stay. Look at them: --suspects drop leaves all out; one is left out by: "
+        f"blemish feedback remove {typed(output)} {typed(detector.suspects[0].path)}"
     )
     return detector
 
@@ -80,6 +80,6 @@ def _say_left_out(images: "Sequence[TrainingImage]") -> None:
         say(f"Left out, as they look like defects: {names}. blemish feedback undo brings them back.")
 
 
-def _typed(path: Path | str) -> str:
+def typed(path: Path | str) -> str:
     """A path as one types it."""
     return f'"{path}"' if " " in str(path) else str(path)

@@ -1,5 +1,6 @@
 """blemish tune: good images in, and perhaps a few defective ones; a recipe out."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,6 +10,7 @@ import typer
 from blemish.cli.console import fail, in_language, print_json, progress_bar, say, tell
 from blemish.cli.help import columns
 from blemish.cli.images import labelled_images
+from blemish.cli.next_step import typed
 from blemish.cli.options import Config, Force, Recursive, given, with_settings
 from blemish.options.takes import Panel
 
@@ -46,7 +48,7 @@ def tune(
     **options: str | None,
 ) -> None:
     """Choose the looks that find most on these parts, and write them as a recipe; a stopped run goes on from there."""
-    from blemish.options.recipe import RECIPE, over_recipe
+    from blemish.options.recipe import RECIPE, over_recipe, read_recipe
     from blemish.system.outputs import Outputs
     from blemish.system.whole_file import write_whole
     from blemish.tuning.run import tune as tune_looks
@@ -69,12 +71,14 @@ def tune(
         if not state.exists():
             raise
         fail(f"Stopped; {state} keeps what was measured so far, and the same command goes on from there.")
-    write_whole(output, tuned.recipe().encode())
+    kept = read_recipe(config).inspect if config else {}
+    write_whole(output, replace(tuned, inspect=kept).recipe().encode())
     if json:
         print_json({"path": str(output), **tuned.to_dict()})
         return
     _print(tuned)
-    say(f"{output} holds the choice: blemish fit {images[0]} -o part.blemish --config {output}")
+    again = " ".join([*map(typed, images), *(["--recursive"] if recursive else [])])
+    say(f"{output} holds the choice: blemish fit {again} -o part.blemish --config {typed(output)}")
 
 
 def _print(tuned: "Tuned") -> None:
@@ -84,10 +88,18 @@ def _print(tuned: "Tuned") -> None:
     found, made, looks = (in_language(head) for head in ("found (95 %)", "made", "looks"))
     print(f"{'ms':>8}{' ' * (26 - columns(found))}{found}{' ' * (9 - columns(made))}{made}  {looks}")
     for each in tuned.measured:
-        print(_line(each, "*" if each.candidate == tuned.chosen else "d" if each.candidate == tuned.default else ""))
+        marks = ("*", tuned.chosen), ("d", tuned.default)
+        print(_line(each, "".join(mark for mark, candidate in marks if each.candidate == candidate)))
     tell("*: the choice; d: the default of blemish fit.")
-    tell(f"Found is the share of defects that are found where {percent(tuned.rate)} of good images are NG.")
-    tell(f"Measured on {tuned.good} good and {tuned.defective} defective images.")
+    tell("In the first line defects stand out most; the default is left only where that is more than chance.")
+    if tuned.evidence == "real":
+        tell(f"Found is the share of defects that are found where {percent(tuned.rate)} of good images are NG.")
+        tell(f"Measured on {tuned.good} good and {tuned.defective} defective images.")
+    else:
+        tell(f"Made is the share of made defects that are found where {percent(tuned.rate)} of good images are NG.")
+        tell(f"Measured on {tuned.good} good images and {tuned.defective} made defects.")
+    if tuned.over_budget:
+        tell(f"{tuned.over_budget} of {len(tuned.measured)} take longer than the budget and cannot be chosen.")
     kinds = next(each for each in tuned.measured if each.candidate == tuned.chosen).made_by
     shares = ", ".join(f"{in_language(word)} {percent(share)}" for word, share in kinds.items())
     tell(f"Made defects that the choice finds: {shares}.")
@@ -104,5 +116,6 @@ def _line(each: "Measured", mark: str) -> str:
     found = "-"
     if each.found is not None and each.found_interval is not None:
         low, high = map(percent, each.found_interval)
-        found = f"{percent(each.found)} ({low} to {high})"
+        span = in_language(f"95 %: {low} to {high}").split(": ")[-1]
+        found = f"{percent(each.found)} ({span})"
     return f"{mark:2}{each.ms:6.0f}  {found:>24}  {percent(each.made):>7}  {each.candidate}"

@@ -53,11 +53,13 @@ def trades(detector: Detector, evaluation: Evaluation) -> list[Trade]:
 
 
 def band_in_words(found: list[Trade], model: str) -> str:
-    """What a REVIEW band that is not in use would do; empty where one is, or where nothing was missed."""
+    """What a REVIEW band that is not in use would do; empty where one is, or where it shows none of the missed."""
     banded = next((each for each in found[1:] if each.reviewed), None)
     if banded is None or banded.reviewed is None or not found[0].missed.count:
         return ""
     good, defective = banded.reviewed
+    if not defective.count:  # nobody would see more
+        return ""
     return (
         f"A REVIEW band of {percent(banded.review)} would show people {defective.count} of the {found[0].missed.count} "
         f"missed defective parts, and {good.count} of {good.of} good ones: "

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import math
 from dataclasses import dataclass
 from html import escape
 from typing import Protocol
@@ -124,23 +125,26 @@ def captioned(picture_HW3: Bytes, result: Result) -> Bytes:
         *(["no map: the method scores whole images"] if result.anomaly_map is None else []),
     ]
     text = _wrapped(phrases, width, font)
-    left, top, _, bottom = ImageDraw.Draw(Image.new("RGB", (1, 1))).multiline_textbbox((0, 0), text, font=font)
+    left, top, right, bottom = ImageDraw.Draw(Image.new("RGB", (1, 1))).multiline_textbbox((0, 0), text, font=font)
     strip = round(bottom - top) + 8
-    sheet = Image.new("RGB", (width, height + strip), PAPER)
+    # A picture narrower than a word gets paper beside it, or the word would be cut.
+    sheet = Image.new("RGB", (max(width, math.ceil(right - left) + 8), height + strip), PAPER)
     sheet.paste(Image.fromarray(picture_HW3))
     ImageDraw.Draw(sheet).multiline_text((4 - left, height + 4 - top), text, INK[result.verdict], font)
     return np.asarray(sheet)
 
 
 def _wrapped(phrases: list[str], width: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
-    """Phrases in as few lines as fit the width; one that is too long alone has a line of its own."""
-    lines = [phrases[0]]
-    for phrase in phrases[1:]:
-        longer = f"{lines[-1]}   {phrase}"
-        if font.getlength(longer) <= width - 8:
-            lines[-1] = longer
-        else:
-            lines.append(phrase)
+    """Phrases in as few lines as fit the width; one that is too long alone begins a line and goes on in the next."""
+    lines: list[str] = []
+    for phrase in phrases:
+        whole = font.getlength(phrase) <= width - 8
+        for number, word in enumerate([phrase] if whole else phrase.split()):
+            longer = f"{lines[-1]}{'   ' if whole else ' '}{word}" if lines else word
+            if lines and (whole or number) and font.getlength(longer) <= width - 8:
+                lines[-1] = longer
+            else:
+                lines.append(word)
     return "\n".join(lines)
 
 

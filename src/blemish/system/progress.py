@@ -31,8 +31,8 @@ def silent(step: str, done: int, total: int) -> None:
 
 
 @contextmanager
-def shown(progress: Shown = None) -> Iterator[Progress]:
-    """Where steps report while the block runs, as `progress` says.
+def shown(progress: Shown = None, in_language: Callable[[str], str] = str) -> Iterator[Progress]:
+    """Where steps report while the block runs, as `progress` says, lines in the user's language.
 
     Shown on stderr: bars in a terminal, one line that changes in a notebook, and elsewhere (a log, a pipe) a line
     every LINE_SECONDS, so that nothing is written of a job that is shorter.
@@ -46,21 +46,30 @@ def shown(progress: Shown = None) -> Iterator[Progress]:
         with _bars() as report:
             yield report
     elif _in_notebook():
-        line = ProgressLine(stream, NOTEBOOK_SECONDS, "\r{:<60}")
+        line = ProgressLine(stream, NOTEBOOK_SECONDS, "\r{:<60}", in_language=in_language)
         try:
             yield line
         finally:
             if line.written:
                 print(file=stream)
     else:
-        yield ProgressLine(stream, LINE_SECONDS, "{}\n")
+        yield ProgressLine(stream, LINE_SECONDS, "{}\n", in_language=in_language)
 
 
 class ProgressLine:
     """Writes where a step is, at most once in `every` seconds; what takes less is not named."""
 
-    def __init__(self, stream: TextIO, every: float, form: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        stream: TextIO,
+        every: float,
+        form: str,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        in_language: Callable[[str], str] = str,
+    ) -> None:
         self.written = False
+        self._in_language = in_language
         self._stream, self._every, self._form, self._clock = stream, every, form, clock
         self._last = self._began = clock()
         self._step, self._first, self._done = "", 0, 0
@@ -75,7 +84,7 @@ class ProgressLine:
         self._last, self.written = now, True
         left = self._seconds_left(now, total)
         text = f"{step}: {done} of {total}" + (f", about {left:.0f} s left" if left >= 1 else "")
-        self._stream.write(self._form.format(text))
+        self._stream.write(self._form.format(self._in_language(text)))
         self._stream.flush()
 
     def _seconds_left(self, now: float, total: int) -> float:

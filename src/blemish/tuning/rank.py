@@ -51,7 +51,7 @@ def scored(candidate: Candidate, looks: Mapping[str, MeasuredLook]) -> Scored:
 
 def found_share(good_N: Doubles, scores: Doubles, rate: float) -> Doubles:
     """Of each score, 1.0 where it lies above the threshold that rejects at most this share of good images, else 0."""
-    above = int(rate * (len(good_N) + 1))
+    above = int(rate * (len(good_N) + 1) + 1e-9)  # or one of 49 would be none
     threshold = np.sort(good_N)[::-1][min(above, len(good_N) - 1)]
     return np.asarray(scores > threshold, np.float64)
 

@@ -14,6 +14,7 @@ from blemish.arrays import Doubles, Ints
 from blemish.calibration.held_out import divide
 from blemish.errors import DataError, OptionError
 from blemish.fitting import check_varied, readable
+from blemish.images.glance import Glance
 from blemish.images.parts import glance_over, joined_parts, named_parts
 from blemish.images.probe import ImageKind
 from blemish.images.read import Source, read_image
@@ -22,11 +23,11 @@ from blemish.images.sources import Images, list_sources
 from blemish.methods.good_images import GoodImages
 from blemish.methods.prepare import good_images
 from blemish.options.given import FitOptions
-from blemish.options.recipe import as_toml, over_recipe
+from blemish.options.recipe import as_toml, over_recipe, read_recipe
 from blemish.options.settings import Resources, Settings, divide_options
 from blemish.system.progress import Progress, Shown, shown
 from blemish.system.stream import available_threads
-from blemish.tuning.defects import drawings
+from blemish.tuning.defects import CONTRASTS, KINDS, SIZES, drawings
 from blemish.tuning.grid import Candidate, candidates_of, default_of, families_of, looks_of
 from blemish.tuning.measure import TIMED, Job, MeasuredLook, measure
 from blemish.tuning.rank import Scored, choose, cross_validated, found_share, interval, scored, separation
@@ -91,6 +92,10 @@ class Tuned:
     """The options that were asked for, without looks."""
     resources: Mapping[str, Any]
     """What the recipe keeps of the machine's resources."""
+    inspect: Mapping[str, Any]
+    """What it keeps of the options of `inspect`: those of the recipe that was given."""
+    over_budget: int
+    """How many candidates take longer than the budget, and so cannot be chosen."""
 
     def __repr__(self) -> str:
         return f"Tuned({self.chosen}, the best of {len(self.measured)} by {self.evidence} defects)"
@@ -100,12 +105,12 @@ class Tuned:
         settings = self.settings.with_looks(self.chosen.looks).model_copy(update={"join": self.chosen.join})
         said = "the defects given" if self.evidence == "real" else "made defects"
         return f"# Chosen by blemish tune on {said}; see docs/tuning.md for how far that can be trusted.\n" + as_toml(
-            settings, self.resources
+            settings, self.resources, self.inspect
         )
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON has it."""
-        numbers = ("evidence", "found_by_choice", "rate", "good", "defective")
+        numbers = ("evidence", "found_by_choice", "rate", "good", "defective", "over_budget")
         return {
             "chosen": {"looks": list(self.chosen.looks), "join": self.chosen.join},
             "default": {"looks": list(self.default.looks), "join": self.default.join},
@@ -149,7 +154,8 @@ def tune(
     Raises:
         OptionError: An option that tune chooses by itself, another method than patchcore, or a budget that no
             candidate meets.
-        DataError: Fewer than 10 good images, or good images of one part only; a state that cannot be written.
+        DataError: Fewer than 10 good images, or good images of one part only; an image that is given as good and as
+            defective; a state that cannot be written.
         ImageError: An image cannot be read, or is of another kind than the others.
     """
     given = over_recipe(recipe, options)
@@ -168,7 +174,8 @@ def tune(
         costs = _costs(candidates, progressed.looks, _reading_ms(job.good))
     part_R = _parts(named_parts(job.defective, _kept(defective_groups, defective)))
     own = {name: value for name, value in dict(resources).items() if name in given}
-    tuned = _tuned(candidates, progressed.looks, costs, job, part_R, budget, settings, own, default)
+    kept = {} if recipe is None else read_recipe(recipe).inspect
+    tuned = _tuned(candidates, progressed.looks, costs, job, part_R, budget, settings, own, kept, default)
     progressed.forget()
     return tuned
 
@@ -198,12 +205,27 @@ def prepared(
     default = default_of(settings, kinds)
     candidates = candidates_of(default)
     seen = _good_images(sources, kinds, parts, settings.with_looks(looks_of(candidates)), resources, rules, progress)
+    some = _some_defective(defective, glances, rules, threads, progress)
+    drawn = drawings(seen.part_N, MADE, settings.seed)
+    return default, candidates, Job(seen, fold_N, drawn, some)
+
+
+def _some_defective(
+    defective: Images | None, good: Sequence[Glance], rules: Rules, threads: int, progress: Progress
+) -> list[Source]:
+    """The defective images that are looked at. What is wrong with them is told before anything is measured."""
     listed = [] if defective is None else list_sources(defective)
     if defective is not None and not listed:
         raise DataError("No defective images were given; give some, or leave defective out.")
     some = [listed[number] for number in _spread(len(listed), DEFECTIVE)]
-    drawn = drawings(seen.part_N, MADE, settings.seed)
-    return default, candidates, Job(seen, fold_N, drawn, some)
+    seen = readable(glance_over(some, rules, threads=threads, progress=progress))
+    name_of = {each.digest: each.name for each in good}
+    if both := [each for each in seen if each.digest in name_of]:
+        raise DataError(
+            f"{len(both)} of the {len(some)} defective images are among the good ones too, such as {both[0].name} (as "
+            f"{name_of[both[0].digest]}); leave each out of one of them."
+        )
+    return some
 
 
 def _good_images(
@@ -268,6 +290,7 @@ def _tuned(
     budget: float | None,
     settings: Settings,
     resources: Mapping[str, Any],
+    inspect: Mapping[str, Any],
     default: Candidate,
 ) -> Tuned:
     """Rank all candidates and choose among those within the budget."""
@@ -291,9 +314,11 @@ def _tuned(
         found_by_choice=cross_validated(real, found_CE, allowed) if real.shape[1] > 1 else None,
         rate=rate,
         good=len(job.good),
-        defective=len(job.defective),
+        defective=len(job.defective) or len(job.drawings),
         settings=settings,
         resources=resources,
+        inspect=inspect,
+        over_budget=allowed.count(False),
     )
 
 
@@ -334,7 +359,8 @@ def _measured(
     seed: int,
 ) -> Measured:
     made_M = found_share(scores.good_N, scores.made_M, rate)
-    words = [word for drawing in job.drawings for word in (drawing.kind, drawing.size, drawing.contrast)]
+    there = {word for drawing in job.drawings for word in (drawing.kind, drawing.size, drawing.contrast)}
+    words = [word for word in (*KINDS, *SIZES, *CONTRASTS) if word in there]
     of_word = partial(_found_of_word, job, made_M)
     return Measured(
         candidate=candidate,
@@ -342,7 +368,7 @@ def _measured(
         found=float(found_E.mean()) if len(found_E) else None,
         found_interval=interval(found_E, seed) if len(found_E) else None,
         made=float(made_M.mean()),
-        made_by={word: of_word(word) for word in dict.fromkeys(words)},
+        made_by={word: of_word(word) for word in words},
         standing=float(values_E.mean()),
     )
 
