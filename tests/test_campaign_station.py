@@ -9,7 +9,7 @@ from campaigns.station_marked import JOBS
 from campaigns.station_sent import damaged_pictures, many_at_once
 from campaigns.station_swaps import swap_under_load
 
-pytestmark = pytest.mark.station
+pytestmark = pytest.mark.long
 
 
 @pytest.mark.parametrize("seed", [1, 2])  # 200 in all, on two processors at a time

@@ -15,7 +15,7 @@ from parts import good_part, scratched_part
 from station_bench import Bench, encoded, opened
 
 pytestmark = [
-    pytest.mark.station,
+    pytest.mark.long,
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here (apt-get install chromium)"),
     pytest.mark.skipif(importlib.util.find_spec("playwright") is None, reason="needs pip install 'blemish[browser]'"),
     pytest.mark.skipif(not (BUILT.is_file() and AXE.is_file()), reason="the pages are not built (make page)"),

@@ -10,7 +10,7 @@ import pytest
 from parts import good_part, save_image
 from station_bench import Bench, opened, wait_for
 
-pytestmark = [pytest.mark.station, pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not here")]
+pytestmark = [pytest.mark.long, pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not here")]
 PAGE = (Path(__file__).parent.parent / "docs" / "station.md").read_text("utf-8")
 ADDRESS = "http://127.0.0.1:8765"
 

@@ -9,7 +9,7 @@ import pytest
 from parts import good_part, scratched_part
 from station_bench import API, Bench, encoded, opened
 
-pytestmark = pytest.mark.station
+pytestmark = pytest.mark.long
 TYPES = {"version_number": "int64", "late": "bool", "score": "double", "threshold": "double", "percentile": "double"}
 
 

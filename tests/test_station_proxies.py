@@ -18,7 +18,7 @@ from cryptography.x509.oid import NameOID
 from parts import good_part
 from station_bench import API, Bench, encoded, opened
 
-pytestmark = pytest.mark.station
+pytestmark = pytest.mark.long
 FILES = Path(__file__).parent.parent / "examples" / "station"
 HOST = "station.example"
 

@@ -4,6 +4,7 @@ import re
 import shlex
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 from shell import RunCli
@@ -15,6 +16,8 @@ from blemish.errors import DataError
 ROOT = Path(__file__).parent.parent
 NAMES = ("quickstart", "operating-point", "feedback", "recipes")
 PAGES = [ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in NAMES)]
+MANY = ("quickstart.md", "operating-point.md")
+"""Pages with so many commands that they take a minute."""
 STARTING = ("README.md", "quickstart.md", "recipes.md")
 """Pages that fit part.blemish themselves; the others have it already."""
 ELSEWHERE = {
@@ -49,8 +52,12 @@ def few_images(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(demo_images, name, count)
 
 
+def _marked(page: Path) -> Any:
+    return pytest.param(page, id=page.name, marks=[pytest.mark.long] if page.name in MANY else [])
+
+
 @needs_cells
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [_marked(page) for page in PAGES])
 @pytest.mark.usefixtures("few_images")
 def test_commands_run_as_typed(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run_cli: RunCli) -> None:
     write_demo_images(tmp_path / "cells")
