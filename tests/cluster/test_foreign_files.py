@@ -241,3 +241,28 @@ def test_machines_that_see_one_image_differently_are_noticed_before_the_work(
 
 def test_workers_of_one_machine_see_one_image_equally(good: Path, tmp_path: Path) -> None:
     assert_equal(blemish.fit(good, **OPTIONS), fitted(good, tmp_path))
+
+
+@pytest.mark.parametrize("address", ["s3://plant/good", "gs://plant/good"])
+def test_images_in_a_bucket_are_refused_with_what_to_do(address: str) -> None:
+    with pytest.raises(DataError, match="is an address, and images are read as files; mount the bucket"):
+        blemish.fit(address, **OPTIONS)
+
+
+def test_a_place_that_cannot_keep_a_checkpoint_is_found_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("pyarrow", reason="pyarrow is not installed (extra ray)")
+    pytest.importorskip("ray", reason="Ray is not installed (extra ray)")
+    (tmp_path / "mine.txt").touch()
+    monkeypatch.setattr("blemish.cluster.cluster.began", lambda *_: pytest.fail("the work begins"))
+    with pytest.raises(OptionError, match="holds other files"), blemish.connect("local", checkpoint=str(tmp_path)):
+        pass
+
+    def refused(storage: Storage, name: str, content: bytes) -> None:
+        raise DataError("no permission")
+
+    monkeypatch.setattr(Storage, "put", refused)
+    state = str(tmp_path / "state")
+    with pytest.raises(DataError, match="no permission"), blemish.connect("local", checkpoint=state):
+        pass

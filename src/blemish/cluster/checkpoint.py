@@ -15,9 +15,10 @@ from blemish.cluster.storage import Storage
 from blemish.errors import DataError, OptionError
 from blemish.memory.coreset import Round
 
-__all__ = ["Checkpoint"]
+__all__ = ["Checkpoint", "check_place"]
 
 KEY = "fit.json"
+PROBE = ".probe.tmp"
 OWN = re.compile(r"fit\.json|chunk-\d{8}\.json|.+-round-\d{9}\.npz")
 """The names of its files: whatever else lies in the folder is not its own."""
 
@@ -35,8 +36,7 @@ class Checkpoint:
                 f"The checkpoint {storage.place} is of other images, other settings or other versions; name another, "
                 f"or delete it."
             )
-        if found is None and storage.names():
-            raise OptionError(f"{storage.place} holds other files; name an empty folder for the checkpoint.")
+        _check_alone(storage, found)
         storage.put(KEY, json.dumps({"key": key}).encode())
 
     def record(self, chunk: int) -> ChunkRecord | None:
@@ -78,6 +78,22 @@ class Checkpoint:
                 f"The file {name} of the checkpoint {self._storage.place} is damaged; delete the checkpoint, or name "
                 f"another."
             ) from None
+
+
+def check_place(place: str) -> None:
+    """Find out before the work whether a checkpoint can be kept there: its key is known only when all images are read.
+
+    Raises OptionError where the place holds other files, DataError where it cannot be written to.
+    """
+    storage = Storage(place)
+    _check_alone(storage, storage.get(KEY))
+    storage.put(PROBE, b"")
+    storage.remove([PROBE])
+
+
+def _check_alone(storage: Storage, key: bytes | None) -> None:
+    if key is None and storage.names():
+        raise OptionError(f"{storage.place} holds other files; name an empty folder for the checkpoint.")
 
 
 def _key_of(content: bytes) -> str:

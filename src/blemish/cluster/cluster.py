@@ -10,11 +10,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from blemish.arrays import Array
-from blemish.cluster.checkpoint import Checkpoint
+from blemish.cluster.checkpoint import Checkpoint, check_place
 from blemish.cluster.extraction import Extraction
 from blemish.cluster.patches import PatchesElsewhere
 from blemish.cluster.plan import ShardPlan, ShareFiles, chunk_of, shares
-from blemish.cluster.start import began
+from blemish.cluster.start import began, check_installed
 from blemish.cluster.storage import Storage
 from blemish.cluster.worker import Call, Sent, Worker
 from blemish.errors import OptionError
@@ -63,6 +63,9 @@ class Cluster:
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
+            if self._place:
+                check_installed()
+                check_place(self._place)
             machines = [each for each in stack.enter_context(began(self.address, self._processors)) if each]
             from blemish.cluster.crew import Crew
 

@@ -17,6 +17,8 @@ SUFFIXES = frozenset(
     {".bmp", ".jfif", ".jpe", ".jpeg", ".jpg", ".pfm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 )
 """File name endings taken for images, in lower case."""
+ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+]+:/")
+"""How s3://plant/good begins as a path; a drive of Windows has one letter."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,10 @@ def _images_of(source: Path, left_out: Counter[str]) -> list[Path]:
         found = _without_others(source.iterdir(), left_out)
     elif any(character in str(source) for character in "*?["):
         found = _without_others(_expand(*_literal_prefix(source)), left_out)
+    elif ADDRESS.match(str(source)):
+        raise DataError(
+            f"{source} is an address, and images are read as files; mount the bucket as a folder, or copy them."
+        )
     else:
         raise DataError(f"{source} does not exist; check the path.")
     if not found and source.is_dir():
