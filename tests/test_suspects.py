@@ -15,7 +15,7 @@ from blemish.calibration.suspects import CUTOFF, suspicion
 from blemish.detector import Detector, load
 from blemish.errors import OptionError
 from blemish.fitting import fit
-from blemish.model.suspects import calibration_without, tell_suspects
+from blemish.model.suspects import calibration_without, tell_left_out, tell_suspects
 from blemish.result import Verdict
 
 OPTIONS = ["--size", "96", "--coreset", "60"]
@@ -156,9 +156,40 @@ def test_the_command_drops_them(mixed: Path, tmp_path: Path, run_cli: RunCli) ->
     outcome = run_cli("fit", mixed, "-o", tmp_path / "part.blemish", "--suspects", "drop", *OPTIONS)
     assert outcome.code == 0
     assert "Left out, as they look like defects: " in outcome.stderr
+    assert f"They come back by: blemish feedback undo {tmp_path / 'part.blemish'}\n" in outcome.stderr
     assert "14 good images" in outcome.stderr
     shown = json.loads(run_cli("info", tmp_path / "part.blemish", "--json").stdout)
     assert len(shown["suspects"]["left_out"]) == 2
+
+
+def test_of_many_products_those_left_out_are_named(mixed: Path, tmp_path: Path, run_cli: RunCli) -> None:
+    """They left without a word."""
+    (tmp_path / "models").mkdir()
+    outcome = run_cli("fit", "--each", mixed, "-o", tmp_path / "models", "--suspects", "drop", *OPTIONS)
+    assert outcome.code == 0
+    assert "Left out, as they look like defects: " in outcome.stderr
+    model = tmp_path / "models" / f"{mixed.name}.blemish"
+    assert f"They come back by: blemish feedback undo {model}\n" in outcome.stderr
+
+
+def test_many_left_out_are_named_in_short(kept: Detector) -> None:
+    image = kept.suspects[0]
+    many = [image.model_copy(update={"path": f"{number}.png", "suspect": float(number)}) for number in range(8)]
+    assert tell_left_out([], "a.blemish") == ""
+    told = tell_left_out(many, "a.blemish")
+    assert "defects: 7.png (7), 6.png (6), 5.png (5), 4.png (4), 3.png (3) and 3 more. " in told
+
+
+def test_defective_images_that_the_memory_holds_are_told(
+    kept: Detector, mixed: Path, tmp_path: Path, run_cli: RunCli
+) -> None:
+    """They count as missed: a table of 100 % missed came without a word."""
+    kept.save(tmp_path / "part.blemish")
+    save_image(tmp_path / "ng" / "new.png", scratched_part(200).grey)
+    words = ("calibrate", tmp_path / "part.blemish", "--defective", tmp_path / "ng")
+    assert "in the memory" not in run_cli(*words).stderr
+    save_image(tmp_path / "ng" / "again.png", scratched_part(30).grey)
+    assert "Of the defective images, 1 are in the memory, such as " in run_cli(*words).stderr
 
 
 @pytest.mark.parametrize(("answer", "left"), [("y", 14), ("n", 16)])

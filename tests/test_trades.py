@@ -97,7 +97,7 @@ def test_a_band_is_said_where_something_is_missed(detector: Detector, evaluation
     [
         misses_unknown("part.blemish"),
         "Look at them, and fit again without those that are defective.",
-        "Left out, as they look like defects: a.png (3). blemish feedback undo brings them back.",
+        "Left out, as they look like defects: a.png (3). They come back by: blemish feedback undo part.blemish",
     ],
 )
 def test_what_to_do_next_is_said_in_japanese(said: str) -> None:

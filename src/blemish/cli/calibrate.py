@@ -15,6 +15,7 @@ from blemish.cli.signed import say_unsigned
 
 if TYPE_CHECKING:
     from blemish.calibration.thresholds import Calibration
+    from blemish.detector import Detector
     from blemish.evaluation.points import Point
 
 __all__ = ["calibrate"]
@@ -76,8 +77,15 @@ def calibrate(
         detector = load(model, accept_damaged=accept_damaged, trusted=trusted, **machine)
         calibrated = calibrate_detector(detector, images, groups=groups, who=who, progress=progress, **asked)
         parts = part_scores(calibrated, *defects, progress=progress) if defects else None
+        learnt = _learnt(calibrated, defects[0]) if defects else []
         if target:
             target.fill(calibrated.save)
+    if learnt:
+        name, known = learnt[0]
+        say(
+            f"Of the defective images, {len(learnt)} are in the memory, such as {name} (as {known}): what is missed is "
+            f"too much for new parts. Leave them out."
+        )
     rows, calibration = tabulate(calibrated, parts, miss_cost=miss_cost), calibrated.manifest.calibration
     if json:
         print_json({"calibration": calibration.to_dict(), "points": [row.to_dict() for row in rows]})
@@ -85,6 +93,12 @@ def calibrate(
     _print_points(rows, with_defects=parts is not None)
     _say_basis(output or model, calibration, changed=changed)
     say_unsigned(output or model, detector, calibrated)
+
+
+def _learnt(detector: "Detector", defective: "Sequence[Path]") -> list[tuple[Path, str]]:
+    """Defective images that the memory holds as good ones, and their names there."""
+    known = zip(defective, detector.known(defective), strict=True)
+    return [(path, image.path) for path, image in known if image and image.in_memory]
 
 
 def _say_basis(model: Path, calibration: "Calibration", *, changed: bool) -> None:

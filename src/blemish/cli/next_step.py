@@ -1,7 +1,6 @@
 """What a command says at its end: which good images look like defects, and what to do next."""
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,13 +8,13 @@ import typer
 
 from blemish.cli.console import in_language, say
 from blemish.cli.help import stacked
+from blemish.system.outputs import typed
 
 if TYPE_CHECKING:
     from blemish.detector import Detector
     from blemish.evaluation.trades import Trade
-    from blemish.images.training_image import TrainingImage
 
-__all__ = ["on_terminal", "say_misses_unknown", "settle_suspects", "tell_trades", "typed"]
+__all__ = ["on_terminal", "say_misses_unknown", "settle_suspects", "tell_trades"]
 
 
 def say_misses_unknown(model: Path) -> None:
@@ -49,9 +48,10 @@ def tell_trades(found: "list[Trade]", model: Path) -> None:
 
 def settle_suspects(detector: "Detector", output: Path, *, ask: bool) -> "Detector":
     """Name the good images that look like defects, ask on the terminal whether they stay, and do what was asked."""
-    from blemish.model.suspects import tell_suspects
+    from blemish.model.suspects import tell_left_out, tell_suspects
 
-    _say_left_out([image for change in detector.journal for image in change.images])
+    if left_out := [image for change in detector.journal for image in change.images]:
+        say(tell_left_out(left_out, typed(output)))
     if not detector.suspects:
         return detector
     say(tell_suspects(detector.model))
@@ -60,7 +60,7 @@ def settle_suspects(detector: "Detector", output: Path, *, ask: bool) -> "Detect
         return detector
     if ask and on_terminal() and typer.confirm("Leave them out?", err=True):
         left = detector.without_suspects()
-        _say_left_out(left.journal[-1].images)
+        say(tell_left_out(left.journal[-1].images, typed(output)))
         return left
     say(
         f"They stay. Look at them: --suspects drop leaves all out; one is left out by: "
@@ -72,14 +72,3 @@ def settle_suspects(detector: "Detector", output: Path, *, ask: bool) -> "Detect
 def on_terminal() -> bool:
     """Whether someone can be asked."""
     return sys.stdin.isatty() and sys.stderr.isatty()
-
-
-def _say_left_out(images: "Sequence[TrainingImage]") -> None:
-    if images:
-        names = ", ".join(f"{image.path} ({image.suspect or 0:.4g})" for image in images)
-        say(f"Left out, as they look like defects: {names}. blemish feedback undo brings them back.")
-
-
-def typed(path: Path | str) -> str:
-    """A path as one types it."""
-    return f'"{path}"' if " " in str(path) else str(path)

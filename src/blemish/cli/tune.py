@@ -10,9 +10,9 @@ import typer
 from blemish.cli.console import fail, in_language, print_json, progress_bar, say, tell
 from blemish.cli.help import columns
 from blemish.cli.images import labelled_images
-from blemish.cli.next_step import typed
 from blemish.cli.options import Config, Force, Recursive, given, with_settings
 from blemish.options.takes import Panel
+from blemish.system.outputs import typed
 
 if TYPE_CHECKING:
     from blemish.tuning.run import Measured, Tuned

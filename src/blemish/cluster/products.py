@@ -11,7 +11,8 @@ from typing import Any
 from blemish.cluster.cluster import Cluster
 from blemish.errors import BlemishError, DataError
 from blemish.fitting import fit
-from blemish.model.suspects import tell_suspects
+from blemish.model.suspects import tell_left_out, tell_suspects
+from blemish.system.outputs import typed
 
 __all__ = ["Product", "ProductFit", "fit_products", "products_of"]
 
@@ -88,7 +89,9 @@ def _fit_one(options: Mapping[str, Any], product: Product) -> ProductFit:
     except BlemishError as error:
         return ProductFit(product, error=str(error))
     images, said = len(detector.manifest.images), detector.model.method.size
-    notes = [*detector.notes, *filter(None, [tell_suspects(detector.model)])]
+    left_out = [image for change in detector.journal for image in change.images]
+    told = tell_left_out(left_out, typed(product.model)), tell_suspects(detector.model)
+    notes = [*detector.notes, *filter(None, told)]
     return ProductFit(product, images, detector.threshold, said, notes=notes)
 
 

@@ -13,7 +13,7 @@ from blemish.images.training_image import TrainingImage
 from blemish.model.feedback import removed
 from blemish.model.model import Model
 
-__all__ = ["calibration_without", "marked", "suspects", "tell_suspects", "without_suspects"]
+__all__ = ["calibration_without", "marked", "suspects", "tell_left_out", "tell_suspects", "without_suspects"]
 
 TOLD = 5
 """Suspects that a sentence names."""
@@ -50,13 +50,25 @@ def tell_suspects(model: Model) -> str:
     found = suspects(model.manifest.images)
     if not found:
         return ""
-    names = ", ".join(f"{image.path} ({image.suspect:.4g})" for image in found[:TOLD])
-    more = f" and {len(found) - TOLD} more" if len(found) > TOLD else ""
     now, then = model.manifest.calibration.threshold, calibration_without(model).threshold
     return (
-        f"{len(found)} of {len(model.manifest.images)} good images look like defects: {names}{more}. The threshold is "
-        f"{now:.4g}; without them it would be {then:.4g}."
+        f"{len(found)} of {len(model.manifest.images)} good images look like defects: {_named(found)}. "
+        f"The threshold is {now:.4g}; without them it would be {then:.4g}."
     )
+
+
+def tell_left_out(images: Sequence[TrainingImage], model: str) -> str:
+    """Which suspects a model, as its file is typed, has left out, and how they come back; empty where none was."""
+    if not images:
+        return ""
+    named = _named(suspects(images))
+    return f"Left out, as they look like defects: {named}. They come back by: blemish feedback undo {model}"
+
+
+def _named(found: Sequence[TrainingImage]) -> str:
+    """The first of them with their scores, and how many more there are."""
+    names = ", ".join(f"{image.path} ({image.suspect:.4g})" for image in found[:TOLD])
+    return f"{names} and {len(found) - TOLD} more" if len(found) > TOLD else names
 
 
 def _suspected(model: Model) -> Bools:

@@ -9,7 +9,7 @@ from pathlib import Path
 from blemish.errors import DataError
 from blemish.system.whole_file import sweep
 
-__all__ = ["ANY", "Kind", "Outputs", "begins"]
+__all__ = ["ANY", "Kind", "Outputs", "begins", "typed"]
 
 
 @dataclass(frozen=True)
@@ -128,3 +128,8 @@ def _is_one(path: Path, kind: Kind) -> bool:
 def _number(path: Path) -> tuple[int, int]:
     found = path.stat()
     return found.st_dev, found.st_ino
+
+
+def typed(path: Path | str) -> str:
+    """A path as one types it."""
+    return f'"{path}"' if " " in str(path) else str(path)
