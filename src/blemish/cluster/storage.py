@@ -29,7 +29,7 @@ class Storage:
         self.place = place
         try:
             if "://" in place:
-                self._files, self._folder = fs.FileSystem.from_uri(place)
+                self._files, self._folder = fs.FileSystem.from_uri(_with_small_files(place))
             else:
                 self._files, self._folder = fs.LocalFileSystem(), str(Path(place).resolve())
             self._files.create_dir(self._folder, recursive=True)
@@ -84,6 +84,13 @@ class Storage:
 
     def _failed(self, error: OSError) -> DataError:
         return DataError(f"{self.place} cannot be used: {_cause(error)}.")
+
+
+def _with_small_files(place: str) -> str:
+    """The address, such that a small file is sent to S3 by one request, not by the three of one sent in parts."""
+    if not place.startswith("s3://") or "allow_delayed_open" in place:
+        return place
+    return f"{place}{'&' if '?' in place else '?'}allow_delayed_open=true"
 
 
 def _check_no_secret(place: str) -> None:
