@@ -201,6 +201,14 @@ def test_a_band_that_was_asked_for_and_cannot_be_is_told(mode: Mode, parts: int,
     assert "No REVIEW" in str(calibrated(np.arange(needed - 1.0), mode, false_rejects=0.01, review=0.05))
 
 
+def test_a_band_that_no_number_of_parts_can_have_is_told() -> None:
+    """The number was looked for without end."""
+    all_rejected = calibrated(np.arange(1.0, 31.0), "cross", false_rejects=0.25, review=0.3, threshold=0.5)
+    assert str(all_rejected).endswith(". No REVIEW: all good parts are NG.")
+    hardly_any = calibrated(np.arange(60.0), "split", false_rejects=0.05, review=1e-9)
+    assert str(hardly_any).endswith(". No REVIEW: 60 good parts are too few for it; it needs far more parts.")
+
+
 def test_a_band_below_a_threshold_set_by_hand_is_told() -> None:
     found = calibrated(np.arange(30.0), "cross", false_rejects=0.01, review=0.05, threshold=100)
     assert (found.review_threshold, found.above, found.review_above) == (29, 0, 0)

@@ -33,6 +33,8 @@ __all__ = [
 
 Mode = Literal["split", "cross"]
 
+MOST_PARTS = 100_000
+"""Good parts that somebody may have."""
 RISE = 4.0
 """How far regions draw in where all of an image deviates: so many times as far as its floor lies above that of good."""
 
@@ -178,15 +180,18 @@ class Calibration(BaseModel):
         if self.review_threshold == self.threshold:
             if not self.wanted.review or self.review_above > self.above:  # none was asked for, or scores are equal
                 return ""
-            return f". No REVIEW: {self.groups} good parts are too few for it; it needs {self._parts_for_band()} parts"
+            if self.above == self.groups:
+                return ". No REVIEW: all good parts are NG"
+            needed = self._parts_for_band()
+            return f". No REVIEW: {self.groups} good parts are too few for it; it needs {needed or 'far more'} parts"
         if self.review_promise is None:
             share = f"about {percent((self.review_above + 1) / (self.groups + 1))}"
         else:
             share = f"at most {at_most(max(self.review_promise, self.wanted.false_rejects + self.wanted.review))}"
         return f". REVIEW from {self.review_threshold:.4g}: {share} of good parts are REVIEW or NG"
 
-    def _parts_for_band(self) -> int:
-        """The good parts that let more of them be REVIEW or NG than NG alone."""
+    def _parts_for_band(self) -> int | None:
+        """The good parts that let more of them be REVIEW or NG than NG alone; None where nobody has so many."""
         wanted = self.wanted
         rejected = wanted.false_rejects if wanted.threshold is None else self.above / self.groups
 
@@ -198,6 +203,8 @@ class Calibration(BaseModel):
         few, many = self.groups, 2 * self.groups
         while not enough(many):
             few, many = many, 2 * many
+            if many > MOST_PARTS:
+                return None
         while many - few > 1:
             middle = (few + many) // 2
             few, many = (few, middle) if enough(middle) else (middle, many)
@@ -278,7 +285,7 @@ def _above(groups: int, rate: float, confidence: float, mode: Mode) -> int:
     if mode == "split":
         return allowed_above(groups, rate, confidence) or 0
     # One new score falls above the k-th smallest of n with chance (n + 1 - k) / (n + 1), were they all alike.
-    return max(0, math.floor(rate * (groups + 1) + 1e-9) - 1)
+    return min(groups, max(0, math.floor(rate * (groups + 1) + 1e-9) - 1))
 
 
 def _per_score(of_groups: Doubles, peaks_of_groups: Doubles) -> float:
