@@ -61,12 +61,8 @@ def calibrate(
 
     images, groups = labelled_images(good, label=0, split="test", recursive=recursive) if good else (None, None)
     defects = labelled_images(defective, label=1, split="test", recursive=recursive) if defective else None
-    asked: dict[str, Any] = {
-        "false_rejects": false_rejects,
-        "confidence": confidence,
-        "review": review,
-        "threshold": threshold,
-    }
+    asked: dict[str, Any] = {"false_rejects": false_rejects, "confidence": confidence}
+    asked |= {"review": review, "threshold": threshold}
     changed = any(given is not None for given in (good, *asked.values()))
     if output:
         seen = [*(images or []), *(defects[0] if defects else [])]
@@ -77,15 +73,10 @@ def calibrate(
         detector = load(model, accept_damaged=accept_damaged, trusted=trusted, **machine)
         calibrated = calibrate_detector(detector, images, groups=groups, who=who, progress=progress, **asked)
         parts = part_scores(calibrated, *defects, progress=progress) if defects else None
-        learnt = _learnt(calibrated, defects[0]) if defects else []
         if target:
             target.fill(calibrated.save)
-    if learnt:
-        name, known = learnt[0]
-        say(
-            f"Of the defective images, {len(learnt)} are in the memory, such as {name} (as {known}): what is missed is "
-            f"too much for new parts. Leave them out."
-        )
+    if defects:
+        _say_learnt(calibrated, defects[0])
     rows, calibration = tabulate(calibrated, parts, miss_cost=miss_cost), calibrated.manifest.calibration
     if json:
         print_json({"calibration": calibration.to_dict(), "points": [row.to_dict() for row in rows]})
@@ -95,10 +86,16 @@ def calibrate(
     say_unsigned(output or model, detector, calibrated)
 
 
-def _learnt(detector: "Detector", defective: "Sequence[Path]") -> list[tuple[Path, str]]:
-    """Defective images that the memory holds as good ones, and their names there."""
+def _say_learnt(detector: "Detector", defective: "Sequence[Path]") -> None:
+    """Name a defective image that the memory holds as a good one."""
     known = zip(defective, detector.known(defective), strict=True)
-    return [(path, image.path) for path, image in known if image and image.in_memory]
+    learnt = [(path, image.path) for path, image in known if image and image.in_memory]
+    if learnt:
+        name, place = learnt[0]
+        say(
+            f"Of the defective images, {len(learnt)} are in the memory, such as {name} (as {place}): what is missed is "
+            f"too much for new parts. Leave them out."
+        )
 
 
 def _say_basis(model: Path, calibration: "Calibration", *, changed: bool) -> None:

@@ -1,13 +1,17 @@
 """blemish export: a model as one ONNX file that other programs run, or as a page that judges in the browser."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import typer
 
 from blemish.cli.console import say
 from blemish.cli.images import found_images
 from blemish.cli.options import Force, Trusted
+
+if TYPE_CHECKING:
+    from blemish.detector import Detector
 
 __all__ = ["export"]
 
@@ -52,8 +56,6 @@ def export(
     """
     from blemish.detector import load
     from blemish.errors import OptionError
-    from blemish.export.artefact import Artefact
-    from blemish.export.compare import compare
     from blemish.export.exporting import export_bytes
     from blemish.export.loss import check_loss
     from blemish.export.web import check_judgeable
@@ -73,11 +75,19 @@ def export(
     file, size = _write(output, to, runtime, content)
     say(f"{output}: {size:,} bytes, model {detector.model.version}; read docs/export.md.")
     if images and precision == "float32":
-        agreement = compare(detector, Artefact.load(file), images)
-        say(str(agreement))
-        if not agreement.good:
-            say(f"{file}: it was written, but does not say what the model says; do not inspect by it.")
-        raise SystemExit(0 if agreement.good else 1)
+        _check(detector, file, images)
+
+
+def _check(detector: "Detector", file: Path, images: Sequence[Path]) -> NoReturn:
+    """Say how far the file is from the model, and exit by that."""
+    from blemish.export.artefact import Artefact
+    from blemish.export.compare import compare
+
+    agreement = compare(detector, Artefact.load(file), images)
+    say(str(agreement))
+    if not agreement.good:
+        say(f"{file}: it was written, but does not say what the model says; do not inspect by it.")
+    raise SystemExit(0 if agreement.good else 1)
 
 
 def _claim(output: Path, to: str, runtime: Path, inputs: list[Path], *, force: bool) -> None:
