@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from functools import partial
+from operator import attrgetter
 
 import numpy as np
 
@@ -130,14 +131,6 @@ def _refuse_seen(detector: Detector, sources: Sequence[Source]) -> None:
 
 def _score_unseen(detector: Detector, sources: Sequence[Source], progress: Progress) -> HeldOut:
     """Their scores; they will be listed after the images there are."""
-    answers, errors = [], []
-    for number, scores in enumerate(detector.scores_or_errors(sources), start=1):
-        if isinstance(scores, ImageError):
-            errors.append(scores)
-        else:
-            answers.append(scores.numbers)
-        progress("threshold", number, len(sources))
-    if errors:
-        raise all_of(errors, len(sources), aligned=detector.viewer.aligner is not None)
+    answers = detector.score_all(sources, attrgetter("numbers"), "threshold", progress)
     first = len(detector.manifest.images)
     return _held_out(np.arange(first, first + len(sources)), answers)

@@ -1,7 +1,7 @@
 """The object users hold: one model, and the hardware that looks at images for it."""
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -28,7 +28,7 @@ from blemish.model.signature import Trusted
 from blemish.model.suspects import suspects, without_suspects
 from blemish.model.trial import try_out
 from blemish.result import Result
-from blemish.system.conducts import Conducts, Once, only
+from blemish.system.conducts import Answer, Conducts, Once, only
 from blemish.system.progress import Progress
 from blemish.system.stream import available_threads, stream
 
@@ -170,20 +170,37 @@ class Detector:
         Raises:
             ImageError: For the first image that cannot be used.
         """
-        for scores in self.scores_or_errors(images):
+        for scores in self._scored(images):
             if isinstance(scores, ImageError):
                 raise scores
             yield scores
 
-    def scores_or_errors(self, images: Iterable[Source]) -> Iterator[Scores | ImageError]:
-        """What the method says of images, with the error in the place of each that cannot be used.
+    def score_all(
+        self, images: Sequence[Source], take: Callable[[Scores], Answer], step: str, progress: Progress
+    ) -> list[Answer]:
+        """What is taken of what the method says of each image.
 
         Args:
             images: Images as `inspect` takes them.
+            take: What to keep of the scores of one image.
+            step: Under which name `progress` is told.
+            progress: Where it reports.
 
-        Returns:
-            An iterator in order, as that of `score_many`.
+        Raises:
+            ImageError: That names all images that cannot be used.
         """
+        answers, errors = [], []
+        for number, scores in enumerate(self._scored(images), start=1):
+            if isinstance(scores, ImageError):
+                errors.append(scores)
+            else:
+                answers.append(take(scores))
+            progress(step, number, len(images))
+        if errors:
+            raise all_of(errors, len(images), aligned=self.viewer.aligner is not None)
+        return answers
+
+    def _scored(self, images: Iterable[Source]) -> Iterator[Scores | ImageError]:
         inspector, extractors = self._inspector, self.extractors
 
         def score(image: Source) -> Scores | ImageError:

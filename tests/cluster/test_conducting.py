@@ -23,7 +23,7 @@ from blemish.cluster.conductor import ATTEMPTS, Conductor, _client
 from blemish.cluster.connecting import connect
 from blemish.cluster.worker import Worker
 from blemish.errors import DataError, OptionError
-from blemish.system.conducts import Once
+from blemish.system.conducts import Once, silently
 
 OPTIONS: dict[str, Any] = {"size": 32, "coreset": 60, "seed": 1}
 ADDRESS = "ray://127.0.0.1:10001"
@@ -32,8 +32,8 @@ ADDRESS = "ray://127.0.0.1:10001"
 class Near(Conductor):
     """A conductor whose process is a thread of this one."""
 
-    def __init__(self, checkpoint: str | None = None) -> None:
-        super().__init__(ADDRESS)
+    def __init__(self, checkpoint: str | None = None, say: Callable[[str], None] = silently) -> None:
+        super().__init__(ADDRESS, say=say)
         self.crew: Any = LocalCrew(2)
         self.there = Conducting()
         held: Any = nullcontext(cluster_of(self.crew, checkpoint))
@@ -95,6 +95,17 @@ def test_a_fit_elsewhere_is_that_of_one_process(good: Path, tmp_path: Path) -> N
         found = blemish.fit(good, cluster=cluster, progress=lambda step, done, total: steps.append(step), **OPTIONS)
     assert_equal(alone, found)
     assert "patches" in steps
+
+
+def test_what_is_said_elsewhere_is_told_to_the_call_or_to_the_connection() -> None:
+    """Of a fit on ray://, deaths of workers were told to nobody."""
+    connection: list[str] = []
+    call: list[str] = []
+    with Near(say=connection.append) as cluster:
+        assert list(cluster.conduct(partial(counting, 2))) == [0, 1]
+        assert (connection, call) == (["counted"], [])
+        assert list(cluster.conduct(partial(counting, 2), say=call.append)) == [0, 1]
+    assert (connection, call) == (["counted"], ["counted"])
 
 
 def test_an_evaluation_elsewhere_has_the_figures_of_one_process(good: Path, tmp_path: Path) -> None:

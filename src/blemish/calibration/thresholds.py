@@ -193,7 +193,7 @@ class Calibration(BaseModel):
     def _parts_for_band(self) -> int | None:
         """The good parts that let more of them be REVIEW or NG than NG alone; None where nobody has so many."""
         wanted = self.wanted
-        rejected = wanted.false_rejects if wanted.threshold is None else self.above / self.groups
+        rejected = _rejected(wanted, self.above, self.groups)
 
         def enough(parts: int) -> bool:
             rates = rejected + wanted.review, rejected
@@ -275,9 +275,14 @@ def _review(of_groups: Doubles, wanted: Wanted, mode: Mode, above: int, threshol
     """The same for the review threshold, which a band of no width shares with the threshold."""
     if wanted.review == 0:
         return above, threshold
-    rejected = wanted.false_rejects if wanted.threshold is None else above / len(of_groups)
+    rejected = _rejected(wanted, above, len(of_groups))
     passed_over = max(above, _above(len(of_groups), rejected + wanted.review, wanted.confidence, mode))
     return passed_over, min(threshold, _cut(of_groups, passed_over))
+
+
+def _rejected(wanted: Wanted, above: int, groups: int) -> float:
+    """The share of good parts that is NG: what was asked for, or what a threshold set by hand takes of the groups."""
+    return wanted.false_rejects if wanted.threshold is None else above / groups
 
 
 def _above(groups: int, rate: float, confidence: float, mode: Mode) -> int:

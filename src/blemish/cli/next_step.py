@@ -50,8 +50,8 @@ def settle_suspects(detector: "Detector", output: Path, *, ask: bool) -> "Detect
     """Name the good images that look like defects, ask on the terminal whether they stay, and do what was asked."""
     from blemish.model.suspects import tell_left_out, tell_suspects
 
-    if left_out := [image for change in detector.journal for image in change.images]:
-        say(tell_left_out(left_out, typed(output)))
+    if left_out := tell_left_out(detector.journal, typed(output)):
+        say(left_out)
     if not detector.suspects:
         return detector
     say(tell_suspects(detector.model))
@@ -60,7 +60,7 @@ def settle_suspects(detector: "Detector", output: Path, *, ask: bool) -> "Detect
         return detector
     if ask and on_terminal() and typer.confirm("Leave them out?", err=True):
         left = detector.without_suspects()
-        say(tell_left_out(left.journal[-1].images, typed(output)))
+        say(tell_left_out(left.journal[-1:], typed(output)))
         return left
     say(
         f"They stay. Look at them: --suspects drop leaves all out; one is left out by: "

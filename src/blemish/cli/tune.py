@@ -1,6 +1,5 @@
 """blemish tune: good images in, and perhaps a few defective ones; a recipe out."""
 
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -48,7 +47,7 @@ def tune(
     **options: str | None,
 ) -> None:
     """Choose the looks that find most on these parts, and write them as a recipe; a stopped run goes on from there."""
-    from blemish.options.recipe import RECIPE, over_recipe, read_recipe
+    from blemish.options.recipe import RECIPE
     from blemish.system.outputs import Outputs
     from blemish.system.whole_file import write_whole
     from blemish.tuning.run import tune as tune_looks
@@ -58,7 +57,6 @@ def tune(
     faulty, parts = (
         labelled_images(defective, label=1, split="test", recursive=recursive) if defective else (None, None)
     )
-    wanted = over_recipe(config, given(options))
     outputs = Outputs([*images, *paths, *defective, *(faulty or []), *filter(None, [config])], force=force)
     outputs.claim(output, RECIPE)
     state = output.with_name(f"{output.name}.state")
@@ -66,13 +64,12 @@ def tune(
     try:
         with progress_bar() as progress:
             measure = partial(tune_looks, budget=budget, state=state, progress=progress)
-            tuned = measure(paths, faulty, groups=groups, defective_groups=parts, **wanted)
+            tuned = measure(paths, faulty, groups=groups, defective_groups=parts, recipe=config, **given(options))
     except KeyboardInterrupt:
         if not state.exists():
             raise
         fail(f"Stopped; {state} keeps what was measured so far, and the same command goes on from there.")
-    kept = read_recipe(config).inspect if config else {}
-    write_whole(output, replace(tuned, inspect=kept).recipe().encode())
+    write_whole(output, tuned.recipe().encode())
     if json:
         print_json({"path": str(output), **tuned.to_dict()})
         return

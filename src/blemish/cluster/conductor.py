@@ -34,8 +34,15 @@ TIDIES = 20.0
 class Conductor:
     """A process on a cluster that does whole calls there, for `fit(cluster=...)`; made by `blemish.connect`."""
 
-    def __init__(self, address: str, *, workers: int | None = None, checkpoint: str | None = None) -> None:
-        self.address = address
+    def __init__(
+        self,
+        address: str,
+        *,
+        workers: int | None = None,
+        checkpoint: str | None = None,
+        say: Callable[[str], None] = silently,
+    ) -> None:
+        self.address, self._say = address, say
         self.lost = 0
         """Workers that died and were replaced."""
         self._arguments = "auto", workers, checkpoint
@@ -58,9 +65,11 @@ class Conductor:
         self._stack.close()
 
     def conduct(
-        self, call: Sendable[Answer], *, progress: Shown = None, say: Callable[[str], None] = silently
+        self, call: Sendable[Answer], *, progress: Shown = None, say: Callable[[str], None] | None = None
     ) -> Iterator[Answer]:
         """Yield the answers of the call, which is done there; `progress` and `say` are told here, once a second.
+
+        Without a `say` of the call, that of the connection is told.
 
         Raises what the call raised, with the name of its machine, and DataError where its process or the connection
         is lost.
@@ -78,7 +87,7 @@ class Conductor:
                 for step, (done, total) in heard.steps.items():
                     report(step, done, total)
                 for sentence in heard.said:
-                    say(sentence)
+                    (say or self._say)(sentence)
                 yield from map(pickle.loads, heard.answers)
                 ended = heard.ended
         self._running = None

@@ -53,5 +53,5 @@ def connect(
         OptionError: On entering: Ray is missing, nothing answers at the address, or versions differ.
     """
     if address.startswith(CLIENT):
-        return Conductor(address, workers=workers, checkpoint=checkpoint)
+        return Conductor(address, workers=workers, checkpoint=checkpoint, say=say)
     return Cluster(address, processors=processors, workers=workers, checkpoint=checkpoint, say=say)

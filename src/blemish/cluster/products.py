@@ -89,8 +89,7 @@ def _fit_one(options: Mapping[str, Any], product: Product) -> ProductFit:
     except BlemishError as error:
         return ProductFit(product, error=str(error))
     images, said = len(detector.manifest.images), detector.model.method.size
-    left_out = [image for change in detector.journal for image in change.images]
-    told = tell_left_out(left_out, typed(product.model)), tell_suspects(detector.model)
+    told = tell_left_out(detector.journal, typed(product.model)), tell_suspects(detector.model)
     notes = [*detector.notes, *filter(None, told)]
     return ProductFit(product, images, detector.threshold, said, notes=notes)
 

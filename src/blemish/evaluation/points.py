@@ -12,9 +12,7 @@ from blemish.calibration.held_out import group_scores
 from blemish.calibration.promise import Share, parts_needed
 from blemish.calibration.thresholds import Calibration, Wanted
 from blemish.detector import Detector
-from blemish.errors import ImageError
 from blemish.evaluation.operating import OperatingPoint, PartScores, least_cost, zero_miss
-from blemish.images.motions import all_of
 from blemish.images.parts import named_parts
 from blemish.images.read import Source
 from blemish.language.numbers import at_most, counted, percent
@@ -63,15 +61,7 @@ def part_scores(
     detector: Detector, defective: Sequence[Source], groups: Sequence[str] | None = None, *, progress: Progress = silent
 ) -> PartScores:
     """The scores of the good parts that the thresholds rest on, and of the defective parts given."""
-    scores, errors = [], []
-    for number, answer in enumerate(detector.scores_or_errors(defective), start=1):
-        if isinstance(answer, ImageError):
-            errors.append(answer)
-        else:
-            scores.append(answer.image)
-        progress("defects", number, len(defective))
-    if errors:
-        raise all_of(errors, len(defective), aligned=detector.viewer.aligner is not None)
+    scores = detector.score_all(defective, lambda scores: scores.image, "defects", progress)
     good = group_scores(detector.model.held_out.scores_M, detector.model.held_out_groups)
     return PartScores(good, group_scores(np.array(scores), named_parts(defective, groups)))
 

@@ -11,6 +11,7 @@ from blemish.calibration.suspects import suspect_places
 from blemish.calibration.thresholds import Calibration
 from blemish.images.training_image import TrainingImage
 from blemish.model.feedback import removed
+from blemish.model.manifest import Change
 from blemish.model.model import Model
 
 __all__ = ["calibration_without", "marked", "suspects", "tell_left_out", "tell_suspects", "without_suspects"]
@@ -57,8 +58,9 @@ def tell_suspects(model: Model) -> str:
     )
 
 
-def tell_left_out(images: Sequence[TrainingImage], model: str) -> str:
-    """Which suspects a model, as its file is typed, has left out, and how they come back; empty where none was."""
+def tell_left_out(changes: Sequence[Change], model: str) -> str:
+    """Which suspects these changes of a model, as its file is typed, left out, and how they come back; or nothing."""
+    images = [image for change in changes for image in change.images]
     if not images:
         return ""
     named = _named(suspects(images))
