@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from blemish import fit
+from blemish import calibrate, fit
 from blemish.arrays import Array
 from blemish.images import read
 from blemish.images.encoded import Encoded
@@ -27,19 +27,38 @@ def test_pixels_are_given_until_they_are_taken() -> None:
     assert held.take(0, "a.png") == "a.png"
 
 
-@pytest.mark.parametrize(("memory", "times"), [(None, 1), ("2MB", 2)])
-def test_fit_decodes_each_file_once_where_memory_allows(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, memory: str | None, times: int
-) -> None:
-    generator = np.random.default_rng(0)
-    for number in range(4):
-        Image.fromarray(generator.integers(0, 256, (320, 600, 3), np.uint8)).save(tmp_path / f"{number}.png")
-    decoded: list[str] = []
+@pytest.fixture
+def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the images that are decoded from now on, as often as they are."""
+    names: list[str] = []
 
     def counted(encoded: Encoded, rules: Rules) -> Array:
-        decoded.append(encoded.name)
+        names.append(encoded.name)
         return decode(encoded, rules)
 
     monkeypatch.setattr(read, "decode", counted)
-    fit(tmp_path, effort="quick", size=64, coreset=20, memory=memory, progress=False)
+    return names
+
+
+def made(folder: Path, count: int, seed: int) -> Path:
+    """A folder of so many images."""
+    folder.mkdir()
+    generator = np.random.default_rng(seed)
+    for number in range(count):
+        Image.fromarray(generator.integers(0, 256, (320, 600, 3), np.uint8)).save(folder / f"{number}.png")
+    return folder
+
+
+@pytest.mark.parametrize(("memory", "times"), [(None, 1), ("2MB", 2)])
+def test_fit_decodes_each_file_once_where_memory_allows(
+    tmp_path: Path, decoded: list[str], memory: str | None, times: int
+) -> None:
+    fit(made(tmp_path / "good", 4, seed=0), effort="quick", size=64, coreset=20, memory=memory, progress=False)
     assert len(decoded) == 4 * times
+
+
+def test_calibrate_decodes_each_file_once(tmp_path: Path, decoded: list[str]) -> None:
+    detector = fit(made(tmp_path / "good", 4, seed=0), effort="quick", size=64, coreset=20, progress=False)
+    decoded.clear()
+    calibrate(detector, made(tmp_path / "new", 5, seed=1), progress=False)
+    assert sorted(Path(name).name for name in decoded) == [f"{number}.png" for number in range(5)]

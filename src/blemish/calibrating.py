@@ -7,11 +7,12 @@ from operator import attrgetter
 
 import numpy as np
 
-from blemish.calibration.cross_fit import _held_out, thresholds_of
+from blemish.calibration.cross_fit import thresholds_of
 from blemish.calibration.held_out import HeldOut
 from blemish.detector import Detector
 from blemish.errors import DataError, ImageError
 from blemish.images.glance import Glance
+from blemish.images.held import Held
 from blemish.images.motions import all_of, motion_of
 from blemish.images.parts import glance_over, joined_parts, named_parts
 from blemish.images.read import Source, has_name, image_name
@@ -78,8 +79,10 @@ def calibrate(
     if good is not None:
         sources = list_sources(good, recursive=recursive)
         with shown(progress) as report:
-            new = _unseen_images(detector, sources, groups, report)
-            held_out, mode = _score_unseen(detector, sources, report), "split"
+            held = Held()
+            new = _unseen_images(detector, sources, groups, held, report)
+            decoded = [held.take(number, source) for number, source in enumerate(sources)]
+            held_out, mode = _score_unseen(detector, decoded, report), "split"
     groups_N = [image.group for image in (*manifest.images, *new)]
     was = manifest.calibration if good is None else None
     calibration = thresholds_of(held_out, groups_N, wanted, mode, was=was)
@@ -87,15 +90,18 @@ def calibrate(
 
 
 def _unseen_images(
-    detector: Detector, sources: Sequence[Source], groups: Sequence[str] | None, progress: Progress
+    detector: Detector, sources: Sequence[Source], groups: Sequence[str] | None, held: Held, progress: Progress
 ) -> list[TrainingImage]:
-    """The images as the model will list them. Raises DataError where there are none, or the memory has seen one."""
+    """The images as the model will list them; `held` is given what they were decoded to.
+
+    Raises DataError where there are none, or the memory has seen one.
+    """
     if not sources:
         raise DataError("No images were given; thresholds need good images that the memory has not seen.")
     viewer, threads = detector.viewer, detector.extractors.threads
-    _refuse_seen(detector, sources)
     named = named_parts(sources, groups, [image.group for image in detector.manifest.images])
-    glances = glance_over(sources, viewer.rules, threads=threads, progress=progress)
+    glances = glance_over(sources, viewer.rules, threads=threads, progress=progress, held=held)
+    _refuse_seen(detector, sources, held)
     errors = [glance for glance in glances if isinstance(glance, ImageError)]
     if errors and viewer.aligner is not None:  # those that cannot be aligned either are to be told with them
         sound = [source for source, glance in zip(sources, glances, strict=True) if isinstance(glance, Glance)]
@@ -111,14 +117,15 @@ def _unseen_images(
     ]
 
 
-def _refuse_seen(detector: Detector, sources: Sequence[Source]) -> None:
+def _refuse_seen(detector: Detector, sources: Sequence[Source], held: Held) -> None:
     """Raise DataError where the memory knows pixels: those of a copy too, under any name."""
     images = detector.manifest.images
     undigested = {os.path.abspath(image.path) for image in images if image.in_memory and not image.pixels}
     named = [image_name(source) for source in sources]
+    known_N = detector.known([held.seen(number, source) for number, source in enumerate(sources)])
     twice = [
         f"{name} (as {known.path})" if known and known.path != name else name
-        for name, source, known in zip(named, sources, detector.known(sources), strict=True)
+        for name, source, known in zip(named, sources, known_N, strict=True)
         if (known and known.in_memory) or (has_name(source) and os.path.abspath(name) in undigested)
     ]
     if twice:
@@ -133,4 +140,4 @@ def _score_unseen(detector: Detector, sources: Sequence[Source], progress: Progr
     """Their scores; they will be listed after the images there are."""
     answers = detector.score_all(sources, attrgetter("numbers"), "threshold", progress)
     first = len(detector.manifest.images)
-    return _held_out(np.arange(first, first + len(sources)), answers)
+    return HeldOut.answered(np.arange(first, first + len(sources)), answers)

@@ -1,12 +1,12 @@
 """Fit and score good images that the memory has not seen: some kept for good, or fold after fold."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
-from blemish.arrays import Bools, Ints
+from blemish.arrays import Bools
 from blemish.calibration.held_out import HeldOut, check_unseen, cross_scores, divide
 from blemish.calibration.thresholds import Calibration, Mode, Wanted, set_thresholds
 from blemish.features.patches import Features
@@ -40,12 +40,12 @@ def fit_and_hold_out(
         image_M = np.flatnonzero(held_N)
         features = learner.features(fitted, [int(image) for image in image_M])
         answers = stream(partial(_numbers, fitted.method, threads), features, threads=at_once)
-        return _held_out(image_M, answers)
+        return HeldOut.answered(image_M, answers)
 
     if isinstance(learner, FitsAcross) and learner.across and (learner.spares or not held_N.any()):
         folds = divide(groups, settings.folds or learner.folds, settings.seed)
         fitted, answers = learner.fit_across(np.where(held_N, KEPT, folds), progress)
-        seen = _held_out(np.arange(len(groups)), answers)
+        seen = HeldOut.answered(np.arange(len(groups)), answers)
         if isinstance(learner, GivesRows):
             seen = replace(seen, rows_M=np.where(held_N, np.nan, learner.rows_given(fitted)))
         return fitted, seen
@@ -64,11 +64,6 @@ def fit_and_hold_out(
 
 def _numbers(method: Method, threads: int, features: Features) -> Numbers:
     return method.score(features, threads=threads).numbers
-
-
-def _held_out(image_M: Ints, answers: Iterable[Numbers]) -> HeldOut:
-    scores, peaks, floors = zip(*answers, strict=True)
-    return HeldOut(image_M, np.array(scores), np.array(peaks), np.array(floors))
 
 
 def thresholds_of(

@@ -4,7 +4,7 @@ The unit is the group (the part). Pictures of one part resemble each other, so a
 memory has seen it, or it has not.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,6 +37,12 @@ class HeldOut:
     rows_M: Doubles | None = None
     """How many rows each gave to the memory, NaN where it was not fitted on it; None where the method has no rows, or
     a model file told, which names the suspects."""
+
+    @classmethod
+    def answered(cls, image_M: Ints, numbers: Iterable[tuple[float, float, float]]) -> "HeldOut":
+        """Of score, peak and floor of each image."""
+        scores, peaks, floors = zip(*numbers, strict=True)
+        return cls(image_M, np.array(scores), np.array(peaks), np.array(floors))
 
     @property
     def floor(self) -> float | None:

@@ -1,31 +1,19 @@
-"""The options of each method: what it reads beside the common ones, and what its presets set.
+"""The options of each method: what it reads beside those of every method, and what its presets set.
 
 The class of a method inherits what it reads; an option that no class of a method has is refused for that method. They
 stand here, below the rooms that read them, and not beside the methods, so that help and completion load no arithmetic.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from blemish.options.common import CommonSettings
+from blemish.options.method_settings import MethodSettings, Presets, Sizes
 from blemish.options.takes import Panel
 from blemish.options.typed import Areas, CoresetSize, Distance, Looks, OptionalPath, TileSide, Whole
 
 __all__ = ["OPTIONS_OF", "readers"]
-
-Presets = Mapping[str, Mapping[str, Any]]
-"""What each preset sets that differs from the defaults."""
-Sizes = Mapping[str, int]
-"""The input size that belongs to each schedule of a method that trains."""
-
-
-class MethodSettings(CommonSettings):
-    """The options of one method."""
-
-    PRESETS: ClassVar[Presets] = {"default": {}}
-    SIZE_OF_SCHEDULE: ClassVar[Sizes] = {}
 
 
 class MapSettings(MethodSettings):

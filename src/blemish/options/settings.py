@@ -8,7 +8,6 @@ from pydantic import BaseModel, Field, SerializerFunctionWrapHandler, Validation
 from pydantic.fields import FieldInfo
 
 from blemish.errors import OptionError
-from blemish.options.common import Resources
 from blemish.options.given import SettingsOptions
 from blemish.options.methods import (
     OPTIONS_OF,
@@ -21,6 +20,7 @@ from blemish.options.methods import (
     SPADESettings,
     readers,
 )
+from blemish.options.resources import Resources
 from blemish.options.takes import Panel, Takes, wanted
 
 __all__ = [

@@ -1,19 +1,27 @@
-"""The options that every method reads, and what fitting may use of the machine."""
+"""The options that every method reads."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from blemish.options.takes import Panel
-from blemish.options.typed import Bytes, InputSize, NoData, OptionalPath, PixelRange, Taps, Whole
+from blemish.options.typed import InputSize, NoData, PixelRange, Taps, Whole
 
-__all__ = ["CommonSettings", "Resources"]
+__all__ = ["MethodSettings", "Presets", "Sizes"]
+
+Presets = Mapping[str, Mapping[str, Any]]
+"""What each preset sets that differs from the defaults."""
+Sizes = Mapping[str, int]
+"""The input size that belongs to each schedule of a method that trains."""
 
 
-class CommonSettings(BaseModel):
+class MethodSettings(BaseModel):
     """What every method reads: network, input, threshold, seed."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    PRESETS: ClassVar[Presets] = {"default": {}}
+    SIZE_OF_SCHEDULE: ClassVar[Sizes] = {}
 
     method: Annotated[str, Panel.FIRST] = Field("patchcore", description="Method that learns from the good images.")
     preset: Annotated[Literal["default", "paper"], Panel.FIRST] = Field(
@@ -81,42 +89,4 @@ class CommonSettings(BaseModel):
     )
     seed: Annotated[int, Panel.MACHINE] = Field(
         0, ge=0, description="Seed of the random draws: the folds, and the first row of the coreset."
-    )
-
-
-class Resources(BaseModel):
-    """What fitting may use of this machine and read of its files; it is not part of the model."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    provider: Annotated[str, Panel.MACHINE] = Field(
-        "cpu", description="Hardware that runs the network: cpu, cuda, tensorrt, openvino, openvino-bf16, ..."
-    )
-    threads: Annotated[Whole, Panel.MACHINE] = Field(
-        None, ge=1, description="Processors to use; none: all that are available."
-    )
-    memory: Annotated[Bytes, Panel.MACHINE] = Field(
-        None,
-        description="Memory for the patches of the good images, such as 2GB; the rest goes to a temporary file.",
-    )
-    spill_folder: Annotated[OptionalPath, Panel.MACHINE] = Field(
-        None, description="Folder of the temporary file of --memory; none: that of the system."
-    )
-    checkpoint: Annotated[OptionalPath, Panel.MACHINE] = Field(
-        None,
-        description="File that keeps a training after each epoch: fitting again with it goes on from there; "
-        "none: for blemish fit, beside the model file.",
-    )
-    spill_type: Annotated[Literal["float32", "float16"], Panel.MACHINE] = Field(
-        "float32",
-        description="Numbers in the temporary file of --memory: float32 changes nothing, float16 takes half the disk.",
-    )
-    accept_damaged: Annotated[bool, Panel.DATA] = Field(
-        False, description="Read files that are damaged, as far as they can be, instead of refusing them."
-    )
-    max_pixels: Annotated[Whole, Panel.DATA] = Field(
-        None,
-        ge=1,
-        description="Pixels of the largest image that is read; none: 179 million, and for an inspected one 16 times "
-        "the largest good image.",
     )
