@@ -21,7 +21,7 @@ if document["format"] > FORMAT:
     sys.exit(f"{sys.argv[1]} was made by a newer blemish; take the reader of that version.")
 how, ends = document["input"], document["thresholds"]
 if how["pixels"] != "uint8" or document["places"] or how["resize"] == "crop":
-    sys.exit("This reader judges 8-bit pictures whole: no areas, no crop.")
+    sys.exit("This reader judges 8-bit pictures whole: no areas, no crop. Take areas_reader.py.")
 height, width, tiling = how["height"], how["width"], how["tiling"]
 TURNS = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}
 ORDERS: dict[bytes, tuple[Literal["little", "big"], bytes]] = {

@@ -16,7 +16,7 @@ session = onnxruntime.InferenceSession(content)
 document = json.loads(session.get_modelmeta().custom_metadata_map["blemish"])
 how, ends, (rows, columns) = document["input"], document["thresholds"], document["grid"]
 if document["format"] > 1 or how["pixels"] != "uint8" or how["resize"] == "crop" or how["tiling"] or document["places"]:
-    sys.exit("This reader judges 8-bit pictures whole, by format 1: no areas, crop or tiles. Take reader.py.")
+    sys.exit("This reader judges 8-bit pictures whole, by format 1: no areas, crop or tiles. Take another reader.")
 height, width = how["height"], how["width"]
 
 
