@@ -2,6 +2,7 @@
 # make page   the scripts of the pages of a station, which need Node 20 and npm; the wheel takes what is built
 # make test   lint, types, import rules and all tests
 # make long-test   of them, the long ones: commands of the docs; a station killed 200 times, a newcomer in a browser, proxies
+# make ray-test    of them, those of a cluster: Ray on this machine, its processes killed, and a bucket on a server of S3
 # make campaigns   files under load and kills, models replaced under load, damaged model files, about an hour; results in tests/campaigns/results
 # All set up what they need in .venv and .venv-torch.
 
@@ -12,12 +13,12 @@ ORT_WEB = .venv/onnxruntime-web
 ORT_WEB_VERSION = 1.30.0
 PIP = -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo page test check core-test long-test torch-test docs campaigns clean
+.PHONY: demo page test check core-test long-test ray-test torch-test docs campaigns clean
 
 demo: .venv/ready
 	$(CORE)/blemish demo --output demo-out
 
-test: check core-test long-test torch-test
+test: check core-test long-test ray-test torch-test
 
 check: .venv/ready
 	$(CORE)/ruff check .
@@ -33,12 +34,16 @@ core-test: .venv/ready .venv/wheelhouse/ready
 	$(CORE)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir .venv/wheelhouse .
 	$(CORE)/python -c "import importlib.util as u; assert u.find_spec('torch') is None, 'torch is in the core environment'"
 	if [ -f $(ORT_WEB)/ready ]; then export BLEMISH_ORT_WEB=$(CURDIR)/$(ORT_WEB); fi; \
-	BLEMISH_WHEELHOUSE=.venv/wheelhouse $(CORE)/python -m pytest -m "not torch and not slow and not long" --numprocesses 2 --dist worksteal
+	BLEMISH_WHEELHOUSE=.venv/wheelhouse $(CORE)/python -m pytest -m "not torch and not slow and not long and not ray" --numprocesses 2 --dist worksteal
 
 # The quickstart's commands; of a station, 200 kills, examples by curl and in Python, a newcomer in a browser, proxies, Parquet
 long-test: .venv/station
 	if command -v npm >/dev/null; then $(MAKE) page; fi
 	$(CORE)/python -m pytest -m long --numprocesses 2 --dist worksteal -rs --durations 5
+
+# After the core's tests, into their environment: one of its own would cost two minutes more
+ray-test: .venv/ray
+	BLEMISH_MOTO_SERVER=$(CURDIR)/$(CORE)/moto_server $(CORE)/python -m pytest tests/cluster -m "ray and not slow" --numprocesses 2 --dist loadfile -rs --durations 5
 
 torch-test: .venv-torch/ready
 	$(TORCH)/python -m pytest -m torch
@@ -70,6 +75,10 @@ $(ORT_WEB)/ready: | .venv/ready
 
 .venv/station: .venv/ready
 	$(CORE)/python $(PIP) --editable '.[browser,parquet]'
+	touch $@
+
+.venv/ray: .venv/ready
+	$(CORE)/python $(PIP) --editable '.[ray,bucket]'
 	touch $@
 
 .venv/docs: .venv/ready

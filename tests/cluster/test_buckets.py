@@ -26,7 +26,7 @@ from blemish.result import Verdict
 
 SERVER = os.environ.get("BLEMISH_MOTO_SERVER") or shutil.which("moto_server")
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.ray,
     pytest.mark.skipif(find_spec("pyarrow") is None, reason="pyarrow is not installed (extra ray)"),
     pytest.mark.skipif(SERVER is None, reason="moto_server is not installed (BLEMISH_MOTO_SERVER names it elsewhere)"),
 ]

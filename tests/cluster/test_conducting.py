@@ -174,6 +174,7 @@ def test_a_plan_elsewhere_is_refused(good: Path, tmp_path: Path, run_cli: RunCli
     assert "it measures the machine that it is typed on" in run_cli(*asked).sentence
 
 
+@pytest.mark.ray
 @pytest.mark.skipif(find_spec("pyarrow") is None, reason="pyarrow is not installed (extra ray)")
 def test_a_checkpoint_is_kept_until_the_model_is_written_here(good: Path, tmp_path: Path) -> None:
     state = tmp_path / "state"

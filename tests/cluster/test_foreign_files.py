@@ -45,6 +45,7 @@ def in_round(number: int, call: Call) -> bool:
     return False
 
 
+@pytest.mark.ray
 def test_a_checkpoint_deletes_none_but_its_own_files(tmp_path: Path) -> None:
     pytest.importorskip("pyarrow", reason="pyarrow is not installed (extra ray)")
     kept = Checkpoint(Storage(str(tmp_path / "state")), "key")
@@ -54,6 +55,7 @@ def test_a_checkpoint_deletes_none_but_its_own_files(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "state").iterdir()] == ["part.blemish"]
 
 
+@pytest.mark.ray
 def test_a_checkpoint_of_images_taken_anew_is_refused_though_they_have_the_same_names(
     good: Path, tmp_path: Path
 ) -> None:
@@ -86,6 +88,7 @@ def test_folders_of_one_name_keep_their_patches_apart(
     assert len(set(files)) == len(files) == 4
 
 
+@pytest.mark.ray
 def test_rounds_that_two_commands_wrote_are_one_chain(tmp_path: Path) -> None:
     pytest.importorskip("pyarrow", reason="pyarrow is not installed (extra ray)")
     kept = Checkpoint(Storage(str(tmp_path)), "key")
@@ -100,6 +103,7 @@ def test_rounds_that_two_commands_wrote_are_one_chain(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b'{"key', b"\xff"])
+@pytest.mark.ray
 def test_a_damaged_checkpoint_is_said(tmp_path: Path, content: bytes) -> None:
     pytest.importorskip("pyarrow", reason="pyarrow is not installed (extra ray)")
     storage = Storage(str(tmp_path))
@@ -124,6 +128,7 @@ def test_a_damaged_checkpoint_is_said(tmp_path: Path, content: bytes) -> None:
         "abfs://plant@own.blob.core.windows.net/run?sig=HUSH",
     ],
 )
+@pytest.mark.ray
 def test_a_secret_in_an_address_is_refused_and_not_repeated(place: str) -> None:
     pytest.importorskip("pyarrow", reason="pyarrow is not installed (extra ray)")
     with pytest.raises(OptionError, match="holds a password or a key; leave it out") as raised:
@@ -131,6 +136,7 @@ def test_a_secret_in_an_address_is_refused_and_not_repeated(place: str) -> None:
     assert "HUSH" not in str(raised.value)
 
 
+@pytest.mark.ray
 def test_a_file_that_could_not_be_written_leaves_no_half(tmp_path: Path) -> None:
     pytest.importorskip("pyarrow", reason="pyarrow is not installed (extra ray)")
     (tmp_path / "part").mkdir()
@@ -149,6 +155,7 @@ def verdicts(model: blemish.Detector, paths: list[Path], place: Path) -> Counter
     return sum(inspect_to_parts(cluster_of(LocalCrew(1)), model, paths, str(place)), Counter[Verdict]())
 
 
+@pytest.mark.ray
 def test_a_part_whose_images_were_taken_anew_is_made_again(
     good: Path, model: blemish.Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -165,6 +172,7 @@ def test_a_part_whose_images_were_taken_anew_is_made_again(
     assert verdicts(model, paths, place)[Verdict.ERROR] == 0
 
 
+@pytest.mark.ray
 def test_parts_of_other_options_or_of_the_same_names_elsewhere_are_refused(
     good: Path, model: blemish.Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -186,6 +194,7 @@ def test_parts_of_other_options_or_of_the_same_names_elsewhere_are_refused(
         verdicts(model, paths, place)
 
 
+@pytest.mark.ray
 def test_a_name_that_is_no_unicode_gets_its_row(good: Path, model: blemish.Detector, tmp_path: Path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed (extra ray)")
     odd = [tmp_path / os.fsdecode(b"odd\xff.png"), tmp_path / os.fsdecode(b"broken\xff.png")]
@@ -197,6 +206,7 @@ def test_a_name_that_is_no_unicode_gets_its_row(good: Path, model: blemish.Detec
     assert rows[1]["verdict"] == "ERROR"
 
 
+@pytest.mark.ray
 def test_parts_that_other_machines_wrote_to_their_own_folders_are_missed(
     good: Path, model: blemish.Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -249,6 +259,7 @@ def test_images_in_a_bucket_are_refused_with_what_to_do(address: str) -> None:
         blemish.fit(address, **OPTIONS)
 
 
+@pytest.mark.ray
 def test_a_place_that_cannot_keep_a_checkpoint_is_found_before_the_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -209,7 +209,7 @@ class Killed(Exception):
     """The end of whoever hands out the work."""
 
 
-@SLOW
+@pytest.mark.ray
 @STORED
 def test_a_fit_that_was_killed_goes_on_after_any_round_on_other_workers(
     good: Path, alone: blemish.Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -240,7 +240,7 @@ def test_a_fit_that_was_killed_goes_on_after_any_round_on_other_workers(
     assert "take" not in calls  # all rounds were kept
 
 
-@SLOW
+@pytest.mark.ray
 @STORED
 def test_a_checkpoint_of_other_images_or_settings_is_refused(good: Path, tmp_path: Path) -> None:
     place = str(tmp_path / "state")
@@ -253,7 +253,7 @@ def test_a_checkpoint_of_other_images_or_settings_is_refused(good: Path, tmp_pat
         fitted(good, LocalCrew(1), tmp_path, checkpoint=str(tmp_path / "full"))
 
 
-@SLOW
+@pytest.mark.ray
 @STORED
 def test_a_machine_that_finds_other_patches_is_noticed(
     good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -305,7 +305,7 @@ def test_inspection_gives_the_rows_of_one_process(good: Path, alone: blemish.Det
     assert there[-1]["verdict"] == "ERROR"
 
 
-@SLOW
+@pytest.mark.ray
 def test_parts_are_written_once_and_refuse_another_run(
     good: Path, alone: blemish.Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -328,7 +328,6 @@ def test_parts_are_written_once_and_refuse_another_run(
         inspect_to_parts(cluster_of(LocalCrew(1)), alone, paths[1:], str(place))
 
 
-@SLOW
 def test_each_product_gets_a_model_and_one_that_fails_says_why(tmp_path: Path) -> None:
     for name, count in (("bolt", 6), ("nut", 6), ("none", 0)):
         folder = tmp_path / "set" / name / "good"

@@ -11,6 +11,7 @@ from typer.main import get_command
 
 from blemish.cli.main import app
 
+pytestmark = pytest.mark.ray  # PyYAML comes with Ray
 PAGE = Path(__file__).parent.parent.parent / "docs" / "cluster.md"
 
 

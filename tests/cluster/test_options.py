@@ -303,6 +303,7 @@ KEPT_IN_FILES = {"csv", "regions", "jsonl", "json", "config", "force", "overlays
 """Options that --parquet refuses."""
 
 
+@pytest.mark.ray
 @STORED
 @pytest.mark.parametrize("name", sorted(options_of("inspect")))
 def test_inspect_to_parquet_reads_every_option_or_refuses_it(

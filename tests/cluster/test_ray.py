@@ -25,12 +25,13 @@ import blemish
 from blemish.arrays import Bytes
 from blemish.cluster.cluster import Cluster
 from blemish.cluster.inspecting import inspect_many
+from blemish.cluster.products import fit_products, products_of
 from blemish.cluster.start import began, refusal
 from blemish.cluster.worker import Call
 from blemish.errors import DataError, OptionError
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.ray,
     pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed (extra ray)"),
     pytest.mark.skipif(sys.platform != "linux", reason="tells processes and listening ports as Linux does"),
 ]
@@ -40,6 +41,7 @@ else:
     LOST, Crew = (), object
 
 OPTIONS: dict[str, Any] = {"size": 32, "coreset": 60, "seed": 1, "threads": 1, "progress": False}
+SLOW = pytest.mark.slow
 KILLS = int(os.environ.get("BLEMISH_KILLS", "4"))
 """Of each seed; more on request."""
 
@@ -128,7 +130,7 @@ def test_a_fit_on_ray_is_that_of_one_process(good: Path, alone: blemish.Detector
 def test_answers_that_are_there_together_are_taken_in_the_order_of_their_calls(monkeypatch: pytest.MonkeyPatch) -> None:
     import ray
 
-    def last_first(refs: list[Any], *, num_returns: int) -> tuple[list[Any], list[Any]]:
+    def last_first(refs: list[Any], *, num_returns: int, timeout: float | None = None) -> tuple[list[Any], list[Any]]:
         ready, _ = honest(refs, num_returns=len(refs))
         return ready[::-1][:num_returns], []
 
@@ -141,6 +143,7 @@ def test_answers_that_are_there_together_are_taken_in_the_order_of_their_calls(m
         assert [place for own, place in taken if own == worker] == list(range(9))
 
 
+@SLOW
 @pytest.mark.parametrize("by_signal", [False, True], ids=["ray.kill", "SIGKILL"])
 @pytest.mark.usefixtures("here")
 def test_workers_killed_in_each_kind_of_call_and_between_calls_change_nothing(
@@ -160,7 +163,7 @@ def test_workers_killed_in_each_kind_of_call_and_between_calls_change_nothing(
     assert crew.lost > 0
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", [pytest.param(0, marks=SLOW), 1, pytest.param(2, marks=SLOW)])
 @pytest.mark.usefixtures("here")
 def test_random_kills_change_nothing(
     good: Path, alone: blemish.Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
@@ -231,6 +234,23 @@ def test_an_evaluation_on_ray_has_the_figures_of_one_process_and_holds_few_maps(
     assert there.pixels == here.pixels is not None
     assert (there.predictions, there.notes) == (here.predictions, here.notes)
     assert (there.auroc, there.average_precision, there.f1_max) == (here.auroc, here.average_precision, here.f1_max)
+
+
+@pytest.mark.usefixtures("here")
+def test_products_fitted_on_ray_are_those_of_one_process(tmp_path: Path) -> None:
+    for seed, name in enumerate(("bolt", "nut", "ring")):
+        for number in range(6):
+            save_image(tmp_path / name / f"{number}.png", good_part(10 * seed + number, 40, 48))
+    options = {"size": 32, "threads": 1}
+    for where in ("here", "there"):
+        (tmp_path / where).mkdir()
+    folders = [str(tmp_path / name) for name in ("bolt", "nut", "ring")]
+    here, there = products_of(folders, tmp_path / "here"), products_of(folders, tmp_path / "there")
+    with Crew(2, 1) as crew:
+        assert [each.error for each in fit_products(there, options, cluster_of(crew))] == [None] * 3
+    assert [each.error for each in fit_products(here, options)] == [None] * 3
+    for one, other in zip(here, there, strict=True):
+        assert_equal(blemish.load(one.model), blemish.load(other.model))
 
 
 @pytest.mark.usefixtures("here")

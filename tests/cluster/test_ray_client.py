@@ -19,6 +19,7 @@ from parts import save_good_parts, save_image, stained_part
 import blemish
 
 pytestmark = [
+    pytest.mark.ray,
     pytest.mark.slow,
     pytest.mark.skipif(not (find_spec("ray") and find_spec("grpc")), reason="Ray or grpcio is not installed"),
     pytest.mark.skipif(sys.platform != "linux", reason="tells processes as Linux does"),

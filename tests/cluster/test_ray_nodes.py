@@ -15,7 +15,7 @@ from blemish.cluster.start import began
 from blemish.cluster.worker import Call
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.ray,
     pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed (extra ray)"),
     pytest.mark.skipif(sys.platform != "linux", reason="Ray fakes machines on Linux"),
 ]
