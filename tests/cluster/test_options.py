@@ -128,7 +128,7 @@ def fits(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     asked: list[dict[str, Any]] = []
 
     def fit_products(
-        products: Sequence[Product], options: dict[str, Any], cluster: Cluster | None
+        products: Sequence[Product], options: dict[str, Any], cluster: Cluster | None, say: Callable[[str], None]
     ) -> Iterator[ProductFit]:
         asked.append(options)
         return iter([ProductFit(each, 3, 1.0, "bank", notes=["two are alike"]) for each in products])
@@ -182,7 +182,7 @@ def test_fit_each_reads_every_option_or_refuses_it(
 
 def test_fit_each_refuses_what_it_cannot_do(folder: Path, tmp_path: Path, run_cli: RunCli) -> None:
     asked = ("fit", "--each", folder / "fit", "-o", tmp_path)
-    assert "writes every model when it is done" in run_cli(*asked, "--cluster-state", tmp_path).sentence
+    assert "keeps every model that is done" in run_cli(*asked, "--cluster-state", tmp_path).sentence
     assert "give keep or drop" in run_cli(*asked, "--suspects", "ask").sentence
     trained = ("--method", "differnet", "--checkpoint", tmp_path / "state")
     assert "whose fits would share the file" in run_cli(*asked, *trained).sentence

@@ -24,7 +24,7 @@ def check_each(wanted: Mapping[str, Any], state: str | None, *, plan: bool) -> N
 
     if state is not None:
         raise OptionError(
-            "Option cluster_state cannot be used with --each, which writes every model when it is done; leave it out."
+            "Option cluster_state cannot be used with --each, which keeps every model that is done; leave it out."
         )
     if plan:
         raise OptionError("Option plan cannot be used with --each: plan one product, and multiply; leave it out.")
@@ -79,7 +79,7 @@ def _each_of(
     """Fit one model for each product."""
     from blemish.cluster.products import fit_products
 
-    for number, each in enumerate(fit_products(products, options, cluster), start=1):
+    for number, each in enumerate(fit_products(products, options, cluster, say), start=1):
         yield each
         progress("products", number, len(products))
 
@@ -112,6 +112,7 @@ def _row(done: "ProductFit") -> dict[str, Any]:
         "path": str(done.product.model),
         "images": done.images,
         "threshold": None if done.error else done.threshold,
+        "kept": done.kept,
         "error": done.error,
         "notes": list(done.notes),
     }

@@ -1,7 +1,7 @@
 """Many products at once: one fit each, side by side on the workers."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from glob import glob
@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from blemish.cluster.cluster import Cluster
+from blemish.cluster.finished import Told, keep, kept, made_of
 from blemish.errors import BlemishError, DataError
 from blemish.fitting import fit
 from blemish.model.suspects import tell_left_out, tell_suspects
+from blemish.system.conducts import silently
 from blemish.system.outputs import typed
 
 __all__ = ["Product", "ProductFit", "fit_products", "products_of"]
@@ -41,6 +43,8 @@ class ProductFit:
     error: str | None = None
     notes: Sequence[str] = ()
     """What is worth knowing about its images."""
+    kept: bool = False
+    """Whether its model was there already, of these images and options."""
 
 
 def products_of(folders: Sequence[str], output: Path) -> list[Product]:
@@ -59,16 +63,31 @@ def products_of(folders: Sequence[str], output: Path) -> list[Product]:
 
 
 def fit_products(
-    products: Sequence[Product], options: Mapping[str, Any], cluster: Cluster | None = None
+    products: Sequence[Product],
+    options: Mapping[str, Any],
+    cluster: Cluster | None = None,
+    say: Callable[[str], None] = silently,
 ) -> Iterator[ProductFit]:
     """Fit each product and write its model, in order; one that fails says why, and the others go on.
 
-    `options` are those of `fit`; on a cluster each fit has as many threads as a worker has.
+    `options` are those of `fit`; on a cluster each fit has as many threads as a worker has. Models that are there, of
+    these images and options, are kept: `say` is told how many.
     """
+    found = {each.model: told for each in products if (told := kept(each.model, each.images, options))}
+    if found:
+        say(f"{len(found)} of {len(products)} models are there already, of these images and settings: they are kept.")
+    fits = _fits([each for each in products if each.model not in found], options, cluster)
+    for each in products:
+        yield _told(each, found[each.model], kept=True) if each.model in found else next(fits)
+
+
+def _fits(products: Sequence[Product], options: Mapping[str, Any], cluster: Cluster | None) -> Iterator[ProductFit]:
+    """Fit each of these. What a model is made of is looked at before: images may change meanwhile."""
+    asked = ((each, made_of(each.images, options)) for each in products)
     if cluster is None:
-        return map(partial(_fit_one, options), products)
+        return map(partial(_fit_one, options), asked)
     own = {**options, "threads": cluster.crew.threads}
-    return map(_seen_here, cluster.stream(partial(_fit_one, own), products, at_once=1))
+    return map(_seen_here, cluster.stream(partial(_fit_one, own), asked, at_once=1))
 
 
 def _seen_here(done: ProductFit) -> ProductFit:
@@ -82,16 +101,22 @@ def _seen_here(done: ProductFit) -> ProductFit:
     )
 
 
-def _fit_one(options: Mapping[str, Any], product: Product) -> ProductFit:
+def _told(product: Product, told: Told, *, kept: bool = False) -> ProductFit:
+    return ProductFit(product, told.images, told.threshold, told.said, notes=told.notes, kept=kept)
+
+
+def _fit_one(options: Mapping[str, Any], asked: tuple[Product, str | None]) -> ProductFit:
+    product, made = asked
     try:
         detector = fit(os.fspath(product.images), progress=False, **options)
         detector.save(product.model)
     except BlemishError as error:
         return ProductFit(product, error=str(error))
-    images, said = len(detector.manifest.images), detector.model.method.size
-    told = tell_left_out(detector.journal, typed(product.model)), tell_suspects(detector.model)
-    notes = [*detector.notes, *filter(None, told)]
-    return ProductFit(product, images, detector.threshold, said, notes=notes)
+    named = tell_left_out(detector.journal, typed(product.model)), tell_suspects(detector.model)
+    notes = (*detector.notes, *filter(None, named))
+    told = Told(len(detector.manifest.images), detector.threshold, detector.model.method.size, notes)
+    keep(product.model, made, told)
+    return _told(product, told)
 
 
 def _folders(named: str) -> list[Path]:
