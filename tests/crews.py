@@ -28,7 +28,7 @@ class LocalCrew:
     def __init__(self, workers: int, dies: Callable[[int, Call], bool] = never) -> None:
         self.threads, self.lost, self.calls = 1, 0, 0
         self._dies = dies
-        self._memory: dict[str, Callable[[int], Iterable[Call]]] = {}
+        self._memory: dict[str, tuple[Callable[[int], Iterable[Call]], Callable[[Any], object]]] = {}
         self._workers = [Worker() for _ in range(workers)]
 
     def memory(self, of_machine: int | None) -> list[int]:
@@ -37,8 +37,8 @@ class LocalCrew:
     def __len__(self) -> int:
         return len(self._workers)
 
-    def remember(self, what: str, calls: Callable[[int], Iterable[Call]]) -> None:
-        self._memory[what] = calls
+    def remember(self, what: str, calls: Callable[[int], Iterable[Call]], heard: Callable[[Any], object] = id) -> None:
+        self._memory[what] = calls, heard
 
     def forget(self, what: str) -> None:
         self._memory.pop(what, None)
@@ -71,9 +71,9 @@ class LocalCrew:
         if self._dies(self.calls, call):
             self.lost += 1
             self._workers[worker] = Worker()
-            for calls in list(self._memory.values()):
+            for calls, heard in list(self._memory.values()):
                 for known in calls(worker):
-                    self._answer(worker, known)
+                    heard(self._answer(worker, known))
         return self._answer(worker, call)
 
     def _answer(self, worker: int, call: Call) -> Any:

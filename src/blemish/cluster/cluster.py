@@ -14,10 +14,12 @@ from blemish.cluster.checkpoint import Checkpoint, check_place
 from blemish.cluster.extraction import Extraction
 from blemish.cluster.patches import PatchesElsewhere
 from blemish.cluster.plan import ShardPlan, ShareFiles, chunk_of, shares
+from blemish.cluster.sights import Sights
 from blemish.cluster.start import began, check_installed
 from blemish.cluster.storage import Storage
 from blemish.cluster.worker import Call, Sent, Worker
 from blemish.errors import OptionError
+from blemish.features.made_up import Sees
 from blemish.images.read import Source, image_name
 from blemish.methods.good_images import GoodImages
 from blemish.system.conducts import silently
@@ -58,6 +60,8 @@ class Cluster:
         self._stack = ExitStack()
         self._crew: Crew | None = None
         self._files: list[ShareFiles] = []
+        self._told: set[tuple[str, str]] = set()
+        """Machines that see differently, as was said."""
         self._glanced: Sequence[Source] = ()
         """The images whose pixels workers may hold."""
 
@@ -107,13 +111,25 @@ class Cluster:
     ) -> Iterator[Answer]:
         """Yield `function(item)` for each item, in order; `at_once` of them travel together, by default a few a thread.
 
-        Of `heavy` answers, no more than four for each processor are here or on their way.
+        Of `heavy` answers, no more than four for each processor are here or on their way. Machines that see differently
+        are told of, where the function says how they see.
         """
         sent, threads = self.crew.put(Sent.of(function)), self.crew.threads
+        self._compare(sent, sees=isinstance(function, Sees))
         together = at_once or (2 if heavy else TOGETHER) * threads
         calls = (Call("call", (sent, part, threads)) for part in _parts(items, together))
         for answers in self.crew.share_out(calls, ahead=AHEAD_HEAVY if heavy else AHEAD):
             yield from answers
+
+    def _compare(self, sent: Any, *, sees: bool) -> None:
+        """Let each worker, and those that will replace them, say how it sees the made-up image."""
+        self.crew.forget("sight")  # that of the function before
+        if not sees:
+            return
+        call, sights = Call("sees", (sent,)), Sights(self._say, self._told)
+        for sight in self.crew.ask(call):
+            sights.add(sight)
+        self.crew.remember("sight", partial(_always, call), sights.add)
 
     def glance(
         self,

@@ -35,6 +35,10 @@ DEATHS = 25
 """Workers that may die one after the other without any answer in between."""
 
 
+def _unheard(answer: Any) -> None:
+    """Of what new workers are told, most answers tell nothing."""
+
+
 class Crew:
     """Workers by number. Ray never restarts one: a new process knows nothing, and must be told before it is asked."""
 
@@ -43,7 +47,7 @@ class Crew:
         self.lost = 0
         """Workers that died and were replaced."""
         self._deaths = 0
-        self._memory: dict[str, Callable[[int], Iterable[Call]]] = {}
+        self._memory: dict[str, tuple[Callable[[int], Iterable[Call]], Callable[[Any], object]]] = {}
         self._actors = [self._hired("SPREAD", threads) for _ in range(workers)]
         self._nodes: list[str] = self._arrived()
 
@@ -68,9 +72,11 @@ class Crew:
             counted |= {each["NodeID"]: int(each["Resources"].get("memory", 0)) for each in ray.nodes()}
         return [counted[node] // self._nodes.count(node) for node in self._nodes]
 
-    def remember(self, what: str, calls: Callable[[int], Iterable[Call]]) -> None:
-        """What a new worker is told before it is asked anything, in the order of first mention."""
-        self._memory[what] = calls
+    def remember(
+        self, what: str, calls: Callable[[int], Iterable[Call]], heard: Callable[[Any], object] = _unheard
+    ) -> None:
+        """What a new worker is told before it is asked anything, in the order of first mention; `heard` its answers."""
+        self._memory[what] = calls, heard
 
     def forget(self, what: str) -> None:
         """New workers are no longer told of it."""
@@ -182,9 +188,9 @@ class Crew:
             beside = NodeAffinitySchedulingStrategy(self._nodes[worker], soft=True)
             self._actors[worker] = self._hired(beside, 0)
             try:
-                for calls in list(self._memory.values()):
+                for calls, heard in list(self._memory.values()):
                     for call in calls(worker):
-                        self._answer(self._send(worker, call))
+                        heard(self._answer(self._send(worker, call)))
                 self._nodes[worker] = self._answer(self._send(worker, Call("node")))
                 return
             except (*LOST, Behind) as error:

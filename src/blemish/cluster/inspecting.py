@@ -14,6 +14,7 @@ from blemish.cluster.storage import Storage
 from blemish.detector import Detector
 from blemish.errors import DataError, OptionError
 from blemish.evaluation.elsewhere import Asked, InspectEach
+from blemish.features.made_up import sight_of
 from blemish.reports.table import table
 from blemish.result import Result, Verdict
 
@@ -65,6 +66,9 @@ class _InspectPart:
 
     def __init__(self, detector: Detector, place: str) -> None:
         self._detector, self._place = detector, place
+
+    def sees(self) -> str:
+        return sight_of(self._detector.extractors.shared, self._detector.manifest.transform)
 
     def __call__(self, part: tuple[int, Sequence[str]]) -> Counter[Verdict]:
         from pyarrow import parquet

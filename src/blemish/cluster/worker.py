@@ -18,6 +18,7 @@ import numpy as np
 from blemish.arrays import Array, Bools, Doubles, Floats, Ints
 from blemish.cluster.plan import ChunkRecord, ShardPlan, ShareFiles
 from blemish.errors import DataError, OptionError
+from blemish.features.made_up import sight_of
 from blemish.features.patches import AnyExtractor, Features, look
 from blemish.features.tiles import extractor_for
 from blemish.images.held import Held
@@ -98,6 +99,10 @@ class Worker:
         """The answers of the function that was sent, for each item, in order."""
         return list(stream(self._function(sent), items, threads=threads))
 
+    def sees(self, sent: Sent) -> tuple[str, str]:
+        """Its machine, and the digest of what the function that was sent finds there in an image, which is made up."""
+        return _machine(), self._function(sent).sees()
+
     def make_room(self, memory: int) -> None:
         """Hold the pixels of images that come, as far as this budget of bytes allows; those of others are let go."""
         self._held = Held(memory)
@@ -125,13 +130,7 @@ class Worker:
 
     def sample(self) -> tuple[str, str]:
         """Its machine, and the digest of what the network finds there in one image, which is made up."""
-        plan = self._its_plan()
-        transform = plan.viewer.transform
-        image = np.random.default_rng(0).integers(0, 256, (transform.height, transform.width, 3), np.uint8)
-        found, grids = hashlib.sha256(), self._network()(image)
-        for name in sorted(grids):
-            found.update(np.ascontiguousarray(grids[name]).data)
-        return f"{platform.machine()}, {platform.node()}", found.hexdigest()
+        return _machine(), sight_of(self._network(), self._its_plan().viewer.transform)
 
     def extract(self, chunk: int, known: ChunkRecord | None) -> ChunkRecord:
         """Look at the images of the next chunk, unless its patches are in the file already, as they were `known`.
@@ -263,6 +262,10 @@ class Worker:
     def _its_plan(self) -> ShardPlan:
         assert self._plan is not None, "a share was taken"
         return self._plan
+
+
+def _machine() -> str:
+    return f"{platform.machine()}, {platform.node()}"
 
 
 def _named(versions: dict[str, str], names: Sequence[str]) -> str:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from blemish.detector import Detector
+from blemish.features.made_up import sight_of
 from blemish.model.file import model_bytes, model_of
 from blemish.model.inspection import Inspector
 from blemish.result import Result
@@ -33,6 +34,10 @@ class InspectEach:
         result = self._inspector.inspect_or_error(os.fspath(asked.path), self._detector.extractors.shared)
         kept = result.anomaly_map if asked.with_map else None
         return replace(result, anomaly_map=kept, mask=None, picture=None, matches=None)
+
+    def sees(self) -> str:
+        """How the machine sees (`features/made_up.py`)."""
+        return sight_of(self._detector.extractors.shared, self._detector.manifest.transform)
 
     def __reduce__(self) -> tuple[Any, ...]:
         own = self._detector

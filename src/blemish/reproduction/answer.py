@@ -7,6 +7,7 @@ from typing import Any
 from blemish.arrays import Bools, Floats
 from blemish.data.samples import Sample
 from blemish.evaluation.masks import lacks_mask, sample_mask
+from blemish.features.made_up import sight_of
 from blemish.features.patches import AnyExtractor, look
 from blemish.features.tiles import extractor_for
 from blemish.images.transform import Viewer
@@ -44,6 +45,10 @@ class AnswerEach:
     def __call__(self, sample: Sample) -> Answer:
         found = look(sample.path, self._viewer, self._extractor)
         return answered(self._method, Seen(sample, found.view, found.features))
+
+    def sees(self) -> str:
+        """How the machine sees (`features/made_up.py`)."""
+        return sight_of(self._extractor, self._viewer.transform)
 
     @cached_property
     def _extractor(self) -> AnyExtractor:
