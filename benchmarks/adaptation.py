@@ -40,6 +40,7 @@ from blemish.methods.good_images import GoodImages
 from blemish.methods.patchcore import PatchCore
 from blemish.methods.prepare import good_images
 from blemish.options.settings import divide_options
+from blemish.system.address import Place
 from blemish.system.progress import silent
 
 THREADS = 2
@@ -189,7 +190,7 @@ def measure(cell: Asked, data: Path, network: Path) -> dict[str, dict[str, Figur
     method, viewer = detector.model.method, detector.model.manifest.viewer
     assert isinstance(method, PatchCore), "looks are PatchCore's"
     halves = tested(samples)
-    scores: dict[Path, dict[str, float]] = {}
+    scores: dict[Place, dict[str, float]] = {}
     for sample in halves["all"]:
         features = look(sample.path, viewer, detector.extractors.alone).features
         scores[sample.path] = {name: _score(method, features, chosen) for name, chosen in VARIANTS.items()}

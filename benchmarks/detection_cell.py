@@ -17,6 +17,7 @@ from blemish.data.samples import Sample
 from blemish.evaluation.metrics import auroc
 from blemish.images.mask import read_mask
 from blemish.result import Result
+from blemish.system.address import Place
 
 __all__ = ["Cell", "Figures", "Measured", "image_figures", "measure", "tested"]
 
@@ -131,7 +132,7 @@ class Inspected:
         self._folder = folder
         detector.inspect(samples[0].path)
         walls, processors = [], []
-        self._results: dict[Path, Result] = {}
+        self._results: dict[Place, Result] = {}
         for number, sample in enumerate(samples):
             wall, processor = time.perf_counter(), time.process_time()
             result = detector.inspect(sample.path)
@@ -140,7 +141,7 @@ class Inspected:
             self._keep(number, sample.path, result)
         self.one_ms, self.processor_ms = (1000 * float(np.median(seconds)) for seconds in (walls, processors))
 
-    def _keep(self, number: int, path: Path, result: Result) -> None:
+    def _keep(self, number: int, path: Place, result: Result) -> None:
         assert result.anomaly_map is not None, f"{path}: {result.error}"
         assert result.mask is not None, f"{path}: {result.error}"
         name = self._folder / str(number)
@@ -149,7 +150,7 @@ class Inspected:
             result, path=str(path), anomaly_map=None, mask=None, matches=None, picture=None, model=str(number)
         )
 
-    def inspect_many(self, images: Iterable[Path]) -> Iterator[Result]:
+    def inspect_many(self, images: Iterable[Place]) -> Iterator[Result]:
         """What `blemish.evaluate` asks of a detector."""
         for path in images:
             result = self._results[path]

@@ -15,6 +15,7 @@ import blemish
 from blemish.data.samples import Sample
 from blemish.images.read import read_image
 from blemish.result import Result, Verdict
+from blemish.system.address import Place
 
 __all__ = ["METHODS", "measure_peer"]
 
@@ -55,7 +56,7 @@ class Answers:
         self._scores, self._maps = scores, maps
         self._names = {sample.path: _name(number, sample) for number, sample in enumerate(samples)}
 
-    def inspect_many(self, images: Iterable[Path]) -> Iterator[Result]:
+    def inspect_many(self, images: Iterable[Place]) -> Iterator[Result]:
         for path in images:
             name = self._names[path]
             height, width = read_image(path).shape[:2]

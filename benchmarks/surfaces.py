@@ -23,6 +23,7 @@ from blemish.data.protocols.magnetic_tile import read_magnetic_tile
 from blemish.data.samples import Sample
 from blemish.images.mask import read_mask
 from blemish.images.read import read_image
+from blemish.system.address import Place
 
 __all__ = ["BANDS", "DEFECT", "MARK", "Counts", "Set", "Stock", "draw", "read_stock"]
 
@@ -103,7 +104,7 @@ def draw(folder: Path, stock: Stock, size: tuple[int, int], counts: Counts, seed
     return Set(fit_on, tests, places, bands)
 
 
-def crops(paths: Sequence[Path]) -> list[Floats]:
+def crops(paths: Sequence[Place]) -> list[Floats]:
     """Crops of good tiles, half overlapping, without their slow shading, at mean 128, and without marks."""
     found = []
     for path in paths:

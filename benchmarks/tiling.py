@@ -32,6 +32,7 @@ from blemish.images.tiling import Tiling
 from blemish.images.transform import Transform
 from blemish.scoring.heatmap import anomaly_map
 from blemish.search.exact import ExactSearch
+from blemish.system.address import Place
 
 HEIGHT, WIDTH = 3000, 4000
 LARGE = ((2000, 8000), (5000, 200))
@@ -162,7 +163,7 @@ def peak_memory() -> int:
     return int(counted[1]) * 1024
 
 
-def seams(first: Path, second: Path) -> str:
+def seams(first: Place, second: Place) -> str:
     """How far tiles change patch distances and the map's peak from those of the whole image at once."""
     height, width, side = 1024, 1280, 512
     images = [np.repeat(read_image(path)[:height, :width, None], 3, axis=2) for path in (first, second)]

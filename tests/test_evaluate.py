@@ -14,6 +14,7 @@ from blemish.data.samples import Sample, read_samples
 from blemish.errors import DataError
 from blemish.evaluation.run import evaluate
 from blemish.result import Result, Verdict
+from blemish.system.address import Place
 
 HEIGHT, WIDTH = 3, 5
 
@@ -28,7 +29,7 @@ class FakeDetector:
     anomaly_map: Floats | None = None
     maps: bool = True
 
-    def inspect_many(self, images: Iterable[Path]) -> Iterator[Result]:
+    def inspect_many(self, images: Iterable[Place]) -> Iterator[Result]:
         for path in images:
             score = self.scores[path.name]
             if np.isnan(score):

@@ -21,6 +21,7 @@ from blemish.cli.main import app
 from blemish.errors import DataError, ModelFileError
 from blemish.model.file import MODEL_FILE
 from blemish.model.holding import model_to_change, model_to_write
+from blemish.system.address import Place
 from blemish.system.outputs import ANY, Outputs, begins
 
 FIT = ("--size", "64", "--coreset", "20", "--folds", "2")
@@ -227,7 +228,7 @@ def test_a_model_that_came_in_the_meantime_is_not_disturbed(tmp_path: Path) -> N
     """Neither that of a run that has ended is mixed with ours, nor a change under way lost."""
     path = tmp_path / "part.blemish"
 
-    def save(place: Path) -> None:
+    def save(place: Place) -> None:
         place.write_bytes(b"ours")
 
     with model_to_write(path) as target:

@@ -1,6 +1,6 @@
 """Finding images and reading data sets, on miniature trees in the published layouts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from blemish.data.samples import Sample, read_pair, read_samples
 from blemish.errors import DataError
 from blemish.images.files import list_images
 from blemish.images.mask import read_mask
+from blemish.system.address import Place
 
 
 def touch(*paths: Path) -> None:
@@ -21,7 +22,7 @@ def touch(*paths: Path) -> None:
         path.write_bytes(b"")
 
 
-def names(paths: list[Path]) -> list[str]:
+def names(paths: Sequence[Place]) -> list[str]:
     return [path.name for path in paths]
 
 

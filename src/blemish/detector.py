@@ -4,7 +4,6 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from pathlib import Path
 from typing import Any
 
 from blemish.errors import BackboneError, DataError, ImageError, ModelFileError, OptionError
@@ -28,6 +27,7 @@ from blemish.model.signature import Trusted
 from blemish.model.suspects import suspects, without_suspects
 from blemish.model.trial import try_out
 from blemish.result import Result
+from blemish.system.address import place_of
 from blemish.system.conducts import Answer, Conducts, Once, only
 from blemish.system.progress import Progress
 from blemish.system.stream import available_threads, stream
@@ -322,12 +322,12 @@ class Detector:
         """Write the model file, whole or not at all (docs/file-format.md).
 
         Args:
-            path: The file; one that is there is replaced.
+            path: The file, or its address in a bucket; one that is there is replaced.
 
         Raises:
             ModelFileError: The file cannot be written.
         """
-        write_model(Path(path), self.model)
+        write_model(place_of(path), self.model)
 
     def info(self) -> dict[str, Any]:
         """What this model is: settings, data, method, thresholds, backbone, and the provider in use."""
@@ -366,7 +366,7 @@ def load(
     """Read a model file, check it whole, try it on one grey image, and make its detector.
 
     Args:
-        path: A model file of this version's format or an older one.
+        path: A model file of this version's format or an older one, or its address in a bucket.
         provider: The hardware that runs the network: cpu, cuda, openvino, ...
         threads: How many processors to use; None for all that are available.
         accept_damaged: Read image files that are damaged, as far as they can be, instead of refusing them.
@@ -379,7 +379,7 @@ def load(
         OptionError: A key cannot be read, or the package cryptography is missing.
         ProviderError: The provider is not there.
     """
-    model = read_model(Path(path), trusted=trusted)
+    model = read_model(place_of(path), trusted=trusted)
     return _tried(
         model,
         str(path),

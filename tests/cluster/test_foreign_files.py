@@ -15,11 +15,11 @@ import blemish
 from blemish.cluster.checkpoint import Checkpoint
 from blemish.cluster.inspecting import inspect_to_parts
 from blemish.cluster.products import Product, fit_products
-from blemish.cluster.storage import Storage
 from blemish.cluster.worker import Call, Worker
 from blemish.errors import DataError, OptionError
 from blemish.memory.coreset import Round
 from blemish.result import Verdict
+from blemish.system.storage import Storage
 
 OPTIONS: dict[str, Any] = {"size": 32, "coreset": 60, "seed": 1, "threads": 1, "progress": False}
 
@@ -251,12 +251,6 @@ def test_machines_that_see_one_image_differently_are_noticed_before_the_work(
 
 def test_workers_of_one_machine_see_one_image_equally(good: Path, tmp_path: Path) -> None:
     assert_equal(blemish.fit(good, **OPTIONS), fitted(good, tmp_path))
-
-
-@pytest.mark.parametrize("address", ["s3://plant/good", "gs://plant/good"])
-def test_images_in_a_bucket_are_refused_with_what_to_do(address: str) -> None:
-    with pytest.raises(DataError, match="is an address, and images are read as files; mount the bucket"):
-        blemish.fit(address, **OPTIONS)
 
 
 @pytest.mark.ray

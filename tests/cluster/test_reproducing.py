@@ -29,7 +29,8 @@ def task(tmp_path_factory: pytest.TempPathFactory) -> Task:
     for seed in range(2):
         save_image(root / f"test/good/{seed}.png", good_part(100 + seed))
         save_defective(root, "scratch", str(seed), scratched_part(200 + seed))
-    samples = [replace(each, mask=None) if each.path.match("scratch/1.png") else each for each in read_samples(root)]
+    bare = root / "test/scratch/1.png"
+    samples = [replace(each, mask=None) if each.path == bare else each for each in read_samples(root)]
     return Task("plate", samples, {"size": 64})
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from blemish.calibration.thresholds import Calibration
     from blemish.detector import Detector
     from blemish.evaluation.points import Point
+    from blemish.system.address import Place
 
 __all__ = ["calibrate"]
 
@@ -68,7 +69,7 @@ def calibrate(
         seen = [*(images or []), *(defects[0] if defects else [])]
         Outputs([model, *(good or []), *(defective or []), *seen], force=force).claim(output, MODEL_FILE)
     machine: dict[str, Any] = {"provider": provider, "threads": threads, "max_pixels": max_pixels}
-    held = model_to_write(output or model) if changed else nullcontext()
+    held = model_to_write(output or model, anew=output is not None) if changed else nullcontext()
     with held as target, progress_bar() as progress:
         detector = load(model, accept_damaged=accept_damaged, trusted=trusted, **machine)
         calibrated = calibrate_detector(detector, images, groups=groups, who=who, progress=progress, **asked)
@@ -86,7 +87,7 @@ def calibrate(
     say_unsigned(output or model, detector, calibrated)
 
 
-def _say_learnt(detector: "Detector", defective: "Sequence[Path]") -> None:
+def _say_learnt(detector: "Detector", defective: "Sequence[Place]") -> None:
     """Name a defective image that the memory holds as a good one."""
     known = zip(defective, detector.known(defective), strict=True)
     learnt = [(path, image.path) for path, image in known if image and image.in_memory]
@@ -100,9 +101,11 @@ def _say_learnt(detector: "Detector", defective: "Sequence[Path]") -> None:
 
 def _say_basis(model: Path, calibration: "Calibration", *, changed: bool) -> None:
     """What the threshold rests on now."""
+    from blemish.system.address import place_of
+
     if not changed:
         say("Nothing was changed.")
-    say(f"{model}: {calibration}")
+    say(f"{place_of(model)}: {calibration}")
 
 
 def _print_points(points: Sequence["Point"], *, with_defects: bool) -> None:

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from blemish.export.artefact import Artefact
     from blemish.options.recipe import InspectOptions
     from blemish.result import Result, Verdict
+    from blemish.system.address import Place
 
 __all__ = [
     "ClusterAddress",
@@ -141,7 +141,7 @@ def _check_parts_only(wanted: "InspectOptions", *, json: bool, force: bool) -> N
 
 
 def inspected(
-    detector: "Detector | Artefact", paths: Sequence[Path], *, cluster: "Cluster | None", progress: Progress
+    detector: "Detector | Artefact", paths: "Sequence[Place]", *, cluster: "Cluster | None", progress: Progress
 ) -> "Iterator[Result]":
     """The results of all images, in order, from this process or from the cluster."""
     for number, result in enumerate(_results(detector, paths, cluster), start=1):
@@ -149,7 +149,9 @@ def inspected(
         progress("inspect", number, len(paths))
 
 
-def _results(detector: "Detector | Artefact", paths: Sequence[Path], cluster: "Cluster | None") -> "Iterator[Result]":
+def _results(
+    detector: "Detector | Artefact", paths: "Sequence[Place]", cluster: "Cluster | None"
+) -> "Iterator[Result]":
     from blemish.detector import Detector
 
     if cluster is None or not isinstance(detector, Detector):
@@ -161,7 +163,7 @@ def _results(detector: "Detector | Artefact", paths: Sequence[Path], cluster: "C
 
 def inspected_to_parquet(
     detector: "Detector | Artefact",
-    paths: Sequence[Path],
+    paths: "Sequence[Place]",
     *,
     place: str,
     cluster: "Cluster | None",

@@ -2,13 +2,13 @@
 
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from blemish.cli.console import say
 
 if TYPE_CHECKING:
     from blemish.detector import Detector
+    from blemish.system.address import Place
 
 __all__ = ["say_effort"]
 
@@ -31,7 +31,7 @@ class StepUp(NamedTuple):
 STEPS = {"quick": StepUp("standard", 4.5, 80, 77), "standard": StepUp("thorough", 1.9, 81, 80)}
 
 
-def say_effort(detector: "Detector", wanted: Mapping[str, Any], good: Path | None) -> None:
+def say_effort(detector: "Detector", wanted: Mapping[str, Any], good: "Place | None") -> None:
     """Say which looks were chosen and what they cost; `wanted` are the options of this fit.
 
     It is timed on a good image, where one lies here.
@@ -54,7 +54,7 @@ def say_effort(detector: "Detector", wanted: Mapping[str, Any], good: Path | Non
         )
 
 
-def milliseconds(detector: "Detector", good: Path) -> float:
+def milliseconds(detector: "Detector", good: "Place") -> float:
     """What inspecting this image takes when it has been read."""
     from blemish.images.read import read_image
 

@@ -47,6 +47,7 @@ def evaluate(
 
     from blemish.detector import load
     from blemish.evaluation.trades import trades
+    from blemish.system.address import place_of
 
     named = data, good, defective, masks
     away = elsewhere(cluster)
@@ -72,7 +73,7 @@ def evaluate(
     Console().print(table)
     for note in evaluation.notes:
         tell(note)
-    tell_trades(found, model)
+    tell_trades(found, place_of(model))
 
 
 def _found_and_measured(

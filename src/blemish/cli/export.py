@@ -12,6 +12,7 @@ from blemish.cli.options import Force, Trusted
 
 if TYPE_CHECKING:
     from blemish.detector import Detector
+    from blemish.system.address import Place
 
 __all__ = ["export"]
 
@@ -78,7 +79,7 @@ def export(
         _check(detector, file, images)
 
 
-def _check(detector: "Detector", file: Path, images: Sequence[Path]) -> NoReturn:
+def _check(detector: "Detector", file: Path, images: "Sequence[Place]") -> NoReturn:
     """Say how far the file is from the model, and exit by that."""
     from blemish.export.artefact import Artefact
     from blemish.export.compare import compare
@@ -90,7 +91,7 @@ def _check(detector: "Detector", file: Path, images: Sequence[Path]) -> NoReturn
     raise SystemExit(0 if agreement.good else 1)
 
 
-def _claim(output: Path, to: str, runtime: Path, inputs: list[Path], *, force: bool) -> None:
+def _claim(output: Path, to: str, runtime: Path, inputs: "Sequence[Place]", *, force: bool) -> None:
     """Refuse an output that may not be written, before any work."""
     from blemish.export.ir import claim_ir
     from blemish.export.runtimes import check_openvino

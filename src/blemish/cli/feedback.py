@@ -123,8 +123,9 @@ def log(
 ) -> None:
     """List the changes: when, who, what, and which images; oldest first."""
     from blemish.model.file import read_model
+    from blemish.system.address import place_of
 
-    journal = read_model(model, trusted=trusted).manifest.journal
+    journal = read_model(place_of(model), trusted=trusted).manifest.journal
     if json:
         print_json([_as_row(change) for change in journal])
         return

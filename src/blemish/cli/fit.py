@@ -23,6 +23,7 @@ from blemish.system.progress import Progress
 
 if TYPE_CHECKING:
     from blemish.detector import Detector
+    from blemish.system.address import Place
     from blemish.system.outputs import Outputs
 
 __all__ = ["fit"]
@@ -63,8 +64,10 @@ def fit(
     from blemish.model.file import MODEL_FILE
     from blemish.model.holding import model_to_write
     from blemish.options.recipe import over_recipe
+    from blemish.system.address import place_of
     from blemish.system.outputs import ANY, Outputs
 
+    place = place_of(output)
     wanted = over_recipe(config, given(options) | ({"accept_damaged": True} if accept_damaged else {}))
     settings, resources = divide_options(wanted)
     away = elsewhere(cluster)
@@ -77,8 +80,8 @@ def fit(
             raise SystemExit(fit_each(partial(work, wanted | {"recursive": recursive}), machines, json=json))
     paths, groups = ([], None) if away else labelled_images(images, label=0, split="train", recursive=recursive)
     outputs = Outputs([*images, *paths, *filter(None, [config])], force=force)
-    outputs.claim(output, MODEL_FILE)
-    state = _training_state(settings, resources, wanted, output)
+    outputs.claim(place, MODEL_FILE)
+    state = _training_state(settings, resources, wanted, place)
     if state:
         outputs.claim(state, ANY)  # a training refuses whatever is not its own state
     _save_recipe(save_config, config, wanted, outputs)
@@ -87,7 +90,7 @@ def fit(
         tell_plan(paths, wanted, groups=groups, cluster=cluster is not None, json=json)
         return
     warn_of_rows(settings.coreset)
-    with model_to_write(output) as target, ExitStack() as connected:
+    with model_to_write(place) as target, ExitStack() as connected:
         with _kept_when_stopped(state), progress_bar() as progress:
             machines = connected.enter_context(reached(cluster, cluster_state, resources.threads))
             work = partial(_found_and_fitted, images, recursive) if away else partial(_fitted, paths, groups)
@@ -95,13 +98,13 @@ def fit(
         if not away:
             connected.close()  # its workers hold processors, and someone may be asked first
         if not json:
-            detector = settle_suspects(detector, output, ask=wanted.get("suspects", "ask") == "ask")
+            detector = settle_suspects(detector, place, ask=wanted.get("suspects", "ask") == "ask")
         target.fill(detector.save)
         if machines:
             machines.clear_checkpoint()
     if state:
         state.unlink(missing_ok=True)
-    _tell(output, detector, wanted, [] if cluster else paths, json=json)
+    _tell(place, detector, wanted, [] if cluster else paths, json=json)
 
 
 def _found_and_fitted(
@@ -113,7 +116,7 @@ def _found_and_fitted(
 
 
 def _fitted(
-    paths: list[Path], groups: list[str] | None, wanted: Mapping[str, Any], *, cluster: Any, progress: Progress
+    paths: "Sequence[Place]", groups: list[str] | None, wanted: Mapping[str, Any], *, cluster: Any, progress: Progress
 ) -> "Detector":
     from blemish.fitting import fit
 
@@ -131,7 +134,9 @@ def _kept_when_stopped(state: Path | None) -> Iterator[None]:
         fail(f"Stopped; {state} keeps the training so far, and the same command goes on from there.")
 
 
-def _tell(output: Path, detector: "Detector", wanted: Mapping[str, Any], images: Sequence[Path], *, json: bool) -> None:
+def _tell(
+    output: "Place", detector: "Detector", wanted: Mapping[str, Any], images: "Sequence[Place]", *, json: bool
+) -> None:
     """What was fitted, what the threshold rests on, what it costs, and what to do next."""
     for note in detector.notes:
         say(note)
@@ -168,7 +173,7 @@ def _save_recipe(path: Path | None, config: Path | None, wanted: dict[str, Any],
     say(f"{path}: the recipe of this model")
 
 
-def _training_state(settings: Settings, resources: Resources, wanted: dict[str, Any], output: Path) -> Path | None:
+def _training_state(settings: Settings, resources: Resources, wanted: dict[str, Any], output: "Place") -> Path | None:
     """The file that keeps an interrupted training; None for methods that do not train, and where none is wanted."""
     from blemish.methods.registry import find_method
     from blemish.methods.trained.kinds import Trained

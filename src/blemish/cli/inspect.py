@@ -3,7 +3,7 @@
 import math
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from blemish.model.manifest import ModelManifest
     from blemish.options.recipe import InspectOptions
     from blemish.result import Result, Verdict
+    from blemish.system.address import Place
     from blemish.system.outputs import Outputs
 
 __all__ = ["exit_code", "inspect"]
@@ -157,7 +158,7 @@ def _artefact(path: Path, wanted: "InspectOptions", trusted: list[Path] | None) 
     return Artefact.load(path, threads=wanted.threads, accept_damaged=wanted.accept_damaged)
 
 
-def _claim(wanted: "InspectOptions", outputs: "Outputs", paths: list[Path]) -> bool:
+def _claim(wanted: "InspectOptions", outputs: "Outputs", paths: "Sequence[Place]") -> bool:
     """Claim all that is wanted, before the first image; True where pictures of several kinds share a folder."""
     from blemish.reports.folders import MaskFolder, OverlayFolder, ReasonsFolder, claim_pictures
     from blemish.reports.table import CSV_OF_REGIONS, CSV_OF_RESULTS, JSON_LINES
@@ -171,7 +172,7 @@ def _claim(wanted: "InspectOptions", outputs: "Outputs", paths: list[Path]) -> b
 
 
 def _open(
-    wanted: "InspectOptions", paths: list[Path], manifest: "ModelManifest | None", apart: bool, stack: ExitStack
+    wanted: "InspectOptions", paths: "Sequence[Place]", manifest: "ModelManifest | None", apart: bool, stack: ExitStack
 ) -> list[Writer]:
     """The writers of all that is wanted."""
     from blemish.reports.folders import MaskFolder, OverlayFolder, ReasonsFolder

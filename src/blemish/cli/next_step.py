@@ -1,7 +1,6 @@
 """What a command says at its end: which good images look like defects, and what to do next."""
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -11,20 +10,24 @@ from blemish.cli.help import stacked
 from blemish.system.outputs import typed
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from blemish.detector import Detector
     from blemish.evaluation.trades import Trade
+    from blemish.system.address import Place
 
 __all__ = ["on_terminal", "say_misses_unknown", "settle_suspects", "tell_trades"]
 
 
-def say_misses_unknown(model: Path) -> None:
+def say_misses_unknown(model: "Path | Place") -> None:
     """Say that a threshold from good parts does not tell how many defects pass, and how to learn it."""
     from blemish.evaluation.trades import misses_unknown
+    from blemish.system.address import place_of
 
-    say(misses_unknown(typed(model)))
+    say(misses_unknown(typed(place_of(model))))
 
 
-def tell_trades(found: "list[Trade]", model: Path) -> None:
+def tell_trades(found: "list[Trade]", model: "Place") -> None:
     """Print false rejects against misses, and what a REVIEW band would do; say what is missing where nothing is known.
 
     `found` is what `trades` answers for the model and an evaluation.
@@ -46,7 +49,7 @@ def tell_trades(found: "list[Trade]", model: Path) -> None:
         say(sentence)
 
 
-def settle_suspects(detector: "Detector", output: Path, *, ask: bool) -> "Detector":
+def settle_suspects(detector: "Detector", output: "Place", *, ask: bool) -> "Detector":
     """Name the good images that look like defects, ask on the terminal whether they stay, and do what was asked."""
     from blemish.model.suspects import tell_left_out, tell_suspects
 

@@ -1,13 +1,15 @@
 """blemish fit --plan: what a fit will take, before it begins."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from blemish.cli.console import in_language, print_json, progress_bar, say, tell
 from blemish.options.takes import Panel
+
+if TYPE_CHECKING:
+    from blemish.system.address import Place
 
 __all__ = ["Plan", "tell_plan", "warn_of_rows"]
 
@@ -26,7 +28,7 @@ CLUSTERS = 16, 64, 128
 
 
 def tell_plan(
-    paths: Sequence[Path], wanted: Mapping[str, Any], *, groups: Sequence[str] | None, cluster: bool, json: bool
+    paths: "Sequence[Place]", wanted: Mapping[str, Any], *, groups: Sequence[str] | None, cluster: bool, json: bool
 ) -> None:
     """Measure and print; with `cluster` also what several machines will take."""
     from blemish.cluster.estimate import plan_fit

@@ -11,9 +11,9 @@ import numpy as np
 
 from blemish.arrays import Bools
 from blemish.cluster.plan import ChunkRecord
-from blemish.cluster.storage import Storage
 from blemish.errors import DataError, OptionError
 from blemish.memory.coreset import Round
+from blemish.system.storage import Storage
 
 __all__ = ["Checkpoint", "check_place"]
 

@@ -16,13 +16,13 @@ from blemish.cluster.patches import PatchesElsewhere
 from blemish.cluster.plan import ShardPlan, ShareFiles, chunk_of, shares
 from blemish.cluster.sights import Sights
 from blemish.cluster.start import began, check_installed
-from blemish.cluster.storage import Storage
 from blemish.cluster.worker import Call, Sent, Worker
 from blemish.errors import OptionError
 from blemish.features.made_up import Sees
 from blemish.images.read import Source, image_name
 from blemish.methods.good_images import GoodImages
 from blemish.system.conducts import silently
+from blemish.system.storage import Storage
 
 if TYPE_CHECKING:
     from blemish.cluster.crew import Crew

@@ -6,17 +6,17 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from blemish.cluster.cluster import Cluster
-from blemish.cluster.storage import Storage
 from blemish.detector import Detector
 from blemish.errors import DataError, OptionError
 from blemish.evaluation.elsewhere import Asked, InspectEach
 from blemish.features.made_up import sight_of
 from blemish.reports.table import table
 from blemish.result import Result, Verdict
+from blemish.system.address import Address, Place, stamp
+from blemish.system.storage import Storage
 
 __all__ = ["inspect_many", "inspect_to_parts"]
 
@@ -29,13 +29,13 @@ TEXT = ("path", "verdict", "nearest", "error", "note")
 WHOLE = ("regions", "x", "y", "width", "height", "area", "nearest_x", "nearest_y", "unmeasured")
 
 
-def inspect_many(cluster: Cluster, detector: Detector, paths: Sequence[Path]) -> Iterator[Result]:
+def inspect_many(cluster: Cluster, detector: Detector, paths: Sequence[Place]) -> Iterator[Result]:
     """The results of `Detector.inspect_many`, in order, without their maps, which stay where they were made."""
     return cluster.stream(InspectEach(detector), map(Asked, paths))
 
 
 def inspect_to_parts(
-    cluster: Cluster, detector: Detector, paths: Sequence[Path], place: str
+    cluster: Cluster, detector: Detector, paths: Sequence[Place], place: str
 ) -> Iterator[Counter[Verdict]]:
     """Write one row an image to Parquet files of PART rows each at `place`; yields the verdicts of each part.
 
@@ -45,8 +45,7 @@ def inspect_to_parts(
     """
     storage = Storage(place)
     _claim(storage, detector, paths)
-    names = list(map(str, paths))
-    parts = [(number, names[start : start + PART]) for number, start in enumerate(range(0, len(names), PART))]
+    parts = [(number, paths[start : start + PART]) for number, start in enumerate(range(0, len(paths), PART))]
     done = cluster.stream(_InspectPart(_with_threads(detector, cluster), place), parts, at_once=1)
     return _all_here(done, storage, [_part_name(number) for number, _ in parts])
 
@@ -70,7 +69,7 @@ class _InspectPart:
     def sees(self) -> str:
         return sight_of(self._detector.extractors.shared, self._detector.manifest.transform)
 
-    def __call__(self, part: tuple[int, Sequence[str]]) -> Counter[Verdict]:
+    def __call__(self, part: tuple[int, Sequence[Place]]) -> Counter[Verdict]:
         from pyarrow import parquet
 
         number, images = part
@@ -88,14 +87,14 @@ def _part_name(number: int) -> str:
     return f"part-{number:08}.parquet"
 
 
-def _files_digest(images: Sequence[str]) -> bytes:
+def _files_digest(images: Sequence[Place]) -> bytes:
     """Digits that change where a file is written anew: a camera may give its images the same names every day."""
     found = hashlib.sha256()
     for image in images:
         try:
-            status = os.stat(image)
-            found.update(f"{status.st_size} {status.st_mtime_ns}\n".encode())
-        except (OSError, ValueError):
+            size, written = stamp(image)
+            found.update(f"{size} {written}\n".encode())
+        except (OSError, ValueError, DataError):
             found.update(b"none\n")
     return found.hexdigest().encode()
 
@@ -116,10 +115,10 @@ def _unicode(value: Any) -> Any:
     return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
 
 
-def _claim(storage: Storage, detector: Detector, paths: Sequence[Path]) -> None:
+def _claim(storage: Storage, detector: Detector, paths: Sequence[Place]) -> None:
     """Refuse a place that holds another run's parts, or anything else."""
     # Absolute: from another folder the same names are other images.
-    images = hashlib.sha256("\n".join(map(os.path.abspath, paths)).encode("utf-8", "surrogateescape")).hexdigest()
+    images = hashlib.sha256("\n".join(map(_absolute, paths)).encode("utf-8", "surrogateescape")).hexdigest()
     run: dict[str, Any] = {"model": detector.model.digest, "images": images, "part": PART}
     run |= {"provider": detector.extractors.provider, "max_pixels": detector.max_pixels}
     run |= {"accept_damaged": detector.accept_damaged}
@@ -132,6 +131,10 @@ def _claim(storage: Storage, detector: Detector, paths: Sequence[Path]) -> None:
             f"place."
         )
     storage.put(RUN, json.dumps(run).encode())
+
+
+def _absolute(place: Place) -> str:
+    return str(place) if isinstance(place, Address) else os.path.abspath(place)
 
 
 def _read(content: bytes) -> Any:

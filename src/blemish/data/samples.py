@@ -1,15 +1,16 @@
 """Read what is known about images: label, defect type, mask, group and split."""
 
 import csv
+import io
 import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal, TypeAlias
 
 from blemish.errors import DataError, OptionError
 from blemish.images.files import contents, list_images, listed
+from blemish.system.address import Place, address_of, identity, place_of
 
 __all__ = ["Labelled", "Sample", "labelled_samples", "match_masks", "read_pair", "read_samples"]
 
@@ -22,12 +23,12 @@ _COLUMNS = ("path", "label", "split", "mask", "group")
 class Sample:
     """One image and what is known about it."""
 
-    path: Path
+    path: Place
     label: int
     """0 good, 1 defective."""
     defect: str
     """`good`, or the type of defect."""
-    mask: Path | None
+    mask: Place | None
     """An image of the same size, above `mask_cut` where the defect is."""
     group: str
     """Pictures of one part share it; folds and resamples never divide a group."""
@@ -52,13 +53,13 @@ def labelled_samples(
     """
     folders = good, defective, masks
     if data is not None and folders == (None, None, None):
-        return read_samples(Path(data)) if isinstance(data, str | os.PathLike) else list(data)
+        return read_samples(place_of(data)) if isinstance(data, str | os.PathLike) else list(data)
     if data is None and good is not None and defective is not None:
-        return read_pair(Path(good), Path(defective), masks=None if masks is None else Path(masks))
+        return read_pair(place_of(good), place_of(defective), masks=None if masks is None else place_of(masks))
     raise OptionError("Give either DATA, or both --good and --defective (and perhaps --masks).")
 
 
-def read_samples(source: Path) -> list[Sample]:
+def read_samples(source: Place) -> list[Sample]:
     """Read a data set from one path: a CSV file, a folder in the MVTec AD layout, or one holding a pair of folders.
 
     - `CATEGORY/` with `train/good`, `test/TYPE` and `ground_truth/TYPE/NAME_mask.png`;
@@ -83,7 +84,7 @@ def read_samples(source: Path) -> list[Sample]:
     )
 
 
-def read_pair(good: Path, defective: Path, *, masks: Path | None = None) -> list[Sample]:
+def read_pair(good: Place, defective: Place, *, masks: Place | None = None) -> list[Sample]:
     """Read a folder of good and a folder of defective images, both with all their sub-folders, as test samples.
 
     A defect's type is the sub-folder of `defective` it lies in, or that folder's own name. `masks` mirrors
@@ -96,7 +97,7 @@ def read_pair(good: Path, defective: Path, *, masks: Path | None = None) -> list
         raise DataError(f"{listed(shared)} in both {good} and {defective}; give folders that do not overlap.")
     mask_of = {} if masks is None else match_masks(defective_images, defective, masks)
 
-    def defect(path: Path) -> str:
+    def defect(path: Place) -> str:
         inside = path.relative_to(defective).parts
         return inside[0] if len(inside) > 1 else defective.resolve().name
 
@@ -104,11 +105,11 @@ def read_pair(good: Path, defective: Path, *, masks: Path | None = None) -> list
     return samples + [_sample(path, defect(path), "test", mask_of.get(path)) for path in defective_images]
 
 
-def _sample(path: Path, defect: str, split: Literal["train", "test"], mask: Path | None = None) -> Sample:
+def _sample(path: Place, defect: str, split: Literal["train", "test"], mask: Place | None = None) -> Sample:
     return Sample(path, int(defect != "good"), defect, mask, str(path), split)
 
 
-def _read_mvtec(category: Path) -> list[Sample]:
+def _read_mvtec(category: Place) -> list[Sample]:
     """Read one category in the layout of MVTec AD (Bergmann et al., CVPR 2019)."""
     train = list_images(category / "train" / "good")
     test = list_images(category / "test" / "*" / "*")
@@ -119,16 +120,16 @@ def _read_mvtec(category: Path) -> list[Sample]:
     return samples + [_sample(path, path.parent.name, "test", mask_of.get(path)) for path in test]
 
 
-def match_masks(images: Sequence[Path], images_root: Path, masks_root: Path) -> dict[Path, Path]:
+def match_masks(images: Sequence[Place], images_root: Place, masks_root: Place) -> dict[Place, Place]:
     """Pair each defective image with the mask of the same relative name, with or without `_mask` at its end."""
-    by_name: dict[str, list[Path]] = {}
+    by_name: dict[str, list[Place]] = {}
     for image in images:
         by_name.setdefault(_relative_name(image, images_root), []).append(image)
     twins = [path for paths in by_name.values() if len(paths) > 1 for path in paths]
     if twins:
         raise DataError(f"{listed(twins)} alike but for the suffix, so masks cannot be told apart; rename them.")
-    mask_of: dict[Path, Path] = {}
-    orphans: list[Path] = []
+    mask_of: dict[Place, Place] = {}
+    orphans: list[Place] = []
     for mask in list_images(masks_root / "**" / "*"):
         name = _relative_name(mask, masks_root)
         owners = by_name.get(name) or by_name.get(name.removesuffix("_mask"))
@@ -142,7 +143,7 @@ def match_masks(images: Sequence[Path], images_root: Path, masks_root: Path) -> 
     return mask_of
 
 
-def _require_masks(images: Iterable[Path], masked: Iterable[Path], where: Path) -> None:
+def _require_masks(images: Iterable[Place], masked: Iterable[Place], where: Place) -> None:
     """Refuse a defective image without mask beside others that have one: its defect would count as good pixels."""
     have = set(masked)
     missing = [path for path in images if path not in have]
@@ -150,14 +151,15 @@ def _require_masks(images: Iterable[Path], masked: Iterable[Path], where: Path) 
         raise DataError(f"{listed(missing)} defective but without mask in {where}; add the masks or remove them all.")
 
 
-def _relative_name(path: Path, root: Path) -> str:
+def _relative_name(path: Place, root: Place) -> str:
     return path.relative_to(root).with_suffix("").as_posix()
 
 
-def _read_csv(table: Path) -> list[Sample]:
+def _read_csv(table: Place) -> list[Sample]:
     """Read a list of images with a header; columns may come in any order, and all but `path` may be missing."""
     try:
-        with table.open(encoding="utf-8-sig", newline="") as file:
+        text = table.read_bytes().decode("utf-8-sig")
+        with io.StringIO(text, newline="") as file:
             rows = csv.DictReader(file)
             columns = [name.strip().lower() for name in rows.fieldnames or []]
             _check_columns(table, columns)
@@ -169,7 +171,7 @@ def _read_csv(table: Path) -> list[Sample]:
     return samples
 
 
-def _check_columns(table: Path, columns: Sequence[str]) -> None:
+def _check_columns(table: Place, columns: Sequence[str]) -> None:
     unknown = [name for name in columns if name not in _COLUMNS]
     if "path" not in columns or unknown:
         raise DataError(
@@ -178,7 +180,7 @@ def _check_columns(table: Path, columns: Sequence[str]) -> None:
         )
 
 
-def _csv_sample(table: Path, line: int, row: dict[str, str | None]) -> Sample:
+def _csv_sample(table: Place, line: int, row: dict[str, str | None]) -> Sample:
     """One line of a CSV; `line` is for messages."""
     cells = {name: (cell or "").strip() for name, cell in row.items() if name in _COLUMNS}
     if None in row or not cells["path"]:
@@ -207,12 +209,12 @@ def _defect(label: str) -> str:
     return "defective" if label.lower() in _DEFECTIVE_LABELS else label
 
 
-def _csv_path(table: Path, cell: str) -> Path:
+def _csv_path(table: Place, cell: str) -> Place:
     # Lists made on Windows are read elsewhere too; a backslash inside a name is not worth losing that.
-    return table.parent / cell.replace("\\", "/")
+    return address_of(cell) or table.parent / cell.replace("\\", "/")
 
 
-def _check_csv_files(table: Path, samples: Sequence[Sample]) -> None:
+def _check_csv_files(table: Place, samples: Sequence[Sample]) -> None:
     """Raise DataError unless a list names images, all there, each once, defective ones all or never with a mask."""
     if not samples:
         raise DataError(f"{table} lists no images below its first line.")
@@ -221,8 +223,8 @@ def _check_csv_files(table: Path, samples: Sequence[Sample]) -> None:
     if absent:
         raise DataError(f"{listed(absent)} named in {table} but absent; paths count from the folder of the CSV.")
     # One file by two paths, or by a link, is one image.
-    places = Counter(os.path.realpath(sample.path) for sample in samples)
-    twice = list({os.path.realpath(s.path): s.path for s in samples if places[os.path.realpath(s.path)] > 1}.values())
+    places = Counter(identity(sample.path) for sample in samples)
+    twice = list({identity(s.path): s.path for s in samples if places[identity(s.path)] > 1}.values())
     if twice:
         raise DataError(f"{listed(twice)} named more than once in {table}; keep one line for each image.")
     defective = [sample for sample in samples if sample.label and sample.split == "test"]

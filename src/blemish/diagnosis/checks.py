@@ -17,6 +17,7 @@ from blemish.errors import ImageError
 from blemish.images.duplicates import Groups
 from blemish.images.files import Found, is_image
 from blemish.images.sizing import SHARED_ASPECT
+from blemish.system.address import Place
 
 __all__ = [
     "black_and_white",
@@ -65,7 +66,7 @@ def unreadable(errors: Sequence[ImageError]) -> list[Finding]:
     return [Finding("unreadable", True, sentence, [[str(error)] for error in errors])]
 
 
-def left_out(source: Path) -> list[Finding]:
+def left_out(source: Place) -> list[Finding]:
     """What else lies in a folder of images, and would be passed over in silence."""
     if not source.is_dir():
         return []

@@ -18,6 +18,7 @@ from blemish.images.duplicates import Groups, near_duplicates
 from blemish.images.files import find_images
 from blemish.images.glance import read_glance
 from blemish.images.rules import USUAL, Rules
+from blemish.system.address import Address, Place, place_of
 from blemish.system.cells import is_formula, quoted
 from blemish.system.outputs import begins
 from blemish.system.progress import Shown, shown
@@ -100,7 +101,7 @@ def examine_data(
     good/ and defective/, a CSV); `rules` say how images are read, and `recursive` whether a plain folder
     stands for all below it, too. Holds 16 KB an image. Raises DataError where there is no data set to look at.
     """
-    samples, passed_over = _samples(Path(source), recursive=recursive)
+    samples, passed_over = _samples(place_of(source), recursive=recursive)
     glances = []
     with shown(progress) as report:
         for glance in stream(
@@ -121,7 +122,7 @@ def examine_data(
     findings = [
         *(checks.too_few(len(set(to_fit))) if fits else []),
         *checks.unreadable(unreadable),
-        *checks.left_out(Path(source)),
+        *checks.left_out(place_of(source)),
         *checks.passed_over(passed_over),
         *checks.black_and_white(seen),
         *checks.pixel_types(seen),
@@ -143,7 +144,7 @@ def examine_data(
     )
 
 
-def _samples(source: Path, *, recursive: bool) -> tuple[list[Sample], Counter[str]]:
+def _samples(source: Place, *, recursive: bool) -> tuple[list[Sample], Counter[str]]:
     """The images of a data set, those of a plain folder taken for good ones to fit on; and what that has besides."""
     if source.is_file() or any((source / name).is_dir() for name in ("test", "defective")):
         return read_samples(source), Counter()
@@ -182,8 +183,10 @@ def _told_apart(names: list[str], groups: Groups) -> list[str]:
     return names
 
 
-def _relative(path: Path, folder: Path) -> str:
+def _relative(path: Place, folder: Path) -> str:
     """A path as seen from a folder, with slashes, no formula; whole where they lie on different drives."""
+    if isinstance(path, Address):
+        return str(path)
     try:
         seen = Path(os.path.relpath(path.resolve(), folder)).as_posix()
         return f"./{seen}" if is_formula(seen) else seen

@@ -31,7 +31,7 @@ class InspectEach:
         self._inspector = Inspector(detector.model, detector.viewer)
 
     def __call__(self, asked: Asked) -> Result:
-        result = self._inspector.inspect_or_error(os.fspath(asked.path), self._detector.extractors.shared)
+        result = self._inspector.inspect_or_error(asked.path, self._detector.extractors.shared)
         kept = result.anomaly_map if asked.with_map else None
         return replace(result, anomaly_map=kept, mask=None, picture=None, matches=None)
 

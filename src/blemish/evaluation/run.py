@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Protocol, TypeVar
 
 from blemish.calibration.promise import Share
@@ -25,6 +24,7 @@ from blemish.images.rules import USUAL
 from blemish.language.numbers import percent
 from blemish.methods.good_images import Workers
 from blemish.result import Result, Verdict
+from blemish.system.address import Place
 from blemish.system.conducts import Conducts, Once, only
 from blemish.system.progress import Progress, Shown, shown
 from blemish.system.stream import available_threads
@@ -40,7 +40,7 @@ class Inspects(Protocol):
     @property
     def threshold(self) -> float: ...
 
-    def inspect_many(self, images: Iterable[Path]) -> Iterator[Result]:
+    def inspect_many(self, images: Iterable[Place]) -> Iterator[Result]:
         """One result for each image, in order."""
         ...
 
@@ -160,7 +160,7 @@ def _inspect(
         began = time.perf_counter()
         result = next(results)
         seconds += time.perf_counter() - began
-        assert Path(result.path) == sample.path, "inspect_many keeps the order"
+        assert result.path == str(sample.path), "inspect_many keeps the order"
         predictions.append(_prediction(sample, result))
         if curve is not None and result.verdict is not Verdict.ERROR:
             oddities[_add_pixels(curve, sample, result)] += 1

@@ -1,10 +1,10 @@
 """An export as a detector: it inspects by ONNX Runtime or OpenVINO, and knows no more than the file says."""
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 from pydantic import ValidationError
@@ -26,6 +26,7 @@ from blemish.images.transform import View, Viewer
 from blemish.methods.method import Scores
 from blemish.model.inspection import Usual, judged
 from blemish.result import Matches, Result, Verdict
+from blemish.system.address import Address, Place, place_of
 from blemish.system.stream import available_threads
 
 __all__ = ["Artefact", "open_document"]
@@ -45,11 +46,13 @@ class Artefact:
     """Whether image files that are damaged are read, as far as they can be."""
 
     @classmethod
-    def load(cls, path: str | Path, *, threads: int | None = None, accept_damaged: bool = False) -> "Artefact":
+    def load(
+        cls, path: str | os.PathLike[str], *, threads: int | None = None, accept_damaged: bool = False
+    ) -> "Artefact":
         """Read an export, and check that it is whole.
 
         Args:
-            path: An ONNX file, or the .xml of an IR, made by `blemish export`.
+            path: An ONNX file, also in a bucket, or the .xml of an IR, made by `blemish export`.
             threads: How many processors to use; None for all that are available.
             accept_damaged: Read image files that are damaged, as far as they can be, instead of refusing them.
 
@@ -57,8 +60,10 @@ class Artefact:
             ModelFileError: The file is missing, no export, changed after it was exported, or not for this runtime.
             ProviderError: It is an IR, and OpenVINO is missing.
         """
-        path, threads = Path(path), threads or available_threads()
+        path, threads = place_of(path), threads or available_threads()
         if path.suffix.lower() == ".xml":
+            if isinstance(path, Address):
+                raise ModelFileError(f"{path} is an address, and an IR is read as three files; copy them here.")
             run, text = in_openvino(*read_ir(path), str(path), threads)
         else:
             run, text = in_onnx_runtime(_whole(path), str(path), threads)
@@ -191,7 +196,7 @@ class Artefact:
         return f"Artefact({self.document.method}, model {self.document.model[:12]})"
 
 
-def _whole(path: Path) -> bytes:
+def _whole(path: Place) -> bytes:
     """An ONNX file whose seal is unbroken."""
     try:
         content = path.read_bytes()

@@ -16,6 +16,7 @@ from blemish.errors import ModelFileError, OptionError
 from blemish.export.operators import BAND
 from blemish.export.shorter import drop_repeated, short_text
 from blemish.export.writing import BESIDE, document_text, json_beside, write_beside
+from blemish.system.address import Place
 from blemish.system.outputs import Kind, Outputs, begins
 
 __all__ = ["claim_ir", "read_ir", "write_ir"]
@@ -26,7 +27,7 @@ LARGE = 4096
 NETWORK = begins("the network of an IR", '<?xml version="1.0"?><net name="blemish"')
 
 
-def claim_ir(path: Path, inputs: Iterable[Path], *, force: bool = False) -> None:
+def claim_ir(path: Path, inputs: Iterable[Place], *, force: bool = False) -> None:
     """Refuse a name that is not .xml, and to write over what is no IR of ours. Raises OptionError, DataError."""
     if path.suffix.lower() != ".xml":
         raise OptionError(f"Option output={path} cannot be used: an IR is a file named .xml, with a .bin beside it.")

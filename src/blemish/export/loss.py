@@ -15,6 +15,7 @@ from blemish.export.artefact import Artefact
 from blemish.export.compare import Tally, both
 from blemish.export.ir import write_ir
 from blemish.export.lighter import Precision
+from blemish.system.address import Place
 
 __all__ = ["Loss", "check_loss", "measured_loss"]
 
@@ -55,8 +56,8 @@ def check_loss(
     detector: Detector,
     content: bytes,
     precision: Precision,
-    good: Sequence[Path],
-    defective: Sequence[Path],
+    good: Sequence[Place],
+    defective: Sequence[Place],
     runtime: Literal["onnx", "openvino"],
 ) -> Loss:
     """Measure an export (the bytes of its ONNX file) in the runtime that it is for.
@@ -81,7 +82,7 @@ def check_loss(
     return loss
 
 
-def measured_loss(detector: Detector, artefact: Artefact, good: Sequence[Path], defective: Sequence[Path]) -> Loss:
+def measured_loss(detector: Detector, artefact: Artefact, good: Sequence[Place], defective: Sequence[Place]) -> Loss:
     """Inspect images by both; those that both refuse are left out. Raises DataError where no good one is left."""
     judged = [
         (label, ours.score, theirs.score, ours.verdict is not theirs.verdict)
@@ -103,7 +104,7 @@ def measured_loss(detector: Detector, artefact: Artefact, good: Sequence[Path], 
     )
 
 
-def _check_images(detector: Detector, good: Sequence[Path]) -> None:
+def _check_images(detector: Detector, good: Sequence[Place]) -> None:
     if len(good) < LEAST:
         raise DataError(
             f"{len(good)} good images cannot show a loss under 1 %; give {LEAST} or more with --check that the memory "

@@ -10,6 +10,7 @@ import onnx
 
 from blemish.errors import ModelFileError, OptionError
 from blemish.export.seal import unbroken
+from blemish.system.address import Place
 from blemish.system.outputs import Kind, Outputs, begins
 from blemish.system.whole_file import write_whole
 
@@ -25,7 +26,7 @@ def json_beside(path: Path) -> Path:
     return path.with_name(path.name + ".json")
 
 
-def claim_export(path: Path, inputs: Iterable[Path], *, force: bool = False) -> None:
+def claim_export(path: Path, inputs: Iterable[Place], *, force: bool = False) -> None:
     """Refuse a name that is not .onnx, and to write over what is no export. Raises OptionError, DataError."""
     if path.suffix.lower() != ".onnx":
         raise OptionError(f"Option output={path} cannot be used: an export is a file named .onnx.")

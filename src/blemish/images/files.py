@@ -10,6 +10,8 @@ from pathlib import Path
 
 from blemish.errors import DataError
 from blemish.images.mask import masks_beside
+from blemish.images.matching import matching
+from blemish.system.address import Address, Place, identity, place_of
 
 __all__ = ["SUFFIXES", "Found", "contents", "find_images", "is_image", "list_images", "listed"]
 
@@ -17,15 +19,13 @@ SUFFIXES = frozenset(
     {".bmp", ".jfif", ".jpe", ".jpeg", ".jpg", ".pfm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 )
 """File name endings taken for images, in lower case."""
-ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+]+:/")
-"""How s3://plant/good begins as a path; a drive of Windows has one letter."""
 
 
 @dataclass(frozen=True)
 class Found:
     """The image files that were named, and what was left out of the folders."""
 
-    images: list[Path]
+    images: list[Place]
     left_out: Counter[str] = field(default_factory=Counter)
     """How many files or folders, by the words for their kind."""
 
@@ -37,7 +37,7 @@ class Found:
 
 def list_images(
     sources: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], *, recursive: bool = False
-) -> list[Path]:
+) -> list[Place]:
     """The images that `find_images` finds, without a word on what it leaves out."""
     return find_images(sources, recursive=recursive).images
 
@@ -45,7 +45,7 @@ def list_images(
 def find_images(
     sources: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], *, recursive: bool = False
 ) -> Found:
-    """Find the images that files, folders and patterns (`*`, `?`, `[ab]`, `**` for any depth) name.
+    """Find the images that files, folders and patterns (`*`, `?`, `[ab]`, `**` for any depth) name, also in buckets.
 
     Patterns are expanded here, alike on every system, ignoring case; whatever exists under the literal name comes
     first, so `part[1].png` may be a file's name. A folder gives the images directly in it. Within one source images
@@ -58,18 +58,20 @@ def find_images(
     if not several:
         raise DataError("No images were named; give files, folders or patterns such as line-3/*.png.")
     left_out: Counter[str] = Counter()
-    once: dict[str, Path] = {}
+    once: dict[str, Place] = {}
     for source in several:
         if not os.fspath(source):
             raise DataError("An empty path was given; name a file, a folder or a pattern (is a variable unset?).")
-        path = Path(source)
-        for image in _images_of(path / "**" if recursive and path.is_dir() else path, left_out):
-            once.setdefault(os.path.realpath(image), image)
+        place = place_of(source)
+        for image in _images_of(place / "**" if recursive and place.is_dir() else place, left_out):
+            once.setdefault(identity(image), image)
     return Found(list(once.values()), left_out)
 
 
-def _images_of(source: Path, left_out: Counter[str]) -> list[Path]:
+def _images_of(source: Place, left_out: Counter[str]) -> list[Place]:
     """The images one file, folder or pattern names, sorted; what is left out is counted."""
+    if isinstance(source, Address):
+        source = source.known()
     if source.is_file():
         if not is_image(source):
             raise DataError(f"{source} does not end like an image; known are {', '.join(sorted(SUFFIXES))}.")
@@ -77,11 +79,7 @@ def _images_of(source: Path, left_out: Counter[str]) -> list[Path]:
     if source.is_dir():
         found = _without_others(source.iterdir(), left_out)
     elif any(character in str(source) for character in "*?["):
-        found = _without_others(_expand(*_literal_prefix(source)), left_out)
-    elif ADDRESS.match(str(source)):
-        raise DataError(
-            f"{source} is an address, and images are read as files; mount the bucket as a folder, or copy them."
-        )
+        found = _without_others(_matching(source), left_out)
     else:
         raise DataError(f"{source} does not exist; check the path.")
     if not found and source.is_dir():
@@ -96,7 +94,7 @@ def _images_of(source: Path, left_out: Counter[str]) -> list[Path]:
     return sorted(set(found) - masks, key=_natural)
 
 
-def _without_others(paths: Iterable[Path], left_out: Counter[str]) -> list[Path]:
+def _without_others(paths: Iterable[Place], left_out: Counter[str]) -> list[Place]:
     """The image files among these; the others are counted by their kind."""
     images = []
     for path in paths:
@@ -107,7 +105,7 @@ def _without_others(paths: Iterable[Path], left_out: Counter[str]) -> list[Path]
     return images
 
 
-def _kind(path: Path) -> str:
+def _kind(path: Place) -> str:
     """What is no image file, in words."""
     if path.is_dir():
         return "sub-folders, which recursive reads"
@@ -118,17 +116,24 @@ def _kind(path: Path) -> str:
     return f"files that end in {path.suffix.lower()}" if path.suffix else "files without an ending"
 
 
-def is_image(path: Path) -> bool:
+def is_image(path: Place) -> bool:
     """Whether a file is taken for an image: by its ending, and not hidden."""
     return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
 
 
-def _natural(path: Path) -> tuple[list[str | int], str]:
+def _natural(path: Place) -> tuple[list[str | int], str]:
     """A sorting key that compares runs of digits as numbers."""
     # Splitting at a captured group alternates text and digits, so strings never meet numbers.
     pieces: list[str | int] = list(re.split(r"([0-9]+)", str(path).lower()))
     pieces[1::2] = map(int, pieces[1::2])
     return pieces, str(path)
+
+
+def _matching(pattern: Place) -> Iterable[Place]:
+    """The files that match a pattern, in no order."""
+    if isinstance(pattern, Address):
+        return matching(pattern)
+    return _expand(*_literal_prefix(pattern))
 
 
 def _literal_prefix(pattern: Path) -> tuple[Path, Sequence[str]]:
@@ -160,14 +165,14 @@ def _expand(folder: Path, parts: Sequence[str]) -> Iterator[Path]:
             yield folder / entry.name
 
 
-def listed(paths: Iterable[Path], shown: int = 3) -> str:
+def listed(paths: Iterable[Place], shown: int = 3) -> str:
     """Name the first few files and count them all, as the beginning of a sentence with its verb."""
     names = sorted(map(str, paths))
     more = f" and {len(names) - shown} more ({len(names)} in all)" if len(names) > shown else ""
     return f"{', '.join(names[:shown])}{more} {'is' if len(names) == 1 else 'are'}"
 
 
-def contents(folder: Path) -> str:
+def contents(folder: Place) -> str:
     """What a folder holds instead, for messages."""
     if not folder.is_dir():
         return "it does not exist"

@@ -3,7 +3,6 @@
 import re
 from collections import defaultdict
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from blemish.errors import DataError, ImageError
 from blemish.images.encoded import Encoded
 from blemish.images.opacity import seen_pixels
 from blemish.images.read import opened, read_image
+from blemish.system.address import Place
 
 __all__ = ["masks_beside", "read_mask"]
 
@@ -20,7 +20,7 @@ _ENDING = re.compile(r"[-_. ](mask|masks|gt|ground_truth|label|seg)$", re.IGNORE
 """How the name of a mask goes on behind that of its image."""
 
 
-def read_mask(path: Path, cut: float = 0.0) -> Bools:
+def read_mask(path: Place, cut: float = 0.0) -> Bools:
     """Read a mask as H x W, true where any channel is above a share of its brightest value, by default above zero.
 
     Masks are 1-bit, 8-bit, 16-bit, palette or colour, or are drawn in the opacity: pixels that are wholly transparent
@@ -41,22 +41,22 @@ def read_mask(path: Path, cut: float = 0.0) -> Bools:
     return seen_HW if (shown == shown[0]).all() else marked_HW & seen_HW
 
 
-def masks_beside(images: Sequence[Path]) -> set[Path]:
+def masks_beside(images: Sequence[Place]) -> set[Place]:
     """Those of the image files that are masks of others: `a.png` beside `a.jpg`, or `a_mask.png` beside `a.png`.
 
     The name alone is not believed: a mask holds no more than two values, one of them 0 or the highest there is.
     """
-    named_alike: dict[tuple[Path, str], list[Path]] = defaultdict(list)
+    named_alike: dict[tuple[Place, str], list[Place]] = defaultdict(list)
     for path in images:
         named_alike[path.parent, _ENDING.sub("", path.stem).lower()].append(path)
-    masks: set[Path] = set()
+    masks: set[Place] = set()
     for paths in named_alike.values():
         marked = {path for path in paths if len(paths) > 1 and _holds_a_mask(path)}
         masks |= marked if len(marked) < len(paths) else set()
     return masks
 
 
-def _holds_a_mask(path: Path) -> bool:
+def _holds_a_mask(path: Place) -> bool:
     """Whether an image is marked and not taken: of two values at most."""
     if path.suffix.lower() in JPEG_SUFFIXES:
         return False

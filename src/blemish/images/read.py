@@ -11,13 +11,15 @@ import numpy as np
 from PIL import ExifTags, Image
 
 from blemish.arrays import Array
-from blemish.errors import ImageError, OptionError
+from blemish.errors import DataError, ImageError, OptionError
 from blemish.images.array import UNNAMED, Channels, pixels_of_array
 from blemish.images.encoded import WIDE_GREY, Decoded, Encoded, Format, Opened, damaged, several_pages
 from blemish.images.exif import TURNED, told_orientation
 from blemish.images.formats import jpeg, netpbm, others, png, tiff
 from blemish.images.nodata import without_nodata
 from blemish.images.rules import USUAL, Rules
+from blemish.system.address import Address, address_of
+from blemish.system.buckets import cause
 
 __all__ = [
     "Channels",
@@ -143,22 +145,39 @@ def _file_bytes(path: str | os.PathLike[str], name: str) -> bytes:
     if not name:
         raise ImageError("An empty path names no image; give the path of a file.")
     try:
-        status = os.stat(path)  # before opening: a pipe would wait for somebody who writes
-        if stat.S_ISDIR(status.st_mode):
-            raise ImageError(f"{name} is a folder, not an image.")
-        if not stat.S_ISREG(status.st_mode):
-            raise ImageError(f"{name} is a device or a pipe, not an image file.")
-        if status.st_size > MOST_BYTES:
-            raise ImageError(f"{name} has {status.st_size:,} bytes; at most {MOST_BYTES:,} are read.")
-        data = Path(path).read_bytes()
+        data = _bucket_bytes(path) if isinstance(path, Address) else _disk_bytes(path, name)
     except FileNotFoundError:
         raise ImageError(f"{name} does not exist; check the path.") from None
+    except (OptionError, DataError) as error:  # the bucket cannot be reached at all
+        raise ImageError(str(error)) from None
     except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or error
+        why = getattr(error, "strerror", None) or cause(error)
         raise ImageError(f"{name} cannot be read ({why}); check the path and its permissions.") from None
     if not data:
         raise ImageError(f"{name} is an empty file (0 bytes); was it copied wholly?")
     return data
+
+
+def _disk_bytes(path: str | os.PathLike[str], name: str) -> bytes:
+    try:
+        status = os.stat(path)  # before opening: a pipe would wait for somebody who writes
+    except FileNotFoundError:
+        if address := address_of(path):
+            return _bucket_bytes(address)
+        raise
+    if stat.S_ISDIR(status.st_mode):
+        raise ImageError(f"{name} is a folder, not an image.")
+    if not stat.S_ISREG(status.st_mode):
+        raise ImageError(f"{name} is a device or a pipe, not an image file.")
+    if status.st_size > MOST_BYTES:
+        raise ImageError(f"{name} has {status.st_size:,} bytes; at most {MOST_BYTES:,} are read.")
+    return Path(path).read_bytes()
+
+
+def _bucket_bytes(address: Address) -> bytes:
+    if address.seen and address.seen.size > MOST_BYTES:
+        raise ImageError(f"{address} has {address.seen.size:,} bytes; at most {MOST_BYTES:,} are read.")
+    return address.read_bytes()
 
 
 def decode(encoded: Encoded, rules: Rules) -> Array:

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import TypeAlias, cast
 
 import numpy as np
@@ -10,8 +9,9 @@ from PIL import Image
 
 from blemish.arrays import Array
 from blemish.errors import DataError, OptionError
-from blemish.images.files import list_images
+from blemish.images.files import is_image, list_images
 from blemish.images.read import Source, is_pair
+from blemish.system.address import Address, Place, place_of
 
 __all__ = ["Images", "each_source", "list_sources"]
 
@@ -71,14 +71,17 @@ def _of_array(array: Array) -> list[Source]:
 def _expanded(images: Iterable[Source], *, recursive: bool) -> Iterator[Source]:
     """Each image, those of folders and patterns where these stand."""
     for image in images:
-        if isinstance(image, str | os.PathLike) and _names_several(Path(image)):
+        if isinstance(image, str | os.PathLike) and _names_several(place_of(image)):
             yield from list_images([image], recursive=recursive)
         else:
             yield image
 
 
-def _names_several(path: Path) -> bool:
-    return path.is_dir() or (any(character in str(path) for character in "*?[") and not path.exists())
+def _names_several(place: Place) -> bool:
+    pattern = any(character in (place.key if isinstance(place, Address) else str(place)) for character in "*?[")
+    if isinstance(place, Address) and is_image(place) and not pattern:
+        return False  # by its ending: to ask of each would cost a request
+    return place.is_dir() or (pattern and not place.exists())
 
 
 def _some(sources: Iterable[Source]) -> Iterator[Source]:

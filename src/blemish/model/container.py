@@ -14,7 +14,7 @@ import numpy as np
 
 from blemish.arrays import Array
 
-__all__ = ["METADATA", "Container", "pack", "parsed", "unpack"]
+__all__ = ["LARGEST_HEADER", "METADATA", "Container", "pack", "parsed", "unpack"]
 
 METADATA = "__metadata__"
 """The entry of the header that is no tensor: texts by name."""

@@ -21,7 +21,7 @@ from blemish.calibration.held_out import HeldOut
 from blemish.errors import BlemishError, ModelFileError
 from blemish.methods.method import Method, TensorKind
 from blemish.methods.registry import METHODS, find_method
-from blemish.model.container import Container, pack, parsed, unpack
+from blemish.model.container import LARGEST_HEADER, METADATA, Container, pack, parsed, unpack
 from blemish.model.manifest import FORMAT, ModelManifest
 from blemish.model.model import Model
 from blemish.model.ranges import check_pictures, problems
@@ -40,6 +40,8 @@ from blemish.model.tensor_checks import (
 )
 from blemish.model.trial import check_grids, graph_of, graph_work
 from blemish.options.settings import Settings
+from blemish.system.address import Address, Place
+from blemish.system.buckets import cause
 from blemish.system.outputs import Kind
 from blemish.system.whole_file import sweep, write_whole
 
@@ -92,9 +94,12 @@ def seal(metadata: Mapping[str, str]) -> str:
     return hashlib.sha256("\n".join(metadata[name] for name in ENTRIES if name in metadata).encode()).hexdigest()
 
 
-def write_model(path: Path, model: Model) -> None:
+def write_model(path: Place, model: Model) -> None:
     """Write a model whole, or leave what was there. Raises ModelFileError."""
     content = model_bytes(model)
+    if isinstance(path, Address):
+        _write_at(path, content)
+        return
     if not path.parent.is_dir():
         raise ModelFileError(
             f"The folder {path.parent} does not exist; create it, or choose another place for {path.name}."
@@ -106,7 +111,16 @@ def write_model(path: Path, model: Model) -> None:
         raise ModelFileError(f"{path} could not be written: {error.strerror or error}; nothing was changed.") from None
 
 
-def _is_model(path: Path) -> bool:
+def _write_at(address: Address, content: bytes) -> None:
+    try:
+        address.write_bytes(content)
+    except OSError as error:
+        raise ModelFileError(f"{address} could not be written: {cause(error)}; nothing was changed.") from None
+
+
+def _is_model(path: Place) -> bool:
+    if isinstance(path, Address):
+        return _is_model_at(path)
     try:
         with safe_open(path, framework="numpy") as file:
             return MANIFEST in (file.metadata() or {})
@@ -114,23 +128,34 @@ def _is_model(path: Path) -> bool:
         return False
 
 
-MODEL_FILE = Kind("a model", _is_model)
+def _is_model_at(address: Address) -> bool:
+    """The same, by two parts of the object's start."""
+    length = int.from_bytes(address.read_start(8), "little")
+    if length > LARGEST_HEADER:
+        return False
+    try:
+        return MANIFEST in json.loads(address.read_start(8 + length)[8:])[METADATA]
+    except (ValueError, LookupError, TypeError):
+        return False
+
+
+MODEL_FILE = Kind("a model", _is_model, in_buckets=True)
 """What a command may write a model over."""
 
 
-def read_model(path: Path, *, trusted: Trusted | None = None) -> Model:
+def read_model(path: Place, *, trusted: Trusted | None = None) -> Model:
     """Read and check a model file: digest, signature, version, manifest, types, shapes, hashes, graph.
 
     Raises ModelFileError naming the field that is wrong, or where none of the keys `trusted` has signed it.
     """
-    if not path.exists():
-        raise ModelFileError(f"{path} does not exist; blemish fit makes model files.")
-    if not path.is_file():
+    if isinstance(path, Path) and path.exists() and not path.is_file():
         raise ModelFileError(f"{path} is not a file; name a model file made by blemish fit.")
     try:
         content = path.read_bytes()
+    except FileNotFoundError:
+        raise ModelFileError(f"{path} does not exist; blemish fit makes model files.") from None
     except OSError as error:
-        raise ModelFileError(f"{path} cannot be read ({error.strerror or error}).") from None
+        raise ModelFileError(f"{path} cannot be read ({error.strerror or cause(error)}).") from None
     return model_of(content, str(path), trusted=trusted)
 
 

@@ -16,6 +16,7 @@ from blemish.errors import DataError
 from blemish.model.manifest import ModelManifest
 from blemish.reports.reconstruction import GoodPictures, reasons_sheet
 from blemish.result import Result
+from blemish.system.address import Place
 from blemish.system.outputs import Kind, Outputs
 from blemish.system.whole_file import write_whole
 
@@ -37,7 +38,7 @@ class _PictureFolder:
 
     KIND: ClassVar[str]
 
-    def __init__(self, folder: Path, paths: Sequence[Path], *, apart: bool = False) -> None:
+    def __init__(self, folder: Path, paths: Sequence[Place], *, apart: bool = False) -> None:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -60,7 +61,7 @@ class _PictureFolder:
 
 
 def claim_pictures(
-    outputs: Outputs, folders: Iterable[tuple[type[_PictureFolder], Path]], paths: Sequence[Path]
+    outputs: Outputs, folders: Iterable[tuple[type[_PictureFolder], Path]], paths: Sequence[Place]
 ) -> bool:
     """Claim the pictures of all images below each kind's folder; True where one folder serves several kinds.
 
@@ -70,7 +71,7 @@ def claim_pictures(
     apart = len({folder.resolve() for _, folder in chosen}) < len(chosen)
     root = _common_folder(paths)
     for kind, folder in chosen:
-        targets = (_target(folder, root, path, _ending(kind.KIND, apart)) for path in paths)
+        targets = (_target(folder, root, Path(path), _ending(kind.KIND, apart)) for path in paths)
         outputs.claim_below(folder, targets, _picture_kind(kind.KIND))
     return apart
 
@@ -103,10 +104,10 @@ def _short(name: str, ending: str) -> str:
     return start.decode("utf-8", errors="ignore") + told
 
 
-def _common_folder(paths: Sequence[Path]) -> Path | None:
+def _common_folder(paths: Sequence[Place]) -> Path | None:
     """The deepest folder that holds all images; None where they lie on several drives."""
     try:
-        return Path(os.path.commonpath([path.resolve().parent for path in paths]))
+        return Path(os.path.commonpath([Path(path).resolve().parent for path in paths]))
     except ValueError:
         return None
 
@@ -126,7 +127,7 @@ class ReasonsFolder(_PictureFolder):
 
     KIND = "reasons"
 
-    def __init__(self, folder: Path, paths: Sequence[Path], manifest: ModelManifest, *, apart: bool = False) -> None:
+    def __init__(self, folder: Path, paths: Sequence[Place], manifest: ModelManifest, *, apart: bool = False) -> None:
         super().__init__(folder, paths, apart=apart)
         self._pictures = GoodPictures(manifest)
 

@@ -11,6 +11,7 @@ from blemish.data.protocols.tasks import Task
 from blemish.data.samples import Sample
 from blemish.methods.registry import find_method
 from blemish.options.settings import Settings, make_settings
+from blemish.system.address import stamp
 
 __all__ = ["Cell"]
 
@@ -60,7 +61,7 @@ def _fingerprint(task: Task) -> str:
     """Changes with the names, sizes, labels, groups and splits of a task's images and masks."""
     digest = hashlib.sha256()
     for sample in task.samples:
-        size = sample.path.stat().st_size
-        mask = (sample.mask.name, sample.mask.stat().st_size, sample.mask_cut) if sample.mask else None
+        size = stamp(sample.path)[0]
+        mask = (sample.mask.name, stamp(sample.mask)[0], sample.mask_cut) if sample.mask else None
         digest.update(repr((sample.path.name, size, sample.label, sample.group, sample.split, mask)).encode())
     return digest.hexdigest()

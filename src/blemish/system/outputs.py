@@ -5,8 +5,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from blemish.errors import DataError
+from blemish.errors import DataError, OptionError
+from blemish.system.address import Address, Place, address_of, place_of
 from blemish.system.whole_file import sweep
 
 __all__ = ["ANY", "Kind", "Outputs", "begins", "typed"]
@@ -17,7 +19,9 @@ class Kind:
     """What a command writes: its name with its article, and how to tell whether a file is one."""
 
     name: str
-    holds: Callable[[Path], bool]
+    holds: Callable[[Any], bool]
+    in_buckets: bool = False
+    """Whether it is also written to addresses, which `holds` then tells as well."""
 
 
 def begins(name: str, *starts: str) -> Kind:
@@ -43,18 +47,23 @@ class Outputs:
     """
 
     def __init__(self, inputs: Iterable[str | os.PathLike[str]], *, force: bool = False) -> None:
-        self._inputs = [Path(path) for path in inputs]
+        self._places = [place_of(path) for path in inputs]
+        self._inputs = [place for place in self._places if isinstance(place, Path)]
         self._numbers: frozenset[tuple[int, int]] | None = None
         self._force = force
-        self._claimed: set[Path] = set()
+        self._claimed: set[Place] = set()
 
-    def claim(self, path: Path, kind: Kind) -> None:
+    def claim(self, path: Place, kind: Kind) -> None:
         """Claim a file to write, and delete what killed runs left beside it.
 
         Raises DataError where its folder is missing, where it is a folder, where another output has claimed it, and,
         without `force`, where writing would destroy an input or a file of another kind. Devices, pipes and empty
-        files may always be written to.
+        files may always be written to. Of addresses, those that cannot be written to, too.
         """
+        if address := address_of(path):
+            self._claim_at(address, kind)
+            return
+        path = Path(path)
         if not path.resolve().parent.is_dir():
             raise DataError(
                 f"The folder {path.parent} for {path.name} does not exist, so it cannot be written; create its folder "
@@ -66,6 +75,25 @@ class Outputs:
             raise DataError(f"The folder {path.parent} cannot be written; choose another for {path.name}.")
         self._take(path, kind)
         sweep(path.resolve().parent)
+
+    def _claim_at(self, address: Address, kind: Kind) -> None:
+        """The same for an address. Raises OptionError for what is written as files of this machine only."""
+        if not kind.in_buckets:
+            raise OptionError(
+                f"{address} is an address, and {kind.name} is written as a file of this machine; name a file, and copy "
+                f"it."
+            )
+        if address in self._claimed:
+            raise DataError(f"{address} is named for two outputs; give each a name of its own.")
+        self._claimed.add(address)
+        if not address.name or address.is_dir():
+            raise DataError(f"{address} is a folder; name a file in it.")
+        if address.is_file() and not self._force:
+            if address in self._places:
+                raise _would_destroy(address)
+            if address.status().size and not _is_one(address, kind):
+                raise _is_other(address, kind)
+        address.check_writable()
 
     def claim_below(self, folder: Path, paths: Iterable[Path], kind: Kind) -> None:
         """Claim files below a folder, which their writer makes; otherwise as `claim`.
@@ -101,15 +129,9 @@ class Outputs:
 
     def _refuse_to_destroy(self, path: Path, kind: Kind) -> None:
         if _number(path) in self._input_numbers():
-            raise DataError(
-                f"{path} is one of the files to read, and writing would destroy it; choose another name, "
-                "or repeat with --force."
-            )
+            raise _would_destroy(path)
         if path.stat().st_size and not _is_one(path, kind):
-            raise DataError(
-                f"{path} is there and is not {kind.name} written by blemish; choose another name, "
-                "or repeat with --force to write over it."
-            )
+            raise _is_other(path, kind)
 
     def _input_numbers(self) -> frozenset[tuple[int, int]]:
         """The inputs as the disk numbers them: one file by two paths, or by a link, is one."""
@@ -118,7 +140,21 @@ class Outputs:
         return self._numbers
 
 
-def _is_one(path: Path, kind: Kind) -> bool:
+def _would_destroy(path: Place) -> DataError:
+    return DataError(
+        f"{path} is one of the files to read, and writing would destroy it; choose another name, or repeat with "
+        f"--force."
+    )
+
+
+def _is_other(path: Place, kind: Kind) -> DataError:
+    return DataError(
+        f"{path} is there and is not {kind.name} written by blemish; choose another name, or repeat with --force to "
+        f"write over it."
+    )
+
+
+def _is_one(path: Place, kind: Kind) -> bool:
     try:
         return kind.holds(path)
     except OSError:
@@ -130,6 +166,6 @@ def _number(path: Path) -> tuple[int, int]:
     return found.st_dev, found.st_ino
 
 
-def typed(path: Path | str) -> str:
+def typed(path: Place | str) -> str:
     """A path as one types it."""
     return f'"{path}"' if " " in str(path) else str(path)

@@ -12,6 +12,7 @@ from safetensors.numpy import save
 
 from blemish.errors import DataError
 from blemish.images.read import Source, image_name
+from blemish.system.address import stamp
 from blemish.system.outputs import Kind
 from blemish.system.whole_file import write_whole
 from blemish.tuning.measure import Job, MeasuredLook
@@ -98,6 +99,5 @@ def _stamp(source: Source) -> tuple[str, int, int]:
     """By what an image is known again, without reading it."""
     name = image_name(source)
     if isinstance(source, str | os.PathLike):
-        found = Path(source).stat()
-        return name, found.st_size, found.st_mtime_ns
+        return name, *stamp(source)
     return name, 0, 0
