@@ -1,7 +1,16 @@
 """The pages on the API and on problems are what the station says of itself."""
 
 import importlib.util
+import re
+import shutil
+import sqlite3
+import subprocess
+from contextlib import closing
 from pathlib import Path
+
+import pytest
+from parts import good_part
+from station_bench import API, encoded, opened
 
 from blemish.service.serving import application
 from blemish.service.settings import StationSettings
@@ -39,3 +48,29 @@ def test_every_answer_in_json_has_a_named_shape(tmp_path: Path) -> None:
                     shapeless.append(f"{method} {path} {status}")
     assert seen > 50
     assert shapeless == []
+
+
+@pytest.mark.skipif(shutil.which("sqlite3") is None, reason="sqlite3 is not here")
+def test_a_backup_is_made_and_restored_as_the_guide_says(tmp_path: Path, model: Path) -> None:
+    """The commands failed as they were typed, on a folder that nobody had made and settings that nobody had written."""
+    guide = (ROOT / "docs/station.md").read_text("utf-8")
+    commands = re.findall(r"A backup while the station runs.*?```console\n(.*?)```", guide, re.S)[0]
+    with opened(tmp_path / "DATA") as bench:
+        bench.taught("part", model)
+        part = bench.inspect("part", encoded(good_part(1)))
+        bench.station.flush()
+        for settings in (False, True):
+            if settings:
+                (tmp_path / "DATA/blemish.toml").write_text("max_body_mb = 60\n", "utf-8")
+            shutil.rmtree(tmp_path / "backup", ignore_errors=True)
+            said = subprocess.run(["bash", "-euc", commands], cwd=tmp_path, capture_output=True, text=True, check=False)
+            assert (said.returncode, said.stdout, said.stderr) == (0, "", "")
+    [backup] = (tmp_path / "backup").iterdir()
+    assert (backup / "blemish.toml").is_file()
+    with closing(sqlite3.connect(backup / "station.db")) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    with opened(backup) as restored:
+        token = bench.admin.headers["Authorization"]
+        client = restored.client(Authorization=token)
+        assert client.get(f"{API}/inspections/{part['id']}").json()["verdict"] == part["verdict"]
+        assert client.get(part["links"]["overlay"]).status_code == 200

@@ -105,7 +105,7 @@ class TeachThese extends HTMLElement {
       ? make("p", { class: "warning", role: "alert" }, say("{count} of {all} golden pictures would be judged wrongly, so this version cannot go on line. Take out what it should not learn, and look again.", { count: wrong, all: golden.length }))
       : make("p", { class: "fine" }, say("All {count} golden pictures would be judged rightly.", { count: golden.length }));
     const rows = golden.map((each) => [
-      make("span", {}, make("img", { src: `${this.#address}/images/${each.sha256}`, alt: "", loading: "lazy", class: "small" }), ` ${each.name}`),
+      make("span", {}, make("img", { src: `${this.#address}/images/${each.sha256}?shown=true`, alt: "", loading: "lazy", class: "small" }), ` ${each.name}`),
       each.expected === "OK" ? say("must never be NG") : say("must never be OK"),
       each.verdict ? verdict(each.verdict) : "-",
       make("span", {}, verdict(each.new_verdict), each.right ? "" : ` ${say("wrong")}`),

@@ -9,23 +9,35 @@ const TRIES = 4;
 interface Taken { name: string; state: "added" | "known" | "refused"; error: string | null }
 
 class PictureDrop extends HTMLElement {
+  #waiting: File[][] = [];
+  #all = 0;
+  #sending = false;
+
   connectedCallback(): void {
-    pictures(this, (files) => void this.#send(files));
+    pictures(this, (files) => {
+      this.#waiting.push(...bundles(files)); // what is dropped while others are sent is sent after them
+      this.#all += files.length;
+      if (!this.#sending) void this.#send();
+    });
+    addEventListener("beforeunload", (event) => this.#sending && event.preventDefault());
   }
 
-  async #send(files: File[]): Promise<void> {
+  async #send(): Promise<void> {
     const bar = this.querySelector("progress")!;
     const refused: Taken[] = [];
     let sent = 0;
+    this.#sending = true;
     bar.hidden = false;
     this.classList.add("busy");
-    for (const some of bundles(files)) {
+    for (let some = this.#waiting.shift(); some; some = this.#waiting.shift()) {
       refused.push(...(await this.#bundle(some)).filter((each) => each.state === "refused"));
       sent += some.length;
-      bar.value = sent / files.length;
-      tell(this.querySelector("[role=status]"), say("{count} of {all} sent", { count: sent, all: files.length }));
+      bar.value = sent / this.#all;
+      tell(this.querySelector("[role=status]"), say("{count} of {all} sent", { count: sent, all: this.#all }));
     }
     this.classList.remove("busy");
+    this.#sending = false;
+    this.#all = 0;
     if (!refused.length) location.reload();
     else await this.#say(refused);
   }

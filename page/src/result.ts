@@ -71,7 +71,7 @@ class NearView extends HTMLElement {
 class LabelKeys extends HTMLElement {
   #keys = (event: KeyboardEvent) => {
     const label = { g: "good", b: "bad", u: "unsure" }[event.key.toLowerCase()];
-    if (label && isForThePage(event)) void this.#answer(label);
+    if (label && isForThePage(event) && !event.repeat) void this.#answer(label);
   };
 
   connectedCallback(): void {

@@ -1,5 +1,5 @@
 // The review: one part at a time, by keys. Answers wait in the page until the station has taken them.
-import { call, gone, isForThePage, make, say, tell, verdict, type Part } from "./station";
+import { call, gone, isForThePage, make, say, seen, tell, verdict, type Part } from "./station";
 
 interface Answer { part: Part; label: string | null }
 
@@ -19,7 +19,7 @@ class ReviewQueue extends HTMLElement {
     const act = acts[event.key.length === 1 ? event.key.toLowerCase() : event.key];
     if (act) {
       event.preventDefault();
-      act();
+      if (!event.repeat || event.key.startsWith("Arrow")) act(); // a key that is held answers one part, not all
     }
   };
 
@@ -97,7 +97,7 @@ class ReviewQueue extends HTMLElement {
     }));
     this.classList.toggle("through", !part);
     if (!part) {
-      find(".what").replaceChildren(say("That was the last one."));
+      find(".what").replaceChildren(say("That was the last one."), " ", make("a", { href: location.href }, say("Look for more")));
       return;
     }
     find(".what").replaceChildren(verdict(part.verdict), ` ${part.serial ?? part.name} `,
@@ -106,14 +106,14 @@ class ReviewQueue extends HTMLElement {
     tell(find<HTMLElement>(".gone"), gone(part));
     find<HTMLElement>(".pair").hidden = !!gone(part);
     if (!gone(part)) {
-      find<HTMLImageElement>(".original").src = part.links.image;
+      find<HTMLImageElement>(".original").src = seen(part);
       find<HTMLImageElement>(".over").src = part.links.overlay;
     }
     find<HTMLAnchorElement>(".more").href = `/results/${part.id}`;
     this.querySelectorAll<HTMLButtonElement>(".answers button").forEach((each) =>
       each.setAttribute("aria-pressed", String(this.#answers.get(part.id) === each.value)));
     const next = this.#parts[this.#at + 1];
-    if (next && !gone(next)) for (const address of [next.links.image, next.links.overlay]) new Image().src = address;
+    if (next && !gone(next)) for (const address of [seen(next), next.links.overlay]) new Image().src = address;
   }
 }
 

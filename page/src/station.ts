@@ -84,6 +84,11 @@ export function tell(place: HTMLElement | null, text: string): void {
   place.hidden = !text;
 }
 
+/** Where a part's picture is as a browser can show it: none shows a TIFF. */
+export function seen(part: Part): string {
+  return `${part.links.image}?shown=true`;
+}
+
 /** What stands in the place of a part's picture; nothing where it can be asked for. */
 export function gone(part: Part): string {
   const why: Record<string, string> = {
@@ -96,7 +101,9 @@ export function gone(part: Part): string {
 
 interface Ear { kind: string; hears: (event: MessageEvent) => void; hear: (data: any) => void }
 
+const AGAIN = 3000;
 const ears = new Set<Ear>();
+const silences = new Set<(silent: boolean) => void>();
 let stream: EventSource | undefined;
 
 /** Hear of events of a kind; data without an id says that some may not have been heard, so look again. Gives what ends it. */
@@ -112,6 +119,12 @@ export function listen(kind: string, hear: (data: any) => void): () => void {
   };
 }
 
+/** Hear that the station has fallen silent, again and again as long as it is, and once that it speaks again. */
+export function listenForSilence(hear: (silent: boolean) => void): () => void {
+  silences.add(hear);
+  return () => void silences.delete(hear);
+}
+
 function attach(stream: EventSource, ear: Ear): void {
   stream.addEventListener(ear.kind, ear.hears);
   stream.addEventListener("missed", ear.hears);
@@ -121,7 +134,16 @@ function attach(stream: EventSource, ear: Ear): void {
 function open(): void {
   if (stream || document.hidden || !ears.size) return;
   stream = new EventSource("/api/v1/events");
-  stream.addEventListener("open", () => ears.forEach((ear) => ear.hear({}))); // what came before it was open
+  stream.addEventListener("open", () => {
+    silences.forEach((hear) => hear(false));
+    ears.forEach((ear) => ear.hear({})); // what came before it was open
+  });
+  stream.addEventListener("error", () => {
+    silences.forEach((hear) => hear(true));
+    if (stream?.readyState !== EventSource.CLOSED) return; // the browser tries again by itself
+    close(); // after an answer that is no stream, as a proxy's while the station starts, it never would
+    window.setTimeout(open, AGAIN);
+  });
   ears.forEach((ear) => attach(stream!, ear));
 }
 

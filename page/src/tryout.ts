@@ -1,15 +1,24 @@
 // A version is tried: pictures are judged one after the other and shown with what was found.
 import { pictures } from "./files";
-import { call, gone, make, said, say, tell, verdict, type Part } from "./station";
+import { call, gone, make, said, say, seen, tell, verdict, type Part } from "./station";
 
 class TryOut extends HTMLElement {
+  #waiting: File[] = [];
+  #all = 0;
+  #judging = false;
+
   connectedCallback(): void {
-    pictures(this, (files) => void this.#judge(files));
+    pictures(this, (files) => {
+      this.#waiting.push(...files); // what is dropped while others are judged is judged after them
+      this.#all += files.length;
+      if (!this.#judging) void this.#judge().finally(() => (this.#judging = false));
+    });
   }
 
-  async #judge(files: File[]): Promise<void> {
+  async #judge(): Promise<void> {
+    this.#judging = true;
     let done = 0;
-    for (const file of files) {
+    for (let file = this.#waiting.shift(); file; file = this.#waiting.shift()) {
       const form = new FormData();
       form.append("images", file, file.name);
       const recipe = `/api/v1/recipes/${this.getAttribute("recipe")}`; // a batch of one: whoever tries, waits
@@ -17,12 +26,12 @@ class TryOut extends HTMLElement {
       try {
         await this.#show(await call<Part>("POST", address, form));
       } catch (error) {
-        tell(this.querySelector("[role=status]"), `${file.name}: ${(error as Error).message}`);
-        return;
+        this.#put(make("p", { class: "warning", role: "alert" }, (error as Error).message), make("span", {}, file.name));
       }
       done += 1;
-      tell(this.querySelector("[role=status]"), say("{count} of {all} judged", { count: done, all: files.length }));
+      tell(this.querySelector("[role=status]"), say("{count} of {all} judged", { count: done, all: this.#all }));
     }
+    this.#all = 0;
   }
 
   async #show(part: Part): Promise<void> {
@@ -30,8 +39,12 @@ class TryOut extends HTMLElement {
     const why = part.error ? await said(part.error) : gone(part);
     const inside = why
       ? make("p", {}, why)
-      : make("img", { loading: "lazy", src: part.verdict === "OK" ? part.links.image : part.links.overlay, alt: "" });
-    this.querySelector(".tried")!.prepend(make("li", {}, inside, link, make("span", {}, part.name)));
+      : make("img", { loading: "lazy", src: part.verdict === "OK" ? seen(part) : part.links.overlay, alt: "" });
+    this.#put(inside, link, make("span", {}, part.name));
+  }
+
+  #put(...inside: HTMLElement[]): void {
+    this.querySelector(".tried")!.prepend(make("li", {}, ...inside));
   }
 }
 

@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -92,9 +92,8 @@ def _answer_problems(app: FastAPI, problem_page: Callable[[Request, Problem], Re
 
     @app.exception_handler(Problem)
     async def of_ours(request: Request, error: Problem) -> Response:
-        path = request.url.path
-        if error.name == "unauthenticated" and request.method == "GET" and not path.startswith(("/api/", "/v2")):
-            return RedirectResponse(f"/login?next={quote(path)}", 303)
+        if error.name == "unauthenticated" and request.method == "GET" and not _is_for_programs(request):
+            return _to_login(request)
         return answered(request, error)
 
     @app.exception_handler(RequestValidationError)
@@ -120,12 +119,27 @@ def _answer_problems(app: FastAPI, problem_page: Callable[[Request, Problem], Re
         return answered(request, Problem(name, said, headers=error.headers))
 
 
+def _is_for_programs(request: Request) -> bool:
+    return request.url.path.startswith(("/api/", "/v2"))
+
+
+def _to_login(request: Request) -> Response:
+    """The way to log in, and back to what was asked for; a page that asked for a part of itself goes there whole."""
+    asked = request.headers.get("hx-current-url") if "hx-request" in request.headers else str(request.url)
+    parts = urlsplit(asked or "/")
+    login = f"/login?next={quote(f'{parts.path}?{parts.query}' if parts.query else parts.path)}"
+    if "hx-request" in request.headers:  # htmx would follow a redirect by itself, and put the form into the page
+        return Response(status_code=401, headers={"HX-Redirect": login})
+    return RedirectResponse(login, 303)
+
+
 def _described(app: FastAPI) -> dict[str, Any]:
     """OpenAPI, with the problems of every route, and without those that FastAPI invents."""
     if app.openapi_schema is None:
         shown = [route for route in app.state.routes if "page" not in route.tags]
         described = get_openapi(title=app.title, version=app.version, routes=shown)
-        described["components"].setdefault("schemas", {})["Problem"] = ProblemOut.model_json_schema()
+        schemas = described["components"].setdefault("schemas", {})
+        schemas.update(kserve.SCHEMAS, Problem=ProblemOut.model_json_schema())
         described["components"]["securitySchemes"] = {
             "token": {"type": "http", "scheme": "bearer"},
             "session": {"type": "apiKey", "in": "cookie", "name": "blemish_session"},

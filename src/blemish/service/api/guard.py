@@ -24,6 +24,10 @@ DRAIN_SECONDS, DRAINED = 2.0, 2
 """How long, and how many times the largest body, a refused call is still read."""
 PACE = 10_000
 """Bytes a second that a body must come at, after the first seconds: who sends a byte now and then holds no call."""
+PLAIN_BYTES = 4_000_000
+"""Of a body that is read in one go, in which nothing else is answered: JSON, and what has no type."""
+BY_PIECES = ("/inspections", ":batch", ":upload", "/infer")
+"""Ends of the addresses whose bodies are taken as bytes, whatever they say they are."""
 SAFE = {"GET", "HEAD", "OPTIONS"}
 LOOPBACK = {"localhost", "127.0.0.1", "[::1]"}
 HEADERS = {
@@ -53,9 +57,10 @@ class Guard:
             await self._app(scope, receive, send)
             return
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        most = self._most_of(scope["path"], headers)
         call = scope["state"] = dict(scope.get("state") or {}) | {"request_id": new_id()}
         began = False
-        body = _Body(receive, self._most, self._settings.body_seconds)
+        body = _Body(receive, most, self._settings.body_seconds)
 
         async def answer(message: Message) -> None:
             nonlocal began
@@ -67,7 +72,7 @@ class Guard:
             await send(message)
 
         try:
-            self._check(scope["method"], headers)
+            self._check(scope["method"], headers, most)
             await self._app(scope, body.receive, answer)
         except Problem as problem:  # of the body, or of ours
             if not began:
@@ -83,7 +88,13 @@ class Guard:
                 broken = Problem("broken", "The station made a mistake; the log has the details.")
                 await _send(answer, broken, scope["path"], call["request_id"])
 
-    def _check(self, method: str, headers: dict[str, str]) -> None:
+    def _most_of(self, path: str, headers: dict[str, str]) -> int:
+        """How many bytes a body may have."""
+        kind = headers.get("content-type", "").lower()
+        plain = not kind or "json" in kind or kind.startswith("application/x-www-form-urlencoded")
+        return min(self._most, PLAIN_BYTES) if plain and not path.endswith(BY_PIECES) else self._most
+
+    def _check(self, method: str, headers: dict[str, str], most: int) -> None:
         """Raise Problem for a host name that is not ours, another site's call, and a body that is too large."""
         host = headers.get("host", "").lower()
         name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
@@ -94,8 +105,8 @@ class Guard:
         length = headers.get("content-length", "0")
         if not length.isascii() or not length.isdigit():
             raise Problem("malformed", "Content-Length is no number.")
-        if int(length) > self._most:
-            raise _too_large(self._most)
+        if int(length) > most:
+            raise _too_large(most)
 
     def _headers(self, path: str, request_id: str) -> list[tuple[bytes, bytes]]:
         own = [*self._always, (b"X-Request-Id", request_id.encode())]
@@ -144,7 +155,9 @@ class _Body:
 
 
 def _too_large(most: int) -> Problem:
-    return Problem("too-large", f"A call may have {most // 1_000_000} MB; send less in one, or raise max_body_mb.")
+    said = f"A call may have {most // 1_000_000} MB; send less in one, or raise max_body_mb."
+    plain = f"JSON may have {most // 1_000_000} MB in one call; send less in one."
+    return Problem("too-large", plain if most == PLAIN_BYTES else said)
 
 
 async def _drain(receive: Receive, most: int) -> None:

@@ -22,6 +22,7 @@ from blemish.service.api.answers import API, Named
 from blemish.service.api.depends import At, Who, documented
 from blemish.service.api.shapes.asked import LabelPut
 from blemish.service.api.shapes.parts import HourOut, InspectionOut, LabelOut, Page
+from blemish.service.api.shown import picture_answer
 from blemish.service.clock import later, moment
 from blemish.service.problems import Problem
 from blemish.service.station import Station
@@ -85,22 +86,30 @@ def wanted_rows(
     label: Label | None = None,
     min_score: Annotated[float | None, Query(allow_inf_nan=False)] = None,
 ) -> Filter:
-    """What a search asks for."""
-    id = find_recipe(station.store.read, recipe).id if recipe is not None else None
-    return Filter(id, verdict, since, until, serial, version, label, min_score)
+    """What a search asks for. `version` is an id; or a number, where a recipe is named."""
+    found = find_recipe(station.store.read, recipe) if recipe is not None else None
+    if version is not None and found is not None:
+        version = find_version(station.store.read, found, version).id
+    elif version is not None and version.isdigit():
+        said = f"version={version} is a number, which every recipe has; name the recipe as well, or give an id."
+        raise Problem("invalid", said, errors=[{"pointer": "/query/version", "detail": said}])
+    return Filter(found.id if found else None, verdict, since, until, serial, version, label, min_score)
 
 
 Wanted = Annotated[Filter, Depends(wanted_rows)]
 
 
-@router.get("/inspections", response_model=Page, responses=documented("unknown-recipe"))
+@router.get("/inspections", response_model=Page, responses=documented("unknown-recipe", "unknown-id"))
 def search(
     station: At,
     wanted: Wanted,
     cursor: Annotated[str | None, Query(pattern=r"^\d{1,18}$")] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> dict[str, Any]:
-    """Past verdicts, the newest first; `next` is the cursor of the next page."""
+    """Past verdicts, the newest first; `next` is the cursor of the next page.
+
+    `version` is the id of a version; with `recipe` it may be its number.
+    """
     before = int(cursor) if cursor is not None else None
     rows = list_inspections(station.store.read, replace(wanted, before=before), limit)
     named = Named(station)
@@ -123,7 +132,7 @@ def hours(station: At, recipe: Short = None, since: Time = None, until: Time = N
             "description": "All rows that the filter lets through.",
             "content": {key: {} for key in FORMATS.values()},
         },
-        **documented("unknown-recipe", "wrong-media"),
+        **documented("unknown-recipe", "unknown-id", "wrong-media"),
     },
 )
 def export(station: At, wanted: Wanted, format: Literal["csv", "jsonl", "parquet"] = "csv") -> StreamingResponse:
@@ -145,10 +154,10 @@ def one(inspection: str, station: At) -> dict[str, Any]:
 
 
 @router.get("/inspections/{inspection}/image", response_class=Response, responses=_PICTURE)
-def image(inspection: str, station: At) -> Response:
-    """The picture as it came."""
+def image(inspection: str, station: At, shown: bool = False) -> Response:
+    """The picture as it came; with `shown`, as a JPEG where it came in a form that browsers do not show."""
     data, suffix = _kept(station, find_inspection(station.store.read, inspection))
-    return Response(data, media_type=MEDIA[suffix], headers=_inline(f"{inspection}{suffix}"))
+    return picture_answer(data, suffix, inspection, shown=shown)
 
 
 @router.get("/inspections/{inspection}/overlay", response_class=Response, responses=_PICTURE)
@@ -182,8 +191,8 @@ def _sixteen_bits(map_HW: Floats, threshold: float, is_distance: bool) -> Array:
 
 
 @router.get("/inspections/{inspection}/nearest/{place}", response_class=Response, responses=_PICTURE)
-def nearest(inspection: str, place: int, station: At) -> Response:
-    """The training picture nearest to region number `place` (0 is the first)."""
+def nearest(inspection: str, place: int, station: At, shown: bool = False) -> Response:
+    """The training picture nearest to region number `place` (0 is the first); `shown` as for the picture itself."""
     row = find_inspection(station.store.read, inspection)
     near = row.regions[place]["nearest"] if 0 <= place < len(row.regions) else []
     if not near:
@@ -191,7 +200,7 @@ def nearest(inspection: str, place: int, station: At) -> Response:
     path = station.store.pictures.named(near[0]["path"])
     if path is None:
         raise Problem("expired", "The nearest good picture is not kept here; the model was taught elsewhere.")
-    return Response(path.read_bytes(), media_type=MEDIA[path.suffix], headers=_inline(path.name))
+    return picture_answer(path.read_bytes(), path.suffix, path.stem, shown=shown)
 
 
 @router.put("/inspections/{inspection}/label", response_model=InspectionOut, responses=documented("unknown-id"))

@@ -12,6 +12,7 @@ from blemish.service.api.depends import At, Who, documented
 from blemish.service.api.history import written
 from blemish.service.api.shapes.asked import GoldenAdd
 from blemish.service.api.shapes.pictures import FindingOut, GoldenJudged, GoldenOut, SentOut, TrainingOut
+from blemish.service.api.shown import picture_answer
 from blemish.service.people.access import Caller
 from blemish.service.problems import Problem
 from blemish.service.station import Station
@@ -69,8 +70,8 @@ def examined(recipe: str, station: At) -> list[dict[str, Any]]:
         **documented("unknown-recipe", "unknown-id", "expired"),
     },
 )
-def one(recipe: str, sha256: str, station: At) -> Response:
-    """A training or golden picture as it came."""
+def one(recipe: str, sha256: str, station: At, shown: bool = False) -> Response:
+    """A training or golden picture as it came; with `shown`, as a JPEG where it came in a form no browser shows."""
     id = find_recipe(station.store.read, recipe).id
     both: list[Training | Golden] = [*list_training(station.store.read, id), *list_golden(station.store.read, id)]
     found = next((each for each in both if each.sha256 == sha256), None)
@@ -79,7 +80,7 @@ def one(recipe: str, sha256: str, station: At) -> Response:
     data = station.store.pictures.get(found.sha256, found.suffix)
     if data is None:
         raise Problem("expired", f"The file of {found.name} is missing.")
-    return Response(data, media_type=MEDIA[found.suffix], headers={"Content-Disposition": "inline"})
+    return picture_answer(data, found.suffix, found.sha256, shown=shown)
 
 
 @router.delete(

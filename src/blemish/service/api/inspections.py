@@ -76,7 +76,7 @@ class Asked(BaseModel):
 class Keyed(BaseModel):
     """The header that makes a repeated call safe."""
 
-    idempotency_key: Short = None
+    idempotency_key: Annotated[str, Field(min_length=1, max_length=200)] | None = None
 
 
 @router.post(

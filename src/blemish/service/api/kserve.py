@@ -1,19 +1,16 @@
 """KServe's open inference protocol, version 2, beside our own: what speaks it needs no client of ours."""
 
 import asyncio
-import base64
-import binascii
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-import cv2
-import numpy as np
-from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import APIRouter, Query, Request, Response
+from pydantic.json_schema import models_json_schema
 
 from blemish.service.api.depends import At, Who, documented
 from blemish.service.api.inspections import served, verdict
 from blemish.service.api.shapes.health import Live
 from blemish.service.api.shapes.kserve import Inferred, ModelOut, ModelReady, ServerOut, ServerReady
+from blemish.service.api.tensors import Infer, answer_pieces, read_infer
 from blemish.service.people.access import Caller
 from blemish.service.problems import Problem
 from blemish.service.station import Station
@@ -21,10 +18,9 @@ from blemish.service.store.recipes import find_recipe
 from blemish.service.store.versions import find_version, list_versions
 from blemish.service.work.part import SOON, Part, Ticket
 
-__all__ = ["router"]
+__all__ = ["SCHEMAS", "router"]
 
 router = APIRouter(tags=["kserve"], prefix="/v2")
-MOST_VALUES = 50_000_000
 INPUTS = [
     {"name": "image", "datatype": "BYTES", "shape": [1]},
     {"name": "image", "datatype": "UINT8", "shape": [-1, -1, 3]},
@@ -36,36 +32,17 @@ OUTPUTS = [
 ]
 
 
-class Tensor(BaseModel):
-    """One input: `image` as UINT8 [H, W, 3], or as BYTES [1], a file in base64."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    name: Literal["image"]
-    datatype: Literal["UINT8", "BYTES"]
-    shape: list[Annotated[int, Field(ge=1, le=100_000)]] = Field(max_length=4)
-    data: list[Any] = Field(max_length=MOST_VALUES)
-
-
-class Wanted(BaseModel):
-    """One output that is asked for."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    name: Literal["score", "verdict", "anomaly_map"]
-
-
-class Infer(BaseModel):
-    """A call for one picture."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    id: Annotated[str, Field(max_length=200)] | None = None
-    inputs: list[Tensor] = Field(min_length=1, max_length=1)
-    outputs: list[Wanted] = Field(default=[], max_length=3)
-
-
 _INFER = documented("unknown-recipe", "unknown-id", "not-on-line", "busy", "not-ready")
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Infer"}}},
+    }
+}
+SCHEMAS: dict[str, Any] = models_json_schema([(Infer, "validation")], ref_template="#/components/schemas/{model}")[1][
+    "$defs"
+]
+"""Of the body, which is read by hand (tensors.py)."""
 
 
 @router.get("", response_model=ServerOut)
@@ -127,31 +104,33 @@ def version_ready(recipe: str, version: str, station: At) -> dict[str, bool]:
     return {"ready": True}
 
 
-@router.post("/models/{recipe}/infer", response_model=Inferred, responses=_INFER)
+@router.post("/models/{recipe}/infer", response_model=Inferred, responses=_INFER, openapi_extra=_BODY)
 async def infer(
-    recipe: str, asked: Infer, station: At, who: Who, serial: Annotated[str | None, Query(max_length=200)] = None
-) -> dict[str, Any]:
+    recipe: str, request: Request, station: At, who: Who, serial: Annotated[str | None, Query(max_length=200)] = None
+) -> Response:
     """Judge one picture by the version on line; it is recorded as every part."""
-    return await _infer(station, who, recipe, None, asked, serial)
+    return await _infer(station, who, recipe, None, request, serial)
 
 
-@router.post("/models/{recipe}/versions/{version}/infer", response_model=Inferred, responses=_INFER)
+@router.post(
+    "/models/{recipe}/versions/{version}/infer", response_model=Inferred, responses=_INFER, openapi_extra=_BODY
+)
 async def infer_version(
     recipe: str,
     version: str,
-    asked: Infer,
+    request: Request,
     station: At,
     who: Who,
     serial: Annotated[str | None, Query(max_length=200)] = None,
-) -> dict[str, Any]:
+) -> Response:
     """Judge one picture by the version that is named."""
-    return await _infer(station, who, recipe, version, asked, serial)
+    return await _infer(station, who, recipe, version, request, serial)
 
 
 async def _infer(
-    station: Station, who: Caller, recipe: str, version: str | None, asked: Infer, serial: str | None
-) -> dict[str, Any]:
-    data = await asyncio.to_thread(_bytes, asked.inputs[0])
+    station: Station, who: Caller, recipe: str, version: str | None, request: Request, serial: str | None
+) -> Response:
+    asked, data = await asyncio.to_thread(read_infer, await request.body())
     judging = await served(station, recipe, version)
     part = Part(judging, data, Ticket("picture", "v2", who.name, serial), SOON)
     row, recorded = await verdict(station, part)
@@ -160,31 +139,16 @@ async def _infer(
     }
     if row.score is not None:
         values["score"] = {"datatype": "FP32", "shape": [1], "data": [row.score]}
-    asked_for = [each.name for each in asked.outputs] or ["score", "verdict"]
     map_HW = part.result.anomaly_map if part.result is not None else None
-    if "anomaly_map" in asked_for and map_HW is not None:
-        flat = np.nan_to_num(map_HW).astype(np.float32)
-        values["anomaly_map"] = {"datatype": "FP32", "shape": list(flat.shape), "data": flat.ravel().tolist()}
-    return {
+    if map_HW is not None:
+        values["anomaly_map"] = {"datatype": "FP32", "shape": list(map_HW.shape)}
+    answer = {
         "model_name": judging.recipe.name,
         "model_version": str(judging.version.number),
         "id": asked.id or row.id,
         "parameters": {"inspection": row.id, "recorded": recorded, "error": row.error or ""},
-        "outputs": [{"name": name, **values[name]} for name in asked_for if name in values],
     }
-
-
-def _bytes(tensor: Tensor) -> bytes:
-    """The picture as the bytes of a file, which is what is kept; pixels become a PNG. Raises Problem."""
-    try:
-        if tensor.datatype == "BYTES":
-            return base64.b64decode(str(tensor.data[0]), validate=True)
-        height, width, channels = tensor.shape
-        pixels = np.asarray(tensor.data, np.int64).reshape(height, width, channels)
-        if channels != 3 or pixels.min() < 0 or pixels.max() > 255:
-            raise ValueError("three channels of 0 to 255 are wanted")
-        return cv2.imencode(".png", cv2.cvtColor(pixels.astype(np.uint8), cv2.COLOR_RGB2BGR))[1].tobytes()
-    except (ValueError, TypeError, IndexError, OverflowError, binascii.Error) as error:
-        raise Problem(
-            "invalid", f"The input image cannot be used: {error}.", errors=[{"pointer": "/inputs/0"}]
-        ) from None
+    asked_for = [each.name for each in asked.outputs] or ["score", "verdict"]
+    outputs = [{"name": name, **values[name]} for name in asked_for if name in values]
+    told = await asyncio.to_thread(lambda: "".join(answer_pieces(answer, outputs, map_HW)))
+    return Response(told, media_type="application/json")

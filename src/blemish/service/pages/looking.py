@@ -1,6 +1,8 @@
 """Pages for those who look: the line, one result, the queue of parts to review, and the history."""
 
+import math
 from dataclasses import replace
+from importlib.util import find_spec
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
@@ -9,7 +11,7 @@ from fastapi.responses import HTMLResponse, PlainTextResponse
 from blemish.language.translation import translated
 from blemish.service.api.answers import Named, recipe_answer
 from blemish.service.api.depends import At, Who
-from blemish.service.clock import later, moment
+from blemish.service.clock import later, moment, now
 from blemish.service.pages.said import GONE, in_words
 from blemish.service.pages.show import language_of, show, teller
 from blemish.service.problems import Problem
@@ -32,18 +34,19 @@ DAYS = 7
 QUEUE = 200
 """Parts that the review asks for at once."""
 VERDICTS = ("OK", "NG", "REVIEW", "ERROR")
+FORMATS = [("csv", "CSV"), ("jsonl", "JSON Lines"), ("parquet", "Parquet")]
 
 
 @router.get("/")
 def line(request: Request, station: At, who: Who) -> Response:
     """The newest verdict of every recipe, large."""
-    return show(request, "line", {"tiles": _tiles(station)})
+    return show(request, "line", {"tiles": _tiles(station), "now": now()})
 
 
 @router.get("/line")
 def tiles(request: Request, station: At) -> Response:
     """The tiles alone: what changes on the line's page."""
-    return show(request, "tiles", {"tiles": _tiles(station)})
+    return show(request, "tiles", {"tiles": _tiles(station), "now": now()})
 
 
 @router.get("/review")
@@ -89,14 +92,18 @@ def history(
     """Past verdicts by a filter; its address is the filter, so that it can be sent to others."""
     asked = {"recipe": recipe, "verdict": verdict, "since": since, "until": until, "serial": serial}
     asked |= {"version": version, "label": label, "min_score": min_score}
-    given = {name: value for name, value in asked.items() if value}
+    versions, problem = [], None
     try:
-        wanted, problem = _filter(station, given), None
-    except (Problem, ValueError) as error:
+        versions = list_versions(station.store.read, find_recipe(station.store.read, recipe).id) if recipe else []
+        if recipe and version not in (each.id for each in versions):
+            asked["version"] = ""  # of the recipe that was chosen before
+        wanted = _filter(station, {name: value for name, value in asked.items() if value})
+    except Problem as error:
         wanted, problem = Filter(), str(error)
-    rows = list_inspections(station.store.read, replace(wanted, before=int(cursor) if cursor else None), PAGE)
+    given = {name: value for name, value in asked.items() if value}
+    before = replace(wanted, before=int(cursor) if cursor else None)
+    rows = list_inspections(station.store.read, before, PAGE) if problem is None else []
     named = Named(station)
-    found = find_recipe(station.store.read, recipe) if recipe and problem is None else None
     said = {
         "rows": [named.inspection(row, detail="verdict") for row in rows],
         "next": str(rows[-1].seq) if len(rows) == PAGE else None,
@@ -104,8 +111,9 @@ def history(
         "given": given,
         "problem": problem,
         "recipes": [each.name for each in list_recipes(station.store.read, archived=True)],
-        "versions": list_versions(station.store.read, found.id) if found else [],
-        "hours": _hours(station, found.id if found else None, wanted),
+        "versions": versions,
+        "hours": _hours(station, wanted) if problem is None else [],
+        "formats": [each for each in FORMATS if each[0] != "parquet" or find_spec("pyarrow")],
     }
     return show(request, "history", said)
 
@@ -129,10 +137,10 @@ def _tiles(station: Station) -> list[dict[str, Any]]:
     return made
 
 
-def _hours(station: Station, recipe: str | None, wanted: Filter) -> list[dict[str, Any]]:
+def _hours(station: Station, wanted: Filter) -> list[dict[str, Any]]:
     """Counts of the hours asked for; of the last seven days where no time is said."""
     since = wanted.since or later(-DAYS * 86_400)
-    return count_hours(station.store.read, recipe, since, wanted.until or later(0))
+    return count_hours(station.store.read, wanted.recipe, since, wanted.until or later(0))
 
 
 def _waiting(station: Station, recipe: str | None) -> list[dict[str, Any]]:
@@ -158,9 +166,27 @@ def _near(station: Station, told: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _filter(station: Station, given: dict[str, str]) -> Filter:
-    """A search as it was typed. Raises Problem and ValueError."""
+    """A search as it was typed. Raises Problem."""
     recipe = find_recipe(station.store.read, given["recipe"]).id if "recipe" in given else None
-    since, until = (moment(given[name]) if name in given else None for name in ("since", "until"))
-    score = float(given["min_score"]) if "min_score" in given else None
+    since, until = (_time(given[name]) if name in given else None for name in ("since", "until"))
+    score = _score(given["min_score"]) if "min_score" in given else None
     verdict, serial, version, label = (given.get(name) for name in ("verdict", "serial", "version", "label"))
     return Filter(recipe, verdict, since, until, serial, version, label, score)
+
+
+def _time(typed: str) -> str:
+    try:
+        return moment(typed)
+    except ValueError:
+        raise Problem("invalid", f"{typed!r} is no time; write it as 2026-11-26 06:00.") from None
+
+
+def _score(typed: str) -> float:
+    """A number as people type it, also with a decimal comma."""
+    try:
+        score = float(typed.replace(",", "."))
+    except ValueError:
+        score = math.nan
+    if not math.isfinite(score):
+        raise Problem("invalid", f"{typed!r} is no number.")
+    return score

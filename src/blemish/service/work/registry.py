@@ -59,7 +59,8 @@ class Registry:
             if recipe.champion is None or recipe.state != "open":
                 self._served.pop(key, None)
                 self.failed.pop(recipe.name, None)
-                why = "is put away" if recipe.state != "open" else "has no version on line; teach it, then promote one"
+                _check_open(recipe)
+                why = "has no version on line; teach it, then promote one"
                 raise Problem("not-on-line", f"{recipe.name} {why}.")
             version = version_of_id(self._store.read, recipe.champion)
             assert version is not None, "a champion is a version"
@@ -97,8 +98,9 @@ class Registry:
         return Served(recipe, version, detector)
 
     def version_named(self, name: str, version: str) -> Served:
-        """A version by its recipe's name and its own id or number. Raises Problem."""
+        """A version that is to judge a part, by its recipe's name and its own id or number. Raises Problem."""
         recipe = find_recipe(self._store.read, name)
+        _check_open(recipe)
         return self.of_version(recipe, find_version(self._store.read, recipe, version))
 
     def _alone(self, key: str) -> threading.Lock:
@@ -119,6 +121,12 @@ class Registry:
             why = str(error).replace(str(path), path.name)  # whoever asks need not know where the station keeps it
             said = f"Version {version.number} of {recipe.name} cannot be used on this machine: {why}"
             raise Problem("not-ready", said) from error
+
+
+def _check_open(recipe: Recipe) -> None:
+    """Raise Problem where a recipe is put away: it judges no more, by whichever version."""
+    if recipe.state != "open":
+        raise Problem("not-on-line", f"{recipe.name} is put away.")
 
 
 def _bound(recipe: Recipe) -> int | None:
