@@ -1,7 +1,7 @@
 """Addresses of buckets without a bucket: how they are read, shown, matched and refused."""
 
 import pickle
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -9,6 +9,7 @@ import pytest
 
 import blemish
 from blemish.errors import DataError, ImageError, ModelFileError, OptionError
+from blemish.images.ahead import read_ahead
 from blemish.images.files import find_images
 from blemish.images.read import read_image
 from blemish.system.address import Address, address_of, identity, place_of, stamp
@@ -36,6 +37,12 @@ class FakeBucket:
         if name in OBJECTS:
             return Seen("file", OBJECTS[name], 17)
         return Seen("folder" if any(each.startswith(f"{name}/") for each in OBJECTS) or not name else "none")
+
+    def read(self, name: str, most: int | None = None) -> bytes:
+        self.asked.append(f"read {name}")
+        if name == "good/img10.png":
+            raise FileNotFoundError(name)
+        return name.encode()
 
     def listed(self, name: str, *, recursive: bool = False) -> Iterator[tuple[str, Seen]]:
         self.asked.append(f"list {name}")
@@ -174,6 +181,34 @@ def test_what_was_listed_is_not_asked_for_again(bucket: FakeBucket) -> None:
     assert bucket.asked == ["seen good/img2.png"]
     with pytest.raises(FileNotFoundError):
         stamp("s3://b/good")
+
+
+def test_objects_are_read_ahead_in_order_and_one_that_cannot_be_read_comes_as_it_is(bucket: FakeBucket) -> None:
+    images = find_images("s3://b/good/**").images
+    given = list(read_ahead([*images, "here.png", b"bytes"]))
+    *read, gone, path, content = given
+    assert read == [(str(image), image.key.encode()) for image in images[:3] if isinstance(image, Address)]
+    assert (gone, path, content) == (images[3], "here.png", b"bytes")
+
+
+def test_no_more_is_read_ahead_than_there_is_room_for(bucket: FakeBucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("blemish.images.ahead.ROOM", 20)
+    image = Address("s3://b", "good/img2.png", seen=Seen("file", 8))
+    ahead = read_ahead([image] * 5)
+    next(ahead)
+    assert bucket.asked.count("read good/img2.png") <= 2, "the one that was given, and one more of 8 bytes"
+    assert len(list(ahead)) == 4
+    large = Address("s3://b", "good/img2.png", seen=Seen("file", 80))
+    assert len(list(read_ahead([large] * 3))) == 3
+    begun = read_ahead([image] * 100)
+    next(begun)
+    assert isinstance(begun, Generator)
+    begun.close()
+    assert bucket.asked.count("read good/img2.png") < 20
+
+
+def test_paths_alone_are_not_read_ahead() -> None:
+    assert list(read_ahead(["a.png", Path("b.png")])) == ["a.png", Path("b.png")]
 
 
 def test_a_model_in_a_bucket_is_not_changed_in_place() -> None:

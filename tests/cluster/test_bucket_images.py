@@ -24,6 +24,7 @@ from blemish.system.storage import Storage
 
 pytestmark = NEEDS_SERVER
 OPTIONS: dict[str, Any] = {"size": 32, "coreset": 60, "seed": 1, "threads": 1, "progress": False}
+SMALL = ("--size", "32", "--coreset", "60", "--effort", "quick")
 IMAGES = 20
 BESIDE = 2
 """A mask and its image are also read to tell which is which."""
@@ -231,9 +232,8 @@ def run(*arguments: str) -> tuple[int, str]:
 
 
 def test_commands_take_addresses(server: Server, local: Path, tmp_path: Path) -> None:
-    own = ["--size", "32", "--coreset", "60", "--effort", "quick"]
     model = "s3://plant/typed/part.blemish"
-    code, told = run("fit", "s3://plant/line/good/", "-o", model, *own)
+    code, told = run("fit", "s3://plant/line/good/", "-o", model, *SMALL)
     assert code == 0, told
     assert f"{model}: {IMAGES} good images at" in told
     code, told = run("inspect", model, "s3://plant/line/good/", "--csv", str(tmp_path / "rows.csv"))
@@ -241,7 +241,7 @@ def test_commands_take_addresses(server: Server, local: Path, tmp_path: Path) ->
     assert "s3://plant/line/good/0.png" in (tmp_path / "rows.csv").read_text()
     assert json.loads(run("info", model, "--json")[1])["images"] == IMAGES
     assert run("evaluate", model, "s3://plant/line/set")[0] == 0
-    assert run("scan", "s3://plant/line/good", *own)[0] in (0, 3)
+    assert run("scan", "s3://plant/line/good", *SMALL)[0] in (0, 3)
     assert run("doctor", "s3://plant/line/good")[0] in (0, 1)
 
 
@@ -263,3 +263,20 @@ def test_commands_refuse_what_is_no_model_and_what_is_changed_in_place(server: S
     code, told = run("inspect", "s3://plant/other/part.blemish", "s3://plant/line/good", "--csv", "s3://plant/a.csv")
     assert "s3://plant/a.csv is an address, and " in told
     assert code == 2
+
+
+def test_many_products_are_fitted_from_a_bucket_into_one(server: Server, local: Path, tmp_path: Path) -> None:
+    for name in ("bolt", "nut"):
+        for seed in range(6):
+            put(server, f"products/{name}/good/{seed}.png", (local / f"good/{seed + len(name)}.png").read_bytes())
+    command = ("fit", "--each", "s3://plant/products/*/good", "-o", "s3://plant/each/", *SMALL, "--json")
+    rows = json.loads(CliRunner().invoke(app, command).stdout)
+    assert [row["path"] for row in rows] == ["s3://plant/each/bolt.blemish", "s3://plant/each/nut.blemish"]
+    assert [row["kept"] for row in rows] == [False, False]
+    assert blemish.load("s3://plant/each/nut.blemish").manifest.images[0].path == "s3://plant/products/nut/good/0.png"
+    put(server, "products/nut/good/0.png", (local / "good/9.png").read_bytes())
+    rows = json.loads(CliRunner().invoke(app, command).stdout)
+    assert [row["kept"] for row in rows] == [True, False], "an image was taken anew"
+    code, told = run("fit", "--each", "s3://plant/none/*/good", "-o", "s3://plant/each", *SMALL)
+    assert code == 2
+    assert "s3://plant/none/*/good is no folder; with --each, name one folder of good images" in told

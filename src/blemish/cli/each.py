@@ -48,10 +48,12 @@ def _claimed_products(folders: Sequence[str], output: Path, outputs: "Outputs") 
     from blemish.cluster.products import products_of
     from blemish.errors import DataError
     from blemish.model.file import MODEL_FILE
+    from blemish.system.address import place_of
 
-    if not output.is_dir():
+    place = place_of(output)
+    if isinstance(place, Path) and not place.is_dir():
         raise DataError(f"{output} is no folder; with --each, name one for the models, which is there.")
-    products = products_of(folders, output)
+    products = products_of(folders, place)
     for product in products:
         outputs.claim(product.model, MODEL_FILE)
     return products

@@ -28,7 +28,12 @@ if TYPE_CHECKING:
 
 __all__ = ["fit"]
 
-Images = Annotated[list[str], typer.Argument(help="Good images: folders, files, patterns, or one CSV.")]
+Images = Annotated[
+    list[str],
+    typer.Argument(
+        help="Good images: folders, files, patterns, or one CSV; here or in a bucket (s3://, gs://, abfs://)."
+    ),
+]
 Output = Annotated[
     Path,
     typer.Option("--output", "-o", help="The model file to write, such as part.blemish.", rich_help_panel=Panel.FIRST),

@@ -32,6 +32,11 @@ if TYPE_CHECKING:
 
 __all__ = ["exit_code", "inspect"]
 
+Images = Annotated[
+    list[str],
+    typer.Argument(help="Images to inspect: files, folders or patterns; here or in a bucket (s3://, gs://, abfs://)."),
+]
+
 
 class Writer(Protocol):
     """Takes each result as it comes."""
@@ -41,7 +46,7 @@ class Writer(Protocol):
 
 def inspect(
     model: Annotated[Path, typer.Argument(help="A model made by blemish fit, or its export (.onnx, .xml).")],
-    images: Annotated[list[str], typer.Argument(help="Images to inspect: files, folders or patterns.")],
+    images: Images,
     csv: Annotated[Path | None, typer.Option(help="Write one row an image to this CSV file.")] = None,
     regions: Annotated[Path | None, typer.Option(help="Write one row a region to this CSV file.")] = None,
     jsonl: Annotated[Path | None, typer.Option(help="Write one JSON object an image to this file.")] = None,

@@ -10,13 +10,12 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from blemish.cluster.worker import Worker
 from blemish.errors import BlemishError
 from blemish.images.sources import list_sources
-from blemish.system.whole_file import write_whole
+from blemish.system.address import Place, stamp, write_at
 
 __all__ = ["Told", "keep", "kept", "made_of"]
 
@@ -34,7 +33,7 @@ class Told:
     notes: tuple[str, ...]
 
 
-def made_of(images: Path, options: Mapping[str, Any]) -> str | None:
+def made_of(images: Place, options: Mapping[str, Any]) -> str | None:
     """Digits that stand for the images of a folder (name, size and time of writing), the options of `fit`, files that
     these name, and versions; None where that cannot be known."""
     try:
@@ -50,16 +49,16 @@ def made_of(images: Path, options: Mapping[str, Any]) -> str | None:
     return hashlib.sha256(told.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def keep(model: Path, made: str | None, told: Told) -> None:
+def keep(model: Place, made: str | None, told: Told) -> None:
     """Write down what a model that was just written is made of; where that cannot be done, it will be fitted again."""
     if made is None:
         return
     with suppress(OSError):
         fields = {"made_of": made, "model": _digest(model), **vars(told)}
-        write_whole(_beside(model), json.dumps(fields).encode())
+        write_at(_beside(model), json.dumps(fields).encode())
 
 
-def kept(model: Path, images: Path, options: Mapping[str, Any]) -> Told | None:
+def kept(model: Place, images: Place, options: Mapping[str, Any]) -> Told | None:
     """What is told of a model that is there as it was written, of these images and options; None of any other."""
     try:
         found = json.loads(_beside(model).read_bytes())
@@ -70,17 +69,16 @@ def kept(model: Path, images: Path, options: Mapping[str, Any]) -> Told | None:
         return None
 
 
-def _beside(model: Path) -> Path:
-    return model.with_name(f".{model.name}.made-of.json")
+def _beside(model: Place) -> Place:
+    return model.parent / f".{model.name}.made-of.json"
 
 
-def _digest(model: Path) -> str:
+def _digest(model: Place) -> str:
     return hashlib.sha256(model.read_bytes()).hexdigest()
 
 
 def _state(path: str | os.PathLike[str]) -> tuple[str, int, int]:
-    status = os.stat(path)
-    return os.fspath(path), status.st_size, status.st_mtime_ns
+    return os.fspath(path), *stamp(path)
 
 
 def _values(options: Mapping[str, Any]) -> Iterator[str]:

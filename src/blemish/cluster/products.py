@@ -12,7 +12,9 @@ from blemish.cluster.cluster import Cluster
 from blemish.cluster.finished import Told, keep, kept, made_of
 from blemish.errors import BlemishError, DataError
 from blemish.fitting import fit
+from blemish.images.matching import matching
 from blemish.model.suspects import tell_left_out, tell_suspects
+from blemish.system.address import Place, address_of
 from blemish.system.conducts import silently
 from blemish.system.outputs import typed
 
@@ -27,8 +29,8 @@ class Product:
     """One product: the folder of its good images, and the model file to write."""
 
     name: str
-    images: Path
-    model: Path
+    images: Place
+    model: Place
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class ProductFit:
     """Whether its model was there already, of these images and options."""
 
 
-def products_of(folders: Sequence[str], output: Path) -> list[Product]:
+def products_of(folders: Sequence[str], output: Place) -> list[Product]:
     """A product for each folder, named by what sets its path apart: a and b for `set/a/good` and `set/b/good`.
 
     Raises DataError where a folder is absent or comes twice.
@@ -119,8 +121,11 @@ def _fit_one(options: Mapping[str, Any], asked: tuple[Product, str | None]) -> P
     return _told(product, told)
 
 
-def _folders(named: str) -> list[Path]:
+def _folders(named: str) -> list[Place]:
     """The folder of this name, or those that a pattern names, where the shell has not expanded it."""
+    if address := address_of(named):
+        pattern = any(character in address.key for character in "*?[")
+        return [*sorted(matching(address, folders=True), key=str)] or [address] if pattern else [address]
     if os.path.isdir(named) or not any(character in named for character in "*?["):
         return [Path(named)]
     return [Path(found) for found in sorted(glob(named, recursive=True)) if os.path.isdir(found)] or [Path(named)]

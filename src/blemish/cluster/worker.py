@@ -21,6 +21,7 @@ from blemish.errors import DataError, OptionError
 from blemish.features.made_up import sight_of
 from blemish.features.patches import AnyExtractor, Features, look
 from blemish.features.tiles import extractor_for
+from blemish.images.ahead import read_ahead
 from blemish.images.held import Held
 from blemish.images.read import Source
 from blemish.images.transform import pixels_digest
@@ -113,7 +114,8 @@ class Worker:
         The pixels it gives beside each answer are held.
         """
         found = []
-        for number, (answer, image) in enumerate(stream(self._function(sent), sources, threads=threads), start=first):
+        answers = stream(self._function(sent), read_ahead(sources), threads=threads)
+        for number, (answer, image) in enumerate(answers, start=first):
             if image is not None:
                 self._held.hold(number, image)
             found.append(answer)
@@ -223,7 +225,7 @@ class Worker:
         self._network()
         numbered = enumerate(sources, start=plan.first + chunk * plan.chunk)
         given = [self._held.take(number, source) for number, source in numbered]
-        images: list[GoodImage] = list(stream(self._look, given, threads=at_once))
+        images: list[GoodImage] = list(stream(self._look, read_ahead(given), threads=at_once))
         for image in images:
             for name, room in self._rooms.items():
                 room.append(image.features[name].values_QD)

@@ -1,12 +1,12 @@
 """What the doctor can say of good images that a fit has looked at anyway."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from blemish.data.samples import Sample
 from blemish.diagnosis import checks
 from blemish.diagnosis.finding import Seen
 from blemish.images.glance import Glance
+from blemish.system.address import place_of
 
 __all__ = ["noticed"]
 
@@ -14,7 +14,7 @@ __all__ = ["noticed"]
 def noticed(glances: Sequence[Glance], parts: Sequence[str], named: Sequence[str]) -> list[str]:
     """A sentence for each thing found; `parts` as they are counted, `named` as they came."""
     seen = [
-        Seen(Sample(Path(glance.name), 0, "good", None, part, "train"), glance)
+        Seen(Sample(place_of(glance.name), 0, "good", None, part, "train"), glance)
         for glance, part in zip(glances, parts, strict=True)
     ]
     findings = [

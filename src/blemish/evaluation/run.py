@@ -144,7 +144,7 @@ def _in_parts(detector: Inspects, tests: Sequence[Sample], notes: list[str], clu
 def _results(detector: Inspects, tests: Sequence[Sample], cluster: Workers | None, *, masked: bool) -> Iterator[Result]:
     """One result a sample, in order; from a cluster, with maps only where they are measured."""
     if cluster is None or not isinstance(detector, Detector):
-        return detector.inspect_many(sample.path for sample in tests)
+        return detector.inspect_many([sample.path for sample in tests])
     asked = [Asked(sample.path, masked and not lacks_mask(sample)) for sample in tests]
     return cluster.stream(InspectEach(detector), asked, heavy=masked)
 

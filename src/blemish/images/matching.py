@@ -8,15 +8,16 @@ from blemish.system.address import Address
 __all__ = ["matching"]
 
 
-def matching(pattern: Address) -> Iterator[Address]:
-    """The objects that match, in no order. Raises DataError where the bucket cannot be listed.
+def matching(pattern: Address, *, folders: bool = False) -> Iterator[Address]:
+    """The objects, or the folders, that match, in no order. Raises DataError where the bucket cannot be listed.
 
     Folders are listed down to a `**`; all that lies below it is one list.
     """
     names = pattern.parts[1:]
     literal = next((number for number, name in enumerate(names) if _is_wild(name)), len(names))
     folder = Address(pattern.root, "/".join(names[:literal]), pattern.query)
-    return _expand(folder, names[literal:]) if folder.is_dir() else iter(())
+    found = _expand(folder, names[literal:]) if folder.is_dir() else iter(())
+    return (each for each in found if (each.is_dir() if folders else each.is_file()))
 
 
 def _is_wild(name: str) -> bool:
@@ -33,7 +34,7 @@ def _expand(folder: Address, parts: Sequence[str]) -> Iterator[Address]:
             continue
         if rest and entry.is_dir():
             yield from _expand(entry, rest)
-        elif not rest and entry.is_file():
+        elif not rest:
             yield entry
 
 

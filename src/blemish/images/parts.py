@@ -10,6 +10,7 @@ from typing import Protocol, TypeAlias
 
 from blemish.arrays import Array
 from blemish.errors import ImageError, OptionError
+from blemish.images.ahead import read_ahead
 from blemish.images.duplicates import Groups, near_duplicates
 from blemish.images.glance import Glance, read_and_glance
 from blemish.images.held import Held
@@ -74,7 +75,7 @@ def glance_over(
     if elsewhere:  # the pixels stay there
         answers = ((number, (glance, None)) for number, glance in elsewhere(read, sources))
     else:
-        answers = enumerate(stream(read, sources, threads=threads))
+        answers = enumerate(stream(read, read_ahead(sources), threads=threads))
     for number, (glance, image) in answers:
         if held is not None and image is not None:
             held.hold(number, image)

@@ -9,6 +9,7 @@ from PIL import Image
 
 from blemish.arrays import Array
 from blemish.errors import DataError, OptionError
+from blemish.images.ahead import read_ahead
 from blemish.images.files import is_image, list_images
 from blemish.images.read import Source, is_pair
 from blemish.system.address import Address, Place, place_of
@@ -57,7 +58,7 @@ def each_source(images: Images, *, recursive: bool = False) -> Iterator[Source]:
     )
     if lazily:
         return _some(_expanded(cast(Iterable[Source], images), recursive=recursive))
-    return iter(list(_some(list_sources(images, recursive=recursive))))
+    return read_ahead(list(_some(list_sources(images, recursive=recursive))))
 
 
 def _of_array(array: Array) -> list[Source]:
@@ -71,10 +72,11 @@ def _of_array(array: Array) -> list[Source]:
 def _expanded(images: Iterable[Source], *, recursive: bool) -> Iterator[Source]:
     """Each image, those of folders and patterns where these stand."""
     for image in images:
-        if isinstance(image, str | os.PathLike) and _names_several(place_of(image)):
-            yield from list_images([image], recursive=recursive)
+        place = place_of(image) if isinstance(image, str | os.PathLike) else None
+        if place and _names_several(place):
+            yield from list_images([place], recursive=recursive)
         else:
-            yield image
+            yield place if isinstance(place, Address) else image
 
 
 def _names_several(place: Place) -> bool:

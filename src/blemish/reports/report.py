@@ -24,6 +24,7 @@ from blemish.reports.html import Html, element, facts, packed, says, table, writ
 from blemish.reports.threshold import Scores, by_defect, curves, operating_point
 from blemish.reports.words import Words
 from blemish.result import Verdict
+from blemish.system.address import Place
 
 __all__ = ["SHOWN", "write_report"]
 
@@ -36,7 +37,7 @@ def write_report(
     detector: Detector,
     evaluation: Evaluation,
     *,
-    model: Path | None,
+    model: Place | None,
     data: str,
     samples: Sequence[Sample] = (),
     language: str = "en",
@@ -138,7 +139,7 @@ def _data(words: Words, evaluation: Evaluation, data: str, seed: int) -> Html:
     return facts([*rows, (words("seed"), seed)])
 
 
-def _model(words: Words, detector: Detector, model: Path | None) -> Html:
+def _model(words: Words, detector: Detector, model: Place | None) -> Html:
     info, manifest = detector.info(), detector.manifest
     backbone, bank = manifest.backbone, info.get("bank")
     rows: list[tuple[object, object]] = [
@@ -162,10 +163,9 @@ def _model(words: Words, detector: Detector, model: Path | None) -> Html:
     return packed([facts(rows), element("details", element("summary", words("settings")), settings)])
 
 
-def _file(words: Words, model: Path) -> list[tuple[object, object]]:
+def _file(words: Words, model: Place) -> list[tuple[object, object]]:
     """The model's file, and by what it is known."""
-    with model.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    sha256 = hashlib.sha256(model.read_bytes()).hexdigest()
     return [(words("file"), model), (words("sha256"), element("code", sha256))]
 
 
@@ -175,7 +175,7 @@ def _counts(words: Words, images: int, parts: int) -> str:
     return ", ".join(counted)
 
 
-def _other_points(words: Words, detector: Detector, evaluation: Evaluation, model: Path | None) -> Html:
+def _other_points(words: Words, detector: Detector, evaluation: Evaluation, model: Place | None) -> Html:
     """False rejects against misses; or what to do to know of misses."""
     found, name = trades(detector, evaluation), model.name if model else "MODEL"
     if not found:

@@ -10,6 +10,7 @@ from blemish.evaluation.evaluation import Evaluation
 from blemish.evaluation.run import evaluate
 from blemish.reports.report import write_report
 from blemish.reports.words import Words
+from blemish.system.address import place_of
 from blemish.system.progress import Shown
 
 __all__ = ["report"]
@@ -61,7 +62,7 @@ def report(
         output,
         detector,
         evaluation,
-        model=None if model is None else Path(model),
+        model=None if model is None else place_of(model),
         data=_named(data, good, defective),
         samples=samples,
         language=language,

@@ -11,8 +11,9 @@ from typing import TypeAlias
 
 from blemish.errors import DataError
 from blemish.system.buckets import Bucket, Seen, bucket_at, cause, check_no_secret
+from blemish.system.whole_file import write_whole
 
-__all__ = ["Address", "Place", "address_of", "identity", "place_of", "stamp"]
+__all__ = ["Address", "Place", "address_of", "identity", "place_of", "stamp", "write_at"]
 
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+([^/?]*)/*(.*)", re.DOTALL)
 """A drive of Windows has one letter. As a path, s3://plant has become s3:/plant."""
@@ -95,8 +96,8 @@ class Address:
         return self._listed(recursive=False)
 
     def below(self) -> Iterator["Address"]:
-        """All files below it. Raises DataError."""
-        return (each for each in self._listed(recursive=True) if each.is_file())
+        """All files and folders below it. Raises DataError."""
+        return self._listed(recursive=True)
 
     def read_bytes(self) -> bytes:
         """Its content. Raises OSError."""
@@ -186,3 +187,11 @@ def stamp(place: str | os.PathLike[str]) -> tuple[int, int]:
     if seen.kind != "file":
         raise FileNotFoundError(str(address))
     return seen.size, seen.written
+
+
+def write_at(place: Place, content: bytes) -> None:
+    """Write a file whole or not at all, wherever it is. Raises OSError."""
+    if isinstance(place, Address):
+        place.write_bytes(content)
+    else:
+        write_whole(place, content)

@@ -86,6 +86,7 @@ class Outputs:
         if address in self._claimed:
             raise DataError(f"{address} is named for two outputs; give each a name of its own.")
         self._claimed.add(address)
+        address = address.known()
         if not address.name or address.is_dir():
             raise DataError(f"{address} is a folder; name a file in it.")
         if address.is_file() and not self._force:
