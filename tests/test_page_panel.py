@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browsed import BUILT, Heard, browsing
+from browsed import BUILT, Heard, browsing, wider_than_the_screen
 from chromium import CHROMIUM
 from parts import good_part, scratched_part
-from station_bench import Bench, encoded, opened
+from station_bench import API, Bench, encoded, opened
 
 pytestmark = [
     pytest.mark.long,
@@ -162,3 +162,31 @@ def test_the_history_offers_the_versions_of_the_recipe_that_is_chosen(browser: t
     page.get_by_label("Recipe").select_option("")
     page.get_by_label("Version").wait_for(state="detached")
     assert page.locator("#found tbody tr").count() > 0
+
+
+def test_long_names_make_no_page_wider_than_a_telephone(bench: Bench, browser: tuple[Any, Heard, str]) -> None:
+    page, _, base = browser
+    title = {"name": "w" * 64, "title": "W" * 200}
+    assert bench.admin.post(f"{API}/recipes", json=title).status_code == 201
+    long = bench.inspect(
+        "part", encoded(scratched_part(107).grey), serial="S" * 200, group="g" * 200, trigger="t" * 200
+    )
+    note = {"label": "unsure", "note": "n" * 500}
+    assert bench.admin.put(f"{long['links']['self']}/label", json=note).status_code == 200
+    other = bench.inspect("part", encoded(scratched_part(108).grey), serial="R" * 200)
+    page.set_viewport_size({"width": 360, "height": 740})
+    addresses = (
+        "/",
+        "/review",
+        f"/results/{long['id']}",
+        f"/results/{other['id']}",
+        "/settings",
+        "/history",
+        "/recipes",
+    )
+    wide = []
+    for address in addresses:
+        page.goto(base + address)
+        page.wait_for_timeout(200)
+        wide += [address] if wider_than_the_screen(page) else []
+    assert wide == []

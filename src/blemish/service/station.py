@@ -91,10 +91,16 @@ class Station:
 
     def reasons(self) -> list[str]:
         """Why the station is not ready; nothing where it is."""
+        return self._of_all_recipes() + [f"{name}: {why}" for name, why in sorted(self.registry.failed.items())]
+
+    def alarms(self) -> list[str]:
+        """What is wrong beside the models of single recipes, and what an engineer should know."""
+        return self._of_all_recipes() + self.notes()
+
+    def _of_all_recipes(self) -> list[str]:
         self.store.look_again()
         full = ["The disk is full: verdicts may not be recorded; free some space."] if self.store.full else []
-        loading = [] if self.registry.loaded.is_set() else ["The models on line are being loaded."]
-        return full + loading + [f"{name}: {why}" for name, why in sorted(self.registry.failed.items())]
+        return full + ([] if self.registry.loaded.is_set() else ["The models on line are being loaded."])
 
     def shown(self, job: Job) -> dict[str, Any]:
         """A job as events tell it: without what was asked, nor what came of it, which may be long."""
@@ -103,8 +109,7 @@ class Station:
 
     def notes(self) -> list[str]:
         """What an engineer should know, though all that is on line serves."""
-        note = self.keeper.lived.note
-        return [] if note is None else [note]
+        return [note for note in (self.keeper.lived.note, self.keeper.note) if note is not None]
 
     def flush(self) -> None:
         """Wait until all that follows the answers given so far is done, and their pictures are on the disk."""

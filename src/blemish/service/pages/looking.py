@@ -40,13 +40,13 @@ FORMATS = [("csv", "CSV"), ("jsonl", "JSON Lines"), ("parquet", "Parquet")]
 @router.get("/")
 def line(request: Request, station: At, who: Who) -> Response:
     """The newest verdict of every recipe, large."""
-    return show(request, "line", {"tiles": _tiles(station), "now": now()})
+    return show(request, "line", _line(station))
 
 
 @router.get("/line")
 def tiles(request: Request, station: At) -> Response:
     """The tiles alone: what changes on the line's page."""
-    return show(request, "tiles", {"tiles": _tiles(station), "now": now()})
+    return show(request, "tiles", _line(station))
 
 
 @router.get("/review")
@@ -122,6 +122,10 @@ def history(
 def sentence(request: Request, who: Who, text: Annotated[str, Query(max_length=2000)]) -> str:
     """A sentence that the station has said, in the reader's language."""
     return translated(text) if language_of(request, who) == "ja" else text
+
+
+def _line(station: Station) -> dict[str, Any]:
+    return {"tiles": _tiles(station), "now": now(), "alarms": station.alarms()}
 
 
 def _tiles(station: Station) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ from blemish.service.station import Station
 from blemish.service.store.history import Filter, list_inspections
 from blemish.service.store.inspections import Inspection
 from blemish.service.store.jobs import ENDED, Job, list_jobs
+from blemish.service.store.labels import misses
 from blemish.service.store.recipes import Recipe, find_recipe, list_recipes
 from blemish.service.store.training import list_golden, list_training
 from blemish.service.store.versions import Version, list_versions, previous_version, version_of_id
@@ -58,7 +59,7 @@ def correct(request: Request, recipe: str, station: At) -> Response:
     named = Named(station)
     said = {
         "collected": [named.inspection(row, detail="verdict") for row in _collected(station, found)],
-        "bad": [named.inspection(row, detail="verdict") for row in _labelled(station, found, "bad")],
+        "bad": misses(station.store.read, found.id),
         "job": running_job(station, found, "add", "preview"),
         "offer": _offer(station, found),
         "golden": list_golden(station.store.read, found.id),

@@ -1,5 +1,6 @@
 """One folder that holds all of a station: database, models, pictures. One process at a time works in it."""
 
+import logging
 import os
 import shutil
 import sqlite3
@@ -24,6 +25,7 @@ if sys.platform != "win32":
 
 __all__ = ["Store"]
 
+log = logging.getLogger("blemish.service")
 T = TypeVar("T")
 BALLAST = 64 << 20
 """Bytes that are given up when the disk is full, so that verdicts can still be recorded."""
@@ -96,6 +98,7 @@ class Store:
     def look_again(self) -> None:
         """Where the disk was full: whether it takes something now; then bytes are set aside for the next time."""
         if self.full and self._takes(TRIAL):
+            log.warning("the disk takes what is written again")
             self.full = False
             self._fill_ballast(self._size)
 
@@ -143,6 +146,8 @@ class Store:
                 os.posix_fallocate(file.fileno(), 0, size) if hasattr(os, "posix_fallocate") else file.truncate(size)
 
     def _give_up_ballast(self) -> bool:
+        if not self.full:
+            log.warning("the disk is full: verdicts may not be recorded; free some space")
         self.full = True
         with suppress(OSError):
             self._ballast.unlink()

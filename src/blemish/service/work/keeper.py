@@ -50,6 +50,15 @@ class Keeper:
         """Pictures that wait to be written."""
         return self._queue.qsize()
 
+    @property
+    def note(self) -> str | None:
+        """What an engineer should know of the disk."""
+        if self._below(*EMPTY):
+            return "The disk is nearly full: no pictures of parts are kept any more; free some space."
+        if self._below(*LOW):
+            return "The disk is filling up: pictures of OK parts are taken away ahead of their time; free some space."
+        return None
+
     def keep(self, id: str, data: bytes) -> None:
         """Queue the picture of an inspection; never waits."""
         with self._lock:
@@ -72,8 +81,9 @@ class Keeper:
 
     def sweep(self) -> int:
         """Take away what its recipe keeps no longer; on a disk that is nearly full, the oldest too. Tells how many."""
-        if (note := self.lived.note) is not None:
-            log.warning("%s", note)
+        for note in (self.lived.note, self.note):
+            if note is not None:
+                log.warning("%s", note)
         recipes = list_recipes(self._store.read, archived=True)
         gone = sum(self._sweep_recipe(recipe) for recipe in recipes)
         while self._below(*LOW) and (more := sum(self._expire(recipe, "OK", later(0)) for recipe in recipes)):
