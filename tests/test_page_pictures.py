@@ -14,6 +14,7 @@ from PIL import Image
 from station_bench import API, Bench, encoded, opened
 
 from blemish.arrays import Array
+from blemish.service.pages import teaching
 
 BROWSERS = {"image/jpeg", "image/png", "image/bmp", "image/webp", "image/gif"}
 
@@ -118,3 +119,12 @@ def test_a_colour_tiff_keeps_its_colours(bench: Bench) -> None:
     redness, _, blue = np.asarray(Image.open(io.BytesIO(shown.content)))[20, 30]
     assert (int(blue), int(redness)) == pytest.approx((0, 200), abs=6)
     assert bench.admin.delete(f"{API}/recipes/part/images/{taken['sha256']}").status_code == 204
+
+
+def test_the_page_says_where_it_does_not_show_all_good_pictures(
+    bench: Bench, engineer: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = f"These are the first 3 of {len(FORMS)} pictures."
+    assert "These are the first" not in engineer.get("/recipes/part/teach").text
+    monkeypatch.setattr(teaching, "SHOWN", 3)
+    assert said in engineer.get("/recipes/part/teach").text

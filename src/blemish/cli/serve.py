@@ -37,8 +37,6 @@ def serve(
     _check_installed()
     from blemish.service.serving import serve as serve_station
 
-    if (tls_cert is None) != (tls_key is None):
-        fail("https needs both: give --tls-cert and --tls-key.")
     files = {"tls_cert": tls_cert and str(tls_cert), "tls_key": tls_key and str(tls_key)}
     serve_station(data, host=host, port=port, adopt=adopt, link=link, trust_clock=trust_clock, say=_print, **files)
 

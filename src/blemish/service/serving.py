@@ -16,7 +16,7 @@ import uvicorn
 
 from blemish.errors import DataError, OptionError
 from blemish.service.heads import BoundedHeads
-from blemish.service.settings import StationSettings, read_settings
+from blemish.service.settings import StationSettings, check_tls, read_settings
 from blemish.service.station import Station
 from blemish.service.store.users import list_tokens, someone_can_log_in
 
@@ -56,13 +56,14 @@ def serve(
         **settings: Others of blemish.toml, to take the place of what stands there.
 
     Raises:
-        DataError: The folder or the address cannot be used.
+        DataError: The folder, the address or the certificate cannot be used.
         OptionError: The address is open to others, but nobody has a password yet.
     """
     given = {"host": host, "port": port, **settings}
     if port is not None and not 0 <= port < 1 << 16:
         raise OptionError(f"Option port={port} cannot be used: give a number from 0 to 65535.")
     found = read_settings(folder).model_copy(update={key: value for key, value in given.items() if value is not None})
+    check_tls(found)
     logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
     with _own_process():
         station = Station(folder, found, adopt=adopt, trust_clock=trust_clock)

@@ -1,6 +1,7 @@
 """What is set on the disk alone, in blemish.toml of the station's folder: addresses and bounds, never from a page."""
 
 import ipaddress
+import ssl
 import tomllib
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from blemish.errors import DataError
 
-__all__ = ["StationSettings", "address_of", "read_settings"]
+__all__ = ["StationSettings", "address_of", "check_tls", "read_settings"]
 
 FILE = "blemish.toml"
 
@@ -54,6 +55,28 @@ def address_of(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | Non
         return ipaddress.ip_address(host.strip("[]"))
     except ValueError:
         return None
+
+
+def check_tls(settings: StationSettings) -> None:
+    """Raise DataError where the station could not speak https as it is told to."""
+    files = settings.tls_cert, settings.tls_key
+    if files == (None, None):
+        return
+    if None in files:
+        raise DataError("https needs both: give --tls-cert and --tls-key.")
+    for file in files:
+        try:
+            Path(file or "").read_bytes()
+        except OSError as error:
+            raise DataError(f"{file} cannot be read ({error.strerror or error}); https needs it.") from None
+    try:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(files[0] or "", files[1], password=lambda: "")  # nobody is there to be asked for one
+    except (OSError, ValueError):
+        raise DataError(
+            f"{files[0]} and {files[1]} are no certificate with its key; https needs both in PEM, the key without a "
+            f"password."
+        ) from None
 
 
 def read_settings(folder: Path) -> StationSettings:

@@ -28,6 +28,8 @@ RATES = (0.005, 0.01, 0.02, 0.05, 0.1)
 USUAL_RATE, CONFIDENCE, HELD_OUT = 0.01, 0.95, 0.2
 JOBS = 20
 COLLECTED = 500
+SHOWN = 300
+"""Good pictures on one page."""
 
 
 @router.get("/recipes")
@@ -44,6 +46,7 @@ def teach(request: Request, recipe: str, station: At) -> Response:
     pictures = list_training(station.store.read, found.id)
     said = {
         "pictures": pictures,
+        "shown": SHOWN,
         "rates": [_rate(rate, len({each.part or each.sha256 for each in pictures})) for rate in RATES],
         "usual": found.settings.options.get("false_rejects", USUAL_RATE),
         "job": running_job(station, found, "fit"),
