@@ -1,11 +1,15 @@
 """Addresses of buckets without a bucket: how they are read, shown, matched and refused."""
 
 import pickle
+import subprocess
+import sys
 from collections.abc import Generator, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from parts import good_part, save_image
+from shell import RunCli
 
 import blemish
 from blemish.errors import DataError, ImageError, ModelFileError, OptionError
@@ -14,6 +18,7 @@ from blemish.images.files import find_images
 from blemish.images.read import read_image
 from blemish.system.address import Address, address_of, identity, place_of, stamp
 from blemish.system.buckets import Seen, bucket_at
+from blemish.system.outputs import ANY, Kind, Outputs, begins
 
 OBJECTS = {
     "good/img2.png": 5,
@@ -217,3 +222,35 @@ def test_a_model_in_a_bucket_is_not_changed_in_place() -> None:
     for held in (model_to_change("s3://plant/m.blemish"), model_to_write("s3://plant/m.blemish", anew=False)):
         with pytest.raises(ModelFileError, match=r"s3://plant/m.blemish is in a bucket, where nothing keeps two"), held:
             raise AssertionError("it was not refused")
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        (begins("a table", "x"), "s3://plant/x is an address, and a table is written as a file of this machine; name"),
+        (ANY, "s3://plant/x is an address, and a file is written as a file of this machine; name a file, and copy it"),
+    ],
+)
+def test_what_is_written_as_a_file_is_refused_at_an_address(kind: Kind, words: str) -> None:
+    with pytest.raises(OptionError, match=words):
+        Outputs([]).claim(Path("s3://plant/x"), kind)
+
+
+def test_a_folder_that_is_written_into_is_one_of_this_machine(tmp_path: Path, run_cli: RunCli) -> None:
+    words = "s3://plant/x is an address, where a folder of this machine is wanted; name one."
+    with pytest.raises(OptionError, match=words):
+        Outputs([]).claim_below(Path("s3://plant/x"), [Path("s3://plant/x/1.png")], ANY)
+    with pytest.raises(OptionError, match=words):
+        blemish.fit(tmp_path, spill_folder="s3://plant/x")
+    outcome = run_cli("serve", "s3://plant/x")
+    assert outcome.code == 2
+    assert words in outcome.stderr
+
+
+def test_local_images_take_no_pyarrow(tmp_path: Path) -> None:
+    save_image(tmp_path / "1.png", good_part(1, 40, 48))
+    code = (
+        "import sys; from blemish.images.files import find_images; from blemish.images.read import read_image\n"
+        f"read_image(find_images({str(tmp_path)!r}).images[0]); assert 'pyarrow' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

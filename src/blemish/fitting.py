@@ -42,6 +42,7 @@ from blemish.options.recipe import over_recipe
 from blemish.options.settings import Resources, Settings, chosen
 from blemish.system.blas import blas_threads
 from blemish.system.conducts import Conducts, Once, only
+from blemish.system.outputs import check_here
 from blemish.system.progress import Progress, Shown, shown
 from blemish.system.stream import available_threads, stream
 
@@ -93,6 +94,8 @@ def fit(
         call = partial(fit, named, settings=settings, groups=groups, recursive=recursive, **given)
         return only(cluster.conduct(Once(call), progress=progress))
     settings, resources = chosen(settings, given)
+    if resources.spill_folder:
+        check_here(resources.spill_folder)
     with shown(progress) as report, blas_threads(resources.threads or available_threads()):
         return _fit(
             list_sources(images, recursive=recursive),

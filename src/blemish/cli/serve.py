@@ -36,7 +36,9 @@ def serve(
     """Run a station: teach, judge and correct over HTTP and in a browser. Needs pip install 'blemish[serve]'."""
     _check_installed()
     from blemish.service.serving import serve as serve_station
+    from blemish.system.outputs import check_here
 
+    check_here(data)
     files = {"tls_cert": tls_cert and str(tls_cert), "tls_key": tls_key and str(tls_key)}
     serve_station(data, host=host, port=port, adopt=adopt, link=link, trust_clock=trust_clock, say=_print, **files)
 

@@ -11,7 +11,7 @@ from blemish.errors import DataError, OptionError
 from blemish.system.address import Address, Place, address_of, place_of
 from blemish.system.whole_file import sweep
 
-__all__ = ["ANY", "Kind", "Outputs", "begins", "typed"]
+__all__ = ["ANY", "Kind", "Outputs", "begins", "check_here", "typed"]
 
 
 @dataclass(frozen=True)
@@ -99,8 +99,10 @@ class Outputs:
     def claim_below(self, folder: Path, paths: Iterable[Path], kind: Kind) -> None:
         """Claim files below a folder, which their writer makes; otherwise as `claim`.
 
-        Raises DataError, too, without `force`, where several of the files to read lie beside them.
+        Raises DataError, too, without `force`, where several of the files to read lie beside them, and OptionError for
+        an address.
         """
+        check_here(folder)
         targets = list(dict.fromkeys(paths))
         for path in targets:
             self._take(path, kind)
@@ -139,6 +141,12 @@ class Outputs:
         if self._numbers is None:
             self._numbers = frozenset(_number(path) for path in self._inputs if path.exists())
         return self._numbers
+
+
+def check_here(folder: Path) -> None:
+    """Raise OptionError for an address in place of a folder."""
+    if address := address_of(folder):
+        raise OptionError(f"{address} is an address, where a folder of this machine is wanted; name one.")
 
 
 def _would_destroy(path: Place) -> DataError:
