@@ -50,6 +50,8 @@ def test_a_recipe_that_was_put_away_judges_by_no_version(bench: Bench, model: Pa
         bench.admin.get("/v2/models/away/versions/1/ready"),
     ):
         assert (answer.status_code, answer.json()["detail"]) == (409, "away is put away.")
+    ready = bench.admin.get(f"{API}/openapi.json").json()["paths"]["/v2/models/{recipe}/versions/{version}/ready"]
+    assert "409" in ready["get"]["responses"]
     assert bench.admin.get(f"{API}/inspections", params={"recipe": "away"}).json()["items"] == []
 
 

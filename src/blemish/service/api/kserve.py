@@ -96,7 +96,7 @@ def version(recipe: str, version: str, station: At) -> dict[str, Any]:
 @router.get(
     "/models/{recipe}/versions/{version}/ready",
     response_model=ModelReady,
-    responses=documented("unknown-recipe", "unknown-id", "not-ready"),
+    responses=documented("unknown-recipe", "unknown-id", "not-on-line", "not-ready"),
 )
 def version_ready(recipe: str, version: str, station: At) -> dict[str, bool]:
     """Whether a version can judge."""
