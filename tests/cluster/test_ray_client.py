@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from crews import assert_equal
+from heads import COMMAND, free_ports, listens
 from parts import save_good_parts, save_image, stained_part
 
 import blemish
@@ -55,20 +55,6 @@ class Head:
         )
 
 
-COMMAND = (sys.executable, "-c", "from blemish.cli.main import main; main()")
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens at, none of them twice."""
-    sockets = [socket.socket() for _ in range(count)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
-
-
 @pytest.fixture(scope="module")
 def head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Head]:
     """Ray as `ray start` starts it, with a server for clients, for all tests of this file."""
@@ -96,11 +82,6 @@ def head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Head]:
         process.terminate()
         process.wait(120)
         log.close()
-
-
-def listens(port: int) -> bool:
-    with socket.socket() as each:
-        return each.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest.fixture(scope="module")

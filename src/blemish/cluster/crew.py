@@ -11,6 +11,7 @@ import ray
 from ray import exceptions
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from blemish.cluster.head import EVERY, Head
 from blemish.cluster.start import cannot_load, line_of
 from blemish.cluster.worker import Call, Worker
 from blemish.errors import DataError
@@ -47,7 +48,10 @@ class Crew:
         self.lost = 0
         """Workers that died and were replaced."""
         self._deaths = 0
+        self._head = Head(ray.get_runtime_context().gcs_address)
         self._memory: dict[str, tuple[Callable[[int], Iterable[Call]], Callable[[Any], object]]] = {}
+        # Made once: it is sent to the head, which may be gone when another worker is wanted.
+        self._kind = ray.remote(max_restarts=0, max_task_retries=0)(_Actor)
         self._actors = [self._hired("SPREAD", threads) for _ in range(workers)]
         self._nodes: list[str] = self._arrived()
 
@@ -127,7 +131,7 @@ class Crew:
             oldest: dict[int, Any] = {}
             for ref, (worker, _) in running.items():
                 oldest.setdefault(worker, ref)
-            ref = ray.wait(list(oldest.values()), num_returns=1)[0][0]
+            ref = self._first(list(oldest.values()))
             worker, place = running[ref]
             try:
                 answer = self._answer(ref)
@@ -157,9 +161,16 @@ class Crew:
     def _send(self, worker: int, call: Call) -> Any:
         return getattr(self._actors[worker], call.method).remote(*call.arguments)
 
+    def _first(self, refs: list[Any]) -> Any:
+        """One that is done. Raises DataError where the head is gone: Ray itself would end this process for that."""
+        while True:
+            self._head.check()
+            if ready := ray.wait(refs, num_returns=1, timeout=EVERY)[0]:
+                return ready[0]
+
     def _answer(self, ref: Any) -> Any:
         try:
-            return ray.get(ref)
+            return ray.get(self._first([ref]))
         except exceptions.RayTaskError as error:
             # Its own text is a traceback; what it was caused by is what the call raised.
             raise error.cause if isinstance(error.cause, BaseException) else RuntimeError(str(error)) from None
@@ -181,6 +192,7 @@ class Crew:
                     f"Worker {worker} of the cluster died {DEATHS} times without an answer in between; look at the "
                     f"memory and the disk of its machine, then repeat the command."
                 )
+            self._head.wait()
             self._say(f"Worker {worker} of the cluster died and is replaced ({self.lost} so far); the work goes on.")
             with suppress(Exception):
                 ray.kill(self._actors[worker])
@@ -197,8 +209,7 @@ class Crew:
                 check_loads(error)
 
     def _hired(self, strategy: Any, processors: int) -> Any:
-        kind = ray.remote(max_restarts=0, max_task_retries=0, num_cpus=processors)(_Actor)
-        return kind.options(scheduling_strategy=strategy).remote()
+        return self._kind.options(scheduling_strategy=strategy, num_cpus=processors).remote()
 
 
 def check_loads(error: Exception) -> None:

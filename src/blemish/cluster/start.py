@@ -6,6 +6,7 @@ import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
@@ -53,6 +54,8 @@ def began(address: str, processors: int | None = None) -> Iterator[list[int]]:
         return
     if ray.is_initialized():
         raise OptionError("This process is connected to a cluster already; close that connection first.")
+    if address not in ("local", "auto"):
+        _check_admits(address)
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "error", "configure_logging": False}
     try:
         if address == "local":
@@ -80,6 +83,38 @@ def check_answers(address: str, at: str | None = None) -> None:
         raise OptionError(
             f"Nothing answers at the cluster {address} ({why}); start Ray there (ray start --head), or use local."
         ) from None
+
+
+def _check_admits(address: str) -> None:
+    """Raise OptionError where the cluster asks for another token, or is none: Ray itself would try for long."""
+    from ray._private.authentication.authentication_token_setup import ensure_token_if_auth_enabled
+    from ray._private.services import canonicalize_bootstrap_address
+    from ray.exceptions import AuthenticationError
+
+    try:
+        ensure_token_if_auth_enabled(None, create_token_if_missing=False)
+        with _nothing_on_stderr():
+            import_module("ray._raylet").GcsClient(address=canonicalize_bootstrap_address(address))
+    except AuthenticationError:
+        raise OptionError(
+            f"The cluster {address} asks for a token that this process does not have; set RAY_AUTH_MODE=token, and put "
+            f"its token into ~/.ray/auth_token, or into the file that RAY_AUTH_TOKEN_PATH names."
+        ) from None
+    except Exception as error:
+        raise refusal(address, error) from None
+
+
+@contextmanager
+def _nothing_on_stderr() -> Iterator[None]:
+    """What Ray's compiled part prints of its attempts is said in a sentence."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _within() -> bool:
