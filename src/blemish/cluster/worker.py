@@ -98,7 +98,9 @@ class Worker:
 
     def call(self, sent: Sent, items: Sequence[Any], threads: int) -> list[Any]:
         """The answers of the function that was sent, for each item, in order."""
-        return list(stream(self._function(sent), items, threads=threads))
+        function = self._function(sent)
+        ahead = getattr(function, "ahead", None)  # what reads images may know which to read while others are looked at
+        return list(stream(function, ahead(items) if ahead else items, threads=threads))
 
     def sees(self, sent: Sent) -> tuple[str, str]:
         """Its machine, and the digest of what the function that was sent finds there in an image, which is made up."""

@@ -1,11 +1,13 @@
 """Inspection where it is sent: on the machines of a cluster, whose results come back without what nobody asked for."""
 
-import os
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 from blemish.detector import Detector
 from blemish.features.made_up import sight_of
+from blemish.images.ahead import read_ahead
+from blemish.images.read import Source
 from blemish.model.file import model_bytes, model_of
 from blemish.model.inspection import Inspector
 from blemish.result import Result
@@ -16,7 +18,7 @@ __all__ = ["Asked", "InspectEach"]
 class Asked(NamedTuple):
     """An image to inspect, and whether its anomaly map is to come back."""
 
-    path: str | os.PathLike[str]
+    path: Source
     with_map: bool = False
 
 
@@ -29,6 +31,11 @@ class InspectEach:
     def __init__(self, detector: Detector) -> None:
         self._detector = detector
         self._inspector = Inspector(detector.model, detector.viewer)
+
+    def ahead(self, asked: Sequence[Asked]) -> Iterator[Asked]:
+        """The same, where objects of a bucket come with their bytes."""
+        given = read_ahead([each.path for each in asked])
+        return (Asked(path, each.with_map) for path, each in zip(given, asked, strict=True))
 
     def __call__(self, asked: Asked) -> Result:
         result = self._inspector.inspect_or_error(asked.path, self._detector.extractors.shared)
