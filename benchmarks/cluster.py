@@ -24,6 +24,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 from machine import Spread, figure, markdown_table, publish
+from shard_balance import balance
 from shard_messages import DIMENSION, megabytes, messages, random_patches
 from tile_patches import train_paths
 
@@ -226,6 +227,7 @@ def products(arguments: argparse.Namespace) -> str:
             learnt = []
             for (way, costs), more in zip(ways.items(), ({}, {}, {"threads": 1}), strict=True):
                 crew = cluster if way == SIDE else None
+                forget(wanted)
                 cost, done = measured(crew, partial(products_fitted, wanted, crew, **more))
                 costs.append(cost)
                 learnt.append(digests(done))
@@ -255,12 +257,19 @@ def commands(arguments: argparse.Namespace) -> str:
         for _ in range(arguments.runs):
             learnt = []
             for costs, lines in zip(ways.values(), typed, strict=True):
-                costs.append(timed(run_all, [[*line, "--force"] for line in lines])[0])
+                forget(wanted)
+                costs.append(timed(run_all, lines)[0])
                 learnt.append(digests([ProductFit(own) for own in wanted]))
             assert learnt[0] == learnt[1] == learnt[2]
     beside = list(ways.values())[-1]
     table = [[way, str(Spread.of(costs)), str(Spread.of_ratios(costs, beside))] for way, costs in ways.items()]
     return markdown_table(["12 fits of 24 images, whole commands", "seconds", "times the last"], table)
+
+
+def forget(products: Sequence[Product]) -> None:
+    """Delete the models: those that are there would be kept."""
+    for each in products:
+        Path(each.model).unlink(missing_ok=True)
 
 
 def run_all(lines: Sequence[Sequence[str]]) -> None:
@@ -384,6 +393,7 @@ PARTS: dict[str, Callable[[argparse.Namespace], str]] = {
     "messages": messages,
     "driver": driver,
     "growth": growth,
+    "balance": balance,
 }
 
 
