@@ -25,7 +25,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 import numpy as np
 from machine import Spread, figure, markdown_table, publish
 from shard_balance import balance
-from shard_messages import DIMENSION, megabytes, messages, random_patches
+from shard_messages import DIMENSION, megabytes, messages, patches_in_file
 from tile_patches import train_paths
 
 import blemish
@@ -345,11 +345,7 @@ def growth(arguments: argparse.Namespace) -> str:
     """Processor seconds and memory of a coreset over float16 patches in a file."""
     table, costs = [], []
     for count in arguments.growth:
-        with tempfile.NamedTemporaryFile(suffix=".patches") as file:
-            for start in range(0, count, 200_000):
-                file.write(random_patches(min(200_000, count - start), seed=start).astype(np.float16).tobytes())
-            file.flush()
-            patches = np.memmap(file.name, np.float16, mode="r", shape=(count, DIMENSION))
+        with patches_in_file(count) as patches:
             began = time.process_time()
             with Resident() as resident:
                 seconds, _ = timed(greedy_coreset, patches, 1000, threads=1)

@@ -5,15 +5,13 @@ its own, a question takes as long as the slowest answer. The balance is the work
 so, from the median of each answer's processor seconds over some runs, which ask the same questions.
 """
 
-import tempfile
 import time
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 from typing import Any, TypeVar
 
 import numpy as np
 from machine import figure, markdown_table
-from shard_messages import DIMENSION, random_patches
+from shard_messages import DIMENSION, divided, patches_in_file
 
 from blemish.arrays import Array, Doubles, Floats, Ints
 from blemish.memory.coreset import coreset_of
@@ -24,7 +22,6 @@ __all__ = ["balance"]
 Answer = TypeVar("Answer")
 SHARDS = 16
 PATCHES = 4_000_000
-AT_ONCE = 200_000
 ROWS = (1000, 5000)
 RUNS = 5
 
@@ -61,14 +58,8 @@ class TimedShards(LocalShards):
 
 def balance(_: Any) -> str:
     """The balance of sixteen shards, and what the driver does meanwhile."""
-    table = []
-    with tempfile.NamedTemporaryFile(suffix=".patches") as file:
-        for start in range(0, PATCHES, AT_ONCE):
-            file.write(random_patches(AT_ONCE, seed=start).astype(np.float16).tobytes())
-        file.flush()
-        patches = np.memmap(file.name, np.float16, mode="r", shape=(PATCHES, DIMENSION))
-        for rows in ROWS:
-            table.append(_measured(patches, rows))
+    with patches_in_file(PATCHES) as patches:
+        table = [_measured(patches, rows) for rows in ROWS]
     header = [
         f"random patches in a file, {SHARDS} shards",
         "rows",
@@ -93,8 +84,7 @@ def _measured(patches: Array, rows: int) -> list[str]:
 
 def _run(patches: Array, rows: int) -> tuple[float, Doubles]:
     """Processor seconds of all, and of each answer of each shard."""
-    ends = pairwise(np.linspace(0, len(patches), SHARDS + 1).astype(int).tolist())
-    shards = TimedShards([ArrayShard(patches[first:end], first=first, threads=1) for first, end in ends])
+    shards = TimedShards(divided(patches, SHARDS))
     began = time.process_time()
     coreset_of(shards, rows)
     return time.process_time() - began, np.array(shards.seconds)

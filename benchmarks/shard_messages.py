@@ -4,7 +4,9 @@ Shards of one array are counted whole; of the patches of a million images those 
 """
 
 import argparse
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 from statistics import NormalDist
 from typing import TypeVar, cast
@@ -12,7 +14,7 @@ from typing import TypeVar, cast
 import numpy as np
 from machine import markdown_table
 
-from blemish.arrays import Bools, Doubles, Floats, Ints
+from blemish.arrays import Array, Bools, Doubles, Floats, Ints
 from blemish.cluster.shards import MESSAGE
 from blemish.memory.coreset import coreset_of, greedy_coreset
 from blemish.memory.shards import ArrayShard, Cut, LocalShards, Reaching, Top
@@ -20,6 +22,7 @@ from blemish.memory.shards import ArrayShard, Cut, LocalShards, Reaching, Top
 Answer = TypeVar("Answer")
 
 DIMENSION = 152
+WRITTEN_AT_ONCE = 200_000
 MILLION_IMAGES = 784 * 10**6
 """Their patches."""
 
@@ -115,9 +118,7 @@ def messages(arguments: argparse.Namespace) -> str:
     expected = greedy_coreset(patches_ND, 1000)
     table = []
     for count in (1, 4, 16, 64, 256, 1000):
-        edges = np.linspace(0, len(patches_ND), count + 1).astype(int).tolist()
-        spans = pairwise(edges)
-        shards = Counting([ArrayShard(patches_ND[first:last], first=first, threads=1) for first, last in spans])
+        shards = Counting(divided(patches_ND, count))
         found = coreset_of(shards, 1000)
         assert np.array_equal(found.indices, expected.indices)
         assert np.array_equal(found.radii, expected.radii)
@@ -153,6 +154,23 @@ def many_messages() -> str:
 
 def megabytes(count: float) -> str:
     return f"{count / 1e6:.2f}"
+
+
+def divided(patches_ND: Array, shards: int) -> list[ArrayShard]:
+    """So many shards of nearly equal length, each on one thread."""
+    spans = pairwise(np.linspace(0, len(patches_ND), shards + 1).astype(int).tolist())
+    return [ArrayShard(patches_ND[first:last], first=first, threads=1) for first, last in spans]
+
+
+@contextmanager
+def patches_in_file(count: int) -> Iterator[Array]:
+    """So many random patches as float16 in a file, which is there while the block runs."""
+    with tempfile.NamedTemporaryFile(suffix=".patches") as file:
+        for start in range(0, count, WRITTEN_AT_ONCE):
+            some = random_patches(min(WRITTEN_AT_ONCE, count - start), seed=start)
+            file.write(some.astype(np.float16).tobytes())
+        file.flush()
+        yield np.memmap(file.name, np.float16, mode="r", shape=(count, DIMENSION))
 
 
 def random_patches(count: int, seed: int = 0) -> Floats:

@@ -19,13 +19,18 @@ from chromium import CHROMIUM, HEADLESS
 from blemish.arrays import Floats
 from blemish.export.seal import SEAL, sealed
 
-__all__ = ["LIBRARY", "READERS", "RUNTIME", "CppReader", "newer", "page_says", "read_pfm", "unsealed"]
+__all__ = ["LIBRARY", "READERS", "RUNTIME", "CppReader", "newer", "page_says", "read_pfm", "run", "unsealed"]
 
 READERS = Path(__file__).parent.parent / "examples" / "readers"
 LIBRARY = next(iter(sorted(Path(onnxruntime.__file__).parent.glob("capi/libonnxruntime.so.*"))), None)
 """ONNX Runtime for programs in C; wheels for Linux hold it."""
 RUNTIME = os.environ.get("BLEMISH_ORT_WEB", "")
 """The folder dist of the npm package onnxruntime-web."""
+
+
+def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run a program, and what it said."""
+    return subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
 
 
 def newer(export: Path, folder: Path) -> Path:
@@ -54,7 +59,7 @@ class CppReader:
         self.program = folder / "reader"
         words: list[str | Path] = ["g++", optimise, "-std=c++17", "-Wall", "-Werror", READERS / "reader.cpp", library]
         words += ["-o", self.program]
-        built = subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
+        built = run(*words)
         assert built.returncode == 0, built.stderr
         self._environment = os.environ | {"LD_LIBRARY_PATH": str(folder)}
 

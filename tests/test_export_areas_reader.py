@@ -1,6 +1,5 @@
 """The reader of 16-bit pictures, areas and crop says what the model says, without blemish."""
 
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from other_readers import READERS
+from other_readers import READERS, run
 from parts import TINY, good_part, save_image, torn_part
 from PIL import ExifTags, Image
 
@@ -62,13 +61,7 @@ def test_it_says_what_the_model_says(make: Maker, options: dict[str, Any], tmp_p
     if make is good_part:
         images.append(save_image(tmp_path / "torn.png", torn_part(7)))
 
-    ended = subprocess.run(
-        [sys.executable, READERS / "areas_reader.py", export, *images],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    ended = run(sys.executable, READERS / "areas_reader.py", export, *images)
     lines = [line.split(" ", 2) for line in ended.stdout.splitlines()]
     assert len(lines) == len(images), ended.stderr
     refused = 0
@@ -98,8 +91,7 @@ def test_it_turns_and_refuses_as_the_model_does(tmp_path: Path) -> None:
         Image.fromarray(deep_grey(9, 90, 120)).save(turned[-1], exif=exif)
     shallow, text = save_image(tmp_path / "shallow.png", good_part(0)), tmp_path / "text.png"
     text.write_text("no picture")
-    words: list[str | Path] = [sys.executable, READERS / "areas_reader.py", export, *turned, shallow, text]
-    ended = subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
+    ended = run(sys.executable, READERS / "areas_reader.py", export, *turned, shallow, text)
     lines = [line.split(" ", 2) for line in ended.stdout.splitlines()]
     assert [verdict for verdict, *_ in lines[8:]] == ["ERROR"] * 2
     assert len(ended.stderr.splitlines()) == 2

@@ -2,7 +2,6 @@
 
 import shutil
 import struct
-import subprocess
 import sys
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import cv2
 import numpy as np
 import onnx
 import pytest
-from other_readers import LIBRARY, READERS, CppReader, newer, read_pfm, unsealed
+from other_readers import LIBRARY, READERS, CppReader, newer, read_pfm, run, unsealed
 from parts import TINY, good_part, save_image, torn_part
 from PIL import ExifTags, Image, ImageOps
 
@@ -51,10 +50,6 @@ def check(said: str, detector: Detector, images: list[Path]) -> None:
         ours = detector.inspect(image)
         assert (Path(path).stem, verdict) == (image.stem, str(ours.verdict))
         assert float(score) == pytest.approx(ours.score, rel=1e-5)
-
-
-def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
 
 
 def changed(export: Path, folder: Path) -> Path:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from other_readers import READERS
+from other_readers import READERS, run
 from parts import TINY, good_part, save_image, scratched_part, torn_part
 from PIL import ExifTags, Image
 
@@ -22,8 +22,7 @@ def stretching(folder: Path) -> Detector:
 
 
 def said(export: Path, *images: Path) -> subprocess.CompletedProcess[str]:
-    words: list[str | Path] = [sys.executable, READERS / "short_reader.py", export, *images]
-    return subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
+    return run(sys.executable, READERS / "short_reader.py", export, *images)
 
 
 def check_judged(detector: Detector, export: Path, images: Sequence[Path]) -> None:

@@ -56,16 +56,22 @@ def test_pictures_that_are_not_kept_are_told_before_somebody_looks_for_them(
     assert all((each == said) == (each in page) for each in (FILLING, NEARLY))
 
 
+def copy_rows(bench: Bench, id: str, count: int, *, verdict: str = "verdict", label: str = "label") -> None:
+    """So many copies of the row of one part, without its picture; `verdict` and `label` as SQL."""
+    copied = (
+        "INSERT INTO inspection (id, at, recipe, version, verdict, name, kind, source, image_sha, image_state, label) "
+        f"SELECT ?, at, recipe, version, {verdict}, name, kind, source, image_sha, 'off', {label} "
+        "FROM inspection WHERE id = ?"
+    )
+    rows = [(f"COPY {number}", id) for number in range(count)]
+    bench.station.store.write(lambda connection: connection.executemany(copied, rows))
+
+
 def test_json_lines_are_sent_by_the_hundred(bench: Bench) -> None:
     """A row at a time was sent, each of which changed threads twice: 100,000 rows took four times as long as CSV."""
     part = bench.inspect("part", b"is no picture")
     bench.station.flush()
-    copied = (
-        "INSERT INTO inspection (id, at, recipe, version, verdict, name, kind, source, image_sha, image_state) "
-        "SELECT ?, at, recipe, version, verdict, name, kind, source, image_sha, 'off' FROM inspection WHERE id = ?"
-    )
-    rows = [(f"COPY {number}", part["id"]) for number in range(999)]
-    bench.station.store.write(lambda connection: connection.executemany(copied, rows))
+    copy_rows(bench, part["id"], 999)
     pieces = list(json_lines(bench.station, Filter()))
     assert b"".join(pieces).count(b"\n") == 1000
     assert len(pieces) <= 10
@@ -74,11 +80,6 @@ def test_json_lines_are_sent_by_the_hundred(bench: Bench) -> None:
 def test_more_than_five_hundred_bad_parts_are_counted(bench: Bench) -> None:
     part = bench.inspect("part", b"is no picture")
     bench.station.flush()
-    copied = (
-        "INSERT INTO inspection (id, at, recipe, version, verdict, name, kind, source, image_sha, image_state, label) "
-        "SELECT ?, at, recipe, version, 'OK', name, kind, source, image_sha, 'off', 'bad' FROM inspection WHERE id = ?"
-    )
-    rows = [(f"COPY {number}", part["id"]) for number in range(600)]
-    bench.station.store.write(lambda connection: connection.executemany(copied, rows))
+    copy_rows(bench, part["id"], 600, verdict="'OK'", label="'bad'")
     page = bench.with_role("operator").get("/recipes/part/correct").text
     assert "600 parts are known to be bad; 600 of them had been let through." in page

@@ -10,8 +10,6 @@ from blemish.cli.help import stacked
 from blemish.system.outputs import typed
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from blemish.detector import Detector
     from blemish.evaluation.trades import Trade
     from blemish.system.address import Place
@@ -19,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["on_terminal", "say_misses_unknown", "settle_suspects", "tell_trades"]
 
 
-def say_misses_unknown(model: "Path | Place") -> None:
+def say_misses_unknown(model: "Place") -> None:
     """Say that a threshold from good parts does not tell how many defects pass, and how to learn it."""
     from blemish.evaluation.trades import misses_unknown
     from blemish.system.address import place_of

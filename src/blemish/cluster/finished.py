@@ -15,6 +15,8 @@ from typing import Any
 from blemish.cluster.worker import Worker
 from blemish.errors import BlemishError
 from blemish.images.sources import list_sources
+from blemish.model.file import model_bytes
+from blemish.model.model import Model
 from blemish.system.address import Place, stamp, write_at
 
 __all__ = ["Told", "keep", "kept", "made_of"]
@@ -49,20 +51,20 @@ def made_of(images: Place, options: Mapping[str, Any]) -> str | None:
     return hashlib.sha256(told.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def keep(model: Place, made: str | None, told: Told) -> None:
+def keep(place: Place, model: Model, made: str | None, told: Told) -> None:
     """Write down what a model that was just written is made of; where that cannot be done, it will be fitted again."""
     if made is None:
         return
     with suppress(OSError):
-        fields = {"made_of": made, "model": _digest(model), **vars(told)}
-        write_at(_beside(model), json.dumps(fields).encode())
+        fields = {"made_of": made, "model": _digest(model_bytes(model)), **vars(told)}
+        write_at(_beside(place), json.dumps(fields).encode())
 
 
 def kept(model: Place, images: Place, options: Mapping[str, Any]) -> Told | None:
     """What is told of a model that is there as it was written, of these images and options; None of any other."""
     try:
         found = json.loads(_beside(model).read_bytes())
-        if found["model"] != _digest(model) or found["made_of"] != made_of(images, options):
+        if found["model"] != _digest(model.read_bytes()) or found["made_of"] != made_of(images, options):
             return None
         return Told(int(found["images"]), float(found["threshold"]), str(found["said"]), tuple(found["notes"]))
     except (OSError, ValueError, KeyError, TypeError):
@@ -73,8 +75,8 @@ def _beside(model: Place) -> Place:
     return model.parent / f".{model.name}.made-of.json"
 
 
-def _digest(model: Place) -> str:
-    return hashlib.sha256(model.read_bytes()).hexdigest()
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _state(path: str | os.PathLike[str]) -> tuple[str, int, int]:

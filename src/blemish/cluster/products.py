@@ -12,9 +12,9 @@ from blemish.cluster.cluster import Cluster
 from blemish.cluster.finished import Told, keep, kept, made_of
 from blemish.errors import BlemishError, DataError
 from blemish.fitting import fit
-from blemish.images.matching import matching
+from blemish.images.matching import is_pattern, matching
 from blemish.model.suspects import tell_left_out, tell_suspects
-from blemish.system.address import Place, address_of
+from blemish.system.address import Address, Place, place_of
 from blemish.system.conducts import silently
 from blemish.system.outputs import typed
 
@@ -117,18 +117,20 @@ def _fit_one(options: Mapping[str, Any], asked: tuple[Product, str | None]) -> P
     named = tell_left_out(detector.journal, typed(product.model)), tell_suspects(detector.model)
     notes = (*detector.notes, *filter(None, named))
     told = Told(len(detector.manifest.images), detector.threshold, detector.model.method.size, notes)
-    keep(product.model, made, told)
+    keep(product.model, detector.model, made, told)
     return _told(product, told)
 
 
 def _folders(named: str) -> list[Place]:
     """The folder of this name, or those that a pattern names, where the shell has not expanded it."""
-    if address := address_of(named):
-        pattern = any(character in address.key for character in "*?[")
-        return [*sorted(matching(address, folders=True), key=str)] or [address] if pattern else [address]
-    if os.path.isdir(named) or not any(character in named for character in "*?["):
-        return [Path(named)]
-    return [Path(found) for found in sorted(glob(named, recursive=True)) if os.path.isdir(found)] or [Path(named)]
+    place = place_of(named)
+    if not is_pattern(place):
+        return [place]
+    if isinstance(place, Address):
+        return [*sorted(matching(place, folders=True), key=str)] or [place]
+    if place.is_dir():
+        return [place]
+    return [Path(found) for found in sorted(glob(named, recursive=True)) if os.path.isdir(found)] or [place]
 
 
 def _apart(parts: Sequence[Sequence[str]]) -> list[str]:

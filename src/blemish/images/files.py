@@ -10,7 +10,7 @@ from pathlib import Path
 
 from blemish.errors import DataError
 from blemish.images.mask import masks_beside
-from blemish.images.matching import matching
+from blemish.images.matching import is_pattern, matching
 from blemish.system.address import Address, Place, identity, place_of
 
 __all__ = ["SUFFIXES", "Found", "contents", "find_images", "is_image", "list_images", "listed"]
@@ -78,7 +78,7 @@ def _images_of(source: Place, left_out: Counter[str]) -> list[Place]:
         return [source]
     if source.is_dir():
         found = _without_others(source.iterdir(), left_out)
-    elif any(character in str(source) for character in "*?["):
+    elif is_pattern(source):
         found = _without_others(_matching(source), left_out)
     else:
         raise DataError(f"{source} does not exist; check the path.")

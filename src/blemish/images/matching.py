@@ -3,9 +3,14 @@
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 
-from blemish.system.address import Address
+from blemish.system.address import Address, Place
 
-__all__ = ["matching"]
+__all__ = ["is_pattern", "matching"]
+
+
+def is_pattern(place: Place) -> bool:
+    """Whether it is written as one (`*`, `?`, `[ab]`): what exists under the literal name comes first all the same."""
+    return _is_wild(place.key if isinstance(place, Address) else str(place))
 
 
 def matching(pattern: Address, *, folders: bool = False) -> Iterator[Address]:

@@ -11,6 +11,7 @@ from blemish.arrays import Array
 from blemish.errors import DataError, OptionError
 from blemish.images.ahead import read_ahead
 from blemish.images.files import is_image, list_images
+from blemish.images.matching import is_pattern
 from blemish.images.read import Source, is_pair
 from blemish.system.address import Address, Place, place_of
 
@@ -80,10 +81,9 @@ def _expanded(images: Iterable[Source], *, recursive: bool) -> Iterator[Source]:
 
 
 def _names_several(place: Place) -> bool:
-    pattern = any(character in (place.key if isinstance(place, Address) else str(place)) for character in "*?[")
-    if isinstance(place, Address) and is_image(place) and not pattern:
+    if isinstance(place, Address) and is_image(place) and not is_pattern(place):
         return False  # by its ending: to ask of each would cost a request
-    return place.is_dir() or (pattern and not place.exists())
+    return place.is_dir() or (is_pattern(place) and not place.exists())
 
 
 def _some(sources: Iterable[Source]) -> Iterator[Source]:

@@ -88,8 +88,8 @@ def model_to_write(path: str | os.PathLike[str], *, anew: bool = True) -> Iterat
     """Hold a model file that will be written anew, from before the work begins, where there is one.
 
     Changes of it by other processes are refused that long: they would be lost. Raises ModelFileError where another
-    process is changing it, or where it is read-only. In a bucket nothing is held, so that
-    one that is not made `anew`, but out of what is there, is refused.
+    process is changing it, or where it is read-only. In a bucket nothing is held, so that one that is not made `anew`,
+    but out of what is there, is refused.
     """
     if anew and (address := address_of(path)):
         yield ModelTarget(address, None)

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from blemish.errors import DataError
 
-__all__ = ["StationSettings", "address_of", "check_tls", "read_settings"]
+__all__ = ["StationSettings", "check_tls", "ip_of", "read_settings"]
 
 FILE = "blemish.toml"
 
@@ -41,7 +41,7 @@ class StationSettings(BaseModel):
     @property
     def local(self) -> bool:
         """Whether only this machine can reach the station."""
-        address = address_of(self.host)
+        address = ip_of(self.host)
         return self.host == "localhost" if address is None else address.is_loopback
 
     @property
@@ -49,7 +49,7 @@ class StationSettings(BaseModel):
         return self.behind_tls or self.tls_cert is not None
 
 
-def address_of(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+def ip_of(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     """A host as the number of a machine; None for a name."""
     try:
         return ipaddress.ip_address(host.strip("[]"))

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from blemish.service.clock import new_id
 from blemish.service.problems import Problem
-from blemish.service.settings import StationSettings, address_of
+from blemish.service.settings import StationSettings, ip_of
 
 __all__ = ["Guard", "problem_answer"]
 
@@ -98,7 +98,7 @@ class Guard:
         """Raise Problem for a host name that is not ours, another site's call, and a body that is too large."""
         host = headers.get("host", "").lower()
         name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
-        if name not in self._hosts and not (self._by_number and address_of(name) is not None):
+        if name not in self._hosts and not (self._by_number and ip_of(name) is not None):
             raise Problem("wrong-host", f"The station does not answer to the host name {name!r}.")
         if method not in SAFE and not headers.get("authorization"):
             _check_origin(headers, host)
