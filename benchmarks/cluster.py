@@ -353,7 +353,8 @@ def growth(arguments: argparse.Namespace) -> str:
         own, file_pages = resident.megabytes
         table.append([f"{count:,} x {DIMENSION}", figure(costs[-1]), figure(seconds), f"{own:,}", f"{file_pages:,}"])
     slopes = np.diff(np.log(costs)) / np.diff(np.log(arguments.growth))
-    said = f"Growth, from each to the next: patches to the power {', '.join(f'{slope:.2f}' for slope in slopes)}."
+    powers = ", ".join(f"{slope:.2f}" for slope in slopes) or "(one size only)"
+    said = f"Growth, from each to the next: patches to the power {powers}."
     header = ["random patches in a file, 1,000 rows, 1 thread", "CPU s", "seconds", "own MB", "MB of files"]
     return f"{markdown_table(header, table)}\n\n{said}"
 

@@ -23,6 +23,8 @@ Answer = TypeVar("Answer")
 
 DIMENSION = 152
 WRITTEN_AT_ONCE = 200_000
+IN_FILE = 20_000_000
+"""Patches of which more than a pool lie beyond any threshold that a small sample would give."""
 MILLION_IMAGES = 784 * 10**6
 """Their patches."""
 
@@ -127,14 +129,27 @@ def messages(arguments: argparse.Namespace) -> str:
         )
     header = ["shards", "rounds", "to the driver, largest round, MB", "to each machine in all, MB"]
     said = f"{len(patches_ND):,} x {DIMENSION} random patches, 1,000 rows, the same from all."
-    return f"{said}\n\n{markdown_table(header, table)}\n\n{many_messages()}"
+    return f"{said}\n\n{markdown_table(header, table)}\n\n{messages_over_file()}\n\n{many_messages()}"
+
+
+def messages_over_file() -> str:
+    """The same for patches in a file, of few and of many shards."""
+    table = []
+    with patches_in_file(IN_FILE) as patches:
+        for count in (1, 16, 1000):
+            shards = Counting(divided(patches, count))
+            coreset_of(shards, 1000)
+            each = megabytes(max(shards.rounds)), megabytes(shards.to_each)
+            table.append([f"{IN_FILE:,} x {DIMENSION}", f"{count:,}", f"{len(shards.rounds) - 1}", *each])
+    header = ["patches in a file", "shards", "rounds", "to the driver, largest round, MB", "to each machine in all, MB"]
+    return markdown_table(header, table)
 
 
 def many_messages() -> str:
     """The same for the patches of a million images, of which those are made that a coreset asks for first."""
     table = []
     for dimension, far in ((DIMENSION, 80_000), (1536, 24_000)):
-        for count in (16, 256, 1000):
+        for count in (1, 16, 256, 1000):
             edges = np.linspace(0, MILLION_IMAGES, count + 1).astype(int).tolist()
             made = [
                 FarShard(first, last - first, far // count, dimension, seed)
