@@ -190,3 +190,27 @@ def test_long_names_make_no_page_wider_than_a_telephone(bench: Bench, browser: t
         page.wait_for_timeout(200)
         wide += [address] if wider_than_the_screen(page) else []
     assert wide == []
+
+
+def test_a_recipe_is_put_away_and_taken_back_and_the_line_follows(
+    bench: Bench, browser: tuple[Any, Heard, str], model: Path
+) -> None:
+    page, heard, base = browser
+    bench.taught("old", model)
+    line = page.context.browser.new_page(storage_state=page.context.storage_state())
+    line.goto(base)
+    tile = line.get_by_role("region", name="old")
+    tile.wait_for()
+    page.goto(f"{base}/recipes/old/versions")
+    yes = page.get_by_role("button", name="Yes, put it away")
+    assert yes.is_hidden(), "one click alone puts nothing away"
+    page.get_by_text("Put away", exact=True).click()
+    yes.click()
+    page.get_by_text("This recipe is put away").wait_for()
+    tile.wait_for(state="detached")
+    page.goto(f"{base}/recipes")
+    page.get_by_text("Put away: 1").click()
+    page.get_by_role("button", name="Take it back").click()
+    page.get_by_text("Put away: 1").wait_for(state="detached")
+    tile.wait_for()
+    assert heard.errors == []

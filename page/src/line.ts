@@ -10,7 +10,7 @@ class LiveLine extends HTMLElement {
   #silent = 0;
 
   connectedCallback(): void {
-    this.#ends = ["inspection", "version"].map((kind) => listen(kind, () => this.#look()));
+    this.#ends = ["inspection", "version", "recipe"].map((kind) => listen(kind, () => this.#look()));
     this.#ends.push(listenForSilence((silent) => this.#hear(silent)));
   }
 

@@ -30,7 +30,7 @@ STREAM: dict[int | str, dict[str, Any]] = {
 async def events(
     request: Request, station: At, last_event_id: Annotated[str | None, Header(pattern=r"^\d{1,18}$")] = None
 ) -> StreamingResponse:
-    """What happens: inspection, job, version, label. Goes on after Last-Event-ID; `missed` says: look again.
+    """What happens: inspection, job, version, recipe, label. Goes on after Last-Event-ID; `missed` says: look again.
 
     It ends within half a minute where the caller's token or session does.
     """

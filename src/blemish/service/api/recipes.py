@@ -42,7 +42,7 @@ def add(asked: RecipeAdd, station: At, who: Who, response: Response) -> dict[str
             settings=asked.settings,
         )
     )
-    return _told(station, recipe, response)
+    return _changed(station, recipe, response)
 
 
 @router.get("/recipes/{recipe}", response_model=RecipeOut, responses=documented("unknown-recipe"))
@@ -69,7 +69,10 @@ def change(
     responses=documented("unknown-recipe", "stale-edit", "no-if-match"),
 )
 def archive(recipe: str, station: At, who: Who, response: Response, if_match: IfMatch = None) -> dict[str, Any]:
-    """Put a recipe away: it judges no more, and all that it judged is kept. PATCH state=open brings it back."""
+    """Put a recipe away: it judges no more. Its versions and its history stay; PATCH state=open takes it back.
+
+    What is sent to it is answered with `not-on-line`, whichever version is named; parts in work are judged still.
+    """
     return _change(station, who.name, recipe, if_match, {"state": "archived"}, response)
 
 
@@ -121,6 +124,12 @@ def _change(
         ]
         raise Problem("invalid", "A setting cannot be used.", errors=errors) from None
     station.refresh(recipe)
+    return _changed(station, recipe, response)
+
+
+def _changed(station: Station, recipe: Recipe, response: Response) -> dict[str, Any]:
+    """The answer to a change, of which screens are told: a tile comes or goes."""
+    station.events.tell("recipe", {"recipe": recipe.name, "state": recipe.state})
     return _told(station, recipe, response)
 
 

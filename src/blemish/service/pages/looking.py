@@ -125,7 +125,9 @@ def sentence(request: Request, who: Who, text: Annotated[str, Query(max_length=2
 
 
 def _line(station: Station) -> dict[str, Any]:
-    return {"tiles": _tiles(station), "now": now(), "alarms": station.alarms()}
+    tiles = _tiles(station)
+    away = not tiles and bool(list_recipes(station.store.read, archived=True))
+    return {"tiles": tiles, "away": away, "now": now(), "alarms": station.alarms()}
 
 
 def _tiles(station: Station) -> list[dict[str, Any]]:

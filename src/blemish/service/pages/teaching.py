@@ -30,13 +30,15 @@ JOBS = 20
 COLLECTED = 500
 SHOWN = 300
 """Good pictures on one page."""
+STATES = (("recipes", "open"), ("away", "archived"))
 
 
 @router.get("/recipes")
 def recipes(request: Request, station: At) -> Response:
-    """All recipes, and the form for a new one."""
-    told = [recipe_answer(station, each) for each in list_recipes(station.store.read)]
-    return show(request, "recipes", {"recipes": told})
+    """All recipes, those put away apart from the others; and the form for a new one."""
+    told = [_told(station, each) for each in list_recipes(station.store.read, archived=True)]
+    said = {name: [each for each in told if each["state"] == state] for name, state in STATES}
+    return show(request, "recipes", said)
 
 
 @router.get("/recipes/{recipe}/teach")
@@ -73,7 +75,12 @@ def correct(request: Request, recipe: str, station: At) -> Response:
 
 def about_recipe(station: Station, recipe: Recipe) -> dict[str, Any]:
     """What every page of a recipe says."""
-    return {"recipe": recipe_answer(station, recipe), "etag": recipe.etag}
+    return {"recipe": _told(station, recipe)}
+
+
+def _told(station: Station, recipe: Recipe) -> dict[str, Any]:
+    """A recipe with the ETag that a form sends back."""
+    return recipe_answer(station, recipe) | {"etag": recipe.etag}
 
 
 def _rate(rate: float, pictures: int) -> dict[str, Any]:
