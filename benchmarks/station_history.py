@@ -1,5 +1,7 @@
 """How quickly a station finds among a million verdicts, by each filter; half of them share one serial number.
 
+The last tenth came as batches.
+
 PYTHONPATH=tests python benchmarks/station_history.py --keep
 """
 
@@ -23,11 +25,12 @@ INSERT INTO inspection (id, at, recipe, version, verdict, score, threshold, seri
                         image_state, label)
 SELECT printf('ID%024d', i), strftime('%Y-%m-%dT%H:%M:%fZ', 1767225600 + i * 10, 'unixepoch'),
        'recipe' || (i % 4), 'version' || (i / 50000), iif(i % 97 = 0, 'NG', iif(i % 61 = 0, 'REVIEW', 'OK')),
-       (i * 7919 % 100003) / 1000.0, 80, iif(i % 2, 'serial' || i, 'shared'), 'picture', 'api', 'camera',
+       (i * 7919 % 100003) / 1000.0, 80, iif(i % 2, 'serial' || i, 'shared'), 'picture',
+       iif(i % 997 = 0, 'try', iif(i > {rows} * 9 / 10, 'batch', 'api')), 'camera',
        printf('%064x', i), 'stored', iif(i % 5003 = 0, 'good', NULL)
 FROM n;
 INSERT INTO hour
-SELECT substr(at, 1, 13), recipe, verdict, count(*), min(seq), max(seq) FROM inspection GROUP BY 1, 2, 3;
+SELECT substr(at, 1, 13), recipe, verdict, kind, count(*), min(seq), max(seq) FROM inspection GROUP BY 1, 2, 3, 4;
 """
 
 
@@ -88,6 +91,13 @@ def _filters(rows: int) -> dict[str, Filter]:
         "score from 50": Filter(min_score=50),
         "score from 1000 (there is none)": Filter(min_score=1000),
         "score from 99.9 of one recipe, OK": Filter(min_score=99.9, recipe="recipe1", verdict="OK"),
+        "the line": Filter(kind="line"),
+        "the line of one recipe": Filter(recipe="recipe1", kind="line"),
+        "NG of the line": Filter(verdict="NG", kind="line"),
+        "try-outs": Filter(kind="try"),
+        "try-outs of one recipe, NG": Filter(recipe="recipe1", verdict="NG", kind="try"),
+        "try-outs of an old version": Filter(version="version1", kind="try"),
+        "batches, OK, score from 1000 (there is none)": Filter(kind="batch", verdict="OK", min_score=1000),
         "the page after half of all": Filter(before=rows // 2),
     }
 

@@ -100,7 +100,7 @@ def test_what_is_dropped_while_other_pictures_are_sent_arrives_as_well(
 
 
 def test_one_picture_that_cannot_be_tried_does_not_stop_the_rest(
-    browser: tuple[Any, Heard, str], tmp_path: Path
+    bench: Bench, browser: tuple[Any, Heard, str], tmp_path: Path
 ) -> None:
     page, heard, base = browser
     page.goto(f"{base}/recipes/part/versions/1")
@@ -111,6 +111,8 @@ def test_one_picture_that_cannot_be_tried_does_not_stop_the_rest(
     assert page.locator(".tried li").count() == 3
     assert page.locator(".tried .warning").inner_text() == "The call is larger than the station takes"
     assert [each for each in heard.errors if "413" not in each] == []
+    kinds = [each["kind"] for each in bench.admin.get(f"{API}/inspections", params={"limit": 3}).json()["items"]]
+    assert kinds == ["try", "try", "api"], "they are none of the line's parts"
 
 
 def test_the_line_says_that_the_station_is_silent_and_goes_on_when_it_is_back(

@@ -375,15 +375,22 @@ def test_a_database_of_the_first_form_is_brought_to_the_present_one_after_a_back
         old = {name: value for name, value in vars(row("r")).items() if name not in ("times_threshold", "seq")}
         old |= {"regions": "[]", "timings": "{}"}
         marks = ", ".join("?" * len(old))
-        connection.execute(f"INSERT INTO inspection ({', '.join(old)}) VALUES ({marks})", list(old.values()))
+        for kind in ("api", "batch", "v2", "batch"):
+            each = old | {"id": f"{old['id']} {kind} {connection.total_changes}", "kind": kind}
+            connection.execute(f"INSERT INTO inspection ({', '.join(old)}) VALUES ({marks})", list(each.values()))
+        connection.execute("INSERT INTO hour VALUES (?, 'r', 'OK', 9, 1, 9)", [old["at"][:13]])  # five rows are gone
+        connection.execute("INSERT INTO hour VALUES ('2026-01-01T00', 'r', 'NG', 3, 1, 3)")
+        connection.execute("UPDATE inspection SET id = ? WHERE kind = 'api'", [old["id"]])
         connection.commit()
     store = Store(tmp_path, ballast=0)
+    counted = [tuple(each) for each in store.read.execute("SELECT kind, verdict, count FROM hour ORDER BY hour, kind")]
+    assert counted == [("api", "NG", 3), ("api", "OK", 6), ("batch", "OK", 2), ("v2", "OK", 1)]
     recipe_in(store)
     found = find_inspection(store.read, old["id"])
     assert (found.score, found.times_threshold) == (1, None), "whether its score had a zero is not known any more"
     store.close()
     kept = sorted(path.name[:15] for path in (tmp_path / "backups").iterdir())
-    assert kept == [f"station-form-{number}-" for number in range(1, 5)], "one before each step"
+    assert kept == [f"station-form-{number}-" for number in range(1, 6)], "one before each step"
     Store(tmp_path / "new", ballast=0).close()
     assert not (tmp_path / "new" / "backups").exists(), "a new one has nothing to lose"
 
@@ -395,6 +402,8 @@ def test_a_database_of_the_first_form_is_brought_to_the_present_one_after_a_back
         Filter(verdict="NG", recipe="r", version="v"),
         Filter(verdict="REVIEW", label="none"),
         Filter(verdict="ERROR", since="2026"),
+        Filter(verdict="NG", kind="line"),
+        Filter(verdict="NG", kind="batch"),
     ],
     ids=str,
 )
@@ -410,11 +419,23 @@ def test_parts_that_were_not_ok_are_found_without_reading_the_others(store: Stor
         Filter(serial="S"),
         Filter(serial="S", verdict="ERROR", before=9),
         Filter(serial="S", recipe="r", version="v", label="none", min_score=1, since="2026"),
+        Filter(serial="S", kind="line"),
     ],
     ids=str,
 )
 def test_of_many_parts_with_one_serial_number_none_is_read_in_vain(store: Store, wanted: Filter) -> None:
     assert "COVERING INDEX inspection_serial (serial=?" in plan_of(store, wanted)
+
+
+@pytest.mark.parametrize("kind", ["batch", "try"])
+def test_parts_that_no_line_sent_are_found_without_reading_the_others(store: Store, kind: str) -> None:
+    for wanted in (Filter(kind=kind), Filter(kind=kind, recipe="r", version="v", label="none", since="2026")):
+        assert "COVERING INDEX inspection_kind (kind=?" in plan_of(store, wanted)
+
+
+def test_a_line_is_found_among_large_batches_without_reading_these(store: Store) -> None:
+    """The page Line asks for the newest parts of each recipe again and again."""
+    assert "COVERING INDEX inspection_recipe (recipe=?" in plan_of(store, Filter(recipe="r", kind="line"))
 
 
 def plan_of(store: Store, wanted: Filter) -> str:

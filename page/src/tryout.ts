@@ -22,7 +22,7 @@ class TryOut extends HTMLElement {
       const form = new FormData();
       form.append("images", file, file.name);
       const recipe = `/api/v1/recipes/${this.getAttribute("recipe")}`; // a batch of one: whoever tries, waits
-      const address = `${recipe}/inspections:batch?version=${this.getAttribute("version")}`;
+      const address = `${recipe}/inspections:batch?kind=try&version=${this.getAttribute("version")}`;
       try {
         await this.#show(await call<Part>("POST", address, form));
       } catch (error) {

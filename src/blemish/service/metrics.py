@@ -14,7 +14,12 @@ class Metrics:
 
     def __init__(self) -> None:
         self._all = CollectorRegistry()
-        self._verdicts = Counter("blemish_inspections", "Parts judged.", ["recipe", "verdict"], registry=self._all)
+        self._verdicts = Counter(
+            "blemish_inspections",
+            "Parts judged; the line's have the kind api or v2, the others are of batches and try-outs.",
+            ["recipe", "verdict", "kind"],
+            registry=self._all,
+        )
         self._unrecorded = Counter("blemish_unrecorded", "Verdicts that are not on the disk.", registry=self._all)
         self._late = Counter("blemish_late", "Parts judged after their deadline.", ["recipe"], registry=self._all)
         self._seconds = Histogram(
@@ -25,7 +30,7 @@ class Metrics:
 
     def count(self, recipe: str, row: Inspection, recorded: bool) -> None:
         """Count a part."""
-        self._verdicts.labels(recipe, row.verdict).inc()
+        self._verdicts.labels(recipe, row.verdict, row.kind).inc()
         if row.late:
             self._late.labels(recipe).inc()
         if not recorded:

@@ -40,6 +40,7 @@ __all__ = ["json_lines", "router", "written"]
 router = APIRouter(tags=["history"], prefix=API)
 Verdict = Literal["OK", "NG", "REVIEW", "ERROR"]
 Label = Literal["good", "bad", "unsure", "any", "none"]
+Kind = Literal["line", "api", "v2", "batch", "try"]
 Time = Annotated[str | None, AfterValidator(lambda value: None if value is None else moment(value)), Query()]
 Short = Annotated[str | None, Query(max_length=200)]
 _PICTURE: dict[int | str, dict[str, Any]] = {
@@ -75,6 +76,7 @@ EXPORTED = [
     "source",
     "model_sha256",
     "image_sha256",
+    "kind",
 ]
 
 
@@ -88,6 +90,7 @@ def wanted_rows(
     version: Short = None,
     label: Label | None = None,
     min_score: Annotated[float | None, Query(allow_inf_nan=False)] = None,
+    kind: Kind | None = None,
 ) -> Filter:
     """What a search asks for. `version` is an id; or a number, where a recipe is named."""
     found = find_recipe(station.store.read, recipe) if recipe is not None else None
@@ -96,7 +99,7 @@ def wanted_rows(
     elif version is not None and version.isdigit():
         said = f"version={version} is a number, which every recipe has; name the recipe as well, or give an id."
         raise Problem("invalid", said, errors=[{"pointer": "/query/version", "detail": said}])
-    return Filter(found.id if found else None, verdict, since, until, serial, version, label, min_score)
+    return Filter(found.id if found else None, verdict, since, until, serial, version, label, min_score, kind=kind)
 
 
 Wanted = Annotated[Filter, Depends(wanted_rows)]
@@ -111,7 +114,8 @@ def search(
 ) -> dict[str, Any]:
     """Past verdicts, the newest first; `next` is the cursor of the next page.
 
-    `version` is the id of a version; with `recipe` it may be its number.
+    `version` is the id of a version; with `recipe` it may be its number. `kind` is api, v2, batch or try; or line, for
+    api and v2: what machines sent one by one.
     """
     before = int(cursor) if cursor is not None else None
     rows = list_inspections(station.store.read, replace(wanted, before=before), limit)
@@ -121,10 +125,15 @@ def search(
 
 
 @router.get("/inspections:hours", response_model=list[HourOut], responses=documented("unknown-recipe"))
-def hours(station: At, recipe: Short = None, since: Time = None, until: Time = None) -> list[dict[str, Any]]:
-    """How many parts had each verdict, hour by hour; the last day where nothing is said."""
+def hours(
+    station: At, recipe: Short = None, since: Time = None, until: Time = None, kind: Kind | None = None
+) -> list[dict[str, Any]]:
+    """How many parts had each verdict, hour by hour; the last day where nothing is said.
+
+    All kinds count where none is named, batches and try-outs too; kind=line is what the page Line counts.
+    """
     id = find_recipe(station.store.read, recipe).id if recipe is not None else None
-    return count_hours(station.store.read, id, since or later(-86_400), until or later(0))
+    return count_hours(station.store.read, id, since or later(-86_400), until or later(0), kind)
 
 
 @router.get(

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
@@ -17,7 +17,6 @@ from starlette.datastructures import UploadFile
 from blemish.service.api.answers import API, Detail, Named
 from blemish.service.api.depends import At, Who, documented
 from blemish.service.api.shapes.parts import InspectionOut
-from blemish.service.people.access import Caller
 from blemish.service.problems import Problem
 from blemish.service.station import Station
 from blemish.service.store.inspections import Inspection, repeated
@@ -151,21 +150,24 @@ async def inspect_batch(
     who: Who,
     version: Annotated[str | None, Query(max_length=64)] = None,
     detail: Detail = "regions",
+    kind: Literal["batch", "try"] = "batch",
 ) -> StreamingResponse:
     """Judge up to 64 pictures, after parts that come singly; answers one line each, in their order.
 
-    A batch has no deadline: it is for people and for archives, which wait; a line does not.
+    A batch has no deadline: it is for people and for archives, which wait; a line does not. Its parts are not counted
+    among the line's. With kind=try, the history calls them try-outs, as those of the page of a version.
     """
     pictures = await _pictures(request)
     judging = await served(station, recipe, version)
-    return StreamingResponse(_lines(station, judging, pictures, who, detail), media_type="application/x-ndjson")
+    tickets = [(Ticket(name, kind, who.name), data) for name, data in pictures]
+    return StreamingResponse(_lines(station, judging, tickets, detail), media_type="application/x-ndjson")
 
 
 async def _lines(
-    station: Station, judging: Served, pictures: list[tuple[str, bytes]], who: Caller, detail: Detail
+    station: Station, judging: Served, tickets: list[tuple[Ticket, bytes]], detail: Detail
 ) -> AsyncIterator[str]:
     named = _named(station, judging)
-    parts = [Part(judging, data, Ticket(name, "batch", who.name), REST) for name, data in pictures]
+    parts = [Part(judging, data, ticket, REST) for ticket, data in tickets]
     waiting = [asyncio.ensure_future(verdict(station, part)) for part in parts]
     for each in waiting:
         row, recorded = await each

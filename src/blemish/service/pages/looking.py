@@ -39,7 +39,7 @@ FORMATS = [("csv", "CSV"), ("jsonl", "JSON Lines"), ("parquet", "Parquet")]
 
 @router.get("/")
 def line(request: Request, station: At, who: Who) -> Response:
-    """The newest verdict of every recipe, large."""
+    """The newest verdict of every recipe's line, large; batches and try-outs are none of it."""
     return show(request, "line", _line(station))
 
 
@@ -87,11 +87,12 @@ def history(
     version: Annotated[str, Query(max_length=64)] = "",
     label: Literal["", "good", "bad", "unsure", "any", "none"] = "",
     min_score: str = "",
+    kind: Literal["", "line", "batch", "try"] = "",
     cursor: Annotated[str, Query(pattern=r"^\d{0,18}$")] = "",
 ) -> Response:
     """Past verdicts by a filter; its address is the filter, so that it can be sent to others."""
     asked = {"recipe": recipe, "verdict": verdict, "since": since, "until": until, "serial": serial}
-    asked |= {"version": version, "label": label, "min_score": min_score}
+    asked |= {"version": version, "label": label, "min_score": min_score, "kind": kind}
     versions, problem = [], None
     try:
         versions = list_versions(station.store.read, find_recipe(station.store.read, recipe).id) if recipe else []
@@ -134,8 +135,8 @@ def _tiles(station: Station) -> list[dict[str, Any]]:
     named = Named(station)
     made = []
     for recipe in list_recipes(station.store.read):
-        rows = list_inspections(station.store.read, Filter(recipe.id), STRIP)
-        counted = count_hours(station.store.read, recipe.id, later(-SHIFT_HOURS * 3600), later(0))
+        rows = list_inspections(station.store.read, Filter(recipe.id, kind="line"), STRIP)
+        counted = count_hours(station.store.read, recipe.id, later(-SHIFT_HOURS * 3600), later(0), "line")
         counts = {verdict: sum(each["count"] for each in counted if each["verdict"] == verdict) for verdict in VERDICTS}
         strip = [named.inspection(row, detail="verdict") for row in rows]
         tile = {"recipe": recipe_answer(station, recipe), "newest": strip[0] if strip else None, "strip": strip}
@@ -146,7 +147,7 @@ def _tiles(station: Station) -> list[dict[str, Any]]:
 def _hours(station: Station, wanted: Filter) -> list[dict[str, Any]]:
     """Counts of the hours asked for; of the last seven days where no time is said."""
     since = wanted.since or later(-DAYS * 86_400)
-    return count_hours(station.store.read, wanted.recipe, since, wanted.until or later(0))
+    return count_hours(station.store.read, wanted.recipe, since, wanted.until or later(0), wanted.kind)
 
 
 def _waiting(station: Station, recipe: str | None) -> list[dict[str, Any]]:
@@ -177,7 +178,7 @@ def _filter(station: Station, given: dict[str, str]) -> Filter:
     since, until = (_time(given[name]) if name in given else None for name in ("since", "until"))
     score = _score(given["min_score"]) if "min_score" in given else None
     verdict, serial, version, label = (given.get(name) for name in ("verdict", "serial", "version", "label"))
-    return Filter(recipe, verdict, since, until, serial, version, label, score)
+    return Filter(recipe, verdict, since, until, serial, version, label, score, kind=given.get("kind"))
 
 
 def _time(typed: str) -> str:

@@ -1,7 +1,7 @@
-"""Search among the verdicts: by recipe, verdict, time, serial number, version, label and score; the newest first."""
+"""Search among the verdicts, by recipe, verdict, time, serial number, version, label, score, kind; the newest first."""
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,6 +11,10 @@ __all__ = ["Filter", "count_hours", "each_inspection", "list_inspections"]
 
 FEW = 5_000
 """Where fewer rows than this have the score asked for, they are looked up by score."""
+KINDS: Mapping[str, tuple[str, ...]] = {"line": ("api", "v2")}
+"""What stands for several kinds: a line's parts are those that machines send one by one, by either interface."""
+REST = ("batch", "try")
+"""Kinds that have an index of their own: a line's parts are not in it, which would cost each of them time."""
 PAGE = 1_000
 """Rows of one step of an export, so that no reader holds a transaction for long."""
 
@@ -31,6 +35,8 @@ class Filter:
     min_score: float | None = None
     before: int | None = None
     """Only rows before this one, by seq."""
+    kind: str | None = None
+    """api, v2, batch, try; or line, for all that came singly."""
 
 
 def list_inspections(connection: sqlite3.Connection, wanted: Filter, limit: int) -> list[Inspection]:
@@ -57,14 +63,28 @@ def each_inspection(connect: Callable[[], sqlite3.Connection], wanted: Filter) -
         connection.close()
 
 
-def count_hours(connection: sqlite3.Connection, recipe: str | None, since: str, until: str) -> list[dict[str, Any]]:
-    """How many parts had each verdict, hour by hour, oldest first; these counts outlive the rows."""
+def count_hours(
+    connection: sqlite3.Connection, recipe: str | None, since: str, until: str, kind: str | None = None
+) -> list[dict[str, Any]]:
+    """How many parts had each verdict, hour by hour, oldest first; these counts outlive the rows.
+
+    Of one kind, as `Filter.kind` has it; or of all.
+    """
+    of_kind, kinds = _of_kind(kind)
     rows = connection.execute(
         "SELECT hour, verdict, sum(count) AS count FROM hour WHERE hour BETWEEN ? AND ? AND recipe = ifnull(?, recipe) "
-        "GROUP BY hour, verdict ORDER BY hour, verdict",
-        [since[:13], until[:13], recipe],
+        f"AND {of_kind} GROUP BY hour, verdict ORDER BY hour, verdict",
+        [since[:13], until[:13], recipe, *kinds],
     )
     return [dict(row) for row in rows]
+
+
+def _of_kind(kind: str | None) -> tuple[str, tuple[str, ...]]:
+    """The condition for a kind, and its values."""
+    if kind is None:
+        return "1", ()
+    kinds = KINDS.get(kind, (kind,))
+    return f"kind IN ({', '.join('?' * len(kinds))})", kinds
 
 
 def _where(connection: sqlite3.Connection, wanted: Filter) -> tuple[str, list[Any]]:
@@ -84,6 +104,11 @@ def _where(connection: sqlite3.Connection, wanted: Filter) -> tuple[str, list[An
             values.append(value)
     if wanted.verdict is not None and wanted.verdict != "OK":
         clauses.append("verdict <> 'OK'")  # lets SQLite use the index of these alone
+    of_kind, kinds = _of_kind(wanted.kind)
+    clauses.append(of_kind)
+    values += kinds
+    if wanted.kind in REST:
+        clauses.append("kind IN ('batch', 'try')")  # as above
     if wanted.label is not None:
         clauses.append({"any": "label IS NOT NULL", "none": "label IS NULL"}.get(wanted.label, "label = ?"))
         values += [] if wanted.label in ("any", "none") else [wanted.label]
@@ -112,6 +137,8 @@ def _index(connection: sqlite3.Connection, wanted: Filter) -> str:
         return "INDEXED BY inspection_score"
     if wanted.verdict not in (None, "OK"):
         return "INDEXED BY inspection_verdict"
+    if wanted.kind in REST:
+        return "INDEXED BY inspection_kind"
     if wanted.version is not None:
         return "INDEXED BY inspection_version"
     return "INDEXED BY inspection_recipe" if wanted.recipe is not None else "NOT INDEXED"

@@ -86,9 +86,9 @@ def add_inspection(connection: sqlite3.Connection, row: Inspection) -> Inspectio
     values = vars(row) | {"regions": _json(row.regions), "timings": _json(row.timings)}
     seq = connection.execute(_INSERT, _values(values)).lastrowid or 0
     connection.execute(
-        "INSERT INTO hour VALUES (?, ?, ?, 1, ?, ?) ON CONFLICT DO UPDATE SET count = count + 1, "
+        "INSERT INTO hour VALUES (?, ?, ?, ?, 1, ?, ?) ON CONFLICT DO UPDATE SET count = count + 1, "
         "first_seq = min(first_seq, excluded.first_seq), last_seq = max(last_seq, excluded.last_seq)",
-        [row.at[:13], row.recipe, row.verdict, seq, seq],
+        [row.at[:13], row.recipe, row.verdict, row.kind, seq, seq],
     )
     return replace(row, seq=seq)
 

@@ -65,7 +65,9 @@ class InspectionOut(BaseModel):
     group: str | None
     trigger: str | None
     name: str
-    kind: str
+    kind: str = Field(
+        description="How it came: api (one call), v2 (one call, by KServe's protocol), batch, or try (a try-out)."
+    )
     source: str
     at: str
     timings_ms: dict[str, float]
