@@ -25,8 +25,8 @@ from blemish.evaluation.metrics import auroc
 from blemish.options.settings import divide_options
 from blemish.system.progress import shown
 from blemish.tuning.grid import Candidate, families_of, looks_of
-from blemish.tuning.rank import Scored, choose, scored
-from blemish.tuning.run import made_evidence, prepared, real_evidence
+from blemish.tuning.prepare import prepared
+from blemish.tuning.rank import Scored, choose, made_evidence, real_evidence, scored
 from blemish.tuning.state import Progressed, key_of
 
 DEFECTS, DRAWS = 5, 20
@@ -118,7 +118,7 @@ def measured(name: str, data: Data, arguments: argparse.Namespace) -> tuple[list
     good, test = ([sample.path for sample in each] for each in (data.good, data.test))
     with shown() as progress:
         groups = [sample.group for sample in data.good]
-        _, candidates, job = prepared(good, test, groups, settings, resources, progress)
+        candidates, job = prepared(good, test, groups, settings, resources, progress)
         progressed = Progressed(arguments.state / f"{name}.state", key_of(job))
         from blemish.tuning.measure import measure
 

@@ -14,7 +14,7 @@ from blemish.arrays import Array
 from blemish.errors import DataError, ImageError, OptionError
 from blemish.methods.look_scale import OVERALL
 from blemish.options.recipe import read_recipe
-from blemish.tuning import run
+from blemish.tuning import prepare, run
 from blemish.tuning.defects import CONTRASTS, KINDS, SIZES, draw, drawings
 from blemish.tuning.grid import Candidate, candidates_of, families_of, looks_of
 from blemish.tuning.measure import Job, MeasuredLook, measure
@@ -27,10 +27,10 @@ DEFAULT = Candidate(("448:2+3", "224:2+3:even", "224:3+4:even"))
 @pytest.fixture(autouse=True)
 def _few(monkeypatch: pytest.MonkeyPatch) -> None:
     """A made defect of each sort, and a small grid of small looks."""
-    monkeypatch.setattr(run, "MADE", 30)
+    monkeypatch.setattr(prepare, "MADE", 30)
     small = Candidate(("64:2+3", "32:2+3:even"))
-    monkeypatch.setattr(run, "default_of", lambda settings, kinds: small)
-    monkeypatch.setattr(run, "candidates_of", lambda default: [default, Candidate(("32:2+3:even",))])
+    monkeypatch.setattr(prepare, "default_of", lambda settings, kinds: small)
+    monkeypatch.setattr(prepare, "candidates_of", lambda default: [default, Candidate(("32:2+3:even",))])
 
 
 @pytest.fixture
@@ -175,6 +175,8 @@ def test_what_is_wrong_with_defective_images_is_told_before_anything_is_measured
     save_image(tmp_path / "ng.png", good[3])
     with pytest.raises(DataError, match=r"1 of the 5 defective images are among the good ones too, such as .*ng\.png"):
         blemish.tune(good, [*defective, tmp_path / "ng.png"], progress=False)
+    with pytest.raises(OptionError, match="1 groups were given for 4 images"):
+        blemish.tune(good, defective, defective_groups=["a"], progress=False)
 
 
 def test_pictures_of_one_defective_part_count_once(good: list[Array], defective: list[Array]) -> None:

@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from blemish.reproduction.reproduction import Reproduced, reproduce
     from blemish.result import Box, Nearest, Region, Result, Verdict
     from blemish.scanning import Scan, scan
-    from blemish.tuning.run import Tuned, tune
+    from blemish.tuning.outcome import Tuned
+    from blemish.tuning.run import tune
 
 __all__ = [
     "Artefact",
@@ -98,7 +99,8 @@ _HOMES = {
     "reports.table": ("table",),
     "reproduction.reproduction": ("Reproduced", "reproduce"),
     "scanning": ("Scan", "scan"),
-    "tuning.run": ("Tuned", "tune"),
+    "tuning.outcome": ("Tuned",),
+    "tuning.run": ("tune",),
 }
 """Where each public name lives; it is imported when it is first used, so that `import blemish` costs nothing."""
 

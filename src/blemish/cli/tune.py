@@ -14,7 +14,7 @@ from blemish.options.takes import Panel
 from blemish.system.outputs import typed
 
 if TYPE_CHECKING:
-    from blemish.tuning.run import Measured, Tuned
+    from blemish.tuning.outcome import Measured, Tuned
 
 __all__ = ["tune"]
 

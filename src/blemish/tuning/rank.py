@@ -6,13 +6,25 @@ from typing import Literal
 
 import numpy as np
 
-from blemish.arrays import Doubles
+from blemish.arrays import Doubles, Ints
 from blemish.options.looks import LookOption
 from blemish.scoring.heatmap import join_peaks, map_score, on_scale
 from blemish.tuning.grid import Candidate
 from blemish.tuning.measure import MeasuredLook
 
-__all__ = ["Scored", "choose", "cross_validated", "found_share", "gains", "interval", "scored", "separation"]
+__all__ = [
+    "Scored",
+    "by_group",
+    "choose",
+    "cross_validated",
+    "found_share",
+    "gains",
+    "interval",
+    "made_evidence",
+    "real_evidence",
+    "scored",
+    "separation",
+]
 
 STEPS = (1, 2, 5, 10)
 """Candidates are compared at so many times the promised rate of false rejects, as one rate of few good images hangs on
@@ -63,6 +75,22 @@ def separation(good_N: Doubles, scores: Doubles, rate: float) -> Doubles:
     found = np.mean([found_share(good_N, scores, each) for each in rates], axis=0)
     below = np.searchsorted(np.sort(good_N), scores) / len(good_N)
     return np.asarray((found + below) / 2)
+
+
+def real_evidence(scores: Sequence[Scored], part_R: Ints, rate: float) -> Doubles:
+    """How well each defective part stands out, by each candidate (candidates x parts)."""
+    return np.array([by_group(separation(each.good_N, each.real_R, rate), part_R) for each in scores])
+
+
+def made_evidence(scores: Sequence[Scored], cells: Sequence[str], rate: float) -> Doubles:
+    """How well made defects of each kind, size and contrast stand out (candidates x cells)."""
+    _, cell_M = np.unique(cells, return_inverse=True)
+    return np.array([by_group(separation(each.good_N, each.made_M, rate), cell_M) for each in scores])
+
+
+def by_group(values: Doubles, group: Ints) -> Doubles:
+    """The mean of each group."""
+    return np.asarray(np.bincount(group, values) / np.maximum(np.bincount(group), 1))
 
 
 def gains(values_CE: Doubles, kind: Literal["real", "made"]) -> Doubles:

@@ -1,0 +1,110 @@
+"""What tune looks at: some of the good images, the defective ones or those it makes, and the grid of looks."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from blemish.arrays import Ints
+from blemish.calibration.held_out import divide
+from blemish.errors import DataError, OptionError
+from blemish.fitting import check_varied, readable
+from blemish.images.glance import Glance
+from blemish.images.parts import glance_over, joined_parts, named_parts
+from blemish.images.probe import ImageKind
+from blemish.images.read import Source
+from blemish.images.rules import Rules
+from blemish.images.sources import Images, list_sources
+from blemish.methods.good_images import GoodImages
+from blemish.methods.prepare import good_images
+from blemish.options.settings import Resources, Settings
+from blemish.system.progress import Progress
+from blemish.system.stream import available_threads
+from blemish.tuning.defects import drawings
+from blemish.tuning.grid import Candidate, candidates_of, default_of, looks_of
+from blemish.tuning.measure import Job
+
+__all__ = ["defective_parts", "prepared", "spread"]
+
+GOOD, DEFECTIVE, MADE = 200, 400, 90
+"""So many good and defective images are measured at most, evenly spread, and so many defects made."""
+FEWEST = 10
+"""Good images; with fewer no rate of false rejects can be told."""
+FOLDS = 10
+
+
+def prepared(
+    good: Images,
+    defective: Images | None,
+    groups: Sequence[str] | None,
+    settings: Settings,
+    resources: Resources,
+    progress: Progress,
+) -> tuple[list[Candidate], Job]:
+    """The grid, the default first, and all that is to be looked at. Raises as `tune`."""
+    sources = list_sources(good)
+    parts = named_parts(sources, groups)
+    chosen = spread(len(sources), GOOD)
+    sources, parts = [sources[number] for number in chosen], [parts[number] for number in chosen]
+    if len(sources) < FEWEST:
+        raise DataError(f"{len(sources)} good images are too few to tell looks apart; give {FEWEST} or more.")
+    rules = Rules.of(accept_damaged=resources.accept_damaged, max_pixels=resources.max_pixels, nodata=settings.nodata)
+    threads = resources.threads or available_threads()
+    glances = readable(glance_over(sources, rules, threads=threads, progress=progress))
+    check_varied(glances)
+    parts = joined_parts(glances, parts, stated=groups is not None, threads=threads)
+    fold_N = divide(parts, FOLDS, settings.seed)
+    kinds = [glance.kind for glance in glances]
+    candidates = candidates_of(default_of(settings, kinds))
+    seen = _good_images(sources, kinds, parts, settings.with_looks(looks_of(candidates)), resources, rules, progress)
+    some = _some_defective(defective, glances, rules, threads, progress)
+    drawn = drawings(seen.part_N, MADE, settings.seed)
+    return candidates, Job(seen, fold_N, drawn, some)
+
+
+def _some_defective(
+    defective: Images | None, good: Sequence[Glance], rules: Rules, threads: int, progress: Progress
+) -> list[Source]:
+    """The defective images that are looked at. What is wrong with them is told before anything is measured."""
+    listed = [] if defective is None else list_sources(defective)
+    if defective is not None and not listed:
+        raise DataError("No defective images were given; give some, or leave defective out.")
+    some = [listed[number] for number in spread(len(listed), DEFECTIVE)]
+    seen = readable(glance_over(some, rules, threads=threads, progress=progress))
+    name_of = {each.digest: each.name for each in good}
+    if both := [each for each in seen if each.digest in name_of]:
+        raise DataError(
+            f"{len(both)} of the {len(some)} defective images are among the good ones too, such as {both[0].name} (as "
+            f"{name_of[both[0].digest]}); leave each out of one of them."
+        )
+    return some
+
+
+def _good_images(
+    sources: Sequence[Source],
+    kinds: Sequence[ImageKind],
+    parts: Sequence[str],
+    settings: Settings,
+    resources: Resources,
+    rules: Rules,
+    progress: Progress,
+) -> GoodImages:
+    good = good_images(sources, kinds, settings, resources, progress, size_asked=False, groups=parts, rules=rules)
+    if good.backbone is not None and good.backbone.manifest.size is not None:
+        raise OptionError(f"The network {good.backbone.manifest.name} takes one size only; give tune another backbone.")
+    return good
+
+
+def spread(count: int, most: int) -> list[int]:
+    """Numbers of at most so many images, evenly spread."""
+    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int)).tolist() if count else []
+
+
+def defective_parts(defective: Images | None, groups: Sequence[str] | None, job: Job) -> Ints:
+    """The number of the part that each defective image shows, of those that are looked at."""
+    if not job.defective:
+        return np.zeros(0, np.int64)
+    some = None
+    if groups is not None and defective is not None:
+        checked = named_parts(list_sources(defective), groups)
+        some = [checked[number] for number in spread(len(checked), DEFECTIVE)]
+    return np.unique(named_parts(job.defective, some), return_inverse=True)[1]
