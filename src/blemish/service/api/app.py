@@ -13,6 +13,7 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
 from blemish.service.api import following, health, history, images, inspections, jobs, kserve, people, recipes, versions
+from blemish.service.api.admission import Admission
 from blemish.service.api.answers import API
 from blemish.service.api.depends import documented, gate
 from blemish.service.api.guard import Guard, problem_answer
@@ -62,7 +63,7 @@ def make_app(
     assert not missing, f"these routes are not in the table of access: {sorted(missing)}"
     _answer_problems(app, problem_page)
     app.openapi = lambda: _described(app)  # type: ignore[method-assign]
-    app.middleware_stack = Guard(Straight(app, app.build_middleware_stack()), station.settings)
+    app.middleware_stack = Guard(Straight(app, Admission(app, app.build_middleware_stack())), station.settings)
     return app
 
 

@@ -76,12 +76,10 @@ class Guard:
             await self._app(scope, body.receive, answer)
         except Problem as problem:  # of the body, or of ours
             if not began:
-                await _drain(receive, self._most)
-                await _send(answer, problem, scope["path"], call["request_id"])
+                await _refuse(answer, problem, scope["path"], call["request_id"], receive, self._most)
         except Exception:
             if body.problem is not None and not began:
-                await _drain(receive, self._most)
-                await _send(answer, body.problem, scope["path"], call["request_id"])
+                await _refuse(answer, body.problem, scope["path"], call["request_id"], receive, self._most)
                 return
             log.exception("request %s: %s %s", call["request_id"], scope["method"], scope["path"])
             if not began:
@@ -181,9 +179,16 @@ def problem_answer(problem: Problem, path: str, request_id: str) -> tuple[int, b
     return problem.kind.status, json.dumps(body, ensure_ascii=True).encode(), headers
 
 
-async def _send(send: Send, problem: Problem, path: str, request_id: str) -> None:
+async def _refuse(send: Send, problem: Problem, path: str, request_id: str, receive: Receive, most: int) -> None:
+    """Answer a call at once, whose body may be on its way still; then read of that what comes soon, and close."""
+    await _send(send, problem, path, request_id, more=True)
+    await _drain(receive, most)
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _send(send: Send, problem: Problem, path: str, request_id: str, *, more: bool = False) -> None:
     status, body, headers = problem_answer(problem, path, request_id)
     plain = [(name.encode(), value.encode("latin-1", "replace")) for name, value in headers.items()]
     plain += [(b"Content-Length", str(len(body)).encode()), (b"Connection", b"close")]
     await send({"type": "http.response.start", "status": status, "headers": plain})
-    await send({"type": "http.response.body", "body": body})
+    await send({"type": "http.response.body", "body": body, "more_body": more})
