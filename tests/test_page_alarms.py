@@ -1,7 +1,9 @@
 """What is wrong with all of a station stands on the page Line and in the log, where people look."""
 
 import logging
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,7 +20,8 @@ FILLING = "The disk is filling up: pictures of OK parts are taken away ahead of 
 
 
 @pytest.fixture
-def bench(tmp_path: Path, model: Path) -> Iterator[Bench]:
+def bench(tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    monkeypatch.setattr("blemish.service.work.keeper.LOOK_SECONDS", 0.05)
     with opened(tmp_path / "data") as bench:
         bench.taught("part", model)
         yield bench
@@ -42,7 +45,49 @@ def test_a_full_disk_is_told_on_the_line_and_once_in_the_log(
     assert [each.message for each in caplog.records].count(
         "the disk is full: verdicts may not be recorded; free some space"
     ) == 1
-    assert "ディスクがいっぱい" not in viewer.get("/line").text, "it takes what is written again"
+    wait_until(lambda: "ディスクがいっぱい" not in viewer.get("/line").text)  # it takes what is written again
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    """Wait until something is so that the station does by itself."""
+    end = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < end, "it never came"
+        time.sleep(0.02)
+
+
+def test_neither_a_page_nor_a_probe_writes_to_a_full_disk(
+    tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each refresh of each screen wrote a megabyte, to see whether the disk takes it."""
+    tried: list[str] = []
+
+    def takes(self: Store, size: int) -> bool:
+        tried.append(threading.current_thread().name)
+        return False
+
+    monkeypatch.setattr(Store, "_takes", takes)
+    monkeypatch.setattr("blemish.service.work.keeper.LOOK_SECONDS", 0.05)
+    with opened(tmp_path / "data") as bench:
+        bench.taught("part", model)
+        viewer = bench.with_role("viewer")
+        bench.station.store._give_up_ballast()
+        for _ in range(3):
+            for path in ("/", "/line"):
+                assert FULL in viewer.get(path).text
+            assert FULL in viewer.get(f"{API}/ready").json()["reasons"]
+        wait_until(lambda: bool(tried))
+        assert set(tried) == {"keeper"}
+
+
+def test_what_was_given_up_for_a_full_disk_is_set_aside_again_once_there_is_room(tmp_path: Path) -> None:
+    """It was not where a verdict was recorded in between: the next full disk found nothing to give up."""
+    store = Store(tmp_path, ballast=4096)
+    store._give_up_ballast()
+    store.full = False  # as after a verdict that was recorded
+    store.look_again()
+    assert (tmp_path / "ballast").stat().st_size == 4096
+    store.close()
 
 
 @pytest.mark.parametrize(("free", "said"), [(50, None), (5, FILLING), (1, NEARLY)])

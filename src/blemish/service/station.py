@@ -98,7 +98,6 @@ class Station:
         return self._of_all_recipes() + self.notes()
 
     def _of_all_recipes(self) -> list[str]:
-        self.store.look_again()
         full = ["The disk is full: verdicts may not be recorded; free some space."] if self.store.full else []
         return full + ([] if self.registry.loaded.is_set() else ["The models on line are being loaded."])
 

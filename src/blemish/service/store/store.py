@@ -96,11 +96,13 @@ class Store:
         return self.writer.submit(change, here=here)
 
     def look_again(self) -> None:
-        """Where the disk was full: whether it takes something now; then bytes are set aside for the next time."""
-        if self.full and self._takes(TRIAL):
+        """Where the disk was full: whether it takes something now. Bytes are set aside again for the next time."""
+        if self.full:
+            if not self._takes(TRIAL):
+                return
             log.warning("the disk takes what is written again")
             self.full = False
-            self._fill_ballast(self._size)
+        self._fill_ballast(self._size)
 
     def strays(self) -> list[Path]:
         """Model files that no version lists, such as where the database is older than they are."""

@@ -1,12 +1,12 @@
 """Writes pictures after their verdicts were answered, and takes away those that are kept no longer."""
 
 import logging
-import math
 import queue
 import shutil
 import sqlite3
 import threading
 import time
+from collections.abc import Callable
 from functools import partial
 
 from blemish.service.clock import days_before, later
@@ -25,13 +25,15 @@ LOW, EMPTY = (0.10, 8 << 30), (0.02, 1 << 30)
 """A share of the disk, and at most so many bytes: with less than LOW free, pictures are taken away ahead of time; with
 less than EMPTY, none is written."""
 SWEEP_SECONDS = 600.0
+LOOK_SECONDS = 5.0
+"""How often a full disk is looked at again: that writes to it, so nobody who only reads (a page, a probe) does it."""
 OTHERS = ("NG", "REVIEW", "ERROR")
 AT_ONCE = 500
 """Rows that one transaction changes."""
 
 
 class Keeper:
-    """One thread that writes pictures, and every ten minutes takes the oldest away."""
+    """One thread that writes pictures, every ten minutes takes the oldest away, and looks at a full disk again."""
 
     def __init__(self, store: Store, *, trust_clock: bool = False) -> None:
         self._store = store
@@ -93,26 +95,29 @@ class Keeper:
         return gone
 
     def _run(self) -> None:
-        swept = -math.inf  # what became too old while the station was off goes with the first picture
-        while True:
-            try:
-                item = self._queue.get(timeout=SWEEP_SECONDS)
-            except queue.Empty:
-                item = ("", b"")
-            if item is None:
-                return
-            try:
-                if item[0]:
-                    self._write(*item)
-            except Exception:  # a picture is worth less than the thread that keeps the others
-                log.exception("a picture of %s could not be kept", item[0])
-                self._lose(item[0])
-            if time.monotonic() - swept > SWEEP_SECONDS:
-                swept = time.monotonic()
+        looked = swept = time.monotonic()
+        began = False
+        while (item := self._next()) is not None:
+            if item[0]:
                 try:
-                    self.sweep()
-                except Exception:  # as much as could be; the next time takes the rest
-                    log.exception("what is too old could not be taken away")
+                    self._write(*item)
+                except Exception:  # a picture is worth less than the thread that keeps the others
+                    log.exception("a picture of %s could not be kept", item[0])
+                    self._lose(item[0])
+            if time.monotonic() - looked > LOOK_SECONDS:
+                looked = time.monotonic()
+                _try(self._store.look_again, "it could not be seen whether the disk is full still")
+            first = bool(item[0]) and not began  # with it goes what became too old while the station was off
+            if first or time.monotonic() - swept > SWEEP_SECONDS:
+                swept, began = time.monotonic(), True
+                _try(self.sweep, "what is too old could not be taken away")
+
+    def _next(self) -> tuple[str, bytes] | None:
+        """What waits to be written; nothing, where nothing came for a while; None at the end."""
+        try:
+            return self._queue.get(timeout=LOOK_SECONDS)
+        except queue.Empty:
+            return "", b""
 
     def _write(self, id: str, data: bytes) -> None:
         try:
@@ -166,6 +171,14 @@ class Keeper:
             for sha256, suffix in gone:
                 self._store.pictures.delete(sha256, suffix)
         return expired
+
+
+def _try(do: Callable[[], object], failed: str) -> None:
+    """Do what can be done later as well: as much as could be was, and the next time does the rest."""
+    try:
+        do()
+    except Exception:
+        log.exception("%s", failed)
 
 
 _OLD_PICTURES = (
