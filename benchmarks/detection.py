@@ -53,6 +53,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--settings", nargs="+", default=[], metavar="KEY=VALUE", help="further options of fit")
     parser.add_argument("--images", type=int, help="fit and test on about so many images only, to try the script")
     parser.add_argument("--anomalib-python", help="the Python of an environment with anomalib 2.7, to run it beside")
+    parser.add_argument("--anomalib-methods", nargs="+", choices=METHODS, default=list(METHODS))
     parser.add_argument("--cells", type=Path, default=Path("detection-cells"), help="folder for finished cells")
     parser.add_argument("--finished", action="store_true", help="show what --cells holds, and measure nothing")
     parser.add_argument("--output", action="store_true", help="keep the tables in benchmarks/results")
@@ -64,7 +65,7 @@ def asked(arguments: argparse.Namespace) -> list[Cell]:
     settings = dict(setting.split("=", 1) for setting in arguments.settings)
     variants = [settings if effort == "none" else {"effort": effort, **settings} for effort in arguments.efforts]
     if arguments.anomalib_python:
-        variants += [{"anomalib": method} for method in METHODS]
+        variants += [{"anomalib": method} for method in arguments.anomalib_methods]
     return [
         Cell(data, options, seed, arguments.images)
         for data in arguments.sets
