@@ -282,6 +282,7 @@ def test_signals_end_a_command_cleanly(model: Path, tmp_path: Path, name: str) -
         import os, signal, time
         from unittest import mock
         from blemish.cli import main
+        signal.signal(signal.{name}, signal.SIG_DFL)  # nohup, under which tests may run, has it ignored
         def stop(descriptor):
             os.kill(os.getpid(), signal.{name})
             os.kill(os.getpid(), signal.{name})
