@@ -1,7 +1,7 @@
 # make demo   the whole job on real solar cells
 # make page   the scripts of the pages of a station, which need Node 20 and npm; the wheel takes what is built
 # make test   lint, types, import rules and all tests
-# make long-test   of them, the long ones: commands of the docs; a station killed 200 times, a newcomer in a browser, proxies
+# make long-test   of them, the long ones: commands of the docs; a station killed 200 times, a newcomer in a browser, proxies, large files
 # make ray-test    of them, those of a cluster: Ray on this machine, its processes killed, and a bucket on a server of S3
 # make campaigns   files under load and kills, models replaced under load, damaged model files, about an hour; results in tests/campaigns/results
 # All set up what they need in .venv and .venv-torch.

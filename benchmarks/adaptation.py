@@ -28,29 +28,26 @@ from adaptation_surfaces import Product
 from detection_cell import Cell, Figures, image_figures, samples_of, tested
 from detection_sets import SETS
 from machine import markdown_table, publish, versions
+from some_looks import LOOKS, THREADS, fitted, says
 
 from blemish.arrays import Array
 from blemish.data.samples import Sample
-from blemish.features.looks import grid_names
-from blemish.features.patches import Features, look
-from blemish.fitting import fit, readable
+from blemish.features.patches import look
+from blemish.fitting import readable
 from blemish.images.parts import glance_over
 from blemish.images.rules import Rules
 from blemish.methods.good_images import GoodImages
-from blemish.methods.patchcore import PatchCore
 from blemish.methods.prepare import good_images
 from blemish.options.settings import divide_options
 from blemish.system.address import Place
 from blemish.system.progress import silent
 
-THREADS = 2
-LOOKS = ["448:2+3", "224:2+3:even", "224:3+4:even"]
-"""Of standard; the adapted network takes the place of the small ones, behind them in the list."""
 VARIANTS = {
     "standard plain": (0, 1, 2),
     "small looks replaced": (0, 3, 4),
     "small looks added": (0, 1, 2, 3, 4),
 }
+"""Standard's looks come first; behind them the small ones once more, seen by the adapted network."""
 SURFACE = (224, 224)
 NOTES = """In percent: image AUROC of the development half, the report half, and all test images; behind them, of all
 test images, defects found at 5 % false rejects, an oracle. Means over the seeds."""
@@ -177,36 +174,16 @@ def sized(samples: Sequence[Sample], seed: int) -> GoodImages:
 def measure(cell: Asked, data: Path, network: Path) -> dict[str, dict[str, Figures]]:
     """Fit all looks at once, and let each variant score the test images by some of them."""
     samples = cell.samples(data)
-    train = [sample for sample in samples if sample.split == "train"]
-    looks = [*LOOKS, *(f"{network}@{small}" for small in LOOKS[1:])]
-    detector = fit(
-        [sample.path for sample in train],
-        groups=[sample.group for sample in train],
-        looks=looks,
-        seed=cell.seed,
-        threads=THREADS,
-        progress=False,
-    )
-    method, viewer = detector.model.method, detector.model.manifest.viewer
-    assert isinstance(method, PatchCore), "looks are PatchCore's"
+    detector = fitted(samples, [*LOOKS, *(f"{network}@{small}" for small in LOOKS[1:])], cell.seed)
     halves = tested(samples)
     scores: dict[Place, dict[str, float]] = {}
     for sample in halves["all"]:
-        features = look(sample.path, viewer, detector.extractors.alone).features
-        scores[sample.path] = {name: _score(method, features, chosen) for name, chosen in VARIANTS.items()}
+        features = look(sample.path, detector.viewer, detector.extractors.alone).features
+        scores[sample.path] = {name: says(detector, features, chosen) for name, chosen in VARIANTS.items()}
     return {
         name: {half: _figures(part, [scores[each.path][name] for each in part]) for half, part in halves.items()}
         for name in VARIANTS
     }
-
-
-def _score(method: PatchCore, features: Features, chosen: Sequence[int]) -> float:
-    """What some of the looks say of an image, joined as if there were no others."""
-    names = grid_names(len(method.looks))
-    settings = method.settings.with_looks([method.settings.looks[number] for number in chosen])
-    part = PatchCore([method.looks[number] for number in chosen], settings, method.transform)
-    own = {name: features[names[number]] for name, number in zip(grid_names(len(chosen)), chosen, strict=True)}
-    return part.score(own, threads=THREADS).image
 
 
 def _figures(samples: Sequence[Sample], scores: Sequence[float]) -> Figures:

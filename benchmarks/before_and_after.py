@@ -25,7 +25,7 @@ from typing import Any, Self
 from against_anomalib import PEERS, lay_out
 from machine import Spread, data_folder, markdown_table, publish
 
-__all__ = ["About", "Side", "about", "environment", "in_turn", "turns"]
+__all__ = ["About", "Measure", "Side", "about", "alike", "environment", "in_turn", "side_of", "turns"]
 
 BAR = 1.03
 """The newer version's time over the older one's, at most."""
@@ -52,12 +52,10 @@ class About:
 
 
 class Side:
-    """A version in a process of its own, by its own Python."""
+    """A version in a process of its own, by its own Python, which runs a script of peers."""
 
-    def __init__(self, python: str, folder: Path, *, effort: str | None = None) -> None:
-        """`effort` for a version that knows what that is."""
-        command: list[str | Path] = [python, PEERS / "one_version_side.py", folder]
-        command += [] if effort is None else ["--effort", effort]
+    def __init__(self, python: str, script: str, *words: str | Path) -> None:
+        command: list[str | Path] = [python, PEERS / script, *words]
         pipe = subprocess.PIPE
         self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environment())
 
@@ -80,6 +78,11 @@ class Side:
         raise SystemExit("One side ended before it answered; see what it printed above.")
 
 
+def side_of(python: str, folder: Path, *, effort: str | None = None) -> Side:
+    """One that fits and inspects the images of a folder; `effort` for a version that knows what that is."""
+    return Side(python, "one_version_side.py", folder, *([] if effort is None else ["--effort", effort]))
+
+
 def main() -> None:
     arguments = parse()
     before, after = about(arguments.before), about(sys.executable)
@@ -88,7 +91,10 @@ def main() -> None:
         folder = Path(name)
         lay_out(data_folder() / "mtd", folder, arguments.images, arguments.tests)
         for run in range(arguments.runs):
-            with Side(arguments.before, folder) as old, Side(sys.executable, folder, effort=arguments.effort) as new:
+            with (
+                side_of(arguments.before, folder) as old,
+                side_of(sys.executable, folder, effort=arguments.effort) as new,
+            ):
                 for work in turns(arguments.rounds):
                     pairs[work].append(in_turn(work, old, new, swapped=len(pairs[work]) % 2 == 1))
             print(f"run {run + 1} of {arguments.runs} is done", file=sys.stderr)

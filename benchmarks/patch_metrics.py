@@ -25,25 +25,23 @@ import numpy as np
 from detection_cell import Cell, image_figures, samples_of, tested
 from detection_sets import SETS
 from machine import markdown_table, publish
+from some_looks import LOOKS, THREADS, fitted, says
 
 from blemish.arrays import Array, Doubles, Floats
 from blemish.data.samples import Sample
 from blemish.detector import Detector
 from blemish.features.looks import grid_names
 from blemish.features.patches import Extractor, Features, ImagePatches, look
-from blemish.fitting import fit
 from blemish.memory.coreset import greedy_coreset
-from blemish.methods.patchcore import PatchCore
+from blemish.options.looks import LookOption
 
 Change: TypeAlias = Callable[[Floats], Floats]
 """From patches (any axes, channels last) to patches under another metric."""
 Said: TypeAlias = dict[str, list[float]]
 """Of one image, by metric: what each look says."""
 
-THREADS = 2
-LOOKS = ["448:2+3", "224:2+3:even", "224:3+4:even"]
-"""Of standard, and how much each counts where they are joined."""
-WEIGHTS = (2, 1, 1)
+WEIGHTS = [LookOption.parse(written).side for written in LOOKS]
+"""How much each look counts where they are joined, as in a fit."""
 FIRST_LEVEL = {152: 40, 432: 112}
 """Channels of the first of two levels, by those of both."""
 MOST_IMAGES, MOST_PATCHES, ROWS = 400, 60_000, 1500
@@ -73,27 +71,22 @@ found at 5 % false rejects of all (an oracle). "a, b, c" names the metric of eac
 
 def scores(samples: Sequence[Sample], metrics: Sequence[str], seed: int) -> dict[str, Said]:
     """What each look says of each test image, under each metric."""
-    plain = fitted(samples, seed, {})
+    plain = fitted(samples, LOOKS, seed)
     residuals = residuals_of(plain, [sample for sample in samples if sample.split == "train"])
     changes: dict[str, Mapping[str, Change]] = {"plain": {}}
     changes |= {name: {grid: METRICS[name](found) for grid, found in residuals.items()} for name in metrics}
-    detectors = {name: fitted(samples, seed, change) if change else plain for name, change in changes.items()}
+    detectors = {"plain": plain}
+    for name in metrics:
+        with behind_the_graph(changes[name]):
+            detectors[name] = fitted(samples, LOOKS, seed)
     said: dict[str, Said] = {}
     for sample in tested(samples)["all"]:
         features = look(sample.path, plain.viewer, plain.extractors.alone).features
         said[str(sample.path)] = {
-            name: _says(detectors[name], {grid: _changed(each, changes[name], grid) for grid, each in features.items()})
-            for name in changes
+            name: _each_says(detectors[name], {grid: _changed(own, change, grid) for grid, own in features.items()})
+            for name, change in changes.items()
         }
     return said
-
-
-def fitted(samples: Sequence[Sample], seed: int, changes: Mapping[str, Change]) -> Detector:
-    train = [sample for sample in samples if sample.split == "train"]
-    groups = [sample.group for sample in train]
-    with behind_the_graph(changes):
-        paths = [sample.path for sample in train]
-        return fit(paths, groups=groups, looks=LOOKS, seed=seed, threads=THREADS, progress=False)
 
 
 @contextmanager
@@ -172,16 +165,8 @@ def _changed(patches: ImagePatches, changes: Mapping[str, Change], grid: str) ->
     return ImagePatches(changes.get(grid, _same)(patches.values_QD), patches.seen_hw)
 
 
-def _says(detector: Detector, features: Features) -> list[float]:
-    """What each look alone says of an image, on the scale of good images."""
-    method, names = detector.model.method, grid_names(len(LOOKS))
-    assert isinstance(method, PatchCore), "looks are PatchCore's"
-    alone = [
-        PatchCore([method.looks[number]], method.settings.with_looks([written]), method.transform)
-        for number, written in enumerate(LOOKS)
-    ]
-    own = [{grid_names(1)[0]: features[name]} for name in names]
-    return [part.score(each, threads=THREADS).image for part, each in zip(alone, own, strict=True)]
+def _each_says(detector: Detector, features: Features) -> list[float]:
+    return [says(detector, features, [number]) for number in range(len(LOOKS))]
 
 
 def table(samples: Sequence[Sample], said: Mapping[str, Said]) -> list[list[str]]:

@@ -26,7 +26,7 @@ from typing import Any
 
 import onnx
 from against_anomalib import PEERS, WEIGHTS, judged, lay_out, run
-from before_and_after import Side, about, in_turn, turns
+from before_and_after import about, in_turn, side_of, turns
 from end_to_end import sgemm_rate
 from machine import Spread, data_folder, figure, markdown_table, publish
 
@@ -191,7 +191,7 @@ def operations(graph: bytes, transform: Transform) -> float:
 def quick(before: str, folder: Path) -> Rows:
     """An older version's defaults beside this one at quick, in processes that take turns; the ratio is new over old."""
     pairs: dict[str, list[tuple[Any, Any]]] = {}
-    with Side(before, folder) as old, Side(sys.executable, folder, effort="quick") as new:
+    with side_of(before, folder) as old, side_of(sys.executable, folder, effort="quick") as new:
         for work in ["ready", "fit", *turns(TIMES)]:  # whoever fits first reads the files from the disk
             pairs.setdefault(work, []).append(in_turn(work, old, new, swapped=len(pairs.get(work, [])) % 2 == 1))
     rows = []

@@ -118,7 +118,7 @@ def measured(name: str, data: Data, arguments: argparse.Namespace) -> tuple[list
     good, test = ([sample.path for sample in each] for each in (data.good, data.test))
     with shown() as progress:
         groups = [sample.group for sample in data.good]
-        candidates, job = prepared(good, test, groups, settings, resources, progress)
+        candidates, job, _ = prepared(good, test, groups, None, settings, resources, progress)
         progressed = Progressed(arguments.state / f"{name}.state", key_of(job))
         from blemish.tuning.measure import measure
 

@@ -7,7 +7,10 @@ import pytest
 from campaigns.files import kill_fits, read_beside_processes, read_beside_threads
 from campaigns.kills import kill_commands
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such locks and signals")
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such locks and signals"),
+]
 
 
 def test_readers_never_meet_a_damaged_file_beside_threads(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from campaigns.promises import SCENARIOS, Draw, draws, most_broken, solar_cell_p
 from blemish.errors import DataError
 
 
+@pytest.mark.long
 def test_promises_hold_however_the_images_come() -> None:
     try:
         parts = solar_cell_parts()

@@ -155,15 +155,14 @@ def striped(row: Floats) -> Floats:
     return np.kron(row[None, :], np.ones((32, -(-32 // len(row))), np.float32))
 
 
-def left_out(estimator: AnomalyDetector) -> dict[str, str]:
-    """Checks of scikit-learn that make no sense here, each with its reason; docs/python.md lists them."""
-    both = "wants outliers among what was fitted on; here all of that is good, and the threshold promises to pass it"
-    return {
-        "check_outliers_fit_predict": both,
-        "check_outliers_train": both,
-    }
+BOTH_KINDS = "wants outliers among what was fitted on; here all of that is good, and the threshold promises to pass it"
+LEFT_OUT = {"check_outliers_fit_predict": BOTH_KINDS, "check_outliers_train": BOTH_KINDS}
+"""Checks of scikit-learn that make no sense here, each with its reason; docs/python.md lists them."""
 
 
-@parametrize_with_checks([RowsAsImages(**QUICK)], expected_failed_checks=left_out)  # type: ignore[untyped-decorator]
+@parametrize_with_checks([RowsAsImages(**QUICK)])  # type: ignore[untyped-decorator]
 def test_scikit_learn_s_own_checks(estimator: Any, check: Any) -> None:
+    name = check.func.__name__
+    if name in LEFT_OUT:
+        pytest.skip(f"{name} {LEFT_OUT[name]}")
     check(estimator)

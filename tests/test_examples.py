@@ -28,6 +28,7 @@ def few_cells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cells"
 
 
+@pytest.mark.long
 @needs_cells
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
 @pytest.mark.usefixtures("few_cells")

@@ -62,7 +62,7 @@ def of_few_values(seed: int, count: int, dimension: int) -> Floats:
     return values
 
 
-@pytest.mark.parametrize("shards", [1, 2, 3, 4, 16, 64, 1000])
+@pytest.mark.parametrize("shards", [1, 2, 3, 4, 16, 64, pytest.param(1000, marks=pytest.mark.long)])
 def test_any_number_of_shards_gives_the_coreset_of_one_array(shards: int) -> None:
     rows = 200 if shards < 1000 else 30
     for patches in (patches_of(8, 6_000, 7), of_few_values(8, 6_000, 5)):

@@ -40,6 +40,7 @@ BAD = {
 }
 
 
+@pytest.mark.long
 def test_mypy_knows_the_options(tmp_path: Path) -> None:
     """`mypy --strict` on a user's files."""
     pytest.importorskip("mypy")

@@ -80,6 +80,7 @@ def test_a_digest_covers_the_manifest(model: Path) -> None:
             model_of(bytes(damaged), "a")
 
 
+@pytest.mark.long
 def test_300_000_images_are_saved_and_read(detector: Detector) -> None:
     known = detector.manifest.images
     digest = "0123456789abcdef" * 4

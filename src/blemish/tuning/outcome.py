@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -133,9 +133,9 @@ def outcome(
     rate = max(asked.settings.false_rejects, 1 / (len(job.good) + 1))
     scores = [scored(candidate, looks) for candidate in candidates]
     real, made = real_evidence(scores, part_R, rate), made_evidence(scores, [d.cell for d in job.drawings], rate)
-    values_CE = real if real.shape[1] else made
-    evidence = "real" if real.shape[1] else "made"
-    chosen = choose(values_CE, "real" if real.shape[1] else "made", allowed)
+    evidence: Literal["real", "made"] = "real" if real.shape[1] else "made"
+    values_CE = real if evidence == "real" else made
+    chosen = choose(values_CE, evidence, allowed)
     found_CE = np.array([by_group(found_share(each.good_N, each.real_R, rate), part_R) for each in scores])
     measured = [
         _measured(candidate, cost, each, found_E, values_E, job, rate, asked.settings.seed)

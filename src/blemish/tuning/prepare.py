@@ -23,7 +23,7 @@ from blemish.tuning.defects import drawings
 from blemish.tuning.grid import Candidate, candidates_of, default_of, looks_of
 from blemish.tuning.measure import Job
 
-__all__ = ["defective_parts", "prepared", "spread"]
+__all__ = ["prepared", "spread"]
 
 GOOD, DEFECTIVE, MADE = 200, 400, 90
 """So many good and defective images are measured at most, evenly spread, and so many defects made."""
@@ -36,11 +36,12 @@ def prepared(
     good: Images,
     defective: Images | None,
     groups: Sequence[str] | None,
+    defective_groups: Sequence[str] | None,
     settings: Settings,
     resources: Resources,
     progress: Progress,
-) -> tuple[list[Candidate], Job]:
-    """The grid, the default first, and all that is to be looked at. Raises as `tune`."""
+) -> tuple[list[Candidate], Job, Ints]:
+    """The grid, the default first; all that is to be looked at; the part of each defective image. Raises as `tune`."""
     sources = list_sources(good)
     parts = named_parts(sources, groups)
     chosen = spread(len(sources), GOOD)
@@ -56,19 +57,29 @@ def prepared(
     kinds = [glance.kind for glance in glances]
     candidates = candidates_of(default_of(settings, kinds))
     seen = _good_images(sources, kinds, parts, settings.with_looks(looks_of(candidates)), resources, rules, progress)
-    some = _some_defective(defective, glances, rules, threads, progress)
+    some, part_R = _some_defective(defective, defective_groups)
+    _check_apart(some, glances, rules, threads, progress)
     drawn = drawings(seen.part_N, MADE, settings.seed)
-    return candidates, Job(seen, fold_N, drawn, some)
+    return candidates, Job(seen, fold_N, drawn, some), part_R
 
 
-def _some_defective(
-    defective: Images | None, good: Sequence[Glance], rules: Rules, threads: int, progress: Progress
-) -> list[Source]:
-    """The defective images that are looked at. What is wrong with them is told before anything is measured."""
-    listed = [] if defective is None else list_sources(defective)
-    if defective is not None and not listed:
+def _some_defective(defective: Images | None, groups: Sequence[str] | None) -> tuple[list[Source], Ints]:
+    """The defective images that are looked at, and the number of the part that each of them shows."""
+    if defective is None:
+        return [], np.zeros(0, np.int64)
+    listed = list_sources(defective)
+    if not listed:
         raise DataError("No defective images were given; give some, or leave defective out.")
-    some = [listed[number] for number in spread(len(listed), DEFECTIVE)]
+    parts = named_parts(listed, groups)
+    chosen = spread(len(listed), DEFECTIVE)
+    numbered = np.unique([parts[number] for number in chosen], return_inverse=True)[1]
+    return [listed[number] for number in chosen], numbered
+
+
+def _check_apart(
+    some: Sequence[Source], good: Sequence[Glance], rules: Rules, threads: int, progress: Progress
+) -> None:
+    """Whether the defective images can be read and are none of the good ones, before anything is measured."""
     seen = readable(glance_over(some, rules, threads=threads, progress=progress))
     name_of = {each.digest: each.name for each in good}
     if both := [each for each in seen if each.digest in name_of]:
@@ -76,7 +87,6 @@ def _some_defective(
             f"{len(both)} of the {len(some)} defective images are among the good ones too, such as {both[0].name} (as "
             f"{name_of[both[0].digest]}); leave each out of one of them."
         )
-    return some
 
 
 def _good_images(
@@ -97,14 +107,3 @@ def _good_images(
 def spread(count: int, most: int) -> list[int]:
     """Numbers of at most so many images, evenly spread."""
     return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int)).tolist() if count else []
-
-
-def defective_parts(defective: Images | None, groups: Sequence[str] | None, job: Job) -> Ints:
-    """The number of the part that each defective image shows, of those that are looked at."""
-    if not job.defective:
-        return np.zeros(0, np.int64)
-    some = None
-    if groups is not None and defective is not None:
-        checked = named_parts(list_sources(defective), groups)
-        some = [checked[number] for number in spread(len(checked), DEFECTIVE)]
-    return np.unique(named_parts(job.defective, some), return_inverse=True)[1]

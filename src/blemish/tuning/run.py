@@ -19,7 +19,7 @@ from blemish.system.progress import Shown, shown
 from blemish.tuning.grid import Candidate, families_of, looks_of
 from blemish.tuning.measure import TIMED, MeasuredLook, measure
 from blemish.tuning.outcome import Asked, Tuned, outcome
-from blemish.tuning.prepare import defective_parts, prepared, spread
+from blemish.tuning.prepare import prepared, spread
 from blemish.tuning.state import Progressed, key_of
 
 __all__ = ["tune"]
@@ -69,8 +69,7 @@ def tune(
     if budget is not None and not budget > 0:
         raise OptionError(f"A budget of {budget:g} ms cannot be kept; give milliseconds above 0.")
     with shown(progress) as report:
-        candidates, job = prepared(good, defective, groups, settings, resources, report)
-        part_R = defective_parts(defective, defective_groups, job)
+        candidates, job, part_R = prepared(good, defective, groups, defective_groups, settings, resources, report)
         progressed = Progressed(None if state is None else Path(state), key_of(job))
         families = families_of(looks_of(candidates))
         for number, family in enumerate(families):

@@ -30,15 +30,14 @@ JOBS = 20
 COLLECTED = 500
 SHOWN = 300
 """Good pictures on one page."""
-STATES = (("recipes", "open"), ("away", "archived"))
 
 
 @router.get("/recipes")
 def recipes(request: Request, station: At) -> Response:
     """All recipes, those put away apart from the others; and the form for a new one."""
     told = [_told(station, each) for each in list_recipes(station.store.read, archived=True)]
-    said = {name: [each for each in told if each["state"] == state] for name, state in STATES}
-    return show(request, "recipes", said)
+    opened, away = ([each for each in told if each["state"] == state] for state in ("open", "archived"))
+    return show(request, "recipes", {"recipes": opened, "away": away})
 
 
 @router.get("/recipes/{recipe}/teach")

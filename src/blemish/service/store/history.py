@@ -13,7 +13,7 @@ FEW = 5_000
 """Where fewer rows than this have the score asked for, they are looked up by score."""
 KINDS: Mapping[str, tuple[str, ...]] = {"line": ("api", "v2")}
 """What stands for several kinds: a line's parts are those that machines send one by one, by either interface."""
-REST = ("batch", "try")
+ASIDE = ("batch", "try")
 """Kinds that have an index of their own: a line's parts are not in it, which would cost each of them time."""
 PAGE = 1_000
 """Rows of one step of an export, so that no reader holds a transaction for long."""
@@ -107,7 +107,7 @@ def _where(connection: sqlite3.Connection, wanted: Filter) -> tuple[str, list[An
     of_kind, kinds = _of_kind(wanted.kind)
     clauses.append(of_kind)
     values += kinds
-    if wanted.kind in REST:
+    if wanted.kind in ASIDE:
         clauses.append("kind IN ('batch', 'try')")  # as above
     if wanted.label is not None:
         clauses.append({"any": "label IS NOT NULL", "none": "label IS NULL"}.get(wanted.label, "label = ?"))
@@ -137,7 +137,7 @@ def _index(connection: sqlite3.Connection, wanted: Filter) -> str:
         return "INDEXED BY inspection_score"
     if wanted.verdict not in (None, "OK"):
         return "INDEXED BY inspection_verdict"
-    if wanted.kind in REST:
+    if wanted.kind in ASIDE:
         return "INDEXED BY inspection_kind"
     if wanted.version is not None:
         return "INDEXED BY inspection_version"
