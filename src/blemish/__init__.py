@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     __version__: str
+    from blemish.adaptation.adapt import Adapted, adapt
     from blemish.calibrating import calibrate
     from blemish.cluster.connecting import connect
     from blemish.detector import Detector, load
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from blemish.tuning.run import tune
 
 __all__ = [
+    "Adapted",
     "Artefact",
     "BackboneError",
     "BlemishError",
@@ -60,6 +62,7 @@ __all__ = [
     "TrainingError",
     "Tuned",
     "Verdict",
+    "adapt",
     "calibrate",
     "connect",
     "doctor",
@@ -74,6 +77,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "adaptation.adapt": ("Adapted", "adapt"),
     "calibrating": ("calibrate",),
     "cluster.connecting": ("connect",),
     "detector": ("Detector", "load"),

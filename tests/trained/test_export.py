@@ -83,11 +83,10 @@ def test_a_built_in_backbone_can_be_made_again(tmp_path: Path, builtin_script: d
 # Weights rounded to float16 are off by up to 1 in 2,048, which some sixty layers add up.
 @pytest.mark.parametrize(("name", "tolerance"), list(zip(BUILT_IN, (5e-6, 1e-2), strict=True)))
 @pytest.mark.parametrize("size", ODD_SIZES)
-def test_a_built_in_backbone_equals_torch(
-    size: tuple[int, int], builtin_script: dict[str, Any], name: str, tolerance: float
-) -> None:
+def test_a_built_in_backbone_equals_torch(size: tuple[int, int], name: str, tolerance: float) -> None:
+    published = pytest.importorskip("blemish.backbones.published")
     network = timm.create_model(f"tf_{name}", features_only=True).eval()
-    network.load_state_dict(builtin_script["with_timm_names"](name), strict=False)
+    network.load_state_dict(published.weights_of(name), strict=False)
     with torch.inference_mode():
         wanted = network(torch.from_numpy(random_image(size)))
     for ours, feature in zip(run(load_backbone(name), random_image(size)), wanted, strict=True):

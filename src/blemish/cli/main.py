@@ -8,6 +8,7 @@ from typing import Annotated, Any, NoReturn, TextIO
 import typer
 
 from blemish.cli import (
+    adapt,
     backbone,
     calibrate,
     demo,
@@ -102,6 +103,7 @@ def _begin(
 app.command("fit")(fit.fit)
 app.command("scan")(scan.scan)
 app.command("tune")(tune.tune)
+app.command("adapt")(adapt.adapt)
 app.command("inspect")(inspect.inspect)
 app.command("calibrate")(calibrate.calibrate)
 app.command("evaluate")(evaluate.evaluate)

@@ -11,7 +11,7 @@ from blemish.images.sizing import looks_of_effort
 from blemish.options.looks import LookOption
 from blemish.options.settings import Settings
 
-__all__ = ["Candidate", "candidates_of", "default_of", "families_of", "looks_of"]
+__all__ = ["Candidate", "candidates_of", "check_free", "default_of", "families_of", "looks_of"]
 
 Rule = Literal["soft", "largest", "mean"]
 
@@ -41,16 +41,20 @@ class Candidate:
         return self.looks[0] if len(self.looks) == 1 else f"{' '.join(self.looks)} ({self.join})"
 
 
-def default_of(settings: Settings, kinds: Sequence[ImageKind]) -> Candidate:
-    """What `fit` would take for these images. Raises OptionError for options that ask for one look only."""
+def check_free(settings: Settings, command: str) -> None:
+    """Raise OptionError for options that describe looks, which this command chooses."""
     for name in ("size", "taps", "tiles", "looks", "image_score", "tile_banks"):
         if name in settings.asked():
-            raise OptionError(f"Option {name} cannot be used with tune, which chooses the looks; leave it out.")
+            raise OptionError(f"Option {name} cannot be used with {command}, which chooses the looks; leave it out.")
     if settings.method != "patchcore" or settings.preset != "default":
         raise OptionError(
             f"Looks are chosen for the method patchcore with the preset default, not for {settings.method} with "
             f"{settings.preset}; leave method and preset out."
         )
+
+
+def default_of(settings: Settings, kinds: Sequence[ImageKind]) -> Candidate:
+    """What `fit` would take for these images at the effort standard."""
     standard = settings.model_copy(update={"effort": "standard"})
     return Candidate(tuple(looks_of_effort(standard, kinds)), settings.join)
 

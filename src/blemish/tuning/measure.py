@@ -26,7 +26,7 @@ from blemish.scoring.heatmap import anomaly_map, map_score, on_grid
 from blemish.system.stream import stream
 from blemish.tuning.defects import Drawing, draw
 
-__all__ = ["Job", "MeasuredLook", "measure"]
+__all__ = ["Job", "MeasuredLook", "looked", "measure"]
 
 Each = TypeVar("Each")
 
@@ -87,7 +87,7 @@ class Job:
         """A good image with a made defect, which lies where images are looked at."""
         sized, view = self.good.sized(drawing.image)
         donor, _ = self.good.sized(drawing.donor)
-        return draw(drawing, sized, donor, _looked(view, *sized.shape[:2])), view
+        return draw(drawing, sized, donor, looked(view, *sized.shape[:2])), view
 
 
 def measure(job: Job, family: Sequence[str]) -> dict[str, MeasuredLook]:
@@ -130,7 +130,7 @@ def measure(job: Job, family: Sequence[str]) -> dict[str, MeasuredLook]:
     }
 
 
-def _looked(view: View, height: int, width: int) -> Bools:
+def looked(view: View, height: int, width: int) -> Bools:
     """Which pixels of the input show what is looked at, in blocks of eight pixels."""
     cells_hw = view.cells((-(-height // 8), -(-width // 8)), height, width)
     return np.asarray(np.kron(cells_hw, np.ones((8, 8), np.bool_))[:height, :width])

@@ -1,6 +1,8 @@
 """What tune looks at: some of the good images, the defective ones or those it makes, and the grid of looks."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -23,7 +25,7 @@ from blemish.tuning.defects import drawings
 from blemish.tuning.grid import Candidate, candidates_of, default_of, looks_of
 from blemish.tuning.measure import Job
 
-__all__ = ["prepared", "spread"]
+__all__ = ["SomeGood", "prepared", "spread", "spread_good"]
 
 GOOD, DEFECTIVE, MADE = 200, 400, 90
 """So many good and defective images are measured at most, evenly spread, and so many defects made."""
@@ -42,25 +44,50 @@ def prepared(
     progress: Progress,
 ) -> tuple[list[Candidate], Job, Ints]:
     """The grid, the default first; all that is to be looked at; the part of each defective image. Raises as `tune`."""
-    sources = list_sources(good)
-    parts = named_parts(sources, groups)
-    chosen = spread(len(sources), GOOD)
-    sources, parts = [sources[number] for number in chosen], [parts[number] for number in chosen]
-    if len(sources) < FEWEST:
-        raise DataError(f"{len(sources)} good images are too few to tell looks apart; give {FEWEST} or more.")
     rules = Rules.of(accept_damaged=resources.accept_damaged, max_pixels=resources.max_pixels, nodata=settings.nodata)
     threads = resources.threads or available_threads()
-    glances = readable(glance_over(sources, rules, threads=threads, progress=progress))
-    check_varied(glances)
-    parts = joined_parts(glances, parts, stated=groups is not None, threads=threads)
-    fold_N = divide(parts, FOLDS, settings.seed)
-    kinds = [glance.kind for glance in glances]
-    candidates = candidates_of(default_of(settings, kinds))
-    seen = _good_images(sources, kinds, parts, settings.with_looks(looks_of(candidates)), resources, rules, progress)
+    chosen = spread_good(good, groups, GOOD, rules, threads, progress)
+    if len(chosen.sources) < FEWEST:
+        raise DataError(f"{len(chosen.sources)} good images are too few to tell looks apart; give {FEWEST} or more.")
+    fold_N = divide(chosen.parts, FOLDS, settings.seed)
+    candidates = candidates_of(default_of(settings, chosen.kinds))
+    seen = _good_images(chosen, settings.with_looks(looks_of(candidates)), resources, rules, progress)
     some, part_R = _some_defective(defective, defective_groups)
-    _check_apart(some, glances, rules, threads, progress)
+    _check_apart(some, chosen.glances, rules, threads, progress)
     drawn = drawings(seen.part_N, MADE, settings.seed)
     return candidates, Job(seen, fold_N, drawn, some), part_R
+
+
+@dataclass(frozen=True)
+class SomeGood:
+    """Some of the good images, as they are known before they are sized."""
+
+    sources: Sequence[Source]
+    parts: Sequence[str]
+    """The name of the part that each shows."""
+    glances: Sequence[Glance]
+
+    @property
+    def kinds(self) -> list[ImageKind]:
+        return [glance.kind for glance in self.glances]
+
+    def sized_by(self, settings: Settings, resources: Resources, rules: Rules, progress: Progress) -> GoodImages:
+        """As a fit with these settings looks at them."""
+        own = partial(good_images, self.sources, self.kinds, settings, resources, progress)
+        return own(size_asked=False, groups=self.parts, rules=rules)
+
+
+def spread_good(
+    good: Images, groups: Sequence[str] | None, most: int, rules: Rules, threads: int, progress: Progress
+) -> SomeGood:
+    """At most so many of the good images, evenly spread, each looked at once; those of one part are known as such."""
+    sources = list_sources(good)
+    parts = named_parts(sources, groups)
+    chosen = spread(len(sources), most)
+    sources, parts = [sources[number] for number in chosen], [parts[number] for number in chosen]
+    glances = readable(glance_over(sources, rules, threads=threads, progress=progress))
+    check_varied(glances)
+    return SomeGood(sources, joined_parts(glances, parts, stated=groups is not None, threads=threads), glances)
 
 
 def _some_defective(defective: Images | None, groups: Sequence[str] | None) -> tuple[list[Source], Ints]:
@@ -90,15 +117,9 @@ def _check_apart(
 
 
 def _good_images(
-    sources: Sequence[Source],
-    kinds: Sequence[ImageKind],
-    parts: Sequence[str],
-    settings: Settings,
-    resources: Resources,
-    rules: Rules,
-    progress: Progress,
+    chosen: SomeGood, settings: Settings, resources: Resources, rules: Rules, progress: Progress
 ) -> GoodImages:
-    good = good_images(sources, kinds, settings, resources, progress, size_asked=False, groups=parts, rules=rules)
+    good = chosen.sized_by(settings, resources, rules, progress)
     if good.backbone is not None and good.backbone.manifest.size is not None:
         raise OptionError(f"The network {good.backbone.manifest.name} takes one size only; give tune another backbone.")
     return good

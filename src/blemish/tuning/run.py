@@ -16,7 +16,7 @@ from blemish.options.given import FitOptions
 from blemish.options.recipe import over_recipe, read_recipe
 from blemish.options.settings import divide_options
 from blemish.system.progress import Shown, shown
-from blemish.tuning.grid import Candidate, families_of, looks_of
+from blemish.tuning.grid import Candidate, check_free, families_of, looks_of
 from blemish.tuning.measure import TIMED, MeasuredLook, measure
 from blemish.tuning.outcome import Asked, Tuned, outcome
 from blemish.tuning.prepare import prepared, spread
@@ -66,6 +66,7 @@ def tune(
     """
     given = over_recipe(recipe, options)
     settings, resources = divide_options(given)
+    check_free(settings, "tune")
     if budget is not None and not budget > 0:
         raise OptionError(f"A budget of {budget:g} ms cannot be kept; give milliseconds above 0.")
     with shown(progress) as report:

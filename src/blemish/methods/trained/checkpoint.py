@@ -16,7 +16,7 @@ from blemish.errors import ModelFileError
 from blemish.system.whole_file import write_whole
 
 if TYPE_CHECKING:
-    from blemish.methods.trained.trainee import Trainee
+    from blemish.methods.trained.trainee import Learner
 
 __all__ = ["Checkpoint"]
 
@@ -28,8 +28,8 @@ class Checkpoint:
     path: Path
     trains: str
 
-    def restore(self, trainee: "Trainee") -> list[float]:
-        """Put the kept state into a trainee and return the losses so far; empty where nothing is kept yet.
+    def restore(self, learner: "Learner") -> list[float]:
+        """Put the kept state into a learner and return the losses so far; empty where nothing is kept yet.
 
         Raises ModelFileError for a file that is damaged, or the state of another training.
         """
@@ -50,21 +50,21 @@ class Checkpoint:
                 f"{self.path} keeps the training of another model (method, options or images differ); "
                 "delete it to train from the start, or repeat that model's command."
             )
-        for name, network in trainee.networks.items():
+        for name, network in learner.networks.items():
             network.load_state_dict(_under(tensors, f"{name}."))
-        for name, optimizer in trainee.optimizers.items():
+        for name, optimizer in learner.optimizers.items():
             optimizer.load_state_dict(optimizer.state_dict() | {"state": _moments(_under(tensors, f"{name}/"))})
         return losses
 
-    def keep(self, trainee: "Trainee", losses: list[float]) -> None:
+    def keep(self, learner: "Learner", losses: list[float]) -> None:
         """Write the state, whole or not at all."""
         tensors = {
             f"{name}.{key}": tensor.contiguous()
-            for name, network in trainee.networks.items()
+            for name, network in learner.networks.items()
             for key, tensor in network.state_dict().items()
         } | {
             f"{name}/{parameter}/{key}": tensor.contiguous()
-            for name, optimizer in trainee.optimizers.items()
+            for name, optimizer in learner.optimizers.items()
             for parameter, moments in optimizer.state_dict()["state"].items()
             for key, tensor in moments.items()
         }

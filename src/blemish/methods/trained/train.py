@@ -1,6 +1,6 @@
-"""One training loop for all trained methods: seeded, resumable after every epoch, stopped where it diverges.
+"""One training loop for all that learn: seeded, resumable after every epoch, stopped where it diverges.
 
-Each epoch draws from a generator of its own, seeded by the epoch's number: nothing but the trainee's state is needed
+Each epoch draws from a generator of its own, seeded by the epoch's number: nothing but the learner's state is needed
 to go on where training was interrupted, and the result is bit for bit that of an uninterrupted run.
 """
 
@@ -14,7 +14,7 @@ import torch
 
 from blemish.errors import OptionError, TrainingError
 from blemish.methods.trained.checkpoint import Checkpoint
-from blemish.methods.trained.trainee import Trainee
+from blemish.methods.trained.trainee import Learner
 from blemish.system.progress import Progress, silent
 
 __all__ = ["Plan", "descend", "seeded", "train"]
@@ -34,7 +34,7 @@ class Plan:
 
 
 def train(
-    trainee: Trainee, plan: Plan, *, checkpoint: Checkpoint | None = None, progress: Progress = silent
+    learner: Learner, plan: Plan, *, checkpoint: Checkpoint | None = None, progress: Progress = silent
 ) -> list[float]:
     """Train until the plan's last epoch and return each epoch's mean loss.
 
@@ -42,7 +42,7 @@ def train(
     TrainingError naming the epoch where a loss or a weight is no longer finite; the epoch before is what is kept.
     Raises OptionError where the checkpoint is past the last epoch.
     """
-    losses = checkpoint.restore(trainee) if checkpoint else []
+    losses = checkpoint.restore(learner) if checkpoint else []
     if checkpoint and len(losses) > plan.epochs:
         raise OptionError(
             f"Option epochs={plan.epochs} asks for less than the {len(losses)} epochs in {checkpoint.path}; "
@@ -50,12 +50,12 @@ def train(
         )
     with _threads(plan.threads):
         for epoch in range(len(losses), plan.epochs):
-            loss = _epoch(trainee, plan, epoch)
-            if not math.isfinite(loss) or not _finite(trainee):
+            loss = _epoch(learner, plan, epoch)
+            if not math.isfinite(loss) or not _finite(learner):
                 raise TrainingError(_diverged(epoch, checkpoint))
             losses.append(loss)
             if checkpoint:
-                checkpoint.keep(trainee, losses)
+                checkpoint.keep(learner, losses)
             progress("train", epoch + 1, plan.epochs)
     return losses
 
@@ -75,22 +75,22 @@ def descend(optimizer: Any, loss: Any) -> None:
     optimizer.step()
 
 
-def _epoch(trainee: Trainee, plan: Plan, epoch: int) -> float:
+def _epoch(learner: Learner, plan: Plan, epoch: int) -> float:
     """One pass over the images in random order; the mean of the batches' losses, NaN as soon as one is not finite."""
     generator = torch.Generator().manual_seed(plan.seed * EPOCH_SEEDS + epoch)
-    images = len(trainee.data)
+    images = len(learner.data)
     order = torch.randperm(images, generator=generator)
     # Batches of nearly equal size: a last one of a single image would leave batch norms nothing to measure.
     losses = []
     for batch in torch.tensor_split(order, math.ceil(images / plan.batch)):
-        losses.append(trainee.step(batch, generator))
+        losses.append(learner.step(batch, generator))
         if not math.isfinite(losses[-1]):
             return math.nan
     return sum(losses) / len(losses)
 
 
-def _finite(trainee: Trainee) -> bool:
-    states = (network.state_dict() for network in trainee.networks.values())
+def _finite(learner: Learner) -> bool:
+    states = (network.state_dict() for network in learner.networks.values())
     return all(bool(torch.isfinite(tensor).all()) for state in states for tensor in state.values())
 
 

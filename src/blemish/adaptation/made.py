@@ -1,4 +1,4 @@
-"""The made defects that a network is adapted with: those of `blemish tune` and more forms and changes, with masks.
+"""The made defects that a network learns from: those of `blemish tune` and more forms and changes, with masks.
 
 Those of `blemish tune` are few, so that each can be named. To learn from, more are wanted, and with what each changed:
 long cracks that branch, polygons, clouds, changes by a factor and by a gradient, from 5 to 90 % of the image.
@@ -6,15 +6,15 @@ long cracks that branch, polygons, clouds, changes by a factor and by a gradient
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import cv2
 import numpy as np
 
-from blemish.arrays import Array, Floats, Ints
+from blemish.arrays import Array, Bools, Floats, Ints
 from blemish.tuning import defects
 
-__all__ = ["CHANGES", "IGNORED", "Made", "cell_labels", "make"]
+__all__ = ["CHANGES", "IGNORED", "Good", "Made", "cell_labels", "make"]
 
 Random: TypeAlias = np.random.Generator
 
@@ -33,6 +33,15 @@ UNTOUCHED = 1e-3
 """What lies nearer to the defect than this is not good."""
 
 
+class Good(NamedTuple):
+    """A good image as the network sees it."""
+
+    image_HWC: Array
+    """Three channels, uint8 or uint16."""
+    looked_HW: Bools
+    """Where it is looked at."""
+
+
 @dataclass(frozen=True)
 class Made:
     """A good image with a defect."""
@@ -43,38 +52,43 @@ class Made:
     """Where the defect lies, from 0 to 1."""
     change_HW: Floats
     """How much pixels have changed, as a share of the brightest code."""
+    looked_HW: Bools
+    """Where the good one is looked at."""
     kind: int
     """Its number in CHANGES."""
 
 
-def make(good_HWC: Array, donor_HWC: Array, random: Random) -> Made:
-    """Draw one defect into an image; `donor_HWC`, of the same shape, is of another good part."""
-    top = float(np.iinfo(good_HWC.dtype).max)
-    image_HWC, other_HWC = (each.astype(np.float32) / top for each in (good_HWC, donor_HWC))
+def make(good: Good, donor: Good, random: Random) -> Made:
+    """Draw one defect into an image, where it is looked at; `donor`, of the same shape, shows another good part."""
+    top = float(np.iinfo(good.image_HWC.dtype).max)
+    image_HWC, other_HWC = (each.image_HWC.astype(np.float32) / top for each in (good, donor))
     form = str(random.choice(list(FORMS)))
     extent = _extent(form, random)
     change = str(random.choice(FOR_THIN if form in THIN else list(CHANGES)))
     contrast = max(_between(CONTRASTS, random), LEAST_CONTRAST if form in THIN else 0)
-    height, width = good_HWC.shape[:2]
-    centre = divmod(int(random.integers(height * width)), width)
-    alpha_HW = FORMS[form](centre, extent * max(height, width), (height, width), random)
+    height, width = good.looked_HW.shape
+    centre = divmod(int(random.choice(np.flatnonzero(good.looked_HW))), width)
+    alpha_HW = FORMS[form](centre, extent * max(height, width), (height, width), random) * good.looked_HW
     changed_HWC = CHANGES[change](image_HWC, other_HWC, contrast, random)
     drawn_HWC = np.clip(image_HWC + alpha_HW[..., None] * (changed_HWC - image_HWC), 0, 1)
     change_HW = np.asarray(np.abs(drawn_HWC - image_HWC).max(axis=-1), np.float32)
-    pixels_HWC = np.asarray(np.rint(drawn_HWC * top), good_HWC.dtype)
-    return Made(pixels_HWC, alpha_HW, change_HW, list(CHANGES).index(change))
+    pixels_HWC = np.asarray(np.rint(drawn_HWC * top), good.image_HWC.dtype)
+    return Made(pixels_HWC, alpha_HW, change_HW, good.looked_HW, list(CHANGES).index(change))
 
 
 def cell_labels(made: Made, stride: int, least: float) -> Ints:
-    """What each cell of a grid shows (h, w): 0 good, 1 + kind where it changed by more than `least`, else IGNORED."""
+    """What each cell of a grid shows (h, w): 0 good, 1 + kind where it changed by more than `least`; else IGNORED,
+    as what is not looked at."""
     height, width = made.change_HW.shape
     cells = -(-width // stride), -(-height // stride)
-    change_hw, alpha_hw = (
-        cv2.resize(each, cells, interpolation=cv2.INTER_AREA) for each in (made.change_HW, made.alpha_HW)
+    looked_HW = made.looked_HW.astype(np.float32)
+    change_hw, alpha_hw, looked_hw = (
+        cv2.resize(each, cells, interpolation=cv2.INTER_AREA) for each in (made.change_HW, made.alpha_HW, looked_HW)
     )
     labels_hw = np.full(change_hw.shape, IGNORED, np.int64)
     labels_hw[cv2.dilate(alpha_hw, np.ones((3, 3))) < UNTOUCHED] = 0
     labels_hw[change_hw > least] = 1 + made.kind
+    labels_hw[looked_hw < 0.5] = IGNORED
     return labels_hw
 
 

@@ -1,0 +1,1 @@
+"""A network that learns what the good parts of one product look like: docs/adapting.md."""
