@@ -126,8 +126,17 @@ def test_what_cannot_be_learnt_from_is_refused(
         blemish.adapt(good, "part", **options)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(("name", "said"), [("efficientnet_lite0", "built-in"), ("mine", "There is a network 'mine'")])
-def test_a_name_that_is_taken_is_refused_before_images_are_read(
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("efficientnet_lite0", "built-in"),
+        ("mine", "There is a network 'mine'"),
+        ("part 7", "'part 7' cannot name a backbone"),
+        ("part@2", "'part@2' cannot name a backbone"),
+        ("", "'' cannot name a backbone"),
+    ],
+)
+def test_a_name_that_cannot_be_taken_is_refused_before_images_are_read(
     name: str, said: str, learnt: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BLEMISH_HOME", str(tmp_path))

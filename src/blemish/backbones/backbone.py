@@ -7,6 +7,7 @@ user's in `backbone_folder()`, which can be copied as it is to a machine without
 import hashlib
 import math
 import os
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,7 +35,9 @@ __all__ = [
 BUILT_IN = Path(__file__).parent.parent / "backbones"
 DEFAULT_LEVELS = (2, 3)
 
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]*$")]
+NAME = r"^[A-Za-z0-9_][A-Za-z0-9._-]*$"
+"""Of a backbone: a file name everywhere, and a word in the name of a look."""
+Name = Annotated[str, StringConstraints(pattern=NAME)]
 Positive = Annotated[float, Field(gt=0)]
 
 
@@ -165,7 +168,14 @@ def import_backbone(
 
 
 def choose_folder(folder: Path | None, *, name: str) -> Path:
-    """Return where a new backbone goes, `backbone_folder()` by default; there a built-in one's name is refused."""
+    """Return where a new backbone goes, `backbone_folder()` by default; there a built-in one's name is refused.
+
+    Raises BackboneError also for what is no name, before anything takes long.
+    """
+    if re.fullmatch(NAME, name) is None:
+        raise BackboneError(
+            f"{name!r} cannot name a backbone: give letters from a to z, digits, _, - and dots; - and dots not first."
+        )
     folder = folder or backbone_folder()
     if folder == backbone_folder() and (BUILT_IN / f"{name}.json").exists():
         raise BackboneError(f"{name!r} is the name of a built-in backbone; choose another.")
