@@ -33,6 +33,7 @@ from blemish.adaptation.made import Good
 from blemish.adaptation.network import IMAGES, RATE, Pairs, Training, learn, write_network
 from blemish.data.samples import Sample
 from blemish.features.patches import look
+from blemish.options.settings import divide_options
 from blemish.system.address import Place
 from blemish.system.progress import silent
 
@@ -140,7 +141,7 @@ def of_product(samples: Sequence[Sample], seed: int) -> Pairs:
     """Pairs of good images of a set, as `blemish adapt` draws them."""
     train = [sample for sample in samples if sample.split == "train"]
     paths, groups = [sample.path for sample in train], [sample.group for sample in train]
-    return product_pairs(paths, groups, {"seed": seed, "threads": THREADS}, silent)[0]
+    return product_pairs(paths, groups, *divide_options({"seed": seed, "threads": THREADS}), silent)[0]
 
 
 def of_surfaces(random: np.random.Generator) -> tuple[Good, Good]:

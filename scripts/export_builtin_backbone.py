@@ -15,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from blemish.backbones.backbone import BUILT_IN, Manifest, load_backbone, write_backbone
 from blemish.backbones.export import export_backbone
-from blemish.backbones.published import FILES, package_of, weights_of
+from blemish.backbones.published import DEVIATION, FILES, MEAN, package_of, weights_of
 
 HALVED = ("efficientnet_lite2",)
 """Networks whose file holds weights as float16, so that it is half as large."""
@@ -33,9 +33,8 @@ def export_builtin(folder: Path, name: str = "efficientnet_lite0") -> Manifest:
             weights=weights,
             save_as=name,
             folder=folder,
-            # The networks were trained on (RGB - 127) / 128; the manifest counts in units of RGB / 255.
-            mean=(127 / 255,) * 3,
-            std=(128 / 255,) * 3,
+            mean=(MEAN,) * 3,
+            std=(DEVIATION,) * 3,
             source=f"{FILES[name]} of the PyPI package {package_of(name)} 0.1.0",
             licence="Apache-2.0",
         )

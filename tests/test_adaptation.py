@@ -109,6 +109,7 @@ def test_pairs_show_different_parts() -> None:
         (GOOD, {"backbone": "resnet18"}, OptionError, "Option backbone cannot be used with adapt"),
         (GOOD, {"groups": ["one part"] * 12}, DataError, "12 good images of 1 parts are too few to learn from"),
         (GOOD[:9], {}, DataError, "9 good images of 9 parts are too few to learn from; give 10 or more"),
+        ([np.zeros((0, 3))] * 3, {}, DataError, "3 good images of 3 parts are too few"),
         (GOOD[:1] * 12, {}, DataError, "identical to the last pixel"),
         ([*GOOD, np.zeros((0, 3))], {}, ImageError, "0x3"),
     ],

@@ -254,6 +254,8 @@ def test_options_that_it_chooses_are_refused(
 def test_too_few_images_are_a_sentence(good: list[Array]) -> None:
     with pytest.raises(DataError, match="3 good images are too few"):
         blemish.tune(good[:3], progress=False)
+    with pytest.raises(DataError, match="3 good images are too few"):  # before any is read
+        blemish.tune([np.zeros((0, 3))] * 3, progress=False)
     with pytest.raises(DataError, match="No defective images were given"):
         blemish.tune(good, [], progress=False)
 

@@ -24,6 +24,7 @@ from blemish.adaptation.adapt import product_pairs  # noqa: E402
 from blemish.adaptation.made import Made  # noqa: E402
 from blemish.methods.trained.train import Plan, seeded, train  # noqa: E402
 from blemish.methods.trained.trainee import Learner  # noqa: E402
+from blemish.options.settings import divide_options  # noqa: E402
 from blemish.system.progress import Progress, silent  # noqa: E402
 from blemish.tuning.grid import Candidate  # noqa: E402
 
@@ -45,7 +46,7 @@ def taps_of(backbone: Backbone) -> dict[str, Any]:
 
 
 def learnt(seed: int, images: int = 32) -> Any:
-    pairs, _ = product_pairs(GOOD, None, {"threads": 1}, silent)
+    pairs, _ = product_pairs(GOOD, None, *divide_options({"threads": 1}), silent)
     return network.learn(pairs, network.Training(seed, 1, images))
 
 

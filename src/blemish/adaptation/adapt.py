@@ -12,18 +12,18 @@ from blemish.adaptation.made import Good
 from blemish.arrays import Ints
 from blemish.backbones.backbone import Manifest, choose_folder, list_backbones
 from blemish.errors import BackboneError, DataError, OptionError
-from blemish.images.rules import Rules
 from blemish.images.sources import Images
 from blemish.methods.good_images import GoodImages
+from blemish.methods.patchcore import reductions
 from blemish.options.given import FitOptions
 from blemish.options.looks import LookOption
-from blemish.options.recipe import as_toml, over_recipe, read_recipe
-from blemish.options.settings import Settings, divide_options
+from blemish.options.recipe import as_toml, beside_settings, over_recipe
+from blemish.options.settings import Resources, Settings, divide_options
 from blemish.system.progress import Progress, Shown, shown
 from blemish.system.stream import available_threads, stream
 from blemish.tuning.grid import check_free, default_of
 from blemish.tuning.measure import looked
-from blemish.tuning.prepare import spread_good
+from blemish.tuning.prepare import SomeGood, spread_good
 
 __all__ = ["Adapted", "Pairs", "adapt", "product_pairs"]
 
@@ -97,15 +97,14 @@ def adapt(
     settings, resources = divide_options(given)
     _check(settings, name, overwrite)
     with shown(progress) as report:
-        pairs, looks = product_pairs(good, groups, given, report)
+        pairs, looks = product_pairs(good, groups, settings, resources, report)
         training = Training(settings.seed, resources.threads or available_threads())
         network = learn(pairs, training, report)
     count = len(pairs.views)
     source = f"EfficientNet-Lite0, adapted to {count} good images by blemish adapt with seed {settings.seed}"
     manifest = write_network(network, name, source=source)
-    own = {option: value for option, value in dict(resources).items() if option in given}
-    kept = {} if recipe is None else read_recipe(recipe).inspect
-    return Adapted(manifest, (*looks, *_by(name, _small(looks))), count, settings, own, kept)
+    again = [str(replace(LookOption.parse(look), network=name)) for look in _small(settings.with_looks(looks))]
+    return Adapted(manifest, (*looks, *again), count, settings, *beside_settings(recipe, given, resources))
 
 
 def _check(settings: Settings, name: str, overwrite: bool) -> None:
@@ -134,26 +133,30 @@ class Pairs:
 
 
 def product_pairs(
-    good: Images, groups: Sequence[str] | None, options: Mapping[str, Any], progress: Progress
+    good: Images, groups: Sequence[str] | None, settings: Settings, resources: Resources, progress: Progress
 ) -> tuple[Pairs, tuple[str, ...]]:
     """Pairs of good images as the small looks of `fit` see them, and all looks it takes. Raises as `adapt`."""
-    settings, resources = divide_options(options)
-    rules = Rules.of(accept_damaged=resources.accept_damaged, max_pixels=resources.max_pixels, nodata=settings.nodata)
-    some = spread_good(good, groups, MOST, rules, resources.threads or available_threads(), progress)
-    if len(some.sources) < FEWEST or len(set(some.parts)) < 2:
-        raise DataError(
-            f"{len(some.sources)} good images of {len(set(some.parts))} parts are too few to learn from; give "
-            f"{FEWEST} or more, of several parts."
-        )
+    sources, parts = spread_good(good, groups, MOST)
+    _check_enough(parts)
+    some = SomeGood.glanced(sources, parts, settings, resources, progress, stated=groups is not None)
+    _check_enough(some.parts)
     looks = default_of(settings, some.kinds).looks
-    seen = some.sized_by(settings.with_looks(looks), resources, rules, progress)
-    return Pairs(_small_views(seen, looks), seen.part_N), looks
+    seen = some.sized_by(settings.with_looks(looks), resources, progress)
+    return Pairs(_small_views(seen), seen.part_N), looks
 
 
-def _small_views(good: GoodImages, looks: Sequence[str]) -> list[Good]:
+def _check_enough(parts: Sequence[str]) -> None:
+    """Raise DataError unless images that show these parts, one each, are enough."""
+    if len(parts) < FEWEST or len(set(parts)) < 2:
+        raise DataError(
+            f"{len(parts)} good images of {len(set(parts))} parts are too few to learn from; give {FEWEST} or more, of "
+            f"several parts."
+        )
+
+
+def _small_views(good: GoodImages) -> list[Good]:
     """The good images as the small looks see them."""
-    sides = [LookOption.parse(look).side for look in looks]
-    share = min(sides) / max(sides)
+    share = 1 / max(reductions(good.settings))
 
     def view(number: int) -> Good:
         sized, how = good.sized(number)
@@ -166,11 +169,7 @@ def _small_views(good: GoodImages, looks: Sequence[str]) -> list[Good]:
     return list(stream(view, range(len(good)), threads=good.threads))
 
 
-def _small(looks: Sequence[str]) -> list[LookOption]:
+def _small(settings: Settings) -> list[str]:
     """The looks at the smallest size."""
-    parsed = [LookOption.parse(look) for look in looks]
-    return [look for look in parsed if look.side == min(each.side for each in parsed)]
-
-
-def _by(network: str, looks: Sequence[LookOption]) -> list[str]:
-    return [str(replace(look, network=network)) for look in looks]
+    by = reductions(settings)
+    return [look for look, reduction in zip(settings.looks, by, strict=True) if reduction == max(by)]

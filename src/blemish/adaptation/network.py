@@ -16,6 +16,7 @@ import numpy as np
 from blemish.adaptation.made import CHANGES, IGNORED, Good, Made, cell_labels, make
 from blemish.backbones.backbone import Manifest
 from blemish.errors import BackboneError, TrainingError
+from blemish.features.graph import EVEN_CONTRAST, EVEN_LEVEL, LEAST_CONTRAST
 from blemish.system.progress import Progress, silent
 
 try:
@@ -25,7 +26,7 @@ try:
     from torch.nn import functional
 
     from blemish.backbones.export import export_backbone
-    from blemish.backbones.published import weights_of
+    from blemish.backbones.published import DEVIATION, MEAN, weights_of
     from blemish.methods.trained.answer import planes
     from blemish.methods.trained.train import Plan, descend, seeded, train
 except ImportError as error:
@@ -43,7 +44,6 @@ RATE, HEAD_RATE, DECAY = 2e-4, 2e-3, 1e-4
 """The highest learning rates, of the blocks and of the heads."""
 BATCH, EPOCH = 4, 64
 """Made defects of one step, and of one epoch."""
-MEAN, DEVIATION = 127 / 255, 128 / 255
 FIRST = 3
 """The first block that learns: those before it make level 2."""
 HEADS = {4: (16, 112, 0.02), 6: (32, 320, 0.012)}
@@ -51,8 +51,6 @@ HEADS = {4: (16, 112, 0.02), 6: (32, 320, 0.012)}
 HIDDEN = 64
 GOOD, DEFECTIVE = 0.5, 2.0
 """What cells count, since most of them are good."""
-EVEN_LEVEL, EVEN_CONTRAST, LEAST_CONTRAST = 127 / 255, 40 / 255, 4 / 255
-"""Of looks with even light (features/graph.py)."""
 
 
 @dataclass(frozen=True)
@@ -148,10 +146,10 @@ def _head(channels: int) -> Any:
 
 
 def _even(image: Any) -> Any:
-    """Each image at one brightness and contrast."""
+    """Each image at one brightness and contrast, as looks with even light see it."""
     centred = image - image.mean((1, 2, 3), keepdim=True)
-    contrast = centred.square().mean((1, 2, 3), keepdim=True).sqrt().clamp(min=LEAST_CONTRAST)
-    return (centred / contrast * EVEN_CONTRAST + EVEN_LEVEL).clamp(0, 1)
+    contrast = centred.square().mean((1, 2, 3), keepdim=True).sqrt().clamp(min=LEAST_CONTRAST / 255)
+    return (centred / contrast * (EVEN_CONTRAST / 255) + EVEN_LEVEL / 255).clamp(0, 1)
 
 
 def _optimizer(classifier: Any, rate: float) -> Any:

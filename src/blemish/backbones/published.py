@@ -8,12 +8,15 @@ import torch
 
 from blemish.errors import BackboneError
 
-__all__ = ["FILES", "package_of", "weights_of"]
+__all__ = ["DEVIATION", "FILES", "MEAN", "package_of", "weights_of"]
 
 FILES = {
     "efficientnet_lite0": "efficientnet-lite0-57934424.pth",
     "efficientnet_lite2": "efficientnet-lite2-9656183e.pth",
 }
+
+MEAN, DEVIATION = 127 / 255, 128 / 255
+"""What these networks were trained with, (RGB - 127) / 128, in units of RGB / 255, as manifests count."""
 
 
 def weights_of(name: str) -> dict[str, Any]:

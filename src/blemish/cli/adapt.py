@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from blemish.cli.console import print_json, progress_bar, say
-from blemish.cli.images import labelled_images
-from blemish.cli.options import Config, Force, Recursive, given, with_settings
+from blemish.cli.images import labelled_images, retyped
+from blemish.cli.options import Config, Force, NewRecipe, Recursive, Taught, given, with_settings
 from blemish.options.takes import Panel
 from blemish.system.outputs import typed
 
@@ -16,11 +16,8 @@ __all__ = ["adapt"]
 
 @with_settings
 def adapt(
-    images: Annotated[list[str], typer.Argument(help="Good images: folders, files, patterns, or one CSV.")],
-    output: Annotated[
-        Path,
-        typer.Option("--output", "-o", help="The recipe to write, for fit --config.", rich_help_panel=Panel.FIRST),
-    ] = Path("adapted.toml"),
+    images: Taught,
+    output: NewRecipe = Path("adapted.toml"),
     save_as: Annotated[
         str | None,
         typer.Option(
@@ -50,5 +47,5 @@ def adapt(
     if json:
         print_json({"path": str(output), "network": adapted.network.model_dump(), "looks": list(adapted.looks)})
         return
-    again = " ".join([*map(typed, images), *(["--recursive"] if recursive else [])])
+    again = retyped(images, recursive=recursive)
     say(f"{name} has learnt {adapted.good} good images: blemish fit {again} -o part.blemish --config {typed(output)}")

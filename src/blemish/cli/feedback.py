@@ -9,7 +9,7 @@ import typer
 
 from blemish.cli.commands import CommandLine
 from blemish.cli.console import in_language, print_json, say
-from blemish.cli.options import Provider, Recursive, Threads, Trusted
+from blemish.cli.options import Provider, Recursive, Taught, Threads, Trusted
 from blemish.cli.signed import say_unsigned
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print the change as JSON.")]
 @app.command()
 def add(
     model: Model,
-    images: Annotated[list[str], typer.Argument(help="Good images: folders, files, patterns, or one CSV.")],
+    images: Taught,
     defective: Annotated[
         list[str] | None, typer.Option(help="Images known to be defective (repeatable): would they pass?")
     ] = None,

@@ -162,15 +162,14 @@ def _tell(
 def _save_recipe(path: Path | None, config: Path | None, wanted: dict[str, Any], outputs: "Outputs") -> None:
     """Write what was asked for as a recipe, where one is wanted. Raises OptionError."""
     from blemish.errors import OptionError
-    from blemish.options.recipe import RECIPE, as_toml, read_recipe
+    from blemish.options.recipe import RECIPE, as_toml, beside_settings
     from blemish.system.whole_file import write_whole
 
     if path is None:
         return
     outputs.claim(path, RECIPE)
     settings, resources = divide_options(wanted)
-    own = {name: value for name, value in dict(resources).items() if name in wanted}
-    recipe = as_toml(settings, own, read_recipe(config).inspect if config else None)
+    recipe = as_toml(settings, *beside_settings(config, wanted, resources))
     try:
         write_whole(path, recipe.encode())
     except OSError as error:

@@ -4,12 +4,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from blemish.cli.console import say
+from blemish.system.outputs import typed
 
 if TYPE_CHECKING:
     from blemish.data.samples import Sample
     from blemish.system.address import Place
 
-__all__ = ["found_images", "labelled_images", "labelled_set"]
+__all__ = ["found_images", "labelled_images", "labelled_set", "retyped"]
 
 
 def found_images(sources: list[str], *, recursive: bool = False) -> "list[Place]":
@@ -55,3 +56,8 @@ def labelled_set(data: Path | None, good: Path | None, defective: Path | None, m
         if found.left_out:
             say(str(found))
     return samples
+
+
+def retyped(sources: list[str], *, recursive: bool) -> str:
+    """The images as they were named, to be typed again behind another command."""
+    return " ".join([*map(typed, sources), *(["--recursive"] if recursive else [])])

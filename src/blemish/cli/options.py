@@ -21,9 +21,11 @@ __all__ = [
     "Good",
     "Masks",
     "MaxPixels",
+    "NewRecipe",
     "Provider",
     "Recursive",
     "Seed",
+    "Taught",
     "Threads",
     "Trusted",
     "given",
@@ -33,6 +35,11 @@ __all__ = [
 Config = Annotated[
     Path | None,
     typer.Option(help="A recipe: a TOML file of options; those typed here win over it.", rich_help_panel=Panel.FIRST),
+]
+Taught = Annotated[list[str], typer.Argument(help="Good images: folders, files, patterns, or one CSV.")]
+NewRecipe = Annotated[
+    Path,
+    typer.Option("--output", "-o", help="The recipe to write, for fit --config.", rich_help_panel=Panel.FIRST),
 ]
 Force = Annotated[
     bool, typer.Option("--force", help="Write even over images that are read, and over files of another kind.")

@@ -7,14 +7,14 @@ import typer
 
 from blemish.cli.console import print_json, progress_bar, say
 from blemish.cli.images import labelled_images
-from blemish.cli.options import AcceptDamaged, Config, Force, Recursive, given, with_settings
+from blemish.cli.options import AcceptDamaged, Config, Force, Recursive, Taught, given, with_settings
 
 __all__ = ["scan"]
 
 
 @with_settings
 def scan(
-    images: Annotated[list[str], typer.Argument(help="Good images: folders, files, patterns, or one CSV.")],
+    images: Taught,
     overlays: Annotated[Path | None, typer.Option(help="Draw what looks defective into this folder.")] = None,
     cutoff: Annotated[
         float, typer.Option(min=0, help="Suspicion from which an image is listed; less lists more.")

@@ -8,8 +8,8 @@ import typer
 
 from blemish.cli.console import fail, in_language, print_json, progress_bar, say, tell
 from blemish.cli.help import columns
-from blemish.cli.images import labelled_images
-from blemish.cli.options import Config, Force, Recursive, given, with_settings
+from blemish.cli.images import labelled_images, retyped
+from blemish.cli.options import Config, Force, NewRecipe, Recursive, Taught, given, with_settings
 from blemish.options.takes import Panel
 from blemish.system.outputs import typed
 
@@ -21,7 +21,7 @@ __all__ = ["tune"]
 
 @with_settings
 def tune(
-    images: Annotated[list[str], typer.Argument(help="Good images: folders, files, patterns, or one CSV.")],
+    images: Taught,
     defective: Annotated[
         list[str],
         typer.Option(
@@ -30,10 +30,7 @@ def tune(
             rich_help_panel=Panel.FIRST,
         ),
     ] = [],  # noqa: B006 (typer reads it and never changes it)
-    output: Annotated[
-        Path,
-        typer.Option("--output", "-o", help="The recipe to write, for fit --config.", rich_help_panel=Panel.FIRST),
-    ] = Path("tuned.toml"),
+    output: NewRecipe = Path("tuned.toml"),
     budget: Annotated[
         float | None,
         typer.Option(
@@ -74,7 +71,7 @@ def tune(
         print_json({"path": str(output), **tuned.to_dict()})
         return
     _print(tuned)
-    again = " ".join([*map(typed, images), *(["--recursive"] if recursive else [])])
+    again = retyped(images, recursive=recursive)
     say(f"{output} holds the choice: blemish fit {again} -o part.blemish --config {typed(output)}")
 
 

@@ -20,10 +20,23 @@ from blemish.backbones.network import keep_taps, open_network
 from blemish.errors import OptionError
 from blemish.features.merge import BATCH_AXIS, PREFIX, Grid, MergeNodes, constant, merge_nodes
 
-__all__ = ["OPSET", "Grid", "at_least", "build_graph", "choose_taps", "output", "rename"]
+__all__ = [
+    "EVEN_CONTRAST",
+    "EVEN_LEVEL",
+    "LEAST_CONTRAST",
+    "OPSET",
+    "Grid",
+    "at_least",
+    "build_graph",
+    "choose_taps",
+    "output",
+    "rename",
+]
 
 OPSET, IR_VERSION = 17, 8
 """Networks of an older operator set or file version are brought up to these before they are joined."""
+EVEN_LEVEL, EVEN_CONTRAST, LEAST_CONTRAST = 127, 40, 4
+"""The mean and the deviation of an image in even light, and the least deviation that is widened, of 255."""
 
 
 def choose_taps(backbone: Backbone, taps: Sequence[str | int]) -> list[Tap]:
@@ -166,7 +179,8 @@ def _even() -> list[onnx.NodeProto]:
 
 def _even_constants() -> list[onnx.TensorProto]:
     """In units of the brightest code; an image of less contrast than the least is not blown up to noise."""
-    values = {"even_level": 127, "even_contrast": 40, "least_contrast": 4, "darkest": 0, "brightest": 255}
+    ends = {"darkest": 0, "brightest": 255}
+    values = {"even_level": EVEN_LEVEL, "even_contrast": EVEN_CONTRAST, "least_contrast": LEAST_CONTRAST, **ends}
     return [constant(name, np.array(value / 255, np.float32)) for name, value in values.items()]
 
 

@@ -16,11 +16,11 @@ from annotated_types import Ge
 from pydantic import BaseModel, ConfigDict
 
 from blemish.errors import OptionError
-from blemish.options.settings import Settings, checked, divide_options, fields, nearest_name
+from blemish.options.settings import Resources, Settings, checked, divide_options, fields, nearest_name
 from blemish.options.typed import OptionalPath, Whole
 from blemish.system.outputs import Kind
 
-__all__ = ["RECIPE", "InspectOptions", "Recipe", "as_toml", "over_recipe", "read_recipe"]
+__all__ = ["RECIPE", "InspectOptions", "Recipe", "as_toml", "beside_settings", "over_recipe", "read_recipe"]
 
 TABLES = ("fit", "inspect")
 
@@ -90,6 +90,15 @@ def over_recipe(path: str | os.PathLike[str] | None, options: Mapping[str, Any])
     with _naming(f"{os.fspath(path)}, with the options given beside it"):
         divide_options(merged)
     return merged
+
+
+def beside_settings(
+    path: str | os.PathLike[str] | None, given: Mapping[str, Any], resources: Resources
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What a recipe made from another, or from none, keeps beside settings: the resources that were given, and the
+    other's options of `inspect`."""
+    own = {name: value for name, value in dict(resources).items() if name in given}
+    return own, {} if path is None else read_recipe(path).inspect
 
 
 def as_toml(

@@ -44,16 +44,15 @@ def prepared(
     progress: Progress,
 ) -> tuple[list[Candidate], Job, Ints]:
     """The grid, the default first; all that is to be looked at; the part of each defective image. Raises as `tune`."""
-    rules = Rules.of(accept_damaged=resources.accept_damaged, max_pixels=resources.max_pixels, nodata=settings.nodata)
-    threads = resources.threads or available_threads()
-    chosen = spread_good(good, groups, GOOD, rules, threads, progress)
-    if len(chosen.sources) < FEWEST:
-        raise DataError(f"{len(chosen.sources)} good images are too few to tell looks apart; give {FEWEST} or more.")
+    sources, parts = spread_good(good, groups, GOOD)
+    if len(sources) < FEWEST:
+        raise DataError(f"{len(sources)} good images are too few to tell looks apart; give {FEWEST} or more.")
+    chosen = SomeGood.glanced(sources, parts, settings, resources, progress, stated=groups is not None)
     fold_N = divide(chosen.parts, FOLDS, settings.seed)
     candidates = candidates_of(default_of(settings, chosen.kinds))
-    seen = _good_images(chosen, settings.with_looks(looks_of(candidates)), resources, rules, progress)
+    seen = _good_images(chosen, settings.with_looks(looks_of(candidates)), resources, progress)
     some, part_R = _some_defective(defective, defective_groups)
-    _check_apart(some, chosen.glances, rules, threads, progress)
+    _check_apart(some, chosen, seen.threads, progress)
     drawn = drawings(seen.part_N, MADE, settings.seed)
     return candidates, Job(seen, fold_N, drawn, some), part_R
 
@@ -66,28 +65,46 @@ class SomeGood:
     parts: Sequence[str]
     """The name of the part that each shows."""
     glances: Sequence[Glance]
+    rules: Rules
+    """How they are read."""
+
+    @classmethod
+    def glanced(
+        cls,
+        sources: Sequence[Source],
+        names: Sequence[str],
+        settings: Settings,
+        resources: Resources,
+        progress: Progress,
+        *,
+        stated: bool,
+    ) -> "SomeGood":
+        """Each looked at once; those that show one part are known as such, unless the user `stated` the parts' names.
+
+        Raises ImageError for one that cannot be read, DataError where all are one and the same.
+        """
+        threads, damaged = resources.threads or available_threads(), resources.accept_damaged
+        rules = Rules.of(accept_damaged=damaged, max_pixels=resources.max_pixels, nodata=settings.nodata)
+        glances = readable(glance_over(sources, rules, threads=threads, progress=progress))
+        check_varied(glances)
+        return cls(sources, joined_parts(glances, names, stated=stated, threads=threads), glances, rules)
 
     @property
     def kinds(self) -> list[ImageKind]:
         return [glance.kind for glance in self.glances]
 
-    def sized_by(self, settings: Settings, resources: Resources, rules: Rules, progress: Progress) -> GoodImages:
+    def sized_by(self, settings: Settings, resources: Resources, progress: Progress) -> GoodImages:
         """As a fit with these settings looks at them."""
         own = partial(good_images, self.sources, self.kinds, settings, resources, progress)
-        return own(size_asked=False, groups=self.parts, rules=rules)
+        return own(size_asked=False, groups=self.parts, rules=self.rules)
 
 
-def spread_good(
-    good: Images, groups: Sequence[str] | None, most: int, rules: Rules, threads: int, progress: Progress
-) -> SomeGood:
-    """At most so many of the good images, evenly spread, each looked at once; those of one part are known as such."""
+def spread_good(good: Images, groups: Sequence[str] | None, most: int) -> tuple[list[Source], list[str]]:
+    """At most so many of the good images, evenly spread, and the name of the part that each shows."""
     sources = list_sources(good)
     parts = named_parts(sources, groups)
     chosen = spread(len(sources), most)
-    sources, parts = [sources[number] for number in chosen], [parts[number] for number in chosen]
-    glances = readable(glance_over(sources, rules, threads=threads, progress=progress))
-    check_varied(glances)
-    return SomeGood(sources, joined_parts(glances, parts, stated=groups is not None, threads=threads), glances)
+    return [sources[number] for number in chosen], [parts[number] for number in chosen]
 
 
 def _some_defective(defective: Images | None, groups: Sequence[str] | None) -> tuple[list[Source], Ints]:
@@ -103,12 +120,10 @@ def _some_defective(defective: Images | None, groups: Sequence[str] | None) -> t
     return [listed[number] for number in chosen], numbered
 
 
-def _check_apart(
-    some: Sequence[Source], good: Sequence[Glance], rules: Rules, threads: int, progress: Progress
-) -> None:
+def _check_apart(some: Sequence[Source], good: SomeGood, threads: int, progress: Progress) -> None:
     """Whether the defective images can be read and are none of the good ones, before anything is measured."""
-    seen = readable(glance_over(some, rules, threads=threads, progress=progress))
-    name_of = {each.digest: each.name for each in good}
+    seen = readable(glance_over(some, good.rules, threads=threads, progress=progress))
+    name_of = {each.digest: each.name for each in good.glances}
     if both := [each for each in seen if each.digest in name_of]:
         raise DataError(
             f"{len(both)} of the {len(some)} defective images are among the good ones too, such as {both[0].name} (as "
@@ -116,10 +131,8 @@ def _check_apart(
         )
 
 
-def _good_images(
-    chosen: SomeGood, settings: Settings, resources: Resources, rules: Rules, progress: Progress
-) -> GoodImages:
-    good = chosen.sized_by(settings, resources, rules, progress)
+def _good_images(chosen: SomeGood, settings: Settings, resources: Resources, progress: Progress) -> GoodImages:
+    good = chosen.sized_by(settings, resources, progress)
     if good.backbone is not None and good.backbone.manifest.size is not None:
         raise OptionError(f"The network {good.backbone.manifest.name} takes one size only; give tune another backbone.")
     return good

@@ -13,7 +13,7 @@ from blemish.images.read import read_image
 from blemish.images.sources import Images
 from blemish.methods.good_images import GoodImages
 from blemish.options.given import FitOptions
-from blemish.options.recipe import over_recipe, read_recipe
+from blemish.options.recipe import beside_settings, over_recipe
 from blemish.options.settings import divide_options
 from blemish.system.progress import Shown, shown
 from blemish.tuning.grid import Candidate, check_free, families_of, looks_of
@@ -79,8 +79,7 @@ def tune(
                 progressed.add(measure(job, family))
         report("looks", len(families), len(families))
         costs = _costs(candidates, progressed.looks, _reading_ms(job.good))
-    own = {name: value for name, value in dict(resources).items() if name in given}
-    asked = Asked(settings, own, {} if recipe is None else read_recipe(recipe).inspect, budget)
+    asked = Asked(settings, *beside_settings(recipe, given, resources), budget)
     tuned = outcome(asked, candidates, progressed.looks, costs, job, part_R)
     progressed.forget()
     return tuned
